@@ -1,0 +1,44 @@
+"""`ftso assign-ops`: give every kept edge one operator."""
+
+from typing import Annotated
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.prune import prune_file
+from ftso_cli.genotype import edit, library, storage
+from ftso_cli.spaces import DARTS
+
+
+def assign_ops(
+    cell: common.CellArgument,
+    op: Annotated[
+        str, typer.Option("--op", metavar="OP", help=f"The operator: {', '.join(DARTS.operators[1:])}.")
+    ] = "sep_conv_3x3",
+    output: common.OutputOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Give every kept edge the same operator: the paper's default strategy (Algorithm 2, lines 1 and 2).
+
+    A topology that is not pruned yet is pruned first, to two edges a node.
+
+    Examples: `ftso assign-ops cell.json` · `ftso assign-ops cell.json --op sep_conv_5x5 -o large.json`
+    """
+    watch = common.Stopwatch()
+    target = common.output_for(cell, output)
+    genotype = library.load(cell)
+    if genotype.stage == "searched":
+        genotype, ties = prune_file(cell)
+        genotype = common.edited(genotype, "prune", watch, keep=DARTS.keep)
+        note(f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first")
+        for tie in ties:
+            note(f"tie: {tie}")
+    genotype = common.edited(edit.assign_operator(genotype, op), "assign-ops", watch, op=op)
+    storage.write(genotype, target)
+    edges = sum(len(found.kept) for found in genotype.cells.values())
+    if as_json:
+        print_json({"file": str(target), "op": op, "edges": edges})
+    elif str(target) != "-":
+        say(f"wrote {target}: {op} on {edges} edges")
+        next_step(f"ftso draw {target}")

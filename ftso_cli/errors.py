@@ -1,0 +1,68 @@
+"""Everything that ftso raises on purpose.
+
+FtsoError                 the user's data or request is wrong; the message says what, where and what to do
+├── FileError             a file can't be read or written
+├── SpaceError            an operator, a space or a network shape that doesn't exist
+├── GenotypeError         a genotype that breaks a rule, or is not at the stage that a command needs
+├── SettingsError         a setting outside its range, or two that contradict each other
+├── DataError             a data set that is missing, empty, damaged or too small
+├── DrawingError          a picture that can't be made here
+├── RunError              a run folder that is missing, damaged or of another network
+└── TrainingError         a loss that is not finite, a search that went astray
+
+Messages are one line, without a trailing full stop. The command line prints them behind "error: " and exits
+with status 1.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class FtsoError(Exception):
+    """The user's data or request is wrong; the message says what, where and what to do."""
+
+
+class FileError(FtsoError):
+    """A file can't be read or written."""
+
+
+class SpaceError(FtsoError):
+    """An operator, a space or a network shape that doesn't exist."""
+
+
+class GenotypeError(FtsoError):
+    """A genotype breaks a rule, or is not at the stage that a command needs."""
+
+
+class SettingsError(FtsoError):
+    """A setting is outside its range, or two settings contradict each other."""
+
+
+class DataError(FtsoError):
+    """A data set is missing, empty, damaged or too small."""
+
+
+class DrawingError(FtsoError):
+    """A picture can't be made on this machine."""
+
+
+class RunError(FtsoError):
+    """A run folder is missing, damaged or belongs to another network."""
+
+
+class TrainingError(FtsoError):
+    """A loss is not finite or a search went astray."""
+
+
+def unknown(what: str, value: str, valid: Iterable[str]) -> str:
+    """Says that `value` is no known `what`, with the nearest valid value and all valid ones."""
+    names = list(valid)
+    near = get_close_matches(value, names, n=1, cutoff=0.5)
+    guess = f", did you mean {near[0]}?" if near else ";"
+    return f"unknown {what} {short(value)}{guess} Known: {', '.join(names)}"
+
+
+def short(value: object, width: int = 60) -> str:
+    """`value` as quoted text of at most `width` characters, on one line."""
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 4] + "..." + text[0]

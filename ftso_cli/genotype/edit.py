@@ -1,0 +1,112 @@
+"""What the editing commands do to a genotype: prune edges, assign operators. Nothing searched is lost."""
+
+import math
+from dataclasses import dataclass
+
+from ftso_cli.errors import GenotypeError, SettingsError
+from ftso_cli.genotype.schema import Cell, Edge, Genotype
+from ftso_cli.spaces import SPACES, operator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tie:
+    """Edges into one node that were equally strong where the line between kept and pruned was drawn."""
+
+    kind: str
+    node: int
+    kept: tuple[int, ...]
+    pruned: tuple[int, ...]
+
+    def __str__(self) -> str:
+        kept, pruned = (", ".join(map(str, nodes)) for nodes in (self.kept, self.pruned))
+        return f"{self.kind} cell, node {self.node}: inputs {kept} and {pruned} tie; the earlier kept"
+
+
+def shares(cell: Cell) -> tuple[float | None, ...]:
+    """Each edge's share of its node's input, in 0..1, in the order of `cell.edges`; None where an edge has no β.
+
+    The share is the softmax of β over all edges that were searched into the node (PC-DARTS), pruned ones included.
+    """
+    totals: dict[int, float] = {}
+    for edge in cell.edges:
+        if edge.beta is not None:
+            totals[edge.target] = totals.get(edge.target, 0.0) + math.exp(edge.beta - _top(cell, edge.target))
+    return tuple(
+        None if edge.beta is None else math.exp(edge.beta - _top(cell, edge.target)) / totals[edge.target]
+        for edge in cell.edges
+    )
+
+
+def _top(cell: Cell, node: int) -> float:
+    return max(edge.beta for edge in cell.edges if edge.target == node and edge.beta is not None)
+
+
+def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[Tie]]:
+    """Keeps the `keep` strongest edges into each node (Algorithm 1, lines 7 to 11), and lists the ties on the line.
+
+    The paper's line 10 would keep every edge that ties with the second strongest; here a node keeps exactly `keep`,
+    the earlier source first. Edges stay in the file with `kept=False`, so another `keep` can be asked for later.
+    Raises `GenotypeError` where edges have no β to rank by.
+    """
+    keep = SPACES[genotype.space].keep if keep is None else keep
+    if keep < 1:
+        raise SettingsError(f"keep must be at least 1, not {keep}")
+    if genotype.stage == "complete":
+        raise GenotypeError("has its operators already, so nothing is left to prune; start from the searched file")
+    ties: list[Tie] = []
+    cells = {kind: _prune_cell(kind, cell, keep, ties) for kind, cell in genotype.cells.items()}
+    return genotype.replace(stage="pruned", cells=cells), ties
+
+
+def _prune_cell(kind: str, cell: Cell, keep: int, ties: list[Tie]) -> Cell:
+    edges: list[Edge] = []
+    for node in sorted({edge.target for edge in cell.edges}):
+        ranked = [edge for edge in cell.edges if edge.target == node]
+        ranked.sort(key=lambda edge: (-_strength(kind, edge), edge.source))
+        edges += [edge.model_copy(update={"kept": rank < keep}) for rank, edge in enumerate(ranked)]
+        if len(ranked) > keep and ranked[keep - 1].beta == ranked[keep].beta:
+            ties.append(_tie(kind, node, ranked, keep))
+    return Cell(edges=tuple(edges), concat=cell.concat)
+
+
+def _strength(kind: str, edge: Edge) -> float:
+    if edge.beta is None:
+        raise GenotypeError(f"cells.{kind}: edge {edge} has no β to rank by; search the topology first")
+    return edge.beta
+
+
+def _tie(kind: str, node: int, ranked: list[Edge], keep: int) -> Tie:
+    line = ranked[keep].beta
+    kept = tuple(edge.source for edge in ranked[:keep] if edge.beta == line)
+    pruned = tuple(edge.source for edge in ranked[keep:] if edge.beta == line)
+    return Tie(kind=kind, node=node, kept=kept, pruned=pruned)
+
+
+def assign_operator(genotype: Genotype, op: str) -> Genotype:
+    """Gives every kept edge the operator `op` (Algorithm 2, lines 1 and 2).
+
+    Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator that the space lacks.
+    """
+    require_pruned(genotype, "assign-ops")
+    space = SPACES[genotype.space]
+    operator(op, tuple(name for name in space.operators if name not in space.never_derived))
+    cells = {kind: _with_operator(cell, op) for kind, cell in genotype.cells.items()}
+    return genotype.replace(stage="complete", cells=cells)
+
+
+def _with_operator(cell: Cell, op: str) -> Cell:
+    edges = tuple(edge.model_copy(update={"op": op}) if edge.kept else edge for edge in cell.edges)
+    return Cell(edges=edges, concat=cell.concat)
+
+
+def require_pruned(genotype: Genotype, command: str) -> None:
+    """Raises `GenotypeError` where the wiring is still to be decided, with the command that does."""
+    if genotype.stage == "searched":
+        raise GenotypeError(f"is not pruned, which {command} needs; run: ftso prune FILE")
+
+
+def require_complete(genotype: Genotype, command: str) -> None:
+    """Raises `GenotypeError` where operators are still to be chosen, with the commands that do."""
+    require_pruned(genotype, command)
+    if genotype.stage == "pruned":
+        raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops FILE --op sep_conv_3x3")

@@ -1,0 +1,32 @@
+"""A cell as a `networkx.MultiDiGraph`, and back without loss."""
+
+import networkx as nx
+
+from ftso_cli.errors import GenotypeError
+from ftso_cli.genotype.schema import Cell, Edge
+
+
+def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
+    """The cell as a multigraph: edge attributes are the fields of `Edge`, the graph's attribute `concat` its output.
+
+    With `kept_only`, edges that pruning has taken out are left out.
+    """
+    graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(concat=list(cell.concat))
+    for edge in cell.kept if kept_only else cell.edges:
+        graph.add_edge(edge.source, edge.target, **edge.model_dump(exclude={"source", "target"}, exclude_defaults=True))
+    graph.add_nodes_from(cell.concat)
+    return graph
+
+
+def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
+    """The cell that `to_graph` made a graph of; raises `GenotypeError` for a graph with a cycle."""
+    if not nx.is_directed_acyclic_graph(graph):
+        cycle = " → ".join(str(edge[0]) for edge in nx.find_cycle(graph))
+        raise GenotypeError(f"the graph has a cycle: {cycle}; a cell is acyclic")
+    edges = tuple(Edge(source=u, target=v, **fields) for u, v, fields in graph.edges(data=True))
+    return Cell(edges=edges, concat=tuple(graph.graph["concat"]))
+
+
+def depth(cell: Cell) -> int:
+    """The number of edges on the longest path from an input to a node of the output."""
+    return int(nx.dag_longest_path_length(to_graph(cell, kept_only=True), weight=None, default_weight=1))

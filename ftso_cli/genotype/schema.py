@@ -1,0 +1,175 @@
+"""What a genotype file may hold, and the rules that every one keeps.
+
+A cell is a directed acyclic multigraph. Nodes are numbered as in DARTS: 0 is the output of cell k-2, 1 that of cell
+k-1, intermediate nodes follow; `concat` lists the nodes that form the output.
+"""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+
+from ftso_cli.errors import SpaceError, short
+from ftso_cli.spaces import SPACES, Space, operator
+
+FORMAT: Literal["ftso-genotype/1"] = "ftso-genotype/1"
+
+Stage = Literal["searched", "pruned", "complete"]
+
+Node = Annotated[int, Field(ge=0, lt=64)]
+Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class Model(BaseModel):
+    """Immutable, nothing unknown let in, no guessing of types, finite numbers only."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Edge(Model):
+    """An edge of a cell, with its operator and what the searches measured of it."""
+
+    source: Node
+    target: Node
+    op: Name | None = Field(None, description="The operator; absent while several candidates are weighed.")
+    kept: bool = Field(True, description="False where pruning has taken the edge out of the cell.")
+    beta: float | None = Field(None, description="Topology search: the edge's parameter, before the softmax.")
+    alpha: dict[Name, float] | None = Field(None, description="The candidates' parameters, before the softmax.")
+    beta_ops: float | None = Field(None, description="Operator search: the edge's parameter, before the softmax.")
+
+    def __str__(self) -> str:
+        return f"{self.source}→{self.target}"
+
+
+class Cell(Model):
+    """One cell: edges in order of target, source and operator; `concat` in ascending order."""
+
+    edges: tuple[Edge, ...] = Field(min_length=1, max_length=4096)
+    concat: tuple[Node, ...] = Field(min_length=1, max_length=64)
+
+    @field_validator("edges")
+    @classmethod
+    def _in_canonical_order(cls, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        return tuple(sorted(edges, key=_order))
+
+    @field_validator("concat")
+    @classmethod
+    def _distinct(cls, concat: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(concat)) < len(concat):
+            raise ValueError(f"lists a node twice: {list(concat)}")
+        return tuple(sorted(concat))
+
+    @property
+    def kept(self) -> tuple[Edge, ...]:
+        """The edges that are part of the cell."""
+        return tuple(edge for edge in self.edges if edge.kept)
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        """The intermediate nodes that kept edges lead into, in order."""
+        return tuple(sorted({edge.target for edge in self.kept}))
+
+    def inputs_of(self, node: int) -> tuple[Edge, ...]:
+        """The kept edges into `node`."""
+        return tuple(edge for edge in self.kept if edge.target == node)
+
+
+class Step(Model):
+    """One thing that was done to the genotype. Equal work gives equal steps: times are kept apart, in `Times`."""
+
+    command: Name
+    settings: dict[Name, JsonValue] = {}
+    seed: int | None = None
+    data: str | None = None
+    device: str | None = None
+    versions: dict[Name, str] = {}
+    notes: tuple[str, ...] = ()
+
+
+class Times(Model):
+    """When the step of the same position in `history` started, and the seconds of its phases."""
+
+    started: str
+    seconds: dict[Name, float] = {}
+
+
+class About(Model):
+    """Where a published cell comes from and what its authors report."""
+
+    name: Name
+    title: str | None = None
+    aliases: tuple[Name, ...] = ()
+    source: str | None = None
+    note: str | None = None
+    published: dict[str, JsonValue] = {}
+
+
+class Genotype(Model):
+    """A genotype file: a space, its cells, and the history of both."""
+
+    format: Literal["ftso-genotype/1"]
+    space: Name
+    stage: Stage = Field(description="searched: all edges, weighed; pruned: wiring decided; complete: operators too.")
+    about: About | None = None
+    searched_ops: tuple[Name, ...] = Field((), description="The operators in the super-net of the topology search.")
+    cells: dict[Name, Cell]
+    history: tuple[Step, ...] = ()
+    times: tuple[Times, ...] = ()
+
+    @model_validator(mode="after")
+    def _keeps_the_rules(self) -> Self:
+        if self.space not in SPACES:
+            raise ValueError(f"space: {short(self.space)} is none of {', '.join(SPACES)}")
+        space = SPACES[self.space]
+        if set(self.cells) != set(space.kinds):
+            needed, given = " and ".join(space.kinds), ", ".join(self.cells)
+            raise ValueError(f"cells: the {self.space} space needs {needed}, not {given}")
+        for kind in space.kinds:
+            _check_cell(kind, self.cells[kind], space, self.stage)
+        if len(self.times) != len(self.history):
+            raise ValueError(f"times: {len(self.times)} entries for {len(self.history)} steps of history")
+        return self
+
+    def replace(self, **changes: Any) -> "Genotype":
+        """A copy with other values, checked like a file."""
+        return Genotype(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+    def with_step(self, step: Step, times: Times, **changes: Any) -> "Genotype":
+        """A copy with one more step of history, and other values."""
+        return self.replace(history=(*self.history, step), times=(*self.times, times), **changes)
+
+
+def _order(edge: Edge) -> tuple[int, int, str, bool, str]:
+    return edge.target, edge.source, edge.op or "", edge.kept, edge.model_dump_json()
+
+
+def _check_cell(kind: str, cell: Cell, space: Space, stage: Stage) -> None:
+    for edge in cell.edges:
+        if problem := _problem(edge, space, stage):
+            raise ValueError(f"cells.{kind}: edge {edge}: {problem}")
+    reached = set(range(space.inputs))
+    for edge in cell.kept:
+        # Edges come in order of target, so whatever feeds a node has been seen before the node is read.
+        if edge.source not in reached:
+            raise ValueError(f"cells.{kind}: edge {edge}: node {edge.source} is not reached from an input")
+        reached.add(edge.target)
+    for node in cell.concat:
+        if node not in reached:
+            raise ValueError(f"cells.{kind}: concat: node {node} doesn't exist or is not reached from an input")
+        if node < space.inputs and space.stride(kind, node) > 1:
+            raise ValueError(f"cells.{kind}: concat: input {node} is larger than the output of a reduction cell")
+
+
+def _problem(edge: Edge, space: Space, stage: Stage) -> str | None:
+    """The rule that an edge breaks, or None."""
+    if edge.target < space.inputs:
+        return f"node {edge.target} is an input of the cell and takes no edge"
+    if edge.source >= edge.target:
+        return "a source must be an earlier node than its target (this also keeps the cell free of cycles)"
+    for name in (*([] if edge.op is None else [edge.op]), *(edge.alpha or ())):
+        try:
+            operator(name, space.operators)
+        except SpaceError as error:
+            return str(error)
+    if edge.kept and edge.op is None and (stage == "complete" or not edge.alpha):
+        return "has no operator"
+    return None

@@ -1,0 +1,82 @@
+"""Reading and writing genotype files. What comes in is checked; what goes out is written in one piece."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from ftso_cli.errors import FileError, GenotypeError
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype.schema import Genotype
+
+SIZE_LIMIT = 16_000_000
+"""Bytes; a genotype of a few cells has some thousand."""
+
+LINE = 110
+"""A JSON value that fits in so many characters stands on one line."""
+
+
+def read(path: Path) -> Genotype:
+    """The genotype in `path`, or on standard input for `-`.
+
+    Raises `FileError` where it can't be read and `GenotypeError`, with the place and the rule, where it is not valid.
+    """
+    if str(path) == "-":
+        return parse(sys.stdin.buffer.read(SIZE_LIMIT + 1), "standard input")
+    return parse(read_bytes(path, limit=SIZE_LIMIT), str(path))
+
+
+def parse(content: bytes, where: str) -> Genotype:
+    """The genotype in `content`; `where` names it in errors."""
+    if len(content) > SIZE_LIMIT:
+        raise FileError(f"{where}: larger than {SIZE_LIMIT // 1_000_000} MB, which no genotype is")
+    try:
+        return Genotype.model_validate_json(content)
+    except ValidationError as error:
+        raise GenotypeError(f"{where}: {describe(error)}") from None
+
+
+def describe(error: ValidationError) -> str:
+    """A validation error on one line: where, and what is wrong; the first of several."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    first = problems[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    text = first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
+    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    return f"{place}: {text}{more}" if place else f"{text}{more}"
+
+
+def write(genotype: Genotype, path: Path) -> None:
+    """Writes the genotype to `path`, or to standard output for `-`."""
+    content = dumps(genotype).encode()
+    if str(path) == "-":
+        sys.stdout.write(content.decode())
+    else:
+        write_atomic(path, content)
+
+
+def dumps(genotype: Genotype) -> str:
+    """The text of a genotype file: JSON, an edge a line, what equals its default left out."""
+    return _layout(genotype.model_dump(mode="json", exclude_defaults=True), "") + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of genotype files."""
+    schema = Genotype.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "ftso genotype"}
+
+
+def _layout(value: Any, indent: str) -> str:
+    line = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, dict | list) or len(line) + len(indent) <= LINE:
+        return line
+    inner = indent + "  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {_layout(item, inner)}" for key, item in value.items()]
+        opening, closing = "{}"
+    else:
+        items = [_layout(item, inner) for item in value]
+        opening, closing = "[]"
+    return opening + ",".join(f"\n{inner}{item}" for item in items) + f"\n{indent}{closing}"

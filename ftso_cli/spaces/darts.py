@@ -1,0 +1,137 @@
+"""The DARTS space: two kinds of cell, two inputs each, stacked with two reductions.
+
+Liu et al., DARTS, 2019; the FTSO paper uses it with four nodes, section 4 and Table 4. Cells at one and two thirds
+of the depth are reduction cells; they halve the size and double the channels.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ftso_cli.errors import SpaceError
+from ftso_cli.spaces.layers import (
+    AuxiliaryPool,
+    BatchNorm,
+    Conv,
+    FactorizedReduce,
+    GlobalPool,
+    Layers,
+    Linear,
+    Relu,
+    for_search,
+)
+from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
+
+Stem = Literal["cifar", "imagenet"]
+
+STEM_MULTIPLIER = 3
+"""The CIFAR stem has three times the channels of the first cell's nodes (DARTS, `stem_multiplier`)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkShape:
+    """What makes one network of a genotype: widths, depth, input and classes.
+
+    The defaults are the CIFAR-10 evaluation network of DARTS and of the paper (Table 4).
+    """
+
+    channels: int = 36
+    cells: int = 20
+    classes: int = 10
+    image_channels: int = 3
+    stem: Stem = "cifar"
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "cells", "classes", "image_channels"):
+            if getattr(self, name) < 1:
+                raise SpaceError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.stem == "imagenet" and self.channels % 2:
+            raise SpaceError(f"the ImageNet stem needs an even number of channels, not {self.channels}")
+
+
+CIFAR = NetworkShape()
+"""18 normal and 2 reduction cells, 36 channels (Table 4)."""
+
+IMAGENET = NetworkShape(channels=48, cells=14, classes=1000, stem="imagenet")
+"""12 normal and 2 reduction cells, 48 channels (Table 4)."""
+
+SEARCH = NetworkShape(channels=16, cells=8)
+"""The super-net of the paper's search: 6 + 2 cells, 16 channels (Table 4)."""
+
+
+def reductions(cells: int) -> set[int]:
+    """The indices of the reduction cells in a network of `cells` cells."""
+    return {cells // 3, 2 * cells // 3}
+
+
+def darts_skeleton(
+    shape: NetworkShape, concat: Mapping[str, int], *, search: bool = False, auxiliary: bool = False
+) -> Skeleton:
+    """The skeleton of a network of `shape` whose cells of each kind concatenate `concat[kind]` nodes.
+
+    With `search`, batch norms inside cells have no weights. The stem's keep theirs, as in DARTS.
+    """
+    stems = _stems(shape)
+    stages: list[CellStage] = []
+    before_last = last = _outputs(stems[-1])
+    if len(stems) == 2:
+        before_last = _outputs(stems[0])
+    channels, halved = shape.channels, len(stems) == 2
+    for index in range(shape.cells):
+        reduces = index in reductions(shape.cells)
+        channels = channels * 2 if reduces else channels
+        kind = "reduce" if reduces else "normal"
+        preprocess = (_preprocess(before_last, channels, halved), _preprocess(last, channels, False))
+        if search:
+            preprocess = (for_search(preprocess[0]), for_search(preprocess[1]))
+        outputs = concat[kind] * channels
+        stages.append(CellStage(index=index, kind=kind, channels=channels, preprocess=preprocess, outputs=outputs))
+        before_last, last, halved = last, outputs, reduces
+    head = _auxiliary(shape, stages[2 * shape.cells // 3]) if auxiliary else None
+    classifier = (GlobalPool(), Linear(last, shape.classes))
+    return Skeleton(stems=stems, cells=tuple(stages), auxiliary=head, classifier=classifier)
+
+
+def _stems(shape: NetworkShape) -> tuple[Layers, ...]:
+    width, image = shape.channels, shape.image_channels
+    if shape.stem == "cifar":
+        wide = STEM_MULTIPLIER * width
+        return ((Conv(image, wide, (3, 3)), BatchNorm(wide)),)
+    half = width // 2
+    first = (
+        Conv(image, half, (3, 3), (2, 2)),
+        BatchNorm(half),
+        Relu(),
+        Conv(half, width, (3, 3), (2, 2)),
+        BatchNorm(width),
+    )
+    return first, (Relu(), Conv(width, width, (3, 3), (2, 2)), BatchNorm(width))
+
+
+def _outputs(stem: Layers) -> int:
+    norm = stem[-1]
+    assert isinstance(norm, BatchNorm)
+    return norm.channels
+
+
+def _preprocess(inputs: int, outputs: int, halve: bool) -> Layers:
+    """Brings a cell's input to the width of its nodes, and to half the size where the cell between has halved."""
+    reduce = FactorizedReduce(inputs, outputs) if halve else Conv(inputs, outputs)
+    return (Relu(), reduce, BatchNorm(outputs))
+
+
+def _auxiliary(shape: NetworkShape, stage: CellStage) -> AuxiliaryHead:
+    """The head behind the second reduction. The ImageNet head has no second batch norm, as in the published code."""
+    imagenet = shape.stem == "imagenet"
+    layers: Layers = (
+        Relu(),
+        AuxiliaryPool(2 if imagenet else 3),
+        Conv(stage.outputs, 128),
+        BatchNorm(128),
+        Relu(),
+        Conv(128, 768, (2, 2), padded=False),
+        *(() if imagenet else (BatchNorm(768),)),
+        Relu(),
+        Linear(768, shape.classes),
+    )
+    return AuxiliaryHead(after=stage.index, layers=layers)
