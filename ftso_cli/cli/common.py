@@ -58,6 +58,6 @@ class Stopwatch:
 
 def edited(genotype: Genotype, command: str, watch: Stopwatch, **settings: JsonValue) -> Genotype:
     """The genotype with an editing command added to its history."""
-    known = {name: value for name, value in settings.items() if value is not None}
+    known: dict[str, JsonValue] = {name: value for name, value in settings.items() if value is not None}
     watch.lap("edit")
     return genotype.with_step(Step(command=command, settings=known, versions={"ftso": __version__}), watch.times())
