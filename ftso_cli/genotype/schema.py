@@ -92,15 +92,42 @@ class Times(Model):
     seconds: dict[Name, float] = {}
 
 
+class Figures(Model):
+    """What a source prints of one network: errors in percent, parameters and multiply-adds in millions.
+
+    `error` is the CIFAR-10 test error after 600 epochs, or the ImageNet top-1 error.
+    """
+
+    error: float | None = Field(None, ge=0, le=100)
+    error_std: float | None = Field(None, ge=0, le=100)
+    error_1200_epochs: float | None = Field(None, ge=0, le=100)
+    top5_error: float | None = Field(None, ge=0, le=100)
+    params_M: float | None = Field(None, gt=0)
+    madds_M: float | None = Field(None, gt=0)
+    cutout: bool | None = None
+    note: str | None = None
+
+
+class Published(Model):
+    """Figures that others print of a cell, and where. They are not checked; `ftso cost` counts."""
+
+    cifar10: Figures | None = None
+    imagenet: Figures | None = None
+    search_gpu_days: float | None = Field(None, ge=0)
+    searched_on: Name | None = None
+    sources: tuple[str, ...] = ()
+
+
 class About(Model):
     """Where a published cell comes from and what its authors report."""
 
     name: Name
     title: str | None = None
+    year: int | None = Field(None, ge=1900, le=2999)
     aliases: tuple[Name, ...] = ()
     source: str | None = None
     note: str | None = None
-    published: dict[str, JsonValue] = {}
+    published: Published = Published()
 
 
 class Genotype(Model):
