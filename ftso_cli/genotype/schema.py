@@ -98,12 +98,12 @@ class Figures(Model):
     `error` is the CIFAR-10 test error after 600 epochs, or the ImageNet top-1 error.
     """
 
-    error: float | None = Field(None, ge=0, le=100)
-    error_std: float | None = Field(None, ge=0, le=100)
-    error_1200_epochs: float | None = Field(None, ge=0, le=100)
-    top5_error: float | None = Field(None, ge=0, le=100)
-    params_M: float | None = Field(None, gt=0)
-    madds_M: float | None = Field(None, gt=0)
+    error: float | None = Field(default=None, ge=0, le=100)
+    error_std: float | None = Field(default=None, ge=0, le=100)
+    error_1200_epochs: float | None = Field(default=None, ge=0, le=100)
+    top5_error: float | None = Field(default=None, ge=0, le=100)
+    params_M: float | None = Field(default=None, gt=0)
+    madds_M: float | None = Field(default=None, gt=0)
     cutout: bool | None = None
     note: str | None = None
 
@@ -113,7 +113,7 @@ class Published(Model):
 
     cifar10: Figures | None = None
     imagenet: Figures | None = None
-    search_gpu_days: float | None = Field(None, ge=0)
+    search_gpu_days: float | None = Field(default=None, ge=0)
     searched_on: Name | None = None
     sources: tuple[str, ...] = ()
 
@@ -123,7 +123,7 @@ class About(Model):
 
     name: Name
     title: str | None = None
-    year: int | None = Field(None, ge=1900, le=2999)
+    year: int | None = Field(default=None, ge=1900, le=2999)
     aliases: tuple[Name, ...] = ()
     source: str | None = None
     note: str | None = None
