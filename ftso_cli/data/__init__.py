@@ -1,0 +1,26 @@
+"""Data sets, splits, batches and augmentation, on CPU tensors.
+
+open_images     a set by name or by folder: `ImageData`, whose parts are `ImageSource`s
+search_halves   the images for the weights and for the architecture
+hold_out        a part of a set laid aside
+Batches         endless seeded batches for training; `eval_batches` goes through once, in order
+Augmentation    crop, flip and cutout, a batch at a time
+"""
+
+from ftso_cli.data.augment import Augmentation
+from ftso_cli.data.batches import Batches, eval_batches
+from ftso_cli.data.sets import open_images
+from ftso_cli.data.sources import ImageData, ImageSource
+from ftso_cli.data.splits import hold_out, search_halves, split
+
+__all__ = [
+    "Augmentation",
+    "Batches",
+    "ImageData",
+    "ImageSource",
+    "eval_batches",
+    "hold_out",
+    "open_images",
+    "search_halves",
+    "split",
+]

@@ -1,0 +1,74 @@
+"""Random crop, flip and cutout, drawn for every image on its own and done for the whole batch in tensors."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+from ftso_cli.data.sources import ImageData
+from ftso_cli.errors import SettingsError
+
+Normalise = Callable[[Tensor], Tensor]
+"""Makes pixels (n, C, H, W) uint8 to normalised float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmentation:
+    """What is done to training images: `padding` and `cutout` in pixels, 0 for none; `flip` mirrors half of them.
+
+    The order is that of DARTS (`utils.py`): padding with black and a random crop, flip, normalise, cutout with zero,
+    so the border is black and the cut square is the mean of the set.
+    """
+
+    padding: int = 4
+    flip: bool = True
+    cutout: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("padding", "cutout"):
+            if getattr(self, name) < 0:
+                raise SettingsError(f"{name} must be at least 0 pixels, not {getattr(self, name)}")
+
+    @classmethod
+    def of(cls, data: ImageData, cutout: int = 0) -> "Augmentation":
+        """The usual one for `data`: padding by an eighth of the size (4 at 32, 1 at 8), flip where classes allow it."""
+        return cls(padding=min(data.image_size) // 8, flip=data.flip, cutout=cutout)
+
+    def __call__(self, images: Tensor, normalise: Normalise, generator: Generator) -> Tensor:
+        """Augmented and normalised images (N, C, H, W) float32 from uint8."""
+        if self.padding:
+            images = random_crop(images, self.padding, generator)
+        if self.flip:
+            images = random_flip(images, generator)
+        images = normalise(images)
+        return random_cutout(images, self.cutout, generator) if self.cutout else images
+
+
+def random_crop(images: Tensor, padding: int, generator: Generator) -> Tensor:
+    """Pads (N, C, H, W) by `padding` zeros at each side and cuts a window of the old size, anywhere in it."""
+    count, _, height, width = images.shape
+    top, left = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
+    padded = torch.nn.functional.pad(images, (padding, padding, padding, padding))
+    windows = padded.unfold(2, height, 1).unfold(3, width, 1)
+    return windows[torch.arange(count), :, top, left]
+
+
+def random_flip(images: Tensor, generator: Generator) -> Tensor:
+    """Mirrors each of (N, C, H, W) left to right with probability 1/2."""
+    mirrored = torch.rand(len(images), generator=generator) < 0.5
+    return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def random_cutout(images: Tensor, length: int, generator: Generator) -> Tensor:
+    """Sets a square of `length` pixels to zero in each of (N, C, H, W) (DeVries and Taylor, 2017).
+
+    Its centre is uniform over the image, so what reaches over the border is lost, as in the published code.
+    """
+    count, _, height, width = images.shape
+    top = torch.randint(0, height, (count, 1), generator=generator) - length // 2
+    left = torch.randint(0, width, (count, 1), generator=generator) - length // 2
+    rows, columns = torch.arange(height), torch.arange(width)
+    cut_rows = (rows >= top) & (rows < top + length)
+    cut_columns = (columns >= left) & (columns < left + length)
+    return images.masked_fill((cut_rows.unsqueeze(2) & cut_columns.unsqueeze(1)).unsqueeze(1), 0.0)

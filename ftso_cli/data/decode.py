@@ -1,0 +1,96 @@
+"""One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from ftso_cli.errors import DataError
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+"""What Pillow may try; others are left out because some start programs (EPS) and none is common."""
+
+Pixels = NDArray[np.uint8]
+
+
+def decode(path: str, size: int) -> Pixels:
+    """The image as (size, size, 3) uint8: the shorter side is resized to `size`, then the centre is cut out.
+
+    EXIF rotation is applied, 16 bits become 8, transparent pixels become white, animations give their first frame.
+    Raises `DataError` with the file's name where it is damaged, truncated, no image or too large.
+    """
+    with _opened(path) as image:
+        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size keeps the resizing exact enough.
+        image.draft(None, (2 * size, 2 * size))
+        ImageOps.exif_transpose(image, in_place=True)
+        rgb = _rgb(image)
+        if rgb.size != (size, size):
+            rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
+        return np.asarray(rgb)
+
+
+def stored_size(path: str) -> tuple[int, int]:
+    """Width and height of an image, read from the head of its file."""
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Around reading: Pillow's remarks about odd files stay silent, and an image that is too large is an error.
+
+    Warning filters belong to the whole process, so this stands around a whole read, not in its threads.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        yield
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[Image.Image]:
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            yield image
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        limit = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
+        raise DataError(f"{shown(path)}: larger than {limit} million pixels; make it smaller or remove it") from None
+    except UnidentifiedImageError:
+        raise DataError(f"{shown(path)}: not an image; remove or replace it") from None
+    # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
+    except Exception as error:
+        raise DataError(f"{shown(path)}: can't be read ({_reason(error)}); remove or replace it") from None
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):
+        image = _eight_bits(image)
+    if image.mode == "F":
+        raise ValueError("pixels are floating-point numbers, whose range is unknown; save it with 8 bits")
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    upright = image.convert("RGBA")
+    white = Image.new("RGBA", upright.size, "white")
+    return Image.alpha_composite(white, upright).convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A grayscale image of 16 bits a pixel as 8 bits; Pillow's own conversion would cut at 255."""
+    if image.mode == "I" and image.format not in ("PNG", "PPM"):
+        raise ValueError("pixels are 32-bit integers, whose range is unknown; save it with 8 bits")
+    values = np.asarray(image).astype(np.uint32)
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+
+
+def shown(path: str) -> str:
+    """A path for a message of one line, whatever characters it has."""
+    return path if path.isprintable() else repr(path)

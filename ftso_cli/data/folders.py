@@ -1,0 +1,191 @@
+"""Images in class folders: which files there are, and reading them when they are asked for."""
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ftso_cli.data.decode import SUFFIXES, Pixels, decode, quiet, shown, stored_size
+from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
+from ftso_cli.data.splits import hold_out
+from ftso_cli.errors import DataError
+
+MEMORY_LIMIT = 2 * 1024**3
+"""Bytes of decoded images that a source remembers; a larger set is decoded anew each time it is read."""
+
+SMALL = 64
+"""The default size in pixels, and the largest at which a folder of square images keeps its own."""
+
+TEST_SHARE = 0.2
+"""What is laid aside for testing where a folder has only training images."""
+
+SPLIT_SEED = 0
+"""Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Used for every folder: photographs are close to it, and nothing needs to be read to know it."""
+
+Files = tuple[list[str], Tensor]
+"""Paths of images, and their labels (N,) int64."""
+
+
+class FolderSource:
+    """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes."""
+
+    def __init__(self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT) -> None:
+        self._paths, self._labels = files
+        self._size = size
+        shape = (len(self._paths), 3, size, size)
+        self._known = torch.zeros(len(self._paths), dtype=torch.bool)
+        self._memory: Tensor | None = None
+        if torch.Size(shape).numel() <= memory_limit:
+            # The system gives pages when they are first written: images that are never read take no memory.
+            self._memory = torch.empty(shape, dtype=torch.uint8)
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of every image, (N,) int64."""
+        return self._labels
+
+    def __len__(self) -> int:
+        return len(self._paths)
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, 3, size, size) uint8; raises `DataError` with the name of a damaged file."""
+        if self._memory is None:
+            return self._decode(indices)
+        self._remember(indices)
+        return self._memory[indices]
+
+    def load_all(self, progress: Progress | None = None) -> None:
+        """Decodes every image that is not remembered yet; does nothing where the set is larger than `memory_limit`."""
+        if self._memory is None:
+            return
+        for start in range(0, len(self), CHUNK):
+            stop = min(start + CHUNK, len(self))
+            self._remember(torch.arange(start, stop))
+            if progress is not None:
+                progress(stop, len(self))
+
+    def _remember(self, indices: Tensor) -> None:
+        missing = indices[~self._known[indices]]
+        if len(missing) and self._memory is not None:
+            self._memory[missing] = self._decode(missing)
+            self._known[missing] = True
+
+    def _decode(self, indices: Tensor) -> Tensor:
+        paths = [self._paths[index] for index in indices.tolist()]
+        with quiet():
+            pixels = np.stack(_decode_files(paths, self._size)) if paths else np.empty((0, *[self._size] * 2, 3), "u1")
+        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+
+
+def _decode_files(paths: Sequence[str], size: int) -> list[Pixels]:
+    """The images in order, decoded by as many threads as torch uses; Pillow lets them run at the same time."""
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        return list(pool.map(partial(decode, size=size), paths))
+
+
+def open_folder(data: str, image_size: int | None = None) -> ImageData:
+    """The data set in folder `data`: `train/CLASS/*` with `val` or `test` beside it, or one level of class folders.
+
+    Where only training images are there, a fifth of each class becomes the test set, always the same.
+    Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
+    64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
+    """
+    folder = Path(data).expanduser()
+    inside = set(_folders(folder))
+    train = folder / "train" if "train" in inside else folder
+    if train == folder and inside & {"val", "test"}:
+        raise DataError(f"{shown(data)}: has {' and '.join(sorted(inside & {'val', 'test'}))} but no train beside it")
+    classes = _classes(train)
+    files = list_images(train, classes)
+    size = image_size or _own_size(files[0][0])
+    parts = {"train": files}
+    if train != folder:
+        parts |= {part: list_images(folder / part, classes) for part in ("val", "test") if part in inside}
+    if len(parts) == 1:
+        parts = _with_test(data, files)
+    sources: dict[str, ImageSource] = {part: FolderSource(part_files, size) for part, part_files in parts.items()}
+    return ImageData(
+        name=data,
+        classes=tuple(classes),
+        channels=3,
+        image_size=(size, size),
+        **sources,
+        flip=True,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+    )
+
+
+def _with_test(data: str, files: Files) -> dict[str, Files]:
+    paths, labels = files
+    stay, held = hold_out(labels, TEST_SHARE, SPLIT_SEED)
+    if not len(held):
+        raise DataError(f"{shown(data)}: {len(paths)} images are too few to lay some aside for testing")
+    return {
+        part: ([paths[index] for index in chosen.tolist()], labels[chosen])
+        for part, chosen in (("train", stay), ("test", held))
+    }
+
+
+def _own_size(path: str) -> int:
+    with quiet():
+        width, height = stored_size(path)
+    return width if width == height <= SMALL else SMALL
+
+
+def _classes(folder: Path) -> list[str]:
+    classes = sorted(_folders(folder))
+    if len(classes) < 2:
+        found = f"only one class folder ({classes[0]})" if classes else "no class folders"
+        raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
+    return classes
+
+
+def list_images(folder: Path, classes: Sequence[str]) -> Files:
+    """The image files in the class folders of `folder`, sorted by class and name, with the labels of `classes`."""
+    found = sorted(_folders(folder))
+    unknown = [name for name in found if name not in set(classes)]
+    if unknown or not found:
+        problem = f"has a class {unknown[0]!r} that train lacks" if unknown else "has no class folders"
+        raise DataError(f"{shown(str(folder))}: {problem}")
+    label_of = {name: label for label, name in enumerate(classes)}
+    paths: list[str] = []
+    labels: list[Tensor] = []
+    for name in found:
+        images = sorted(_images(folder / name))
+        if not images:
+            raise DataError(
+                f"{shown(str(folder / name))}: no images in this class folder ({' '.join(sorted(SUFFIXES))})"
+            )
+        paths += images
+        labels.append(torch.full((len(images),), label_of[name]))
+    return paths, torch.cat(labels)
+
+
+def _folders(folder: Path) -> list[str]:
+    return [entry.name for entry in _entries(folder) if entry.is_dir()]
+
+
+def _images(folder: Path) -> list[str]:
+    return [
+        entry.path
+        for entry in _entries(folder)
+        if os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
+    ]
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry for entry in entries if not entry.name.startswith(".")]
+    except OSError as error:
+        raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror})") from None

@@ -1,0 +1,44 @@
+"""Opens a data set by its name or its folder."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+from ftso_cli.data.folders import open_folder
+from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
+from ftso_cli.data.sources import ImageData
+from ftso_cli.errors import DataError, SettingsError, unknown
+
+SIZES = (4, 1024)
+"""The smallest and the largest image size in pixels."""
+
+
+def open_images(data: str, *, image_size: int | None = None, root: Path | None = None) -> ImageData:
+    """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
+
+    A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
+    `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder.
+    Raises `DataError` for a set that can't be found or is damaged.
+    """
+    if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
+        raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
+    if data == "digits":
+        return open_digits(image_size)
+    if data in DOWNLOADED:
+        return open_downloaded(data, root or data_folder(), image_size)
+    if data == "imagenet":
+        raise DataError(
+            "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
+            "and DIR/val/CLASS/*.JPEG: --data DIR"
+        )
+    if not Path(data).expanduser().exists():
+        hint = "or a folder with DIR/train/CLASS/*.jpg; --data digits needs no download"
+        raise DataError(f"{unknown('data set', data, NAMES)}, {hint}")
+    return open_folder(data, image_size)
+
+
+def data_folder() -> Path:
+    """Where downloaded sets are kept: $FTSO_DATA, or the user's data folder of this system."""
+    chosen = os.environ.get("FTSO_DATA")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("ftso", appauthor=False)

@@ -1,0 +1,111 @@
+"""What a data set is: labelled images that are read by index, and what is known about them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftso_cli.errors import DataError
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images that are ready and the number of all."""
+
+CHUNK = 512
+"""Images between two calls of a `Progress`."""
+
+
+class ImageSource(Protocol):
+    """Labelled images of one size, read by index."""
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of every image, (N,) int64."""
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, C, H, W) uint8; raises `DataError` with the name of a damaged file."""
+
+    def load_all(self, progress: Progress | None = None) -> None:
+        """Makes every later `read` a copy from memory; does nothing for a set that memory shall not hold."""
+
+
+class ArraySource:
+    """Images in memory, (N, C, H, W) uint8, resized where `size` differs from their own.
+
+    Resizing happens on reading, so that a short search pays for the images it needs only.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, size: int | None = None) -> None:
+        if len(images) != len(labels):
+            raise DataError(f"{len(images)} images but {len(labels)} labels")
+        self._images = images
+        self._labels = labels
+        self._size = images.shape[-1] if size is None else size
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of every image, (N,) int64."""
+        return self._labels
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, C, H, W) uint8."""
+        return _resize(self._images[indices], self._size)
+
+    def load_all(self, progress: Progress | None = None) -> None:
+        """Resizes everything now, so that no epoch does it again."""
+        if self._images.shape[-1] == self._size:
+            return
+        parts: list[Tensor] = []
+        for chunk in torch.split(self._images, CHUNK):
+            parts.append(_resize(chunk, self._size))
+            if progress is not None:
+                progress(sum(map(len, parts)), len(self))
+        self._images = torch.cat(parts)
+
+
+def _resize(images: Tensor, size: int) -> Tensor:
+    """Square images (N, C, S, S) brought to `size` by bilinear interpolation with antialiasing."""
+    if images.shape[-1] == size:
+        return images
+    resized = functional.interpolate(images.float(), size=(size, size), mode="bilinear", antialias=True)
+    return resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageData:
+    """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
+
+    `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    channels: int
+    image_size: tuple[int, int]
+    train: ImageSource
+    val: ImageSource | None = None
+    test: ImageSource | None = None
+    flip: bool
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    @property
+    def final(self) -> ImageSource:
+        """The images that the reported accuracy is measured on: the test set, or `val` where that is all there is."""
+        held = self.test if self.test is not None else self.val
+        if held is None:
+            raise DataError(f"{self.name}: has neither test nor val images to measure the accuracy on")
+        return held
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Pixels (n, C, H, W) uint8 as float32 of mean 0 and standard deviation 1 a channel."""
+        mean = 255 * torch.tensor(self.mean).view(-1, 1, 1)
+        scale = 255 * torch.tensor(self.std).view(-1, 1, 1)
+        return images.float().sub_(mean).div_(scale)

@@ -1,0 +1,62 @@
+"""Seeded, stratified splits: every part has each class in its share."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ftso_cli.data.sources import ImageData
+from ftso_cli.errors import SettingsError
+
+
+def split(labels: Tensor, shares: Sequence[float], seed: int) -> tuple[Tensor, ...]:
+    """Splits the images of `labels` (N,) into disjoint parts that cover all; gives sorted indices for each share.
+
+    A class of n images gives a part n times its share, rounded up or down. Equal remainders go where images are
+    missing most so far, so that whole parts have their size to one image too.
+    Raises `SettingsError` where shares are not above 0 or don't add up to 1.
+    """
+    if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
+        raise SettingsError(f"shares must be above 0 and add up to 1, not {', '.join(f'{s:g}' for s in shares)}")
+    generator = torch.Generator().manual_seed(seed)
+    parts: list[list[Tensor]] = [[] for _ in shares]
+    missing = [0.0] * len(shares)
+    for label in torch.unique(labels):
+        members = torch.nonzero(labels == label).flatten()
+        members = members[torch.randperm(len(members), generator=generator)]
+        sizes = _sizes(len(members), shares, missing)
+        for part, piece in zip(parts, torch.split(members, sizes), strict=True):
+            part.append(piece)
+    return tuple(torch.sort(torch.cat(part)).values if part else torch.empty(0, dtype=torch.int64) for part in parts)
+
+
+def _sizes(count: int, shares: Sequence[float], missing: list[float]) -> list[int]:
+    """How many of `count` images of a class each part gets; keeps in `missing` what parts have had too little."""
+    exact = [count * share for share in shares]
+    sizes = [math.floor(value + 1e-9) for value in exact]
+    rest = [round(value - size, 9) for value, size in zip(exact, sizes, strict=True)]
+    order = sorted(range(len(shares)), key=lambda part: (-rest[part], -round(missing[part] + rest[part], 9)))
+    for part in order[: count - sum(sizes)]:
+        sizes[part] += 1
+    for part, (value, size) in enumerate(zip(exact, sizes, strict=True)):
+        missing[part] += value - size
+    return sizes
+
+
+def search_halves(data: ImageData, seed: int, shares: tuple[float, float] = (0.5, 0.5)) -> tuple[Tensor, Tensor]:
+    """Indices of the training images for the weights and of those for the architecture.
+
+    Half and half in the paper (A.1); its search on a part of ImageNet takes shares of 0.1 and 0.025.
+    """
+    unused = 1.0 - sum(shares)
+    weights, architecture, *_ = split(data.train.labels, [*shares, unused] if unused > 1e-9 else shares, seed)
+    return weights, architecture
+
+
+def hold_out(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the images that stay and of the `share` that is laid aside, for validation or as a test set."""
+    if not 0 < share < 1:
+        raise SettingsError(f"the share to hold out must lie between 0 and 1, not {share:g}")
+    stay, held = split(labels, (1 - share, share), seed)
+    return stay, held
