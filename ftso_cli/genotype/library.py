@@ -1,12 +1,16 @@
 """The published cells that come with ftso, by name; and one way to read a genotype by file or by name."""
 
+import json
 import re
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from ftso_cli.errors import GenotypeError, short
-from ftso_cli.genotype.schema import Genotype
+from ftso_cli.genotype.schema import About, Genotype
 from ftso_cli.genotype.storage import read
 
 PACKAGE = Path(__file__).parent.parent
@@ -24,25 +28,72 @@ def files() -> Mapping[str, Path]:
     return {path.stem: path for path in sorted(folder().glob("*.json"))}
 
 
+@cache
+def aliases() -> Mapping[str, str]:
+    """The name of the published cell that each alias means; reads every file."""
+    return {alias: name for name, path in files().items() for alias in _aliases(path)}
+
+
+def _aliases(path: Path) -> list[str]:
+    return list(json.loads(path.read_bytes())["about"].get("aliases", ()))
+
+
+def without_cell() -> list[About]:
+    """What is published of networks whose cells nobody has printed as text, the FTSO paper's own among them."""
+    content = (folder() / "published" / "without_cell.json").read_bytes()
+    return TypeAdapter(list[About]).validate_json(content)
+
+
+def find(reference: str) -> str | None:
+    """The name of the published cell that `reference` means, or None. Case, `-`, `_` and blanks don't matter."""
+    wanted = _simple(reference)
+    for name in files():
+        if _simple(name) == wanted:
+            return name
+    # Only now, as aliases stand inside the files.
+    return next((name for alias, name in aliases().items() if _simple(alias) == wanted), None)
+
+
 def is_name(reference: str) -> bool:
     """Whether `reference` means a published cell: it names one, and no file of that name is here."""
-    return not Path(reference).exists() and _simple(reference) in {_simple(name) for name in files()}
+    return not _is_file(reference) and find(reference) is not None
 
 
 def load(reference: str) -> Genotype:
-    """The genotype that `reference` means: a file, `-` for standard input, or the name of a published cell.
+    """The genotype that `reference` means: a file, `-` for standard input, or the name or alias of a published cell.
 
-    A file comes before a published cell of the same name. Case, - and _ in names don't matter.
+    A file comes before a published cell of the same name. Raises what `storage.read` raises, and `GenotypeError`
+    for a name that nothing has.
     """
-    if reference == "-" or Path(reference).exists():
+    if reference == "-" or _is_file(reference):
         return read(Path(reference))
-    for name, path in files().items():
-        if _simple(name) == _simple(reference):
-            return read(path)
-    raise GenotypeError(
-        f"{short(reference)}: no such file and no published cell of that name (ftso genotypes lists them)"
-    )
+    name = find(reference)
+    if name is not None:
+        return read(files()[name])
+    if Path(reference[:255]).is_dir():
+        raise GenotypeError(f"{short(reference)}: is a folder, not a genotype file")
+    raise GenotypeError(_nothing_of_that_name(reference))
+
+
+def _is_file(reference: str) -> bool:
+    """Whether something that can be read stands at `reference`; a pipe can, a folder can't."""
+    try:
+        path = Path(reference)
+        return path.exists() and not path.is_dir()
+    except OSError:  # a name too long to be one
+        return False
+
+
+def _nothing_of_that_name(reference: str) -> str:
+    if any(_simple(about.name) == _simple(reference) for about in without_cell()):
+        return f"{short(reference)}: published as figures only, nobody printed the cell; see ftso genotypes"
+    spellings = {_simple(name): name for name in (*aliases(), *files())}
+    near = get_close_matches(_simple(reference), spellings, n=1, cutoff=0.7)
+    guess = f", did you mean {spellings[near[0]]}?" if near else ";"
+    return f"{short(reference)}: no such file and no published cell of that name{guess} ftso genotypes lists all"
 
 
 def _simple(name: str) -> str:
-    return re.sub(r"[^a-z0-9.]", "", name.lower())
+    """The name without what people spell differently. The method called DARTS- is not DARTS."""
+    name = re.sub(r"-$", "minus", name.strip().lower())
+    return re.sub(r"[^a-z0-9.]", "", name)
