@@ -1,6 +1,7 @@
 """The published cells that come with ftso, by name; and one way to read a genotype by file or by name."""
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -70,18 +71,15 @@ def load(reference: str) -> Genotype:
     name = find(reference)
     if name is not None:
         return read(files()[name])
-    if Path(reference[:255]).is_dir():
+    if os.path.isdir(reference):
         raise GenotypeError(f"{short(reference)}: is a folder, not a genotype file")
     raise GenotypeError(_nothing_of_that_name(reference))
 
 
 def _is_file(reference: str) -> bool:
     """Whether something that can be read stands at `reference`; a pipe can, a folder can't."""
-    try:
-        path = Path(reference)
-        return path.exists() and not path.is_dir()
-    except OSError:  # a name too long to be one
-        return False
+    # Not the methods of Path, which raise for a name that is too long to be one.
+    return os.path.exists(reference) and not os.path.isdir(reference)
 
 
 def _nothing_of_that_name(reference: str) -> str:
