@@ -4,9 +4,10 @@ A cell is a directed acyclic multigraph. Nodes are numbered as in DARTS: 0 is th
 k-1, intermediate nodes follow; `concat` lists the nodes that form the output.
 """
 
+import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
 
 from ftso_cli.errors import SpaceError, short
 from ftso_cli.spaces import SPACES, Space, operator
@@ -17,6 +18,19 @@ Stage = Literal["searched", "pruned", "complete"]
 
 Node = Annotated[int, Field(ge=0, lt=64)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+def _finite(value: JsonValue) -> JsonValue:
+    """JSON has no NaN and no infinity; pydantic checks that for its own floats, not inside a `JsonValue`."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{value} is not a finite number")
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            _finite(item)
+    return value
+
+
+Setting = Annotated[JsonValue, AfterValidator(_finite)]
 
 
 class Model(BaseModel):
@@ -30,11 +44,13 @@ class Edge(Model):
 
     source: Node
     target: Node
-    op: Name | None = Field(None, description="The operator; absent while several candidates are weighed.")
-    kept: bool = Field(True, description="False where pruning has taken the edge out of the cell.")
-    beta: float | None = Field(None, description="Topology search: the edge's parameter, before the softmax.")
-    alpha: dict[Name, float] | None = Field(None, description="The candidates' parameters, before the softmax.")
-    beta_ops: float | None = Field(None, description="Operator search: the edge's parameter, before the softmax.")
+    op: Name | None = Field(default=None, description="The operator; absent while several candidates are weighed.")
+    kept: bool = Field(default=True, description="False where pruning has taken the edge out of the cell.")
+    beta: float | None = Field(default=None, description="Topology search: the edge's parameter, before the softmax.")
+    alpha: dict[Name, float] | None = Field(default=None, description="The candidates' parameters, before the softmax.")
+    beta_ops: float | None = Field(
+        default=None, description="Operator search: the edge's parameter, before the softmax."
+    )
 
     def __str__(self) -> str:
         return f"{self.source}→{self.target}"
@@ -77,7 +93,7 @@ class Step(Model):
     """One thing that was done to the genotype. Equal work gives equal steps: times are kept apart, in `Times`."""
 
     command: Name
-    settings: dict[Name, JsonValue] = {}
+    settings: dict[Name, Setting] = {}
     seed: int | None = None
     data: str | None = None
     device: str | None = None
@@ -137,7 +153,9 @@ class Genotype(Model):
     space: Name
     stage: Stage = Field(description="searched: all edges, weighed; pruned: wiring decided; complete: operators too.")
     about: About | None = None
-    searched_ops: tuple[Name, ...] = Field((), description="The operators in the super-net of the topology search.")
+    searched_ops: tuple[Name, ...] = Field(
+        default=(), description="The operators in the super-net of the topology search."
+    )
     cells: dict[Name, Cell]
     history: tuple[Step, ...] = ()
     times: tuple[Times, ...] = ()
@@ -148,8 +166,12 @@ class Genotype(Model):
             raise ValueError(f"space: {short(self.space)} is none of {', '.join(SPACES)}")
         space = SPACES[self.space]
         if set(self.cells) != set(space.kinds):
-            needed, given = " and ".join(space.kinds), ", ".join(self.cells)
-            raise ValueError(f"cells: the {self.space} space needs {needed}, not {given}")
+            raise ValueError(
+                f"cells: the {self.space} space needs {' and '.join(space.kinds)}, not {short(', '.join(self.cells))}"
+            )
+        for name in self.searched_ops:
+            if problem := _unknown_operator(name, space):
+                raise ValueError(f"searched_ops: {problem}")
         for kind in space.kinds:
             _check_cell(kind, self.cells[kind], space, self.stage)
         if len(self.times) != len(self.history):
@@ -165,8 +187,11 @@ class Genotype(Model):
         return self.replace(history=(*self.history, step), times=(*self.times, times), **changes)
 
 
-def _order(edge: Edge) -> tuple[int, int, str, bool, str]:
-    return edge.target, edge.source, edge.op or "", edge.kept, edge.model_dump_json()
+def _order(edge: Edge) -> tuple[Any, ...]:
+    """Two edges have the same place only if they are equal, so equal sets of edges make equal cells."""
+    measured = tuple((value is not None, value or 0.0) for value in (edge.beta, edge.beta_ops))
+    alpha = (edge.alpha is not None, sorted((edge.alpha or {}).items()))
+    return edge.target, edge.source, edge.op or "", edge.kept, measured, alpha
 
 
 def _check_cell(kind: str, cell: Cell, space: Space, stage: Stage) -> None:
@@ -193,10 +218,16 @@ def _problem(edge: Edge, space: Space, stage: Stage) -> str | None:
     if edge.source >= edge.target:
         return "a source must be an earlier node than its target (this also keeps the cell free of cycles)"
     for name in (*([] if edge.op is None else [edge.op]), *(edge.alpha or ())):
-        try:
-            operator(name, space.operators)
-        except SpaceError as error:
-            return str(error)
+        if problem := _unknown_operator(name, space):
+            return problem
     if edge.kept and edge.op is None and (stage == "complete" or not edge.alpha):
         return "has no operator"
+    return None
+
+
+def _unknown_operator(name: str, space: Space) -> str | None:
+    try:
+        operator(name, space.operators)
+    except SpaceError as error:
+        return str(error)
     return None

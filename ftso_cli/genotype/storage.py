@@ -1,5 +1,6 @@
 """Reading and writing genotype files. What comes in is checked; what goes out is written in one piece."""
 
+import codecs
 import json
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ftso_cli.errors import FileError, GenotypeError
+from ftso_cli.errors import FileError, GenotypeError, short
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype.schema import Genotype
 
@@ -32,27 +33,41 @@ def parse(content: bytes, where: str) -> Genotype:
     """The genotype in `content`; `where` names it in errors."""
     if len(content) > SIZE_LIMIT:
         raise FileError(f"{where}: larger than {SIZE_LIMIT // 1_000_000} MB, which no genotype is")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise GenotypeError(f"{where}: is UTF-16 text; save it as UTF-8")
+    # Some editors put a byte order mark before UTF-8.
+    content = content.removeprefix(codecs.BOM_UTF8)
+    if not content.strip():
+        raise GenotypeError(f"{where}: is empty")
     try:
         return Genotype.model_validate_json(content)
     except ValidationError as error:
-        raise GenotypeError(f"{where}: {describe(error)}") from None
+        hint = "; ftso import reads other formats" if error.errors()[0]["type"] == "json_invalid" else ""
+        raise GenotypeError(f"{where}: {describe(error)}{hint}") from None
 
 
 def describe(error: ValidationError) -> str:
     """A validation error on one line: where, and what is wrong; the first of several."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     first = problems[0]
-    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
+    place = "".join(_place(part) for part in first["loc"]).lstrip(".")
     text = first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place}: {text}{more}" if place else f"{text}{more}"
+
+
+def _place(part: int | str) -> str:
+    """A step into the file: `.key`, or `[index]` and `['any other key']`, which may hold anything."""
+    return f".{part}" if isinstance(part, str) and part.isidentifier() and len(part) <= 60 else f"[{short(part)}]"
 
 
 def write(genotype: Genotype, path: Path) -> None:
     """Writes the genotype to `path`, or to standard output for `-`."""
     content = dumps(genotype).encode()
     if str(path) == "-":
-        sys.stdout.write(content.decode())
+        # Bytes, because a file is UTF-8 whatever the terminal is.
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
     else:
         write_atomic(path, content)
 
