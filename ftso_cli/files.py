@@ -1,7 +1,6 @@
 """Reading with a size limit, and writing so that a reader finds the old file or the new one, never half."""
 
 import os
-import tempfile
 from pathlib import Path
 
 from ftso_cli.errors import FileError
@@ -24,30 +23,31 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 def write_atomic(path: Path, content: bytes) -> None:
     """Replaces `path` by a file holding `content`; a kill at any moment leaves the old file or the new one.
 
-    A link is followed, so the file it points to is replaced. Raises `FileError` where the place can't be written.
+    A link is followed, so the file it points to is replaced. A device or a pipe is written to, never replaced.
+    Raises `FileError` where the place can't be written, and for a read-only file, which a rename would override.
     """
     target = Path(os.path.realpath(path))
     try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            path.write_bytes(content)
+        elif target.exists() and not os.access(target, os.W_OK):
+            raise FileError(f"{path}: can't be written (the file is read-only)")
+        else:
+            _replace(target, content)
     except OSError as error:
         raise FileError(f"{path}: can't be written ({error.strerror or error})") from None
+
+
+def _replace(target: Path, content: bytes) -> None:
+    """Writes a file beside `target`, with its permissions, and renames it, which the system does in one step."""
+    temporary = target.parent / f".ftso-{os.urandom(8).hex()}.tmp"
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with temporary.open("xb") as file:
+            if target.exists():
+                os.chmod(temporary, target.stat().st_mode & 0o777)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, _mode(target))
-        os.replace(name, target)
-    except OSError as error:
-        raise FileError(f"{path}: can't be written ({error.strerror or error})") from None
+        os.replace(temporary, target)
     finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _mode(target: Path) -> int:
-    """The permissions of the file that is replaced, or those of any new file."""
-    if target.exists():
-        return target.stat().st_mode & 0o777
-    umask = os.umask(0)
-    os.umask(umask)
-    return 0o666 & ~umask
+        temporary.unlink(missing_ok=True)
