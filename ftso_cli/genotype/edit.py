@@ -3,8 +3,11 @@
 import math
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 from ftso_cli.errors import GenotypeError, SettingsError
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
+from ftso_cli.genotype.storage import describe
 from ftso_cli.spaces import SPACES, operator
 
 
@@ -46,7 +49,7 @@ def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[T
 
     The paper's line 10 would keep every edge that ties with the second strongest; here a node keeps exactly `keep`,
     the earlier source first. Edges stay in the file with `kept=False`, so another `keep` can be asked for later.
-    Raises `GenotypeError` where edges have no β to rank by.
+    Raises `GenotypeError` where edges have no β to rank by, or a strong edge leaves a node that nothing reaches.
     """
     keep = SPACES[genotype.space].keep if keep is None else keep
     if keep < 1:
@@ -55,7 +58,10 @@ def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[T
         raise GenotypeError("has its operators already, so nothing is left to prune; start from the searched file")
     ties: list[Tie] = []
     cells = {kind: _prune_cell(kind, cell, keep, ties) for kind, cell in genotype.cells.items()}
-    return genotype.replace(stage="pruned", cells=cells), ties
+    try:
+        return genotype.replace(stage="pruned", cells=cells), ties
+    except ValidationError as error:
+        raise GenotypeError(describe(error)) from None
 
 
 def _prune_cell(kind: str, cell: Cell, keep: int, ties: list[Tie]) -> Cell:

@@ -1,9 +1,11 @@
 """A cell as a `networkx.MultiDiGraph`, and back without loss."""
 
 import networkx as nx
+from pydantic import ValidationError
 
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype.schema import Cell, Edge
+from ftso_cli.genotype.storage import describe
 
 
 def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
@@ -19,14 +21,19 @@ def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
 
 
 def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
-    """The cell that `to_graph` made a graph of; raises `GenotypeError` for a graph with a cycle."""
+    """The cell that `to_graph` made a graph of; raises `GenotypeError` for a graph that is no cell."""
     if not nx.is_directed_acyclic_graph(graph):
         cycle = " → ".join(str(edge[0]) for edge in nx.find_cycle(graph))
         raise GenotypeError(f"the graph has a cycle: {cycle}; a cell is acyclic")
-    edges = tuple(Edge(source=u, target=v, **fields) for u, v, fields in graph.edges(data=True))
-    return Cell(edges=edges, concat=tuple(graph.graph["concat"]))
+    try:
+        edges = tuple(Edge(source=u, target=v, **fields) for u, v, fields in graph.edges(data=True))
+        return Cell(edges=edges, concat=tuple(graph.graph.get("concat", ())))
+    except ValidationError as error:
+        raise GenotypeError(f"the graph is no cell: {describe(error)}") from None
 
 
 def depth(cell: Cell) -> int:
     """The number of edges on the longest path from an input to a node of the output."""
-    return int(nx.dag_longest_path_length(to_graph(cell, kept_only=True), weight=None, default_weight=1))
+    graph = to_graph(cell, kept_only=True)
+    used = set(cell.concat).union(*(nx.ancestors(graph, node) for node in cell.concat))
+    return int(nx.dag_longest_path_length(graph.subgraph(used), weight=None, default_weight=1))
