@@ -65,4 +65,4 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> str:
 def short(value: object, width: int = 60) -> str:
     """`value` as quoted text of at most `width` characters, on one line."""
     text = repr(value)
-    return text if len(text) <= width else text[: width - 4] + "..." + text[0]
+    return text if len(text) <= width else text[: width - 4] + "..." + text[-1]
