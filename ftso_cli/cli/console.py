@@ -8,39 +8,49 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-err = Console(stderr=True, soft_wrap=True, highlight=False)
+err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+
+def out() -> Console:
+    """What prints on stdout; text keeps its line breaks and gets no others."""
+    return Console(soft_wrap=True, highlight=False, emoji=False)
 
 
 def say(text: str = "") -> None:
-    """A line of result on stdout; rich markup is understood."""
-    Console(soft_wrap=True, highlight=False).print(text)
+    """A line of result on stdout, as it is."""
+    out().print(plain(text))
 
 
 def show(renderable: Any) -> None:
     """A table, a tree or another rich object on stdout."""
-    Console(highlight=False).print(renderable)
+    Console(highlight=False, emoji=False).print(renderable)
 
 
 def note(text: str) -> None:
     """A remark on stderr that is not a result."""
-    err.print(f"[dim]{escape(text)}[/dim]")
+    err.print(f"[dim]{plain(text)}[/dim]")
 
 
 def warn(text: str) -> None:
     """A warning on stderr."""
-    err.print(f"[yellow]warning:[/yellow] {escape(text)}")
+    err.print(f"[yellow]warning:[/yellow] {plain(text)}")
 
 
 def fail(text: str) -> None:
     """An error on stderr, on one line."""
-    err.print(f"[red]error:[/red] {escape(' '.join(text.split()))}")
+    err.print(f"[red]error:[/red] {plain(' '.join(text.split()))}")
 
 
 def next_step(command: str) -> None:
     """The command that usually follows."""
-    say(f"[dim]next:[/dim] {escape(command)}")
+    out().print(f"[dim]next:[/dim] {plain(command)}")
 
 
 def print_json(result: Mapping[str, Any]) -> None:
     """One JSON object on stdout, for --json."""
-    sys.stdout.write(json.dumps(result, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
+
+
+def plain(text: str) -> str:
+    """`text` as rich markup of itself: a file's name is no markup, and what it holds is no command to the terminal."""
+    return escape("".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text))

@@ -1,0 +1,86 @@
+"""What every command shares: errors on one line, exit status, --debug, and how help is printed."""
+
+import io
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from ftso_cli.cli.console import fail
+from ftso_cli.errors import FtsoError
+
+INTERRUPTED = 130
+
+
+class Command(TyperCommand):
+    """A command whose help says CELL instead of {CELL}, and has no type behind an option that takes no value."""
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """The words behind `Usage:`."""
+        return [piece.strip("{}") for piece in super().collect_usage_pieces(ctx)]
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The arguments and options, with those that take no value marked so."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+class Commands(TyperGroup):
+    """The program: turns what goes wrong in a command into one line and an exit status."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Runs the program, also where a stream is closed or its encoding lacks signs: these become a `?`."""
+        for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+            if getattr(sys, name) is None:
+                setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command: 1 for an error of the user's, 130 for Ctrl-C; the traceback only with --debug."""
+        try:
+            result = super().invoke(ctx)
+            # Here and not at exit, so that a full disk or a closed pipe is met while it can be told.
+            sys.stdout.flush()
+            return result
+        except KeyboardInterrupt:
+            fail("interrupted")
+            raise typer.Exit(INTERRUPTED) from None
+        except BrokenPipeError:
+            # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.
+            _discard_stdout()
+            raise typer.Exit(0) from None
+        except Exception as error:
+            # Typer's own exceptions carry an exit status, all but Abort.
+            if ctx.params.get("debug") or isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
+                raise
+            fail(_message(error))
+            if isinstance(error, OSError):
+                _discard_stdout()
+            raise typer.Exit(1) from None
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, with those that take no value marked so."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, FtsoError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'reading or writing failed'}: {error.strerror or error}"
+    return f"a fault in ftso, not in your data: {type(error).__name__}: {error}; ftso --debug COMMAND shows where"
+
+
+def _discard_stdout() -> None:
+    """What is still buffered can't be written: Python would try once more at exit, and complain."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _without_flag_types(params: list[Any]) -> list[Any]:
+    for param in params:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    return params
