@@ -1,0 +1,1 @@
+"""Search algorithms: the topology first, the operators second."""

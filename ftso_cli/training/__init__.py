@@ -1,0 +1,1 @@
+"""Training a found network from scratch, and testing what was trained."""

@@ -1,0 +1,65 @@
+"""Progress bars on stderr: what is done, at what rate, what is left to wait. Quiet where there is no terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from ftso_cli.cli.console import err
+
+
+class RateColumn(ProgressColumn):
+    """Steps a second, or seconds a step where that is more."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self.unit = unit
+
+    def render(self, task: Task) -> Text:
+        """The rate over the last steps."""
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f} {self.unit}/s" if speed >= 1 else f"{1 / speed:.1f} s/{self.unit}")
+
+
+class Bar:
+    """One progress bar: `update` moves it and changes the figures behind it."""
+
+    def __init__(self, progress: Progress, task: int) -> None:
+        self._progress = progress
+        self._task = task
+
+    def update(self, done: int, total: int, figures: str = "") -> None:
+        """Shows `done` of `total` steps."""
+        self._progress.update(self._task, completed=done, total=total, figures=figures)  # type: ignore[arg-type]
+
+
+@contextmanager
+def bar(title: str, unit: str) -> Iterator[Bar]:
+    """A progress bar that goes away when the work is done."""
+    progress = Progress(
+        TextColumn(title),
+        BarColumn(bar_width=24),
+        MofNCompleteColumn(),
+        RateColumn(unit),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[figures]}"),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with progress:
+        yield Bar(progress, progress.add_task(title, total=None, figures=""))

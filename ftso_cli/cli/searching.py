@@ -1,0 +1,100 @@
+"""What `search-topology` and `search-ops` share: options, the run with its progress bar, the record of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.progress import bar
+from ftso_cli.genotype import Genotype, Step, storage
+from ftso_cli.search.settings import SearchSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+    from ftso_cli.search.bilevel import Progress
+
+ItersOption = Annotated[
+    int | None, typer.Option("--iters", "-i", min=1, help="Iterations, instead of epochs.", show_default=False)
+]
+ChannelsOption = Annotated[int, typer.Option(min=1, help="Channels of the first cells.")]
+CellsOption = Annotated[int, typer.Option(min=1, help="Cells of the super-net.")]
+PartialOption = Annotated[
+    int, typer.Option(min=1, help="One in so many channels passes through the operators (PC-DARTS); 1 is DARTS.")
+]
+BatchOption = Annotated[int, typer.Option("--batch-size", "-b", min=2, help="Images a step.")]
+WeightRateOption = Annotated[
+    float, typer.Option(min=0, help="Learning rate of the weights; falls to 0 along a cosine over the epochs.")
+]
+ArchRateOption = Annotated[float, typer.Option(min=0, help="Learning rate of α and β.")]
+
+
+def epochs_option(default: int) -> Any:
+    """The --epochs option, with the default that its search has."""
+    return typer.Option("--epochs", "-e", min=1, help="Passes over the images.", show_default=str(default))
+
+
+def check_length(iters: int | None, epochs: int | None) -> None:
+    """A search is as long as --iters or --epochs says, not both."""
+    if iters is not None and epochs is not None:
+        raise typer.BadParameter("give --iters or --epochs, not both", param_hint="--iters")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A search as the command line asks for it."""
+
+    command: str
+    data: str
+    image_size: int | None
+    settings: SearchSettings
+    seed: int
+    device: str
+    output: Path
+
+
+Search = Callable[["ImageData", "torch.device", Callable[["Progress"], None]], Genotype]
+
+
+def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[Genotype, dict[str, Any]]:
+    """Runs the search and writes its genotype; also gives the facts of it for --json."""
+    common.check_writable(request.output)
+    from ftso_cli.data import open_images
+    from ftso_cli.nn.device import choose_device
+
+    device = choose_device(request.device)
+    watch.lap("start")
+    images = open_images(request.data, image_size=request.image_size)
+    watch.lap("data")
+    losses: dict[str, float] = {}
+    with bar(request.command, "it") as progress:
+
+        def on_iteration(state: "Progress") -> None:
+            losses.update(arch_loss=state.arch_loss, weight_loss=state.weight_loss)
+            figures = f"loss {state.weight_loss:.3f}, held-out {state.arch_loss:.3f}"
+            progress.update(state.iteration, state.iterations, figures)
+
+        genotype = search(images, device, on_iteration)
+    watch.lap("search")
+    step = Step(
+        command=request.command,
+        settings=request.settings.recorded() | {"image_size": list(images.image_size)},
+        seed=request.seed,
+        data=images.name,
+        device=device.type,
+        versions=common.versions(),
+    )
+    storage.write(genotype.with_step(step, watch.times()), request.output)
+    watch.lap("write")
+    facts = {"file": str(request.output), "data": images.name, "seed": request.seed, "device": device.type}
+    return genotype, facts | losses | {"seconds": watch.seconds}
+
+
+def seconds(watch: common.Stopwatch) -> str:
+    """The seconds of every phase, on one line."""
+    phases = "  ".join(f"{phase} {value:.2f}" for phase, value in watch.seconds.items())
+    return f"{sum(watch.seconds.values()):.2f} s: {phases}"

@@ -1,0 +1,195 @@
+"""`ftso train`: train the network of a genotype from scratch."""
+
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.progress import bar
+from ftso_cli.errors import RunError
+from ftso_cli.genotype import library
+from ftso_cli.genotype.edit import require_complete
+from ftso_cli.training.recipes import RECIPES, Recipe, recipe
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageData
+    from ftso_cli.training.run import Config, Run
+
+DEFAULT_RECIPE = "quick"
+RUNS = Path("runs")
+
+
+def _setting(field: str, text: str, *names: str) -> Any:
+    """An option that overrules a value of the recipe; its help shows what the recipes say."""
+    values = ", ".join(f"{name} {getattr(known, field):g}" for name, known in RECIPES.items())
+    return typer.Option(*names, help=text, show_default=values)
+
+
+def train(
+    cell: Annotated[
+        str | None,
+        typer.Argument(metavar="CELL", help="A genotype file, or the name of a published cell.", show_default=False),
+    ] = None,
+    data: Annotated[str | None, common.data_option(common.DEFAULT_DATA)] = None,
+    recipe_name: Annotated[
+        str, typer.Option("--recipe", "-r", metavar="NAME", help=f"Hyper-parameters: {', '.join(RECIPES)}.")
+    ] = DEFAULT_RECIPE,
+    run: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="RUN", help="The run folder.", show_default="a new one in runs/"),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with an interrupted run, where its last epoch ended."),
+    ] = None,
+    epochs: Annotated[int | None, _setting("epochs", "Passes over the images.", "--epochs", "-e")] = None,
+    channels: Annotated[int | None, _setting("channels", "Channels of the first cells.")] = None,
+    cells: Annotated[int | None, _setting("cells", "Cells of the network.")] = None,
+    batch_size: Annotated[int | None, _setting("batch_size", "Images a step.", "--batch-size", "-b")] = None,
+    rate: Annotated[float | None, _setting("rate", "Learning rate of the first epoch.")] = None,
+    weight_decay: Annotated[float | None, _setting("weight_decay", "Weight decay.")] = None,
+    drop_path: Annotated[float | None, _setting("drop_path", "Drop-path rate of the last epoch.")] = None,
+    cutout: Annotated[
+        float | None, _setting("cutout", "Side of the square cut out of each image, as a share of the image's.")
+    ] = None,
+    auxiliary: Annotated[float | None, _setting("auxiliary", "Weight of the auxiliary head's loss; 0: none.")] = None,
+    seed: common.SeedOption = 0,
+    image_size: common.ImageSizeOption = None,
+    device: common.DeviceOption = "auto",
+    as_json: common.JsonOption = False,
+) -> None:
+    """Train the network of a cell from scratch, and test it once, after the last epoch.
+
+    The run folder gets the settings, the metrics of each epoch as CSV and the weights as safetensors. An interrupted
+    training goes on with --resume.
+
+    Examples: `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
+    `ftso train --resume runs/cell-digits`
+    """
+    watch = common.Stopwatch()
+    overruled = {
+        "epochs": epochs,
+        "channels": channels,
+        "cells": cells,
+        "batch_size": batch_size,
+        "rate": rate,
+        "weight_decay": weight_decay,
+        "drop_path": drop_path,
+        "cutout": cutout,
+        "auxiliary": auxiliary,
+    }
+    given: dict[str, Any] = {name: value for name, value in overruled.items() if value is not None}
+    if resume is not None:
+        if cell or data or run or given:
+            raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
+        _finish(*_resumed(resume), watch, as_json)
+        return
+    if cell is None:
+        raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
+    settings = replace(recipe(recipe_name), **given)
+    _finish(*_started(cell, data or common.DEFAULT_DATA, settings, run, seed, image_size, device), watch, as_json)
+
+
+def _started(
+    cell: str, data: str, settings: Recipe, folder: Path | None, seed: int, image_size: int | None, device: str
+) -> tuple["Run", "ImageData", bool]:
+    """A new run folder with its genotype and settings."""
+    genotype = library.load(cell)
+    with common.about_file(cell):
+        require_complete(genotype, "train")
+    from ftso_cli.data import open_images
+    from ftso_cli.nn.device import choose_device
+    from ftso_cli.training.run import Config, Run
+
+    chosen = choose_device(device)
+    images = open_images(data, image_size=image_size)
+    run = Run(folder or _free_folder(cell, data))
+    if run.config_file.exists():
+        raise RunError(
+            f"{run.folder} holds a run already; name another with -o RUN, or go on with --resume {run.folder}"
+        )
+    config = Config(
+        data=str(Path(data).resolve()) if Path(images.name).exists() else images.name,
+        image_size=images.image_size,
+        image_channels=images.channels,
+        classes=images.classes,
+        mean=images.mean,
+        std=images.std,
+        recipe=settings,
+        seed=seed,
+        device=str(chosen),
+        versions=common.versions(),
+    )
+    run.create(genotype, config)
+    return run, images, False
+
+
+def _resumed(folder: Path) -> tuple["Run", "ImageData", bool]:
+    """An existing run folder, with the images it was started on."""
+    from ftso_cli.training.run import Run
+
+    run = Run(folder)
+    return run, common.images_of(run.config()), run.checkpoint_file.exists()
+
+
+def _free_folder(cell: str, data: str) -> Path:
+    """runs/CELL-DATA, with a number behind it where that is taken."""
+    name = f"{Path(cell).stem or 'cell'}-{Path(data).name or 'data'}"
+    names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
+    return next(folder for folder in names if not folder.exists())
+
+
+def _finish(run: "Run", images: "ImageData", resumed: bool, watch: common.Stopwatch, as_json: bool) -> None:
+    """Trains the epochs that are left, tests the network once, and says what came of it."""
+    import torch
+
+    from ftso_cli.training.evaluate import evaluate, load_network
+    from ftso_cli.training.loop import Progress, Row, Trainer
+
+    config = run.config()
+    trainer = Trainer(run.genotype(), config, images, run)
+    if resumed:
+        trainer.load_checkpoint()
+        note(f"{run.folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}")
+    watch.lap("start")
+    images.train.load_all(None)
+    watch.lap("data")
+    note(_description(trainer, config, images))
+    with bar("train", "step") as progress:
+
+        def on_step(state: Progress) -> None:
+            done = state.epoch * state.steps + state.step
+            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
+            progress.update(done, config.recipe.epochs * state.steps, figures)
+
+        def on_epoch(row: Row) -> None:
+            note(
+                f"epoch {row['epoch']:>3}/{config.recipe.epochs}  loss {row['loss']:.3f}  "
+                f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
+            )
+
+        trainer.train(on_step, on_epoch)
+    trainer.save_weights()
+    watch.lap("train")
+    device = torch.device(config.device)
+    score = evaluate(load_network(run, device), images.final, images, config.recipe.batch_size, device)
+    watch.lap("test")
+    run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
+    if as_json:
+        print_json({"run": str(run.folder), "test_accuracy": score.accuracy, "seconds": watch.seconds})
+        return
+    say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
+    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, config.json, genotype.json, result.json")
+    next_step(f"ftso evaluate {run.folder}")
+
+
+def _description(trainer: Any, config: "Config", images: "ImageData") -> str:
+    weights = sum(parameter.numel() for parameter in trainer.network.parameters())
+    return (
+        f"{config.recipe.cells} cells, {config.recipe.channels} channels, {weights:,} parameters; "
+        f"{len(images.train)} training images of {len(config.classes)} classes on {config.device}"
+    )

@@ -1,0 +1,94 @@
+"""A torch module for each layer of `spaces.layers`. Feature maps have the shape (N, C, H, W)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ftso_cli.spaces import layers as data
+
+
+def sequential(layers: data.Layers) -> nn.Module:
+    """The layers one after another; a single layer stands alone."""
+    modules = [module(layer) for layer in layers]
+    return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+
+
+def module(layer: data.Layer) -> nn.Module:
+    """The torch module of one layer. None works in place: what it reads, other edges read too."""
+    match layer:
+        case data.Relu():
+            return nn.ReLU()
+        case data.Conv():
+            return nn.Conv2d(
+                layer.inputs,
+                layer.outputs,
+                layer.kernel,
+                layer.stride,
+                layer.padding,
+                layer.dilation,
+                layer.groups,
+                bias=False,
+            )
+        case data.BatchNorm():
+            return nn.BatchNorm2d(layer.channels, affine=layer.affine)
+        case data.Pool(kind="max"):
+            return nn.MaxPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2)
+        case data.Pool():
+            return nn.AvgPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2, count_include_pad=False)
+        case data.FactorizedReduce():
+            return FactorizedReduce(layer.inputs, layer.outputs)
+        case data.Identity():
+            return nn.Identity()
+        case data.Zero():
+            return Zero(layer.stride)
+        case data.AuxiliaryPool():
+            return AuxiliaryPool(layer.stride)
+        case data.GlobalPool():
+            return nn.AdaptiveAvgPool2d(1)
+        case data.Linear():
+            return nn.Sequential(nn.Flatten(), nn.Linear(layer.inputs, layer.outputs))
+
+
+class FactorizedReduce(nn.Module):
+    """Half the size by two strided 1x1 convolutions, the second one pixel on: (N, C, H, W) to (N, C', H/2, W/2).
+
+    Odd sizes are rounded up: a row and a column of zeros are added for the shifted half. The published code
+    crashes there.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C', (H + 1) // 2, (W + 1) // 2)."""
+        height, width = x.shape[2:]
+        shifted = functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1:, 1:]
+        return torch.cat([self.even(x), self.odd(shifted)], dim=1)
+
+
+class Zero(nn.Module):
+    """Zeros of the shape that a pooling at `stride` would have."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to zeros of (N, C, ceil(H / stride), ceil(W / stride))."""
+        return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+class AuxiliaryPool(nn.Module):
+    """5x5 average pooling where it gives 2x2 pixels, as in the published heads; adaptive pooling to 2x2 elsewhere."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, 2, 2)."""
+        if all(size >= 5 and (size - 5) // self.stride == 1 for size in x.shape[2:]):
+            return functional.avg_pool2d(x, 5, self.stride)
+        return functional.adaptive_avg_pool2d(x, 2)

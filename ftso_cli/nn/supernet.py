@@ -1,0 +1,185 @@
+"""The super-net of a search: every edge weighs several operators, every node weighs its edges.
+
+This is PC-DARTS (Xu et al., 2020) for `partial` > 1 and DARTS with edge weights for `partial` = 1. It takes any wiring
+and any set of candidates, and is the reference that every faster engine is compared with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.nn.layers import sequential
+from ftso_cli.spaces import Space, operator
+from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
+from ftso_cli.spaces.layers import for_search
+from ftso_cli.spaces.skeleton import CellStage
+
+INITIAL_SPREAD = 1e-3
+"""Standard deviation of α and β at the start (DARTS and PC-DARTS)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wiring:
+    """The edges (source, target) of a cell in order of target and source, and the nodes that form its output."""
+
+    edges: tuple[tuple[int, int], ...]
+    concat: tuple[int, ...]
+
+    @property
+    def nodes(self) -> tuple[tuple[int, slice], ...]:
+        """Every node that edges lead into, with the positions of its edges."""
+        targets = [target for _, target in self.edges]
+        starts = [at for at, target in enumerate(targets) if at == 0 or targets[at - 1] != target]
+        return tuple((targets[start], slice(start, end)) for start, end in pairwise([*starts, len(targets)]))
+
+
+def complete_wiring(nodes: int, inputs: int = 2) -> Wiring:
+    """Every node reads every earlier one: Algorithm 1, line 1."""
+    targets = range(inputs, inputs + nodes)
+    edges = tuple((source, target) for target in targets for source in range(target))
+    return Wiring(edges=edges, concat=tuple(targets))
+
+
+class MixedEdge(nn.Module):
+    """The weighted sum of the candidates on the first C / `partial` channels; the other channels pass by.
+
+    PC-DARTS, equation 1 and its channel shuffle. At stride 2, the channels that pass by are max-pooled.
+    """
+
+    def __init__(self, ops: tuple[str, ...], channels: int, stride: int, partial: int) -> None:
+        super().__init__()
+        self.partial = partial
+        self.stride = stride
+        self.candidates = nn.ModuleList(
+            sequential(for_search(operator(op).layers(channels // partial, stride))) for op in ops
+        )
+
+    def forward(self, x: Tensor, alpha: Tensor) -> Tensor:
+        """(N, C, H, W) and the candidates' weights to (N, C, H / stride, W / stride)."""
+        active = x.shape[1] // self.partial
+        terms = [weight * op(x[:, :active]) for weight, op in zip(alpha, self.candidates, strict=True)]
+        mixed = total(terms)
+        if self.partial == 1:
+            return mixed
+        passing = x[:, active:]
+        if self.stride == 2:
+            passing = functional.max_pool2d(passing, 2, ceil_mode=True)
+        return shuffle(torch.cat([mixed, passing], dim=1), self.partial)
+
+
+def total(terms: list[Tensor]) -> Tensor:
+    """The sum of at least one tensor."""
+    result = terms[0]
+    for term in terms[1:]:
+        result = result + term
+    return result
+
+
+def shuffle(x: Tensor, groups: int) -> Tensor:
+    """Interleaves the channels of `groups` groups, so that the next edge's active channels come from all of them."""
+    count, channels, height, width = x.shape
+    return x.view(count, groups, channels // groups, height, width).transpose(1, 2).reshape(x.shape)
+
+
+class SearchCell(nn.Module):
+    """A cell of the super-net: node j = Σ over its edges of softmax(β) · the mixed edge (PC-DARTS, equation 2).
+
+    Algorithm 1, line 4, of the FTSO paper writes β without the softmax; its text inherits PC-DARTS, which has it.
+    """
+
+    def __init__(self, wiring: Wiring, stage: CellStage, space: Space, ops: tuple[str, ...], partial: int) -> None:
+        super().__init__()
+        self.wiring = wiring
+        self.preprocess = nn.ModuleList(sequential(layers) for layers in stage.preprocess)
+        self.edges = nn.ModuleList(
+            MixedEdge(ops, stage.channels, space.stride(stage.kind, source), partial) for source, _ in wiring.edges
+        )
+
+    def forward(self, before_last: Tensor, last: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+        """Outputs of cells k-2 and k-1, weights of candidates (edges, ops) and edges (edges) to this cell's output."""
+        states = {0: self.preprocess[0](before_last), 1: self.preprocess[1](last)}
+        for node, positions in self.wiring.nodes:
+            terms = [
+                beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at])
+                for at in range(positions.start, positions.stop)
+            ]
+            states[node] = total(terms)
+        return torch.cat([states[node] for node in self.wiring.concat], dim=1)
+
+
+class SuperNet(nn.Module):
+    """Stem, search cells and classifier, with the architecture parameters α and β that all cells of a kind share.
+
+    `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). With one candidate there is no α.
+    Both are parameters of the module, so that every checkpoint holds them.
+    """
+
+    def __init__(
+        self,
+        wirings: Mapping[str, Wiring],
+        space: Space,
+        ops: tuple[str, ...],
+        shape: NetworkShape,
+        *,
+        partial: int = 4,
+    ) -> None:
+        super().__init__()
+        if shape.channels % partial:
+            raise SettingsError(f"--channels {shape.channels} can't be split into {partial} parts (--partial)")
+        concat = {kind: len(wiring.concat) for kind, wiring in wirings.items()}
+        skeleton = darts_skeleton(shape, concat, search=True)
+        self.wirings = dict(wirings)
+        self.ops = ops
+        self.kinds = tuple(stage.kind for stage in skeleton.cells)
+        self.stems = nn.ModuleList(sequential(stem) for stem in skeleton.stems)
+        self.cells = nn.ModuleList(
+            SearchCell(wirings[stage.kind], stage, space, ops, partial) for stage in skeleton.cells
+        )
+        self.classifier = sequential(skeleton.classifier)
+        self.beta = nn.ParameterDict({kind: _start(len(wiring.edges)) for kind, wiring in wirings.items()})
+        self.alpha = nn.ParameterDict(
+            {kind: _start(len(wiring.edges), len(ops)) for kind, wiring in wirings.items()} if len(ops) > 1 else {}
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) to logits (N, classes)."""
+        alpha = {kind: self.candidate_weights(kind) for kind in self.wirings}
+        beta = {kind: self.edge_weights(kind) for kind in self.wirings}
+        before_last = last = self.stems[0](images)
+        for stem in self.stems[1:]:
+            before_last, last = last, stem(last)
+        for kind, cell in zip(self.kinds, self.cells, strict=True):
+            before_last, last = last, cell(before_last, last, alpha[kind], beta[kind])
+        logits: Tensor = self.classifier(last)
+        return logits
+
+    def edge_weights(self, kind: str) -> Tensor:
+        """softmax(β) over the edges into each node, (edges)."""
+        beta: Tensor = self.beta[kind]
+        return torch.cat([beta[positions].softmax(0) for _, positions in self.wirings[kind].nodes])
+
+    def candidate_weights(self, kind: str) -> Tensor:
+        """softmax(α) over the candidates of each edge, (edges, candidates)."""
+        if kind in self.alpha:
+            alpha: Tensor = self.alpha[kind]
+            return alpha.softmax(1)
+        beta: Tensor = self.beta[kind]
+        return torch.ones((len(beta), 1), device=beta.device, dtype=beta.dtype)
+
+    def architecture(self) -> list[nn.Parameter]:
+        """α and β: what is learned on the validation half."""
+        return [*self.alpha.values(), *self.beta.values()]
+
+    def weights(self) -> list[nn.Parameter]:
+        """Everything else: what is learned on the training half."""
+        chosen = {id(parameter) for parameter in self.architecture()}
+        return [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+
+
+def _start(*size: int) -> nn.Parameter:
+    return nn.Parameter(INITIAL_SPREAD * torch.randn(size))

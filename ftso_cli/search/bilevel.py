@@ -1,0 +1,106 @@
+"""The engine of every differentiable search: α and β learn on one half of the images, the weights on the other.
+
+First order (DARTS, section 2.3 with ξ = 0; Algorithms 1 and 2 of the FTSO paper): an iteration takes one step on the
+architecture with the weights held, then one step on the weights with the architecture held.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ftso_cli.data import Batches
+from ftso_cli.errors import TrainingError
+from ftso_cli.nn.supernet import SuperNet
+from ftso_cli.search.settings import SearchSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """Where a search stands after an iteration; losses are those before its steps."""
+
+    iteration: int
+    iterations: int
+    epoch: int
+    arch_loss: float
+    weight_loss: float
+
+
+class Bilevel:
+    """Alternates steps on the architecture and on the weights of a super-net."""
+
+    def __init__(self, net: SuperNet, settings: SearchSettings, weight_batches: Batches, arch_batches: Batches) -> None:
+        self.net = net
+        self.settings = settings
+        self.weight_batches = weight_batches
+        self.arch_batches = arch_batches
+        self.iterations = settings.iters or settings.epochs * weight_batches.steps_per_epoch
+        self.iteration = 0
+        self.arch_steps = torch.optim.Adam(
+            net.architecture(),
+            lr=settings.arch_rate,
+            betas=settings.arch_momenta,
+            weight_decay=settings.arch_decay,
+        )
+        self.weight_steps = torch.optim.SGD(
+            net.weights(), lr=settings.weight_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+        )
+
+    def run(self, on_iteration: Callable[[Progress], None]) -> None:
+        """Runs all iterations; raises `TrainingError` where a loss is not finite."""
+        self.net.train()
+        while self.iteration < self.iterations:
+            on_iteration(self.step())
+
+    def step(self) -> Progress:
+        """One iteration: Algorithm 1, lines 5 and 6."""
+        epoch = self.iteration // self.weight_batches.steps_per_epoch
+        for group in self.weight_steps.param_groups:
+            group["lr"] = self.weight_rate(epoch)
+        arch_loss = self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
+        weight_loss = self._descend(self.weight_batches, self.net.weights(), self.weight_steps, self.settings.clip)
+        self.iteration += 1
+        return Progress(
+            iteration=self.iteration,
+            iterations=self.iterations,
+            epoch=epoch,
+            arch_loss=arch_loss,
+            weight_loss=weight_loss,
+        )
+
+    def weight_rate(self, epoch: int) -> float:
+        """The cosine from the full rate in epoch 0 towards 0 behind the last epoch (Table 4)."""
+        epochs = math.ceil(self.iterations / self.weight_batches.steps_per_epoch)
+        return self.settings.weight_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+
+    def _descend(
+        self,
+        batches: Batches,
+        parameters: list[nn.Parameter],
+        optimizer: torch.optim.Optimizer,
+        clip: float | None = None,
+    ) -> float:
+        """One step of the optimizer; only `parameters` get a gradient, so nothing is left over on the others."""
+        images, labels = next(batches)
+        loss = self._loss(images, labels)
+        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.grad = gradient
+        if clip is not None:
+            nn.utils.clip_grad_norm_(parameters, clip)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        device = next(self.net.parameters()).device
+        loss = functional.cross_entropy(self.net(images.to(device)), labels.to(device))
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is not finite at iteration {self.iteration + 1}; lower --weight-rate "
+                f"(now {self.settings.weight_rate:g})"
+            )
+        return loss

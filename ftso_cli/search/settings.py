@@ -1,0 +1,96 @@
+"""The settings of a search, with where each default comes from. No torch here: the command line reads them for --help.
+
+Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is silent (batch, momentum, decay, clipping),
+the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.spaces import DARTS
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings:
+    """Everything that decides a search but the data and the seed.
+
+    `iters` wins over `epochs`. An iteration is one step on β (and α) and one on the weights.
+    """
+
+    ops: tuple[str, ...] = ("skip_connect",)
+    """Section 3: skip connections only."""
+    iters: int | None = None
+    epochs: int = 1
+    """Algorithm 1, line 3: one epoch, that is one pass over the half of the images that trains the weights."""
+    channels: int = 16
+    """Table 4."""
+    cells: int = 8
+    """Table 4: 6 + 2."""
+    partial: int = 4
+    """Table 4: 25 % of the channels pass through the operators."""
+    batch_size: int = 64
+    """DARTS; the paper doesn't say."""
+    weight_rate: float = 0.025
+    """Table 4: cosine from 0.025 to 0 over the epochs, stepped after each epoch."""
+    momentum: float = 0.9
+    """DARTS."""
+    weight_decay: float = 3e-4
+    """DARTS."""
+    clip: float = 5.0
+    """DARTS: largest norm of the weights' gradient."""
+    arch_rate: float = 6e-4
+    """Table 4."""
+    arch_momenta: tuple[float, float] = (0.5, 0.999)
+    """DARTS: Adam's two moments for α and β."""
+    arch_decay: float = 1e-3
+    """DARTS."""
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            value = getattr(self, name, None)
+            if value is not None and value < least:
+                raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        if not self.ops:
+            raise SettingsError("a search needs at least one operator")
+        if len(set(self.ops)) < len(self.ops):
+            raise SettingsError(f"an operator is listed twice: {', '.join(self.ops)}")
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings as the genotype's history keeps them."""
+        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
+
+    def _overruled(self, name: str) -> bool:
+        return name == "epochs" and self.iters is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopologySettings(SearchSettings):
+    """A search for the topology also decides how many nodes a cell has."""
+
+    nodes: int = 4
+    """Appendix A.1."""
+
+
+_LEAST = {
+    "iters": 1,
+    "epochs": 1,
+    "nodes": 1,
+    "channels": 1,
+    "cells": 1,
+    "partial": 1,
+    "batch_size": 2,
+    "weight_rate": 0.0,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "clip": 0.0,
+    "arch_rate": 0.0,
+    "arch_decay": 0.0,
+}
+
+TOPOLOGY = TopologySettings()
+"""The paper's topology search on CIFAR-10."""
+
+OPERATORS = SearchSettings(ops=DARTS.candidates, epochs=50)
+"""The paper's operator search on CIFAR-10: all eight candidates of section 4, 50 epochs (Table 3)."""

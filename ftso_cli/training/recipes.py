@@ -1,0 +1,90 @@
+"""The recipes of `ftso train`, as data. No torch here: the command line reads them for --help.
+
+`cifar` and `imagenet` are the evaluation settings of Table 4 of the FTSO paper; what it leaves out is that of DARTS
+(Liu et al., 2019, appendix A.2 and A.3) and, for ImageNet at batch 1024, of PC-DARTS (Xu et al., 2020, section 4.3),
+which the paper says it follows. `quick` is ours, for a laptop.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.spaces.darts import Stem
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The hyper-parameters of a training from scratch."""
+
+    channels: int
+    cells: int
+    stem: Stem = "cifar"
+    epochs: int
+    batch_size: int
+    rate: float
+    schedule: Literal["cosine", "linear"] = "cosine"
+    """How the rate falls to 0 over the epochs; it is stepped after each epoch."""
+    warmup: int = 0
+    """Epochs in which the rate rises linearly to `rate`."""
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0
+    """Largest norm of the gradient."""
+    auxiliary: float = 0.4
+    """Weight of the auxiliary head's loss; 0 leaves the head out."""
+    drop_path: float = 0.0
+    """Rate in the last epoch; it rises linearly from 0."""
+    cutout: float = 0.0
+    """Side of the square that is cut out, as a share of the image's side."""
+    label_smoothing: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("channels", "cells", "epochs"):
+            _at_least(name, getattr(self, name), 1)
+        _at_least("batch size", self.batch_size, 2)
+        for name in ("rate", "warmup", "momentum", "weight_decay", "clip", "auxiliary"):
+            _at_least(name.replace("_", " "), getattr(self, name), 0)
+        for name in ("drop_path", "cutout", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise SettingsError(
+                    f"{name.replace('_', ' ')} must be at least 0 and below 1, not {getattr(self, name)}"
+                )
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise SettingsError(f"{name} must be at least {least}, not {value}")
+
+
+RECIPES: Mapping[str, Recipe] = {
+    "quick": Recipe(channels=16, cells=5, epochs=12, batch_size=64, rate=0.05, cutout=0.25),
+    "cifar": Recipe(
+        channels=36,  # Table 4
+        cells=20,  # Table 4
+        epochs=600,  # Table 1
+        batch_size=96,  # DARTS A.2
+        rate=0.025,  # Table 4
+        drop_path=0.3,  # PC-DARTS; DARTS has 0.2
+        cutout=0.5,  # DARTS A.2: 16 of 32 pixels
+    ),
+    "imagenet": Recipe(
+        channels=48,  # Table 4
+        cells=14,  # Table 4
+        stem="imagenet",
+        epochs=250,  # Section A.1
+        batch_size=1024,  # PC-DARTS
+        rate=0.5,  # Table 4
+        schedule="linear",  # Table 4
+        warmup=5,  # PC-DARTS
+        weight_decay=3e-5,  # DARTS A.3
+        label_smoothing=0.1,  # PC-DARTS
+    ),
+}
+
+
+def recipe(name: str) -> Recipe:
+    """The recipe called `name`; raises `SettingsError` where there is none."""
+    if name not in RECIPES:
+        raise SettingsError(unknown("recipe", name, RECIPES))
+    return RECIPES[name]

@@ -1,0 +1,136 @@
+"""The run folder of a training: what was asked for, what came out, and where to go on.
+
+    genotype.json         the cell, as it was when the training started
+    config.json           data set, recipe, seed, device: all that decides the result
+    metrics.csv           a line an epoch
+    checkpoint.safetensors  everything that the next epoch needs
+    weights.safetensors   the trained network without its auxiliary head
+    result.json           the accuracy on the test images, after the last epoch
+
+Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is ever unpickled.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from ftso_cli.errors import FileError, RunError
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype import Genotype, storage
+from ftso_cli.genotype.schema import Model
+from ftso_cli.training.recipes import Recipe
+
+TEXT_LIMIT = 16_000_000
+TENSOR_LIMIT = 8_000_000_000
+
+
+class Config(Model):
+    """config.json: everything that decides the result of a training, but the genotype."""
+
+    data: str
+    image_size: tuple[int, int]
+    image_channels: int = Field(ge=1)
+    classes: tuple[str, ...] = Field(min_length=2)
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    recipe: Recipe
+    seed: int
+    device: str
+    versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder."""
+
+    folder: Path
+
+    @property
+    def genotype_file(self) -> Path:
+        """The cell that is trained."""
+        return self.folder / "genotype.json"
+
+    @property
+    def config_file(self) -> Path:
+        """The settings."""
+        return self.folder / "config.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """A line an epoch."""
+        return self.folder / "metrics.csv"
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where an interrupted training goes on."""
+        return self.folder / "checkpoint.safetensors"
+
+    @property
+    def weights_file(self) -> Path:
+        """The trained network."""
+        return self.folder / "weights.safetensors"
+
+    @property
+    def result_file(self) -> Path:
+        """The accuracy on the test images."""
+        return self.folder / "result.json"
+
+    def create(self, genotype: Genotype, config: Config) -> None:
+        """Makes the folder with its genotype and its settings; raises `FileError` where it can't be made."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"{self.folder}: can't be made ({error.strerror or error})") from None
+        storage.write(genotype, self.genotype_file)
+        write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
+
+    def genotype(self) -> Genotype:
+        """The cell that is trained here."""
+        return storage.read(self.genotype_file)
+
+    def config(self) -> Config:
+        """The settings; raises `RunError` where the folder holds none or they are not valid."""
+        if not self.config_file.is_file():
+            raise RunError(f"{self.folder}: no run folder, it has no config.json; ftso train makes one")
+        try:
+            return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
+        except ValidationError as error:
+            raise RunError(f"{self.config_file}: {storage.describe(error)}") from None
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replaces metrics.csv by these rows."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomic(self.metrics_file, text.getvalue().encode())
+
+    def write_result(self, result: Mapping[str, Any]) -> None:
+        """Replaces result.json."""
+        write_atomic(self.result_file, (json.dumps(result, indent=2) + "\n").encode())
+
+
+def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, str] | None = None) -> None:
+    """Writes tensors as safetensors, with `about` in the header."""
+    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomic(path, save(contiguous, dict(about or {})))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """The tensors of a safetensors file and what its header says; raises `RunError` where it is damaged."""
+    content = read_bytes(path, limit=TENSOR_LIMIT)
+    try:
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: damaged ({' '.join(str(error).split())[:120]})") from None
+    return tensors, header.get("__metadata__", {})

@@ -1,0 +1,119 @@
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftso_cli.cost.network import network_cost
+from ftso_cli.errors import GenotypeError
+from ftso_cli.genotype import Genotype, library
+from ftso_cli.genotype.edit import assign_operator, prune
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.network import DropPath, Network
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from tests import counting
+from tests.strategies import genotypes
+
+
+def assert_costs_agree(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> None:
+    cost = network_cost(genotype, shape, size)
+    network = Network(genotype, shape).eval()
+    assert counting.parameters(network) == cost.params_with_auxiliary
+    assert counting.parameters(network) - counting.parameters(network.auxiliary) == cost.params
+    assert counting.macs(network, torch.zeros(1, shape.image_channels, *size)) == cost.macs
+    features = torch.zeros(1, cost.stages[network.auxiliary_after + len(network.stems)].output.channels, 3, 3)
+    assert counting.macs(network.auxiliary, features) == cost.auxiliary_macs
+
+
+@given(
+    genotypes("complete", nodes=(1, 4), inputs=(1, 3), history=False),
+    st.integers(1, 4),
+    st.integers(1, 5),
+    st.tuples(st.integers(1, 21), st.integers(1, 21)),
+    st.integers(2, 7),
+    st.sampled_from(["cifar", "imagenet"]),
+    st.integers(1, 4),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_calculator_equals_a_count_over_the_built_network(
+    genotype: Genotype, half: int, cells: int, size: tuple[int, int], classes: int, stem: str, image_channels: int
+) -> None:
+    shape = NetworkShape(channels=2 * half, cells=cells, classes=classes, stem=stem, image_channels=image_channels)
+    assert_costs_agree(genotype, shape, size)
+
+
+@pytest.mark.parametrize("name", library.files())
+@pytest.mark.parametrize(("shape", "size"), [(CIFAR, (32, 32)), (IMAGENET, (224, 224))], ids=["cifar", "imagenet"])
+def test_a_published_cell_costs_as_much_as_its_network_has(
+    name: str, shape: NetworkShape, size: tuple[int, int]
+) -> None:
+    with torch.device("meta"):
+        network = Network(library.load(name), shape).eval()
+        cost = network_cost(library.load(name), shape, size)
+        assert counting.parameters(network) == cost.params_with_auxiliary
+        assert counting.macs(network, torch.zeros(1, 3, *size)) == cost.macs
+
+
+@pytest.mark.parametrize("name", library.files())
+def test_a_published_cell_trains_and_every_weight_that_counts_gets_a_gradient(name: str) -> None:
+    genotype = library.load(name)
+    network = Network(genotype, NetworkShape(channels=4, cells=3, classes=3)).train()
+    logits, auxiliary = network(torch.randn(2, 3, 9, 9))
+    assert logits.shape == auxiliary.shape == (2, 3)
+    (logits.square().sum() + auxiliary.square().sum()).backward()
+    assert network.stems[0][0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize("size", [7, 8, 9])
+def test_odd_sizes_go_through_every_operator(size: int) -> None:
+    for name in ("nasnet_a", "amoebanet_a", "setn", "bayesnas_0.005"):
+        network = Network(library.load(name), NetworkShape(channels=4, cells=4, classes=3)).eval()
+        assert network(torch.randn(1, 3, size, size + 1))[0].shape == (1, 3)
+
+
+@given(genotypes("searched", history=False))
+@settings(max_examples=5, deadline=None)
+def test_a_genotype_that_is_not_finished_makes_no_network(genotype: Genotype) -> None:
+    with pytest.raises(GenotypeError, match="not pruned"):
+        Network(genotype, CIFAR)
+    with pytest.raises(GenotypeError, match="no operators yet"):
+        Network(prune(genotype)[0], CIFAR)
+
+
+def test_the_auxiliary_head_speaks_only_while_training() -> None:
+    network = Network(library.load("darts_v2"), NetworkShape(channels=4, cells=3, classes=3))
+    images = torch.randn(2, 3, 8, 8)
+    assert network.train()(images)[1] is not None
+    assert network.eval()(images)[1] is None
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_no_trace() -> None:
+    state = torch.get_rng_state()
+    first, second = ({}, {})
+    for weights in (first, second):
+        with seeded(3):
+            weights.update(Network(library.load("darts_v2"), NetworkShape(channels=4, cells=3)).state_dict())
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_drop_path_drops_whole_samples_out_of_place_and_keeps_the_mean() -> None:
+    drop_path = DropPath()
+    drop_path.generator = torch.Generator().manual_seed(0)
+    drop_path.rate = 0.3
+    x = torch.ones(20_000, 2, 1, 2)
+    out = drop_path(x)
+    assert torch.equal(x, torch.ones_like(x))
+    per_sample = out.flatten(1)
+    assert ((per_sample == 0).all(1) | torch.isclose(per_sample, torch.tensor(1 / 0.7)).all(1)).all()
+    assert out.mean().item() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(("op", "spared"), [("skip_connect", True), ("sep_conv_3x3", False)])
+def test_drop_path_spares_identities(op: str, spared: bool) -> None:
+    genotype = assign_operator(library.load("ftso_wide_sep3"), op)
+    network = Network(genotype, NetworkShape(channels=4, cells=3, classes=3)).train()
+    network.drop_path.generator = torch.Generator().manual_seed(1)
+    features = torch.randn(8, 12, 8, 8)
+    plain = network.cells[0](features, features)
+    network.drop_path.rate = 0.9
+    assert torch.equal(network.cells[0](features, features), plain) == spared
