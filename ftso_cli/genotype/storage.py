@@ -74,7 +74,7 @@ def write(genotype: Genotype, path: Path) -> None:
 
 def dumps(genotype: Genotype) -> str:
     """The text of a genotype file: JSON, an edge a line, what equals its default left out."""
-    return _layout(genotype.model_dump(mode="json", exclude_defaults=True), "") + "\n"
+    return layout(genotype.model_dump(mode="json", exclude_defaults=True)) + "\n"
 
 
 def json_schema() -> dict[str, Any]:
@@ -83,15 +83,16 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "ftso genotype"}
 
 
-def _layout(value: Any, indent: str) -> str:
+def layout(value: Any, indent: str = "") -> str:
+    """JSON text of `value`: what fits on a line stands on one, an edge for example."""
     line = json.dumps(value, ensure_ascii=False)
     if not isinstance(value, dict | list) or len(line) + len(indent) <= LINE:
         return line
     inner = indent + "  "
     if isinstance(value, dict):
-        items = [f"{json.dumps(key, ensure_ascii=False)}: {_layout(item, inner)}" for key, item in value.items()]
+        items = [f"{json.dumps(key, ensure_ascii=False)}: {layout(item, inner)}" for key, item in value.items()]
         opening, closing = "{}"
     else:
-        items = [_layout(item, inner) for item in value]
+        items = [layout(item, inner) for item in value]
         opening, closing = "[]"
     return opening + ",".join(f"\n{inner}{item}" for item in items) + f"\n{indent}{closing}"

@@ -1,0 +1,157 @@
+"""Genotypes in the formats of other tools: what each can hold, and how a text's format is told from its content.
+
+Every format is a module with `read` and `write`. What a format can't hold is an error where the network would be
+another one, and else named in `lost`, never dropped in silence.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ftso_cli.errors import GenotypeError, SettingsError, unknown
+from ftso_cli.genotype.formats import darts, edges, literal, naslib, nni, node_link
+from ftso_cli.genotype.formats.literal import Found
+from ftso_cli.genotype.formats.plain import Plain
+from ftso_cli.genotype.schema import Genotype
+
+SIZE_LIMIT = 4_000_000
+"""Bytes; two cells of 4096 edges, with everything measured, have about two million."""
+
+TEXT_LIMIT = 1_000_000
+"""Characters of Python text."""
+
+DIALECTS = ("darts", "fairdarts")
+
+Reader = Callable[[Any], Plain | Genotype]
+Writer = Callable[[Genotype], tuple[str, list[str]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """One format: what it is called for people, and how it is read and written."""
+
+    title: str
+    read: Reader
+    write: Writer
+
+
+FORMATS: Mapping[str, Format] = {
+    "darts": Format(title="DARTS text", read=darts.read, write=darts.write),
+    "edges": Format(title="edge list", read=edges.read, write=edges.write),
+    "nni": Format(title="NNI dictionary", read=nni.read, write=nni.write),
+    "naslib": Format(title="NASLib compact form", read=naslib.read, write=naslib.write),
+    "node-link": Format(title="networkx node-link JSON", read=node_link.read, write=node_link.write),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """A genotype from another format: the format's name, and what of the text is lost."""
+
+    genotype: Genotype
+    format: str
+    lost: tuple[str, ...]
+
+
+def format_called(name: str) -> Format:
+    """The format called `name`; raises `SettingsError` where there is none."""
+    if name not in FORMATS:
+        raise SettingsError(unknown("format", name, FORMATS))
+    return FORMATS[name]
+
+
+def loads(text: str, name: str | None = None, *, dialect: str = "darts", pick: str | None = None) -> Imported:
+    """The genotype in a text of the format `name` (default: as its content says).
+
+    `dialect` is how entries of three in DARTS text are meant. `pick` chooses among several `Genotype(...)`: by
+    name, or by number from 1, or from the end with -1. Raises `GenotypeError` with the reason a text can't be read.
+    """
+    if dialect not in DIALECTS:
+        raise SettingsError(unknown("dialect", dialect, DIALECTS))
+    content, found = _parse(text, pick)
+    name = name or ("darts" if found is not None else _guess(content))
+    if name == "darts":
+        made: Plain | Genotype = darts.read(content, fairdarts=dialect == "fairdarts")
+    else:
+        made = format_called(name).read(content)
+    if isinstance(made, Genotype):
+        return Imported(genotype=made, format=name, lost=())
+    if found is not None and found.name != "genotype":  # as every search calls it that logs one
+        made.name = found.name
+    return Imported(genotype=made.genotype(), format=name, lost=tuple(made.lost))
+
+
+def dumps(genotype: Genotype, name: str) -> tuple[str, tuple[str, ...]]:
+    """The genotype as text of the format `name`, and what is lost; raises `GenotypeError` where it can't hold it."""
+    text, lost = format_called(name).write(genotype)
+    return text, tuple(lost)
+
+
+def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
+    """The value in a text, and the `Genotype(...)` that it is from, if it is from one."""
+    start = text.lstrip()[:1]
+    if start == "{" and (content := _json(text)) is not None:
+        return content, None
+    if len(text) > TEXT_LIMIT:
+        raise GenotypeError(f"longer than {TEXT_LIMIT} characters, which no genotype is")
+    if found := literal.find_genotypes(text):
+        chosen = _choose(found, pick)
+        return literal.genotype_fields(chosen), chosen
+    if start and start in "([{":
+        return literal.literal(text), None
+    raise GenotypeError(f"no genotype in it; the formats are {', '.join(FORMATS)}")
+
+
+def _json(text: str) -> Any:
+    """The value of JSON text, or None where it isn't JSON (a Python dictionary also starts with a brace)."""
+    if len(text) > SIZE_LIMIT:
+        raise GenotypeError(f"longer than {SIZE_LIMIT} characters, which no genotype is")
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
+    except RecursionError:
+        raise GenotypeError("nested deeper than any genotype") from None
+
+
+def _choose(found: list[Found], pick: str | None) -> Found:
+    """The genotype that is meant among several."""
+    if pick is None:
+        if len(found) == 1:
+            return found[0]
+        names = [f"{number} {one.name or ''}".strip() for number, one in enumerate(found[:20], 1)]
+        more = ", ..." if len(found) > 20 else ""
+        raise GenotypeError(
+            f"holds {len(found)} genotypes: {', '.join(names)}{more}; say which with --pick, -1 is the last"
+        )
+    if re.fullmatch(r"-?\d{1,6}", pick):
+        number = int(pick)
+        if not 1 <= abs(number) <= len(found):
+            raise GenotypeError(f"holds {len(found)} genotypes, so --pick takes 1 to {len(found)}, not {pick}")
+        return found[number - 1 if number > 0 else number]
+    named = [one for one in found if one.name == pick]
+    if len(named) != 1:
+        reason = f"{len(named)} of them, say which by number" if named else unknown("name", pick, _names(found))
+        raise GenotypeError(f"--pick {pick}: {reason}")
+    return named[0]
+
+
+def _names(found: list[Found]) -> list[str]:
+    return sorted({one.name for one in found if one.name is not None})
+
+
+def _guess(content: Any) -> str:
+    """The format of a value that is from no `Genotype(...)`."""
+    if isinstance(content, list):
+        return "naslib"
+    if str(content.get("format", "")).startswith("ftso-genotype"):
+        raise GenotypeError("is a genotype file already, and needs no import")
+    if any(nni.KEY.fullmatch(name) for name in content):
+        return "nni"
+    if isinstance(content.get("normal"), dict):
+        return "node-link"
+    entries = content.get("normal")
+    pairs = isinstance(entries, list) and any(isinstance(entry, list) and len(entry) == 2 for entry in entries)
+    return "darts" if pairs else "edges"
