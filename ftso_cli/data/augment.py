@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
+from torch.nn import functional
 
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import SettingsError
@@ -49,7 +50,7 @@ def random_crop(images: Tensor, padding: int, generator: Generator) -> Tensor:
     """Pads (N, C, H, W) by `padding` zeros at each side and cuts a window of the old size, anywhere in it."""
     count, _, height, width = images.shape
     top, left = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
-    padded = torch.nn.functional.pad(images, (padding, padding, padding, padding))
+    padded = functional.pad(images, (padding, padding, padding, padding))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(count), :, top, left]
 

@@ -97,7 +97,7 @@ class Batches:
             self._start_epoch(epoch)
             self._position = position
             self._augmenting.set_state(state["augmenting"])
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise RunError(f"the saved state of the batches is damaged ({error})") from None
 
 

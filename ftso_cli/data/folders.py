@@ -1,7 +1,7 @@
 """Images in class folders: which files there are, and reading them when they are asked for."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ftso_cli.data.decode import SUFFIXES, Pixels, decode, quiet, shown, stored_size
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
-from ftso_cli.data.splits import hold_out
+from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -20,12 +20,6 @@ MEMORY_LIMIT = 2 * 1024**3
 
 SMALL = 64
 """The default size in pixels, and the largest at which a folder of square images keeps its own."""
-
-TEST_SHARE = 0.2
-"""What is laid aside for testing where a folder has only training images."""
-
-SPLIT_SEED = 0
-"""Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -99,7 +93,7 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
     Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
     64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
     """
-    folder = Path(data).expanduser()
+    folder = Path(os.path.expanduser(data))
     inside = set(_folders(folder))
     train = folder / "train" if "train" in inside else folder
     if train == folder and inside & {"val", "test"}:
@@ -127,7 +121,7 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
 
 def _with_test(data: str, files: Files) -> dict[str, Files]:
     paths, labels = files
-    stay, held = hold_out(labels, TEST_SHARE, SPLIT_SEED)
+    stay, held = lay_aside_test(labels)
     if not len(held):
         raise DataError(f"{shown(data)}: {len(paths)} images are too few to lay some aside for testing")
     return {
@@ -147,7 +141,19 @@ def _classes(folder: Path) -> list[str]:
     if len(classes) < 2:
         found = f"only one class folder ({classes[0]})" if classes else "no class folders"
         raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
+    for name in classes:
+        if not _is_text(name):
+            raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
     return classes
+
+
+def _is_text(name: str) -> bool:
+    """False for a file name whose bytes are not UTF-8: Python marks them so that they can't be written again."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def list_images(folder: Path, classes: Sequence[str]) -> Files:
@@ -172,15 +178,27 @@ def list_images(folder: Path, classes: Sequence[str]) -> Files:
 
 
 def _folders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if entry.is_dir()]
+    return [entry.name for entry in _entries(folder) if _leads_to(entry.is_dir)]
 
 
 def _images(folder: Path) -> list[str]:
-    return [
-        entry.path
-        for entry in _entries(folder)
-        if os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file()
-    ]
+    images: list[str] = []
+    for entry in _entries(folder):
+        if os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+            continue
+        if _leads_to(entry.is_file):
+            images.append(entry.path)
+        elif entry.is_symlink():
+            raise DataError(f"{shown(entry.path)}: a link that leads to no file; remove or replace it")
+    return images
+
+
+def _leads_to(check: Callable[[], bool]) -> bool:
+    """The answer of an entry's `is_dir` or `is_file`; False for a link that leads to itself."""
+    try:
+        return check()
+    except OSError:
+        return False
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import SPLIT_SEED, TEST_SHARE
 from ftso_cli.data.sources import ArraySource, ImageData
-from ftso_cli.data.splits import hold_out
+from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
 
 TIMEOUT = 20.0
@@ -49,7 +48,7 @@ NAMES = ("digits", *DOWNLOADED, "imagenet")
 def open_digits(size: int | None = None) -> ImageData:
     """1,797 handwritten digits of 8x8 pixels; a fifth of each class is the test set, always the same."""
     images, labels = _digits()
-    stay, held = hold_out(labels, TEST_SHARE, SPLIT_SEED)
+    stay, held = lay_aside_test(labels)
     pixels = images[stay].double() / 255
     return ImageData(
         name="digits",
@@ -111,26 +110,24 @@ def read_torchvision(
     kind: type[Any], name: str, root: Path, timeout: float = TIMEOUT
 ) -> tuple[Arrays, Arrays, tuple[str, ...]]:
     """Training and test images (N, C, H, W) uint8 with labels, and class names, of a torchvision data set class."""
-    try:
-        with _quiet(timeout):
-            if not _is_here(kind, root):
-                _fetch(kind, root)
-            parts = [kind(str(root), train=train) for train in (True, False)]
-            train, test = (_arrays(part) for part in parts)
-            return train, test, tuple(parts[0].classes)
-    except DataError:
-        raise
-    # torchvision meets a missing network, a full disk or a damaged file with errors of many kinds.
-    except Exception as error:
-        raise DataError(_advice(kind, name, root, error)) from None
+    # torchvision meets a missing or damaged file, a missing network or a full disk with errors of many kinds.
+    with _quiet(timeout):
+        try:
+            return _read(kind, root)
+        except Exception:
+            pass
+        try:
+            _fetch(kind, root)
+            return _read(kind, root)
+        except DataError:
+            raise
+        except Exception as error:
+            raise DataError(_advice(kind, name, root, error)) from None
 
 
-def _is_here(kind: type[Any], root: Path) -> bool:
-    try:
-        kind(str(root), train=True)
-    except RuntimeError:
-        return False
-    return True
+def _read(kind: type[Any], root: Path) -> tuple[Arrays, Arrays, tuple[str, ...]]:
+    train, test = kind(str(root), train=True), kind(str(root), train=False)
+    return _arrays(train), _arrays(test), tuple(train.classes)
 
 
 def _fetch(kind: type[Any], root: Path) -> None:
@@ -173,7 +170,10 @@ def _arrays(part: Any) -> Arrays:
     images = torch.as_tensor(part.data)
     # CIFAR comes as (N, H, W, 3), Fashion-MNIST as (N, H, W).
     images = images.permute(0, 3, 1, 2).contiguous() if images.dim() == 4 else images.unsqueeze(1)
-    return images, torch.as_tensor(part.targets, dtype=torch.int64)
+    labels = torch.as_tensor(part.targets, dtype=torch.int64)
+    if len(labels) != len(images) or int(labels.max()) >= len(part.classes):
+        raise ValueError("labels don't fit the images")
+    return images, labels
 
 
 @contextmanager
@@ -194,7 +194,7 @@ def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
     names = ", ".join(file.name for file in files)
     reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
     return (
-        f"{name}: not in {shown(str(root))} and can't be downloaded ({reason[-160:]}); put {names} "
+        f"{name}: not, or damaged, in {shown(str(root))}, and can't be downloaded ({reason[-160:]}); put {names} "
         f"into {shown(str(root / files[0].parent))}, "
         "or use --data digits or a folder: --data DIR with DIR/train/CLASS/*.jpg"
     )

@@ -32,9 +32,12 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
             "and DIR/val/CLASS/*.JPEG: --data DIR"
         )
-    if not Path(data).expanduser().exists():
+    place = os.path.expanduser(data)
+    if not os.path.exists(place):
         hint = "or a folder with DIR/train/CLASS/*.jpg; --data digits needs no download"
         raise DataError(f"{unknown('data set', data, NAMES)}, {hint}")
+    if not os.path.isdir(place):
+        raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
     return open_folder(data, image_size)
 
 

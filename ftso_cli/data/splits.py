@@ -9,12 +9,18 @@ from torch import Tensor
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import SettingsError
 
+TEST_SHARE = 0.2
+"""What is laid aside for testing where a set has only training images."""
+
+TEST_SEED = 0
+"""Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
+
 
 def split(labels: Tensor, shares: Sequence[float], seed: int) -> tuple[Tensor, ...]:
     """Splits the images of `labels` (N,) into disjoint parts that cover all; gives sorted indices for each share.
 
-    A class of n images gives a part n times its share, rounded up or down. Equal remainders go where images are
-    missing most so far, so that whole parts have their size to one image too.
+    A class of n images gives a part n times its share, rounded up or down so that whole parts have their size too.
+    The largest part has an image of every class.
     Raises `SettingsError` where shares are not above 0 or don't add up to 1.
     """
     if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
@@ -22,22 +28,26 @@ def split(labels: Tensor, shares: Sequence[float], seed: int) -> tuple[Tensor, .
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in shares]
     missing = [0.0] * len(shares)
-    for label in torch.unique(labels):
-        members = torch.nonzero(labels == label).flatten()
-        members = members[torch.randperm(len(members), generator=generator)]
+    by_class = torch.split(torch.argsort(labels, stable=True), torch.bincount(labels).tolist())
+    for ordered in by_class:
+        members = ordered[torch.randperm(len(ordered), generator=generator)]
         sizes = _sizes(len(members), shares, missing)
         for part, piece in zip(parts, torch.split(members, sizes), strict=True):
             part.append(piece)
-    return tuple(torch.sort(torch.cat(part)).values if part else torch.empty(0, dtype=torch.int64) for part in parts)
+    return tuple(torch.sort(torch.cat([*part, labels.new_empty(0)])).values for part in parts)
 
 
 def _sizes(count: int, shares: Sequence[float], missing: list[float]) -> list[int]:
     """How many of `count` images of a class each part gets; keeps in `missing` what parts have had too little."""
     exact = [count * share for share in shares]
     sizes = [math.floor(value + 1e-9) for value in exact]
-    rest = [round(value - size, 9) for value, size in zip(exact, sizes, strict=True)]
-    order = sorted(range(len(shares)), key=lambda part: (-rest[part], -round(missing[part] + rest[part], 9)))
-    for part in order[: count - sum(sizes)]:
+    largest = shares.index(max(shares))
+
+    def urgency(part: int) -> tuple[bool, float]:
+        return part == largest and not sizes[part], round(missing[part] + exact[part] - sizes[part], 9)
+
+    divided = [part for part, size in enumerate(sizes) if exact[part] > size + 1e-9]
+    for part in sorted(divided, key=urgency, reverse=True)[: count - sum(sizes)]:
         sizes[part] += 1
     for part, (value, size) in enumerate(zip(exact, sizes, strict=True)):
         missing[part] += value - size
@@ -60,3 +70,8 @@ def hold_out(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
         raise SettingsError(f"the share to hold out must lie between 0 and 1, not {share:g}")
     stay, held = split(labels, (1 - share, share), seed)
     return stay, held
+
+
+def lay_aside_test(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Indices for training and for testing of a set that comes undivided; the same in every run."""
+    return hold_out(labels, TEST_SHARE, TEST_SEED)
