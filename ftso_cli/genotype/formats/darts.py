@@ -72,7 +72,7 @@ def _read_fairdarts(kind: str, entries: list[Any], concat: list[Any], plain: Pla
     plain.concat[kind] = [node for node in concat if node in fed]
     for node in concat:
         if node not in fed:
-            plain.lose(f"node {short(node)} in the output of the {kind} cell: nothing feeds it")
+            plain.lose(f"node {short(node)} of the {kind} cell's output (nothing feeds it)")
 
 
 def write(genotype: Genotype) -> tuple[str, list[str]]:

@@ -31,7 +31,7 @@ def read(content: Any) -> Plain:
         plain.edges[kind] = [_edge(kind, place, op, inputs[place]) for place, op in ops.items()]
         plain.concat[kind] = sorted({target for _, _, target in plain.edges[kind]})
         if len(plain.concat[kind]) != DARTS_NODES:
-            plain.lose(f"which nodes form the output of the {kind} cell is not in the text: all, as in NNI's PNAS")
+            plain.lose(f"the output of the {kind} cell (not in the text: took all nodes, as NNI's DARTS and PNAS do)")
     for name in content:
         if not KEY.fullmatch(name):
             plain.lose(short(name))

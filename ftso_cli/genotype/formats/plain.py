@@ -59,7 +59,7 @@ class Plain:
             edge: dict[str, Any] = {"source": source, "target": target, "op": SYNONYMS.get(op, op)}
             if self.loose and source not in fed:
                 edge["kept"] = False
-                self.lose(f"the {kind} cell's edge {source}→{target}: nothing feeds node {source}, marked as pruned")
+                self.lose(f"edge {source}→{target} of the {kind} cell (nothing feeds node {source}: kept as pruned)")
             else:
                 fed.add(target)
             found.append(edge)

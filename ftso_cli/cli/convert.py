@@ -1,0 +1,168 @@
+"""`ftso import` and `ftso export`: genotypes from and to the formats of other tools."""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step, note, print_json, say, warn
+from ftso_cli.errors import FileError, FtsoError, GenotypeError, SettingsError, unknown
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype import formats, library, storage
+from ftso_cli.genotype.formats.plain import NOTES
+
+DOT = "dot"
+"""The one format that is written only: a picture."""
+
+EXPORTS = (*formats.FORMATS, DOT)
+
+SHOWN = 10
+"""How many of the things that got lost are named."""
+
+SourceArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="A file in another tool's format, - for standard input, or the text itself in quotes.",
+        show_default=False,
+    ),
+]
+FromOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"The format of FILE: {', '.join(formats.FORMATS)}.",
+        show_default="as its content says",
+    ),
+]
+DialectOption = Annotated[
+    str,
+    typer.Option(
+        metavar="DIALECT",
+        help="What DARTS text means by an entry of three: darts (op, node, weight), fairdarts (op, to, from).",
+    ),
+]
+PickOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Which Genotype(...) of several in FILE: its name, or its number from 1; -1 is the last.",
+    ),
+]
+ImportedOption = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FILE", help="Write the genotype here; - is stdout.")
+]
+ToOption = Annotated[
+    str, typer.Option("--format", "-f", metavar="FORMAT", help=f"The format to write: {', '.join(EXPORTS)}.")
+]
+ExportedOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write here; - is stdout.")]
+
+STDOUT = Path("-")
+
+
+def import_(
+    file: SourceArgument,
+    output: ImportedOption = STDOUT,
+    format: FromOption = None,
+    dialect: DialectOption = "darts",
+    pick: PickOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Read a genotype in the format of another tool: DARTS text, an edge list, NNI, NASLib, or node-link JSON.
+
+    DARTS text may be a whole genotypes.py or the log of a search; it is parsed, never run. What a genotype file can't
+    hold is named in a warning.
+
+    Examples: `ftso import found.txt -o cell.json` · `ftso import genotypes.py --pick PDARTS -o cell.json` ·
+    `ftso import "Genotype(normal=[...], ...)" -o cell.json` · `ftso import search.log --pick -1 -o cell.json`
+    """
+    watch = common.Stopwatch()
+    if as_json and output == STDOUT:
+        raise FtsoError("with --json, stdout is for the result; name a file for the genotype with -o FILE")
+    where, text = _read(file)
+    try:
+        imported = formats.loads(text, format, dialect=dialect, pick=pick)
+    except GenotypeError as error:
+        raise GenotypeError(f"{where}: {error}") from None
+    told = None if dialect == "darts" else dialect
+    genotype = common.edited(imported.genotype, "import", watch, format=imported.format, dialect=told, pick=pick)
+    storage.write(genotype, output)
+    title = formats.FORMATS[imported.format].title
+    _tell_lost(f"{where}: left out or changed:", imported.lost)
+    if as_json:
+        print_json({"file": str(output), "format": imported.format, "lost": list(imported.lost)})
+    elif output != STDOUT:
+        say(f"wrote {output}, from {title}")
+        next_step(f"ftso draw {shlex.quote(str(output))}")
+
+
+def _read(file: str) -> tuple[str, str]:
+    """What to call the source of a text in messages, and the text."""
+    if file == "-":
+        where, content = "standard input", sys.stdin.buffer.read(formats.SIZE_LIMIT + 1)
+    elif not os.path.exists(file) and any(sign in file for sign in "([{"):
+        where, content = "the text", file.encode(errors="replace")
+    else:
+        where, content = file, read_bytes(Path(file), limit=formats.SIZE_LIMIT)
+    if len(content) > formats.SIZE_LIMIT:
+        raise FileError(f"{where}: larger than {formats.SIZE_LIMIT // 1_000_000} MB, which no genotype is")
+    try:
+        return where, content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileError(f"{where}: is no text (UTF-8)") from None
+
+
+def export(
+    cell: common.CellArgument,
+    format: ToOption = "darts",
+    output: ExportedOption = STDOUT,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Write a genotype in the format of another tool: DARTS text, an edge list, NNI, NASLib, node-link JSON, or DOT.
+
+    What the format can't hold is named in a warning, and is an error where the network would be another one.
+
+    Examples: `ftso export cell.json` · `ftso export pc_darts_cifar --format nni -o arch.json` ·
+    `ftso export bayesnas_0.01 --format edges` · `ftso export cell.json --format dot | dot -Tsvg > cell.svg`
+    """
+    if format not in EXPORTS:
+        raise SettingsError(unknown("format", format, EXPORTS))
+    text, lost = _written(cell, format)
+    if output != STDOUT:
+        write_atomic(output, text.encode())
+    if as_json:
+        placed = {"text": text} if output == STDOUT else {"file": str(output)}
+        print_json({**placed, "format": format, "lost": list(lost)})
+    elif output != STDOUT:
+        say(f"wrote {output}")
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+
+
+def _written(cell: str, format: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a genotype in a format, and what is lost; errors and warnings name the file."""
+    genotype = library.load(cell)
+    with common.about_file(cell):
+        if format == DOT:
+            from ftso_cli.drawing.diagram import dot
+
+            return dot(genotype), ()
+        text, lost = formats.dumps(genotype, format)
+    _tell_lost(f"{cell}: {formats.FORMATS[format].title} can't hold", lost)
+    return text, lost
+
+
+def _tell_lost(what: str, lost: Sequence[str]) -> None:
+    """Names what is lost. That a cell's notes stay behind is what everybody expects, and no warning."""
+    if lost:
+        more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
+        tell = note if list(lost) == [NOTES] else warn
+        tell(f"{what} {', '.join(lost[:SHOWN])}{more}")
