@@ -154,7 +154,7 @@ def _lend(archive: Path, place: Path, checksum: str) -> None:
     if not archive.exists():
         return
     if not check_integrity(str(archive), checksum):
-        raise DataError(f"{shown(str(archive))}: is damaged (its MD5 is not {checksum}); remove or replace it")
+        raise DataError(f"{shown(str(archive))}: is not the published file (MD5 {checksum}); remove or replace it")
     place.parent.mkdir(parents=True, exist_ok=True)
     place.symlink_to(archive.absolute())
 
