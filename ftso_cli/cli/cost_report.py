@@ -1,0 +1,104 @@
+"""What `ftso cost` does once its question is clear: counts networks or formulas, and has them printed."""
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import Any
+
+import typer
+
+from ftso_cli.cli import common, cost_output
+from ftso_cli.cli.console import next_step, note, print_json
+from ftso_cli.cli.cost_options import PAPER, PRESETS, Convention, ImageSize, Setting, Sweep
+from ftso_cli.cost.conventions import CONVENTIONS
+from ftso_cli.cost.fit import fit_channels
+from ftso_cli.cost.network import MOBILE_MACS, network_cost
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import library
+from ftso_cli.genotype.edit import require_complete
+
+
+def report_formulas(sizes: dict[str, int], sweep: Sweep | None, as_json: bool) -> None:
+    """The formulas at `sizes`, the rest as in the paper; with `sweep` their growth over a range of values."""
+    formulas = replace(PAPER, **sizes)
+    if sweep is None:
+        savings = cost_output.savings(formulas)
+        if as_json:
+            print_json(cost_output.formulas_json(formulas, savings))
+        else:
+            cost_output.show_formulas(formulas, savings)
+        return
+    if sweep.name in sizes:
+        raise typer.BadParameter(f"--sweep {sweep.name} runs over the values of --{sweep.name}: leave one out")
+    rows = [replace(formulas, **{sweep.name: value}) for value in sweep.values]
+    if as_json:
+        print_json({"sweep": sweep.name, "rows": [cost_output.formulas_json(row) for row in rows]})
+    else:
+        cost_output.show_sweep(sweep.name, rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """Which network of each cell is counted: a setting, what overrides it, and a budget for its width."""
+
+    setting: Setting
+    shape: dict[str, Any]
+    image_size: ImageSize | None
+    convention: Convention
+    macs: int | None
+    params: int | None
+
+    @property
+    def fits(self) -> bool:
+        """Whether a budget chooses the width."""
+        return self.macs is not None or self.params is not None
+
+    def counted(self, reference: str) -> cost_output.Network:
+        """The network of one cell; errors name the cell and, where it isn't ready, the command to run."""
+        genotype = library.load(reference)
+        preset, pixels = PRESETS[self.setting]
+        size = (self.image_size.height, self.image_size.width) if self.image_size else (pixels, pixels)
+        shape = replace(preset, **self.shape)
+        with common.about_file(reference):
+            require_complete(genotype, "cost")
+        if self.fits:
+            # Where all conventions are shown, a budget is in plain MACs.
+            by = "conv-linear" if self.convention is Convention.all else self.convention.value
+            try:
+                shape = fit_channels(genotype, shape, size, macs=self.macs, params=self.params, convention=by)
+            except SettingsError as error:
+                raise SettingsError(f"{reference}: {error}") from None
+        counts = network_cost(genotype, shape, size)
+        return cost_output.Network(name=reference, shape=shape, image_size=size, cost=counts)
+
+
+def report_networks(cells: list[str], request: Request, by_stage: bool, as_json: bool) -> None:
+    """The networks of `cells`, each counted as `request` asks."""
+    networks = [request.counted(reference) for reference in cells]
+    if as_json:
+        print_json({"networks": [cost_output.network_json(network) for network in networks]})
+        return
+    _show(networks, request, by_stage)
+
+
+def _show(networks: list[cost_output.Network], request: Request, by_stage: bool) -> None:
+    columns = _columns(request.convention)
+    if len(networks) > 1:
+        cost_output.show_networks(networks, columns)
+    for network in networks if by_stage or len(networks) == 1 else []:
+        cost_output.show_network(network, columns, by_stage)
+    for network in networks:
+        if network.above_mobile:
+            note(
+                f"{network.name}: {network.cost.macs / 1e6:.0f}M MACs, above the {MOBILE_MACS // 10**6}M of the mobile "
+                f"setting; --fit-macs {MOBILE_MACS // 10**6}M finds the width that keeps to it"
+            )
+    if len(networks) == 1 and networks[0].name != "-":
+        fitted = f" --channels {networks[0].shape.channels}" if request.fits else ""
+        next_step(f"ftso train {shlex.quote(networks[0].name)} --data digits{fitted}")
+
+
+def _columns(convention: Convention) -> tuple[str, ...]:
+    """The conventions to show: MACs first, whatever else is asked for."""
+    if convention is Convention.all:
+        return tuple(CONVENTIONS)
+    return tuple(dict.fromkeys(("conv-linear", convention.value)))
