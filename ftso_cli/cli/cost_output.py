@@ -124,7 +124,7 @@ def _counts(cost: Cost, conventions: Sequence[str]) -> list[str]:
 def show_networks(networks: Sequence[Network], conventions: Sequence[str]) -> None:
     """Several networks, a row each."""
     say(networks[0].title)
-    table = _table("cell", "channels", "parameters", "in training", *(HEADINGS[name] for name in conventions))
+    table = _table("cell", "channels", "parameters", "+ auxiliary", *(HEADINGS[name] for name in conventions))
     for network in networks:
         params, *macs = _counts(network.cost.total, conventions)
         trained = number(network.cost.params_with_auxiliary)
