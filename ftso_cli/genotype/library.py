@@ -45,14 +45,25 @@ def without_cell() -> list[About]:
     return TypeAdapter(list[About]).validate_json(content)
 
 
+def without_cell_called(reference: str) -> About | None:
+    """What is published of the network that `reference` means, where its cell is not; or None."""
+    return next((about for about in without_cell() if simple(about.name) == simple(reference)), None)
+
+
+def simple(name: str) -> str:
+    """The name without what people spell differently. The method called DARTS- is not DARTS."""
+    name = re.sub(r"-$", "minus", name.strip().lower())
+    return re.sub(r"[^a-z0-9.]", "", name)
+
+
 def find(reference: str) -> str | None:
     """The name of the published cell that `reference` means, or None. Case, `-`, `_` and blanks don't matter."""
-    wanted = _simple(reference)
+    wanted = simple(reference)
     for name in files():
-        if _simple(name) == wanted:
+        if simple(name) == wanted:
             return name
     # Only now, as aliases stand inside the files.
-    return next((name for alias, name in aliases().items() if _simple(alias) == wanted), None)
+    return next((name for alias, name in aliases().items() if simple(alias) == wanted), None)
 
 
 def is_name(reference: str) -> bool:
@@ -83,15 +94,9 @@ def _is_file(reference: str) -> bool:
 
 
 def _nothing_of_that_name(reference: str) -> str:
-    if any(_simple(about.name) == _simple(reference) for about in without_cell()):
+    if without_cell_called(reference) is not None:
         return f"{short(reference)}: published as figures only, nobody printed the cell; see ftso genotypes"
-    spellings = {_simple(name): name for name in (*aliases(), *files())}
-    near = get_close_matches(_simple(reference), spellings, n=1, cutoff=0.7)
+    spellings = {simple(name): name for name in (*aliases(), *files())}
+    near = get_close_matches(simple(reference), spellings, n=1, cutoff=0.7)
     guess = f", did you mean {spellings[near[0]]}?" if near else ";"
     return f"{short(reference)}: no such file and no published cell of that name{guess} ftso genotypes lists all"
-
-
-def _simple(name: str) -> str:
-    """The name without what people spell differently. The method called DARTS- is not DARTS."""
-    name = re.sub(r"-$", "minus", name.strip().lower())
-    return re.sub(r"[^a-z0-9.]", "", name)
