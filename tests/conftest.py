@@ -9,7 +9,12 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype, storage
 
 # A shared machine is slow now and then: an example that takes long is no failure.
 settings.register_profile(
-    "ftso", deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "ftso",
+    max_examples=50,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ftso")
 

@@ -23,8 +23,8 @@ def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
 def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
     """The cell that `to_graph` made a graph of; raises `GenotypeError` for a graph that is no cell."""
     if not nx.is_directed_acyclic_graph(graph):
-        cycle = " → ".join(str(edge[0]) for edge in nx.find_cycle(graph))
-        raise GenotypeError(f"the graph has a cycle: {cycle}; a cell is acyclic")
+        nodes = [str(edge[0]) for edge in nx.find_cycle(graph)]
+        raise GenotypeError(f"the graph has a cycle: {' → '.join([*nodes, nodes[0]])}; a cell is acyclic")
     try:
         edges = tuple(Edge(source=u, target=v, **fields) for u, v, fields in graph.edges(data=True))
         return Cell(edges=edges, concat=tuple(graph.graph.get("concat", ())))

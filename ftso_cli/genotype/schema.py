@@ -188,10 +188,13 @@ class Genotype(Model):
 
 
 def _order(edge: Edge) -> tuple[Any, ...]:
-    """Two edges have the same place only if they are equal, so equal sets of edges make equal cells."""
+    """Equal edges are neighbours, so equal sets of edges make equal cells and equal files.
+
+    `kept` comes after all that was searched: pruning must not change the order of edges that tie.
+    """
     measured = tuple((value is not None, value or 0.0) for value in (edge.beta, edge.beta_ops))
     alpha = (edge.alpha is not None, sorted((edge.alpha or {}).items()))
-    return edge.target, edge.source, edge.op or "", edge.kept, measured, alpha
+    return edge.target, edge.source, edge.op or "", measured, alpha, edge.kept, edge.model_dump_json()
 
 
 def _check_cell(kind: str, cell: Cell, space: Space, stage: Stage) -> None:
