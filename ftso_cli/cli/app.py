@@ -1,46 +1,24 @@
-"""`ftso`: the commands, and what every one of them shares: errors on one line, exit status, --debug."""
+"""`ftso`: the list of its commands."""
 
-import os
-import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from ftso_cli import __version__
-from ftso_cli.cli import assign_ops, prune
-from ftso_cli.cli.console import fail
-from ftso_cli.errors import FtsoError
-
-INTERRUPTED = 130
+from ftso_cli.cli import assign_ops, convert, cost, evaluate, genotypes, prune, search_ops, search_topology, train
+from ftso_cli.cli.group import Command, Commands
 
 
-class Commands(TyperGroup):
-    """Turns what goes wrong into one line and an exit status, and lists commands in the order they are used in."""
+class App(typer.Typer):
+    """A typer application whose commands are all of the class `Command`."""
 
-    def invoke(self, ctx: Any) -> Any:
-        """Runs the command: 1 for an error of the user's, 130 for Ctrl-C; the traceback only with --debug."""
-        try:
-            return super().invoke(ctx)
-        except FtsoError as error:
-            if ctx.params.get("debug"):
-                raise
-            fail(str(error))
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            fail("interrupted")
-            raise typer.Exit(INTERRUPTED) from None
-        except BrokenPipeError:
-            # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(0) from None
-
-    def list_commands(self, ctx: Any) -> list[str]:
-        """The commands in the order they were added."""
-        return list(self.commands)
+    def command(self, *args: Any, **settings: Any) -> Callable[[Any], Any]:
+        """Adds a command."""
+        return super().command(*args, cls=Command, **settings)
 
 
-app = typer.Typer(
+app = App(
     cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
@@ -68,5 +46,13 @@ def ftso(
     """
 
 
+app.command("search-topology")(search_topology.search_topology)
 app.command("prune")(prune.prune)
 app.command("assign-ops")(assign_ops.assign_ops)
+app.command("search-ops")(search_ops.search_ops)
+app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
+app.command("cost")(cost.cost)
+app.command("genotypes")(genotypes.genotypes)
+app.command("import")(convert.import_)
+app.command("export")(convert.export)
