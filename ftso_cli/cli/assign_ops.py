@@ -1,12 +1,13 @@
 """`ftso assign-ops`: give every kept edge one operator."""
 
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.cli.prune import prune_file
+from ftso_cli.cli.prune import pruned
 from ftso_cli.genotype import edit, library, storage
 from ftso_cli.spaces import DARTS
 
@@ -26,10 +27,10 @@ def assign_ops(
     Examples: `ftso assign-ops cell.json` · `ftso assign-ops cell.json --op sep_conv_5x5 -o large.json`
     """
     watch = common.Stopwatch()
-    target = common.output_for(cell, output)
+    target = common.output_for(cell, output, as_json=as_json)
     genotype = library.load(cell)
     if genotype.stage == "searched":
-        genotype, ties = prune_file(cell)
+        genotype, ties = pruned(genotype, cell, DARTS.keep)
         genotype = common.edited(genotype, "prune", watch, keep=DARTS.keep)
         note(f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first")
         for tie in ties:
@@ -41,4 +42,4 @@ def assign_ops(
         print_json({"file": str(target), "op": op, "edges": edges})
     elif str(target) != "-":
         say(f"wrote {target}: {op} on {edges} edges")
-        next_step(f"ftso draw {target}")
+        next_step(f"ftso draw {quote(str(target))}")

@@ -1,19 +1,21 @@
 """`ftso prune`: keep the strongest edges of each node."""
 
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, edit, library, storage
 from ftso_cli.spaces import DARTS
 
 
 def prune(
     cell: common.CellArgument,
-    keep: Annotated[int, typer.Option("--keep", "-k", min=1, help="Edges that each node keeps.")] = DARTS.keep,
+    keep: Annotated[
+        int, typer.Option("--keep", "-k", metavar="N", min=1, help="Edges that each node keeps.")
+    ] = DARTS.keep,
     output: common.OutputOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -24,8 +26,8 @@ def prune(
     Examples: `ftso prune cell.json` · `ftso prune cell.json --keep 3 -o wide.json`
     """
     watch = common.Stopwatch()
-    target = common.output_for(cell, output)
-    genotype, ties = prune_file(cell, keep)
+    target = common.output_for(cell, output, as_json=as_json)
+    genotype, ties = pruned(library.load(cell), cell, keep)
     storage.write(common.edited(genotype, "prune", watch, keep=keep), target)
     for tie in ties:
         note(f"tie: {tie}")
@@ -35,17 +37,14 @@ def prune(
         for kind, nodes in kept(genotype).items():
             wiring = "  ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in nodes.items())
             say(f"{kind:<7} {wiring}")
-        say(f"wrote {target}: {keep} edges a node")
-        next_step(f"ftso assign-ops {target} --op sep_conv_3x3")
+        say(f"wrote {target}: at most {keep} edges a node")
+        next_step(f"ftso assign-ops {quote(str(target))} --op sep_conv_3x3")
 
 
-def prune_file(cell: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie]]:
-    """The pruned genotype of a file; errors name the file."""
-    genotype = library.load(cell)
-    try:
+def pruned(genotype: Genotype, cell: str, keep: int) -> tuple[Genotype, list[edit.Tie]]:
+    """The genotype of the file `cell`, pruned; errors name the file."""
+    with common.about_file(cell):
         return edit.prune(genotype, keep)
-    except GenotypeError as error:
-        raise GenotypeError(f"{cell}: {error}") from None
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:
