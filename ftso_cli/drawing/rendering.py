@@ -1,0 +1,65 @@
+"""DOT to svg, png and pdf, by `graphviz-pure`, which comes with ftso, or by the system's `dot`."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from ftso_cli.errors import DrawingError, unknown
+
+FORMATS = ("svg", "png", "pdf", "dot")
+
+DPI = 200
+"""Dots per inch of a png: sharp in print at the picture's own size."""
+
+TIMEOUT = 30.0
+"""Seconds; a picture takes some hundredths of one."""
+
+
+def render(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
+    """The picture of a DOT text as svg, png or pdf, or the text itself for dot.
+
+    Raises `DrawingError` for another format, and where no program on this machine can make it or needs too long.
+    """
+    if format not in FORMATS:
+        raise DrawingError(unknown("picture format", format, FORMATS))
+    if format == "dot":
+        return source.encode()
+    program = _program(format)
+    resolution = [f"-Gdpi={DPI}"] if format == "png" else []
+    try:
+        done = subprocess.run(
+            [program, f"-T{format}", *resolution], input=source.encode(), capture_output=True, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        raise DrawingError(f"{program} took longer than {timeout:g} s to draw; try -o FILE.dot") from None
+    except OSError as error:
+        raise DrawingError(f"{program} can't be started ({error.strerror or error})") from None
+    if done.returncode != 0 or not done.stdout:
+        raise DrawingError(f"{program} can't make {format}: {_reason(done)}")
+    return done.stdout
+
+
+def _program(format: str) -> str:
+    """The program that makes `format`; graphviz-pure first, because its pictures are the same on every machine."""
+    beside_python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    pure = None if format == "pdf" else shutil.which("graphviz-pure", path=beside_python)
+    found = pure or shutil.which("dot")
+    if found is None and format == "pdf":
+        raise DrawingError(
+            "pdf needs the program dot, which is not on PATH: install Graphviz (https://graphviz.org/download), "
+            "or draw svg or png, which work without it"
+        )
+    if found is None:
+        raise DrawingError(
+            f"{format} needs the program graphviz-pure (pip install graphviz-pure) or dot (https://graphviz.org/download)"
+        )
+    return found
+
+
+def _reason(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """The first error that a program printed, or its exit status."""
+    said = done.stderr.decode(errors="replace").splitlines()
+    errors = [line for line in said if line.strip() and "warning" not in line.lower()]
+    return errors[0].strip()[:200] if errors else f"exit status {done.returncode}"

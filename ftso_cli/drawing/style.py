@@ -1,0 +1,100 @@
+"""What pictures and the terminal show of an edge and of a name, and in which colours."""
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from ftso_cli.genotype import Cell, Edge, Genotype, edit
+from ftso_cli.spaces import OPERATORS, SPACES
+
+TITLES: Mapping[str, str] = {"normal": "Normal cell", "reduce": "Reduction cell"}
+
+COLOURS: Mapping[str, str] = {
+    "sep": "#0072B2",
+    "dil": "#D55E00",
+    "conv": "#CC79A7",
+    "nor": "#CC79A7",
+    "max": "#009E73",
+    "avg": "#009E73",
+    "skip": "#333333",
+    "none": "#BBBBBB",
+}
+"""The colour of an operator's family, by the first word of its name.
+
+Blue, orange, green and purple of Okabe and Ito's palette, which people with any common colour blindness tell apart;
+labels say the same without colour.
+"""
+
+OTHER = "#555555"
+"""An operator of no known family, and an edge without an operator."""
+
+TITLE_WIDTH = 100
+"""Characters; what is longer is cut."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """An edge as it is drawn.
+
+    `op` is its operator, or where candidates are weighed the strongest, and then `chance` is its softmax share of
+    all candidates. `share` is the edge's share of its node's input; both in 0..1, and None where not searched.
+    """
+
+    source: int
+    target: int
+    op: str | None
+    chance: float | None
+    share: float | None
+    kept: bool
+
+    @property
+    def label(self) -> str:
+        """The short label of the operator, with its chance where several are weighed."""
+        name = "" if self.op is None else OPERATORS[self.op].label
+        return name if self.chance is None else f"{name} {self.chance:.0%}"
+
+    @property
+    def colour(self) -> str:
+        """The colour of the operator's family."""
+        return OTHER if self.op is None else COLOURS.get(self.op.split("_")[0], OTHER)
+
+
+def lines(genotype: Genotype, kind: str, *, pruned: bool) -> list[Line]:
+    """The edges to draw of the cell of `kind`, those that were pruned only where asked for."""
+    cell = genotype.cells[kind]
+    excluded = SPACES[genotype.space].never_derived
+    return [
+        _line(edge, share, excluded)
+        for edge, share in zip(cell.edges, edit.shares(cell), strict=True)
+        if edge.kept or pruned
+    ]
+
+
+def nodes(cell: Cell, drawn: list[Line], inputs: int) -> list[int]:
+    """The intermediate nodes to draw, in order."""
+    ends = {end for line in drawn for end in (line.source, line.target)}
+    return sorted(node for node in ends | set(cell.concat) if node >= inputs)
+
+
+def name_of(genotype: Genotype) -> str:
+    """The title that the file gives itself, or nothing."""
+    return "" if genotype.about is None else genotype.about.title or genotype.about.name
+
+
+def printable(text: str) -> str:
+    """`text` on one line of bounded length, without control characters: a file's author chose it, not the user."""
+    clean = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return clean if len(clean) <= TITLE_WIDTH else clean[: TITLE_WIDTH - 1] + "…"
+
+
+def _line(edge: Edge, share: float | None, excluded: Collection[str]) -> Line:
+    op, chance = (edge.op, None) if edge.op is not None or not edge.alpha else _strongest(edge.alpha, excluded)
+    return Line(source=edge.source, target=edge.target, op=op, chance=chance, share=share, kept=edge.kept)
+
+
+def _strongest(alpha: Mapping[str, float], excluded: Collection[str]) -> tuple[str, float]:
+    """The strongest candidate that a found cell may carry, and its softmax share of all candidates."""
+    best = max([name for name in alpha if name not in excluded] or alpha, key=alpha.__getitem__)
+    top = max(alpha.values())
+    weights = {name: math.exp(value - top) for name, value in alpha.items()}
+    return best, weights[best] / sum(weights.values())
