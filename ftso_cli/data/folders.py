@@ -1,5 +1,6 @@
 """Images in class folders: which files there are, and reading them when they are asked for."""
 
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -82,8 +83,16 @@ class FolderSource:
 
 def _decode_files(paths: Sequence[str], size: int) -> list[Pixels]:
     """The images in order, decoded by as many threads as torch uses; Pillow lets them run at the same time."""
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        return list(pool.map(partial(decode, size=size), paths))
+    threads = torch.get_num_threads()
+    # A few parts a thread: small images would spend more time on being handed out than on decoding.
+    step = math.ceil(len(paths) / (4 * threads))
+    parts = [paths[start : start + step] for start in range(0, len(paths), step)]
+    with ThreadPoolExecutor(threads) as pool:
+        return [pixels for part in pool.map(partial(_decode_part, size=size), parts) for pixels in part]
+
+
+def _decode_part(paths: Sequence[str], size: int) -> list[Pixels]:
+    return [decode(path, size) for path in paths]
 
 
 def open_folder(data: str, image_size: int | None = None) -> ImageData:
