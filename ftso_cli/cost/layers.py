@@ -5,6 +5,7 @@ them (batch norm, ReLU, bias) is counted beside them, see `ftso_cli.cost.convent
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces.layers import (
@@ -53,6 +54,7 @@ class Cost:
         )
 
 
+@lru_cache(maxsize=4096)
 def layers_cost(layers: Layers, shape: Shape) -> tuple[Cost, Shape]:
     """The cost of `layers` one after the other on an input of `shape`, and the shape that comes out.
 
