@@ -183,11 +183,12 @@ def _fitting(widths: Mapping[str, int], wanted: str, width: int) -> list[str]:
 def _print(columns: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
     """Columns of text side by side, with a line under the two of the heading."""
     widths = [max(map(len, column)) for column in columns]
-    for at, row in enumerate(zip(*columns, strict=True)):
+    lines: list[str] = []
+    for row in zip(*columns, strict=True):
         cells = [f"{text:{'<' if flush else '>'}{width}}" for text, width, flush in zip(row, widths, left, strict=True)]
-        say(" ".join(cells).rstrip())
-        if at == 1:
-            say("─" * (sum(widths) + len(widths) - 1))
+        lines.append(" ".join(cells).rstrip())
+    lines.insert(2, "─" * (sum(widths) + len(widths) - 1))
+    say("\n".join(lines))
 
 
 def show_cell(row: Row) -> None:
