@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli import __version__
-from ftso_cli.cli import assign_ops, convert, cost, evaluate, genotypes, prune, search_ops, search_topology, train
+from ftso_cli.cli import assign_ops, convert, cost, draw, evaluate, genotypes, prune, search_ops, search_topology, train
 from ftso_cli.cli.group import Command, Commands
 
 
@@ -52,6 +52,7 @@ app.command("assign-ops")(assign_ops.assign_ops)
 app.command("search-ops")(search_ops.search_ops)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
+app.command("draw")(draw.draw)
 app.command("cost")(cost.cost)
 app.command("genotypes")(genotypes.genotypes)
 app.command("import")(convert.import_)
