@@ -1,27 +1,39 @@
 """`ftso`: the list of its commands."""
 
-from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from ftso_cli import __version__
-from ftso_cli.cli import assign_ops, convert, cost, draw, evaluate, genotypes, prune, search_ops, search_topology, train
-from ftso_cli.cli.group import Command, Commands
+from ftso_cli.cli.group import MARKUP, Commands, Entry
+
+COMMANDS = {
+    "search-topology": Entry(
+        "ftso_cli.cli.search_topology:search_topology", "Search how the nodes of a cell are wired (Algorithm 1)."
+    ),
+    "prune": Entry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
+    "assign-ops": Entry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
+    "search-ops": Entry("ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2)."),
+    "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch."),
+    "evaluate": Entry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
+    "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
+    "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
+    "genotypes": Entry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
+    "import": Entry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
+    "export": Entry("ftso_cli.cli.convert:export", "Write a genotype in the format of another tool."),
+}
 
 
-class App(typer.Typer):
-    """A typer application whose commands are all of the class `Command`."""
+class Ftso(Commands):
+    """The commands, in the order they are used in."""
 
-    def command(self, *args: Any, **settings: Any) -> Callable[[Any], Any]:
-        """Adds a command."""
-        return super().command(*args, cls=Command, **settings)
+    table = COMMANDS
 
 
-app = App(
-    cls=Commands,
+app = typer.Typer(
+    cls=Ftso,
     no_args_is_help=True,
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -44,16 +56,3 @@ def ftso(
 
     Start with `ftso search-topology --data digits --iters 1 -o cell.json`; every command ends by naming the next one.
     """
-
-
-app.command("search-topology")(search_topology.search_topology)
-app.command("prune")(prune.prune)
-app.command("assign-ops")(assign_ops.assign_ops)
-app.command("search-ops")(search_ops.search_ops)
-app.command("train")(train.train)
-app.command("evaluate")(evaluate.evaluate)
-app.command("draw")(draw.draw)
-app.command("cost")(cost.cost)
-app.command("genotypes")(genotypes.genotypes)
-app.command("import")(convert.import_)
-app.command("export")(convert.export)

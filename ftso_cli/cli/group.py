@@ -1,17 +1,38 @@
-"""What every command shares: errors on one line, exit status, --debug, and how help is printed."""
+"""What every command shares: errors on one line, exit status, --debug, how help is printed, loading when asked for."""
 
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, ClassVar, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from ftso_cli.cli.console import fail
 from ftso_cli.errors import FtsoError
 
 INTERRUPTED = 130
+MARKUP: Final = "markdown"
+"""How help is written in docstrings."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A command of the program: where its function is, as `module:function`, and what `ftso --help` says of it."""
+
+    place: str
+    summary: str
+
+    def load(self, name: str) -> TyperCommand:
+        """Imports the module and makes the command."""
+        module, function = self.place.split(":")
+        one = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
+        one.command(name, cls=Command)(getattr(import_module(module), function))
+        command = typer.main.get_command(one)
+        assert isinstance(command, TyperCommand)
+        return command
 
 
 class Command(TyperCommand):
@@ -27,7 +48,23 @@ class Command(TyperCommand):
 
 
 class Commands(TyperGroup):
-    """The program: turns what goes wrong in a command into one line and an exit status."""
+    """The program: imports the command that is asked for, turns what goes wrong in it into one line and an exit status.
+
+    A subclass lists the commands in `table`. Only the one that runs is imported, so that a small one starts fast.
+    """
+
+    table: ClassVar[Mapping[str, Entry]] = {}
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands = {
+            name: TyperCommand(name, help=entry.summary, rich_markup_mode=MARKUP) for name, entry in self.table.items()
+        }
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        """The command that runs, whole where `commands` has only its name and summary; the rest of the arguments."""
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, None if name is None else self.table[name].load(name), rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         """Runs the program, also where a stream is closed or its encoding lacks signs: these become a `?`."""
@@ -46,7 +83,7 @@ class Commands(TyperGroup):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
-            fail("interrupted")
+            _fail("interrupted")
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.
@@ -56,7 +93,7 @@ class Commands(TyperGroup):
             # Typer's own exceptions carry an exit status, all but Abort.
             if ctx.params.get("debug") or isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise
-            fail(_message(error))
+            _fail(_message(error))
             if isinstance(error, OSError):
                 _discard_stdout()
             raise typer.Exit(1) from None
@@ -64,6 +101,12 @@ class Commands(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The options, with those that take no value marked so."""
         return _without_flag_types(super().get_params(ctx))
+
+
+def _fail(text: str) -> None:
+    from ftso_cli.cli.console import fail
+
+    fail(text)
 
 
 def _message(error: Exception) -> str:
