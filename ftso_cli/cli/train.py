@@ -101,7 +101,7 @@ def _started(
     genotype = library.load(cell)
     with common.about_file(cell):
         require_complete(genotype, "train")
-    from ftso_cli.data import open_images
+    from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.run import Config, Run
 
@@ -113,7 +113,7 @@ def _started(
             f"{run.folder} holds a run already; name another with -o RUN, or go on with --resume {run.folder}"
         )
     config = Config(
-        data=str(Path(data).resolve()) if Path(images.name).exists() else images.name,
+        data=data if data in NAMES else str(Path(data).expanduser().resolve()),
         image_size=images.image_size,
         image_channels=images.channels,
         classes=images.classes,

@@ -9,11 +9,13 @@ Augmentation    crop, flip and cutout, a batch at a time
 
 from ftso_cli.data.augment import Augmentation
 from ftso_cli.data.batches import Batches, eval_batches
+from ftso_cli.data.named import NAMES
 from ftso_cli.data.sets import open_images
 from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.data.splits import hold_out, search_halves, split
 
 __all__ = [
+    "NAMES",
     "Augmentation",
     "Batches",
     "ImageData",

@@ -1,0 +1,167 @@
+"""A training on real images: it learns, it repeats, and it goes on where it was killed."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftso_cli.data import ImageData, open_images
+from ftso_cli.errors import RunError, TrainingError
+from ftso_cli.genotype import library
+from ftso_cli.training.evaluate import evaluate, load_network
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.recipes import Recipe
+from ftso_cli.training.run import Config, Run, read_tensors
+
+CPU = torch.device("cpu")
+TINY = Recipe(channels=4, cells=3, epochs=3, batch_size=64, rate=0.1, drop_path=0.2, cutout=0.25)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    return open_images("digits")
+
+
+def start(folder: Path, data: ImageData, recipe: Recipe = TINY, seed: int = 0) -> Trainer:
+    run, genotype = Run(folder), library.load("darts_v2")
+    config = Config(
+        data=data.name,
+        image_size=data.image_size,
+        image_channels=data.channels,
+        classes=data.classes,
+        mean=data.mean,
+        std=data.std,
+        recipe=recipe,
+        seed=seed,
+        device="cpu",
+        versions={},
+    )
+    run.create(genotype, config)
+    return Trainer(run.genotype(), run.config(), data, run)
+
+
+def silent(_: object) -> None:
+    pass
+
+
+class Killed(Exception):
+    """Stands for a kill: raised in the middle of an epoch."""
+
+
+def kill_in_epoch(epoch: int):
+    def on_step(progress) -> None:
+        if progress.epoch == epoch and progress.step == 5:
+            raise Killed
+
+    return on_step
+
+
+def test_a_killed_training_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Path, digits: ImageData) -> None:
+    whole = start(tmp_path / "whole", digits)
+    whole.train(silent, silent)
+    for killed_in in (1, 2):
+        broken = start(tmp_path / f"broken{killed_in}", digits)
+        with pytest.raises(Killed):
+            broken.train(kill_in_epoch(killed_in), silent)
+        resumed = Trainer(broken.run.genotype(), broken.run.config(), digits, broken.run)
+        resumed.load_checkpoint()
+        assert len(resumed.rows) == killed_in
+        resumed.train(silent, silent)
+        for name, tensor in whole.network.state_dict().items():
+            assert torch.equal(tensor, resumed.network.state_dict()[name]), name
+        for mine, theirs in zip(whole.rows, resumed.rows, strict=True):
+            assert {**mine, "seconds": 0} == {**theirs, "seconds": 0}
+
+
+def test_the_loss_falls_and_the_saved_network_scores_far_above_chance(tmp_path: Path, digits: ImageData) -> None:
+    trainer = start(tmp_path, digits, replace(TINY, channels=8, epochs=5))
+    trainer.train(silent, silent)
+    trainer.save_weights()
+    assert trainer.rows[-1]["loss"] < 0.5 * trainer.rows[0]["loss"]
+    network = load_network(trainer.run, CPU)
+    score = evaluate(network, digits.final, digits, 100, CPU)
+    assert score.images == len(digits.final)
+    assert score.accuracy > 0.6
+    assert evaluate(network, digits.final, digits, 7, CPU).accuracy == score.accuracy
+
+
+def test_metrics_have_a_line_an_epoch(tmp_path: Path, digits: ImageData) -> None:
+    trainer = start(tmp_path, digits, replace(TINY, epochs=2))
+    trainer.train(silent, silent)
+    rows = list(csv.DictReader(trainer.run.metrics_file.read_text().splitlines()))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[0]["rate"]) == 0.1
+    assert float(rows[1]["drop_path"]) == pytest.approx(0.1)
+    assert all(0 < float(row["loss"]) < 5 and 0 <= float(row["accuracy"]) <= 1 for row in rows)
+
+
+def test_the_same_seed_trains_the_same_network_and_another_seed_another(tmp_path: Path, digits: ImageData) -> None:
+    recipe = replace(TINY, epochs=1)
+    losses = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        trainer = start(tmp_path / name, digits, recipe, seed)
+        trainer.train(silent, silent)
+        losses.append(trainer.rows[0]["loss"])
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_weights_have_no_auxiliary_head(tmp_path: Path, digits: ImageData) -> None:
+    trainer = start(tmp_path, digits)
+    trainer.save_weights()
+    tensors, _ = read_tensors(trainer.run.weights_file)
+    assert not any(name.startswith("auxiliary") for name in tensors)
+    assert len(tensors) < len(trainer.network.state_dict())
+
+
+def test_a_recipe_without_auxiliary_loss_builds_no_head(tmp_path: Path, digits: ImageData) -> None:
+    assert start(tmp_path, digits, replace(TINY, auxiliary=0.0)).network.auxiliary is None
+
+
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "foreign"])
+def test_a_damaged_checkpoint_is_refused(tmp_path: Path, digits: ImageData, damage: str) -> None:
+    trainer = start(tmp_path, digits, replace(TINY, epochs=1))
+    trainer.train(silent, silent)
+    file = trainer.run.checkpoint_file
+    content = file.read_bytes()
+    if damage == "foreign":
+        other = start(tmp_path / "other", digits, replace(TINY, channels=8))
+        other.save_checkpoint()
+        content = other.run.checkpoint_file.read_bytes()
+    file.write_bytes({"cut": content[:-10], "flip": b"\xff" * 8 + content[8:], "empty": b""}.get(damage, content))
+    with pytest.raises(RunError, match=r"damaged|not a checkpoint of this network"):
+        trainer.load_checkpoint()
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path, digits: ImageData) -> None:
+    small, large = start(tmp_path / "small", digits), start(tmp_path / "large", digits, replace(TINY, channels=8))
+    large.save_weights()
+    small.run.weights_file.write_bytes(large.run.weights_file.read_bytes())
+    with pytest.raises(RunError, match="not the weights of the network"):
+        load_network(small.run, CPU)
+
+
+def test_a_run_without_weights_says_how_to_go_on(tmp_path: Path, digits: ImageData) -> None:
+    with pytest.raises(RunError, match="ftso train --resume"):
+        load_network(start(tmp_path, digits).run, CPU)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no run folder"):
+        Run(tmp_path).config()
+    (tmp_path / "config.json").write_text('{"data": 3}')
+    with pytest.raises(RunError, match=r"config\.json: data"):
+        Run(tmp_path).config()
+
+
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_epoch(tmp_path: Path, digits: ImageData) -> None:
+    trainer = start(tmp_path, digits, replace(TINY, epochs=2))
+
+    def poison(row: object) -> None:
+        trainer.network.classifier[1][1].bias.data[0] = float("nan")
+
+    with pytest.raises(TrainingError, match="not finite in epoch 2"):
+        trainer.train(silent, poison)
+    trainer.load_checkpoint()
+    assert len(trainer.rows) == 1

@@ -1,0 +1,48 @@
+import math
+
+import pytest
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.training.recipes import RECIPES, Recipe, recipe
+from ftso_cli.training.schedule import drop_path_rate, learning_rate
+
+CIFAR, IMAGENET = RECIPES["cifar"], RECIPES["imagenet"]
+
+
+def test_the_first_epoch_has_the_full_rate_and_the_last_is_close_to_zero_but_not_idle() -> None:
+    assert learning_rate(CIFAR, 0) == 0.025
+    assert learning_rate(CIFAR, 300) == pytest.approx(0.0125)
+    assert learning_rate(CIFAR, 599) == pytest.approx(0.025 * (1 + math.cos(math.pi * 599 / 600)) / 2)
+    assert 0 < learning_rate(CIFAR, 599) < 1e-6
+
+
+def test_imagenet_warms_up_over_five_epochs_and_then_falls_in_a_line() -> None:
+    rates = [learning_rate(IMAGENET, epoch) for epoch in range(250)]
+    assert rates[:6] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
+    steps = [before - after for before, after in zip(rates[5:], rates[6:], strict=False)]
+    assert steps == pytest.approx([0.5 / 245] * 244)
+    assert rates[-1] == pytest.approx(0.5 / 245)
+
+
+def test_drop_path_rises_from_zero_in_a_line() -> None:
+    assert [drop_path_rate(CIFAR, epoch) for epoch in (0, 300, 598)] == pytest.approx([0, 0.15, 0.3 * 598 / 600])
+
+
+def test_the_published_recipes_are_those_of_table_4() -> None:
+    assert (CIFAR.cells, CIFAR.channels, CIFAR.rate, CIFAR.schedule) == (20, 36, 0.025, "cosine")
+    assert (IMAGENET.cells, IMAGENET.channels, IMAGENET.rate, IMAGENET.schedule) == (14, 48, 0.5, "linear")
+    assert (IMAGENET.epochs, IMAGENET.stem, CIFAR.epochs) == (250, "imagenet", 600)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("epochs", 0), ("batch_size", 1), ("rate", -1.0), ("rate", math.nan), ("drop_path", 1.0)]
+)
+def test_values_outside_their_range_are_refused(name: str, value: float) -> None:
+    values = {"channels": 4, "cells": 3, "epochs": 1, "batch_size": 8, "rate": 0.1, name: value}
+    with pytest.raises(SettingsError, match=name.replace("_", " ")):
+        Recipe(**values)
+
+
+def test_an_unknown_recipe_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="unknown recipe 'cifr', did you mean cifar"):
+        recipe("cifr")
