@@ -152,6 +152,8 @@ def _guess(content: Any) -> str:
         return "nni"
     if isinstance(content.get("normal"), dict):
         return "node-link"
-    entries = content.get("normal")
-    pairs = isinstance(entries, list) and any(isinstance(entry, list) and len(entry) == 2 for entry in entries)
-    return "darts" if pairs else "edges"
+    match content.get("normal"):
+        # A pair is an entry of DARTS text, and a list in the list is the inputs of one node.
+        case [[_, _], *_] | [[list(), *_], *_]:
+            return "darts"
+    return "edges"

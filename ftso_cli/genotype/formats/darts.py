@@ -10,7 +10,7 @@ from typing import Any
 
 from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.formats.literal import FIELDS
-from ftso_cli.genotype.formats.plain import NOTES, Plain, as_edge, as_list, in_pairs, pick, wiring_only
+from ftso_cli.genotype.formats.plain import NOTES, Plain, as_edge, as_list, as_nodes, in_pairs, pick, wiring_only
 from ftso_cli.genotype.schema import About, Cell, Genotype
 from ftso_cli.spaces import DARTS
 
@@ -28,7 +28,7 @@ def read(fields: Any, *, fairdarts: bool = False) -> Plain:
         if fields[kind] is None:
             raise GenotypeError(f"{kind} is None: a fixed cell outside the DARTS space, which no genotype file holds")
         entries = as_list(fields[kind], kind)
-        concat = as_list(fields[f"{kind}_concat"], f"{kind}_concat")
+        concat = as_nodes(fields[f"{kind}_concat"], f"{kind}_concat")
         if fairdarts and any(isinstance(entry, list) and len(entry) == 3 for entry in entries):
             _read_fairdarts(kind, entries, concat, plain)
         else:
@@ -62,7 +62,7 @@ def _edge(entry: Any, node: int, plain: Plain) -> tuple[str, int, int]:
     raise GenotypeError(f"an entry is (operator, node) as in ('skip_connect', 0), not {short(entry)}")
 
 
-def _read_fairdarts(kind: str, entries: list[Any], concat: list[Any], plain: Plain) -> None:
+def _read_fairdarts(kind: str, entries: list[Any], concat: list[int], plain: Plain) -> None:
     """Edges as (op, to, from). A node that nothing feeds is left out of the output, as FairDARTS' own code does."""
     turned = [as_edge(entry, "(operator, to, from) in FairDARTS' text") for entry in entries]
     plain.edges[kind] = [(op, source, target) for op, target, source in turned]
@@ -72,7 +72,7 @@ def _read_fairdarts(kind: str, entries: list[Any], concat: list[Any], plain: Pla
     plain.concat[kind] = [node for node in concat if node in fed]
     for node in concat:
         if node not in fed:
-            plain.lose(f"node {short(node)} of the {kind} cell's output (nothing feeds it)")
+            plain.lose(f"node {node} of the {kind} cell's output (nothing feeds it)")
 
 
 def write(genotype: Genotype) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ftso_cli.errors import short
 from ftso_cli.genotype.formats.literal import FIELDS
-from ftso_cli.genotype.formats.plain import Plain, as_edge, as_list, pick, wiring_only
+from ftso_cli.genotype.formats.plain import Plain, as_edge, as_list, as_nodes, pick, wiring_only
 from ftso_cli.genotype.schema import Genotype
 from ftso_cli.genotype.storage import layout
 from ftso_cli.spaces import DARTS
@@ -20,7 +20,7 @@ def read(content: Any) -> Plain:
     for kind in DARTS.kinds:
         entries = as_list(content[kind], kind)
         plain.edges[kind] = [as_edge(entry, "[operator, source, target] in an edge list") for entry in entries]
-        plain.concat[kind] = as_list(content[f"{kind}_concat"], f"{kind}_concat")
+        plain.concat[kind] = as_nodes(content[f"{kind}_concat"], f"{kind}_concat")
     for name in content:
         if name not in FIELDS:
             plain.lose(short(name))

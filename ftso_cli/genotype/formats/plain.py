@@ -103,6 +103,13 @@ def as_list(value: Any, what: str) -> list[Any]:
     return value
 
 
+def as_nodes(value: Any, what: str) -> list[int]:
+    """A list of node numbers; raises `GenotypeError` for anything else."""
+    if all(isinstance(node, int) for node in as_list(value, what)):
+        return list(value)
+    raise GenotypeError(f"{what} lists nodes by number, not {short(value)}")
+
+
 def wiring_only(genotype: Genotype, format_name: str) -> list[str]:
     """What a format that has operators, edges and outputs and nothing else loses of a genotype.
 

@@ -1,0 +1,112 @@
+"""NNI's dictionary, against the one that NNI's own model-space hub has for DARTS."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+
+from ftso_cli.errors import GenotypeError
+from ftso_cli.genotype import Genotype, formats, library
+from tests.genotype.formats.cells import all_output, two_inputs, wiring
+
+HUB = {
+    "normal": "sep_conv_3x3 0 sep_conv_3x3 1 sep_conv_3x3 0 sep_conv_3x3 1 sep_conv_3x3 1 skip_connect 0 "
+    "skip_connect 0 dil_conv_3x3 2",
+    "reduce": "max_pool_3x3 0 max_pool_3x3 1 skip_connect 2 max_pool_3x3 1 max_pool_3x3 0 skip_connect 2 "
+    "skip_connect 2 max_pool_3x3 1",
+}
+"""The model darts-v2 of NNI's hub: operator and source, two for each of nodes 2 to 5."""
+
+
+def dictionary(*, listed: bool = False) -> dict[str, Any]:
+    """The hub's darts-v2 in NNI's format; old versions put the source in a list."""
+    content: dict[str, Any] = {}
+    for kind, text in HUB.items():
+        words = text.split()
+        for at in range(8):
+            node, index = divmod(at, 2)
+            content[f"{kind}/op_{node + 2}_{index}"] = words[2 * at]
+            content[f"{kind}/input_{node + 2}_{index}"] = [int(words[2 * at + 1])] if listed else int(words[2 * at + 1])
+    return content
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_the_hubs_darts_is_the_librarys(listed: bool) -> None:
+    read = formats.loads(json.dumps(dictionary(listed=listed)))
+    assert (read.format, read.lost) == ("nni", ())
+    assert read.genotype.cells == library.load("darts_v2").cells
+
+
+def test_a_dictionary_as_python_prints_it_is_read() -> None:
+    assert formats.loads(str(dictionary())).genotype.cells == library.load("darts_v2").cells
+
+
+def test_the_librarys_darts_is_the_hubs() -> None:
+    written = json.loads(formats.dumps(library.load("darts_v2"), "nni")[0])
+    expected = dictionary()
+    assert written.keys() == expected.keys()
+    for kind in HUB:
+        for node in range(2, 6):
+            pairs = [
+                sorted((content[f"{kind}/op_{node}_{k}"], content[f"{kind}/input_{node}_{k}"]) for k in (0, 1))
+                for content in (written, expected)
+            ]
+            assert pairs[0] == pairs[1]
+
+
+def test_width_and_depth_of_the_network_are_left_out_and_named() -> None:
+    assert formats.loads(json.dumps({"width": 36, "depth": 20, **dictionary()})).lost == ("'width'", "'depth'")
+
+
+def test_with_another_number_of_nodes_the_output_is_a_guess_and_named() -> None:
+    text, _ = formats.dumps(library.load("pnasnet5"), "nni")
+    read = formats.loads(text)
+    assert read.genotype.cells == library.load("pnasnet5").cells
+    assert len(read.lost) == 2
+    assert "took all nodes, as NNI's DARTS and PNAS do" in read.lost[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"normal/input_2_0": None}, "normal/op_2_0 and input_2_0 are an operator and a node"),
+        ({"normal/input_2_0": [0, 1]}, r"not \['sep_conv_3x3', \[0, 1\]\]"),
+        ({"normal/op_2_0": 3}, "are an operator and a node"),
+        ({"normal/op_6_0": "none"}, "normal/input_6_0 is missing"),
+        ({"reduce/input_6_0": 1}, "reduce/op_6_0 is missing"),
+        ({"normal/op_x": "none", "normal/input_x": 1}, "normal/op_x and input_x"),
+        ({"normal/op_99_0": "none", "normal/input_99_0": 1}, "less than 64"),
+        ({"normal/input_2_0": 2}, "edge 2→2: a source must be an earlier node"),
+    ],
+)
+def test_a_dictionary_that_is_wrong_is_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(GenotypeError, match=message):
+        formats.loads(json.dumps({**dictionary(), **change}))
+
+
+def test_a_dictionary_without_a_reduction_cell_is_refused() -> None:
+    content = {name: value for name, value in dictionary().items() if name.startswith("normal")}
+    with pytest.raises(GenotypeError, match="reduce"):
+        formats.loads(json.dumps(content))
+
+
+@given(two_inputs().map(all_output))
+def test_any_wiring_that_it_can_hold_comes_back(genotype: Genotype) -> None:
+    read = formats.loads(formats.dumps(genotype, "nni")[0])
+    assert read.format == "nni"
+    assert wiring(read.genotype) == wiring(genotype)
+
+
+@given(two_inputs())
+def test_an_output_of_some_nodes_is_refused(genotype: Genotype) -> None:
+    if all(cell.concat == cell.nodes for cell in genotype.cells.values()):
+        formats.dumps(genotype, "nni")
+    else:
+        with pytest.raises(GenotypeError, match=r"NNI's DARTS space takes all nodes, .* use --format edges"):
+            formats.dumps(genotype, "nni")
+
+
+def test_a_cell_of_other_numbers_of_inputs_is_refused() -> None:
+    with pytest.raises(GenotypeError, match=r"node 2 of the normal cell has 5 inputs, and NNI text has two"):
+        formats.dumps(library.load("bayesnas_0.01"), "nni")
