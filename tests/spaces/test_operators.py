@@ -78,9 +78,9 @@ def test_an_operator_keeps_the_size_or_halves_it_rounding_up(name: str, stride: 
     height = width = size
     for layer in operator(name).layers(C, stride):
         # Row and column convolutions stride one axis each: the other is the same layer turned.
-        turned = (
-            Conv(1, 1, layer.kernel[::-1], layer.stride[::-1], layer.dilation) if isinstance(layer, Conv) else layer
-        )
+        turned = layer
+        if isinstance(layer, Conv):
+            turned = replace(layer, kernel=layer.kernel[::-1], stride=layer.stride[::-1])
         height, width = size_behind(layer, height), size_behind(turned, width)
     assert (height, width) == ((size + stride - 1) // stride,) * 2
 
