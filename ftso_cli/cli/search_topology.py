@@ -8,6 +8,7 @@ import typer
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.errors import FileError
+from ftso_cli.genotype import edit
 from ftso_cli.search.settings import TOPOLOGY, TopologySettings
 
 DEFAULT_OUTPUT = Path("cell.json")
@@ -84,7 +85,8 @@ def search_topology(
     elif str(request.output) != "-":
         from ftso_cli import drawing
 
-        show(drawing.text(genotype))
+        wiring, _ = edit.prune(genotype)
+        show(drawing.text(wiring, title="What was found; pruned: what ftso prune will take out", pruned=True))
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso assign-ops {request.output} --op sep_conv_3x3")
 

@@ -197,7 +197,7 @@ def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
     names = ", ".join(file.name for file in files)
     return (
         f"{name} is not in {shown(str(root))} and can't be downloaded ({_reason(error)}); put {names} "
-        f"into {shown(str(root / files[0].parent))}, "
+        f"into {shown(str(root / files[0].parent))}, or its images into {shown(str(root / name))}/train/CLASS, "
         "or use --data digits or a folder: --data DIR with DIR/train/CLASS/*.jpg"
     )
 

@@ -1,6 +1,7 @@
 """Opens a data set by its name or its folder."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import platformdirs
@@ -18,7 +19,8 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
     """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
 
     A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
-    `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder.
+    `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
+    `root` has them as a folder of images of that name already (cifar10/train/CLASS/*.png).
     Raises `DataError` for a set that can't be found or is damaged.
     """
     if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
@@ -26,7 +28,11 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
     if data == "digits":
         return open_digits(image_size)
     if data in DOWNLOADED:
-        return open_downloaded(data, root or data_folder(), image_size)
+        place = root or data_folder()
+        images = place / data
+        if (images / "train").is_dir():
+            return _open_as(data, images, image_size)
+        return open_downloaded(data, place, image_size)
     if data == "imagenet":
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
@@ -39,6 +45,14 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
     if not os.path.isdir(place):
         raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
     return open_folder(data, image_size)
+
+
+def _open_as(name: str, folder: Path, image_size: int | None) -> ImageData:
+    """A folder of images that holds the set `name`, with the known mean and deviation of that set."""
+    known = DOWNLOADED[name]
+    grey_as_rgb = 3 // len(known.mean)
+    images = open_folder(str(folder), image_size)
+    return replace(images, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)
 
 
 def data_folder() -> Path:

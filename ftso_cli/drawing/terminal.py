@@ -27,11 +27,11 @@ class Bar:
         """The bar, and the share behind it."""
         whole, eighths = divmod(round(8 * self.width * self.share), 8)
         blocks = "#" * (whole + (eighths >= 4)) if options.ascii_only else "█" * whole + BLOCKS[eighths].strip()
-        yield Text(f"{blocks:<{self.width}} {self.share:.2f}", no_wrap=True)
+        yield Text(f"{blocks:<{self.width}} {self.share:.4f}", no_wrap=True)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
         """As wide as it is, whatever the share."""
-        return Measurement(self.width + 5, self.width + 5)
+        return Measurement(self.width + 7, self.width + 7)
 
 
 def text(genotype: Genotype, *, title: str | None = None, pruned: bool = False) -> RenderableType:
