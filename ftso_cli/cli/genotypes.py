@@ -53,9 +53,8 @@ def genotypes(
     elif action == "show" and name is not None:
         _show(name, as_json)
     else:
-        raise typer.BadParameter(
-            f"say: ftso genotypes show {shlex.quote(name or action if action != 'show' else 'NAME')}"
-        )
+        meant = "NAME" if action == "show" else shlex.quote(action)
+        raise typer.BadParameter(f"to show a cell, say: ftso genotypes show {meant}")
 
 
 def _list(sort: str, filters: list[str], as_json: bool) -> None:
