@@ -70,12 +70,12 @@ def loads(text: str, name: str | None = None, *, dialect: str = "darts", pick: s
     """
     if dialect not in DIALECTS:
         raise SettingsError(unknown("dialect", dialect, DIALECTS))
+    fairdarts = dialect == "fairdarts"
+    if fairdarts and name not in (None, "darts"):
+        raise SettingsError(f"a dialect is one of DARTS text, and the format is {name}; leave one of the two out")
     content, found = _parse(text, pick)
-    name = name or ("darts" if found is not None else _guess(content))
-    if name == "darts":
-        made: Plain | Genotype = darts.read(content, fairdarts=dialect == "fairdarts")
-    else:
-        made = format_called(name).read(content)
+    name = name or ("darts" if found is not None or fairdarts else _guess(content))
+    made = darts.read(content, fairdarts=True) if fairdarts else format_called(name).read(content)
     if isinstance(made, Genotype):
         return Imported(genotype=made, format=name, lost=())
     if found is not None and found.name != "genotype":  # as every search calls it that logs one
@@ -93,15 +93,21 @@ def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
     """The value in a text, and the `Genotype(...)` that it is from, if it is from one."""
     start = text.lstrip()[:1]
     if start == "{" and (content := _json(text)) is not None:
-        return content, None
+        return _nothing_to_pick(content, pick), None
     if len(text) > TEXT_LIMIT:
         raise GenotypeError(f"longer than {TEXT_LIMIT} characters, which no genotype is")
     if found := literal.find_genotypes(text):
         chosen = _choose(found, pick)
         return literal.genotype_fields(chosen), chosen
     if start and start in "([{":
-        return literal.literal(text), None
+        return _nothing_to_pick(literal.literal(text), pick), None
     raise GenotypeError(f"no genotype in it; the formats are {', '.join(FORMATS)}")
+
+
+def _nothing_to_pick(content: Any, pick: str | None) -> Any:
+    if pick is not None:
+        raise GenotypeError("holds no Genotype(...) for --pick to choose from")
+    return content
 
 
 def _json(text: str) -> Any:

@@ -139,6 +139,19 @@ def test_an_unknown_dialect_is_refused() -> None:
         formats.loads(TEXT, dialect="fairdart")
 
 
+def test_a_fairdarts_list_in_json_is_no_edge_list_where_the_dialect_is_said() -> None:
+    content = {
+        "normal": [["none", 2, 0], ["max_pool_3x3", 3, 2]],
+        "normal_concat": [2, 3],
+        "reduce": [["none", 2, 1]],
+        "reduce_concat": [2],
+    }
+    cell = formats.loads(json.dumps(content), dialect="fairdarts").genotype.cells["normal"]
+    assert [str(edge) for edge in cell.kept] == ["0→2", "2→3"]
+    with pytest.raises(SettingsError, match="a dialect is one of DARTS text, and the format is edges"):
+        formats.loads(json.dumps(content), "edges", dialect="fairdarts")
+
+
 # Several in one file
 
 SEVERAL = f"A = {TEXT}\nB = Genotype({REDUCE}, normal=[('none', 0), ('none', 1)], normal_concat=[2])\nA = {TEXT}"
@@ -163,6 +176,12 @@ def test_one_of_several_is_picked_by_name_or_number(pick: str, nodes: int) -> No
 def test_what_is_not_there_or_not_clear_is_refused(pick: str | None, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
         formats.loads(SEVERAL, pick=pick)
+
+
+def test_nothing_is_picked_from_a_text_of_one_value() -> None:
+    for text in (DIALECTS["JSON"], DIALECTS["a dictionary"]):
+        with pytest.raises(GenotypeError, match="no Genotype"):
+            formats.loads(text, pick="1")
 
 
 def test_a_long_log_is_not_listed_in_full() -> None:
