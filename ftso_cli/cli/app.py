@@ -31,6 +31,7 @@ class Ftso(Commands):
 
 
 app = typer.Typer(
+    name="ftso",
     cls=Ftso,
     no_args_is_help=True,
     rich_markup_mode=MARKUP,

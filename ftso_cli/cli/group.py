@@ -36,15 +36,15 @@ class Entry:
 
 
 class Command(TyperCommand):
-    """A command whose help says CELL instead of {CELL}, and has no type behind an option that takes no value."""
+    """A command whose help reads as that of most programs: CELL, not {CELL}; no <bool>; N [x>=1], not <int range>."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind `Usage:`."""
         return [piece.replace("{", "").replace("}", "") for piece in super().collect_usage_pieces(ctx)]
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The arguments and options, with those that take no value marked so."""
-        return _without_flag_types(super().get_params(ctx))
+        """The arguments and options."""
+        return _with_short_types(super().get_params(ctx))
 
 
 class Commands(TyperGroup):
@@ -87,20 +87,19 @@ class Commands(TyperGroup):
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.
-            _discard_stdout()
+            _give_up_stdout()
             raise typer.Exit(0) from None
         except Exception as error:
             # Typer's own exceptions carry an exit status, all but Abort.
             if ctx.params.get("debug") or isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise
             _fail(_message(error))
-            if isinstance(error, OSError):
-                _discard_stdout()
+            _give_up_stdout()
             raise typer.Exit(1) from None
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """The options, with those that take no value marked so."""
-        return _without_flag_types(super().get_params(ctx))
+        """The options."""
+        return _with_short_types(super().get_params(ctx))
 
 
 def _fail(text: str) -> None:
@@ -117,13 +116,19 @@ def _message(error: Exception) -> str:
     return f"a fault in ftso, not in your data: {type(error).__name__}: {error}; ftso --debug COMMAND shows where"
 
 
-def _discard_stdout() -> None:
-    """What is still buffered can't be written: Python would try once more at exit, and complain."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _give_up_stdout() -> None:
+    """Drops what can't be written to stdout: Python would try once more at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _without_flag_types(params: list[Any]) -> list[Any]:
+def _with_short_types(params: list[Any]) -> list[Any]:
+    """The parameters; what takes no value shows no type, and a number within bounds is N."""
     for param in params:
         if getattr(param, "is_flag", False):
             param.metavar = ""
+        elif param.metavar is None and (getattr(param, "min", None), getattr(param, "max", None)) != (None, None):
+            param.metavar = "N"
     return params
