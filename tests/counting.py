@@ -1,4 +1,4 @@
-"""An independent count: parameters and MACs of a built torch network, by hooks on its convolutions and linear layers."""
+"""An independent count: parameters and MACs of a built torch network, by hooks on its layers."""
 
 import torch
 from torch import Tensor, nn

@@ -16,8 +16,7 @@ from ftso_cli.genotype.edit import require_complete
 from ftso_cli.training.recipes import RECIPES, Recipe, recipe
 
 if TYPE_CHECKING:
-    from ftso_cli.data import ImageData
-    from ftso_cli.training.run import Config, Run
+    from ftso_cli.training.loop import Progress, Row, Trainer
 
 DEFAULT_RECIPE = "quick"
 RUNS = Path("runs")
@@ -86,32 +85,32 @@ def train(
     if resume is not None:
         if cell or data or run or given:
             raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
-        _finish(*_resumed(resume), watch, as_json)
+        _finish(_resumed(resume), watch, as_json)
         return
     if cell is None:
         raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
     settings = replace(recipe(recipe_name), **given)
-    _finish(*_started(cell, data or common.DEFAULT_DATA, settings, run, seed, image_size, device), watch, as_json)
+    trainer = _started(cell, data or common.DEFAULT_DATA, settings, run, seed, image_size, device)
+    _finish(trainer, watch, as_json)
 
 
 def _started(
     cell: str, data: str, settings: Recipe, folder: Path | None, seed: int, image_size: int | None, device: str
-) -> tuple["Run", "ImageData", bool]:
-    """A new run folder with its genotype and settings."""
+) -> "Trainer":
+    """A training from the beginning; its run folder is made once nothing can be wrong with the request."""
     genotype = library.load(cell)
     with common.about_file(cell):
         require_complete(genotype, "train")
     from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device
+    from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
     chosen = choose_device(device)
     images = open_images(data, image_size=image_size)
     run = Run(folder or _free_folder(cell, data))
     if run.config_file.exists():
-        raise RunError(
-            f"{run.folder} holds a run already; name another with -o RUN, or go on with --resume {run.folder}"
-        )
+        raise RunError(f"{run.folder} holds a run; go on with --resume {run.folder} or name another folder")
     config = Config(
         data=data if data in NAMES else str(Path(data).expanduser().resolve()),
         image_size=images.image_size,
@@ -124,16 +123,23 @@ def _started(
         device=str(chosen),
         versions=common.versions(),
     )
+    trainer = Trainer(genotype, config, images, run)
     run.create(genotype, config)
-    return run, images, False
+    return trainer
 
 
-def _resumed(folder: Path) -> tuple["Run", "ImageData", bool]:
-    """An existing run folder, with the images it was started on."""
+def _resumed(folder: Path) -> "Trainer":
+    """A training as its last finished epoch left it."""
+    from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     run = Run(folder)
-    return run, common.images_of(run.config()), run.checkpoint_file.exists()
+    config = run.config()
+    trainer = Trainer(run.genotype(), config, common.images_of(config), run)
+    if run.checkpoint_file.exists():
+        trainer.load_checkpoint()
+    note(f"{folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}")
+    return trainer
 
 
 def _free_folder(cell: str, data: str) -> Path:
@@ -143,40 +149,25 @@ def _free_folder(cell: str, data: str) -> Path:
     return next(folder for folder in names if not folder.exists())
 
 
-def _finish(run: "Run", images: "ImageData", resumed: bool, watch: common.Stopwatch, as_json: bool) -> None:
+def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
     """Trains the epochs that are left, tests the network once, and says what came of it."""
-    import torch
-
     from ftso_cli.training.evaluate import evaluate, load_network
-    from ftso_cli.training.loop import Progress, Row, Trainer
 
-    config = run.config()
-    trainer = Trainer(run.genotype(), config, images, run)
-    if resumed:
-        trainer.load_checkpoint()
-        note(f"{run.folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}")
+    run, config, images = trainer.run, trainer.config, trainer.data
     watch.lap("start")
-    images.train.load_all(None)
+    with bar("read images", "image") as progress:
+        images.train.load_all(lambda done, total: progress.update(done, total))
     watch.lap("data")
-    note(_description(trainer, config, images))
-    with bar("train", "step") as progress:
-
-        def on_step(state: Progress) -> None:
-            done = state.epoch * state.steps + state.step
-            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
-            progress.update(done, config.recipe.epochs * state.steps, figures)
-
-        def on_epoch(row: Row) -> None:
-            note(
-                f"epoch {row['epoch']:>3}/{config.recipe.epochs}  loss {row['loss']:.3f}  "
-                f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
-            )
-
-        trainer.train(on_step, on_epoch)
+    note(_description(trainer))
+    try:
+        _train(trainer)
+    except KeyboardInterrupt:
+        note(f"stopped; epoch {len(trainer.rows)} is saved, go on with: ftso train --resume {run.folder}")
+        raise
     trainer.save_weights()
     watch.lap("train")
-    device = torch.device(config.device)
-    score = evaluate(load_network(run, device), images.final, images, config.recipe.batch_size, device)
+    network = load_network(run, trainer.device)
+    score = evaluate(network, images.final, images, config.recipe.batch_size, trainer.device)
     watch.lap("test")
     run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
     if as_json:
@@ -187,9 +178,28 @@ def _finish(run: "Run", images: "ImageData", resumed: bool, watch: common.Stopwa
     next_step(f"ftso evaluate {run.folder}")
 
 
-def _description(trainer: Any, config: "Config", images: "ImageData") -> str:
+def _train(trainer: "Trainer") -> None:
+    """Trains behind a progress bar, with a line an epoch."""
+    epochs = trainer.config.recipe.epochs
+    with bar("train", "step") as progress:
+
+        def on_step(state: "Progress") -> None:
+            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
+            progress.update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
+
+        def on_epoch(row: "Row") -> None:
+            note(
+                f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.3f}  "
+                f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
+            )
+
+        trainer.train(on_step, on_epoch)
+
+
+def _description(trainer: "Trainer") -> str:
+    recipe, images = trainer.config.recipe, trainer.data
     weights = sum(parameter.numel() for parameter in trainer.network.parameters())
     return (
-        f"{config.recipe.cells} cells, {config.recipe.channels} channels, {weights:,} parameters; "
-        f"{len(images.train)} training images of {len(config.classes)} classes on {config.device}"
+        f"{recipe.cells} cells, {recipe.channels} channels, {weights:,} parameters; "
+        f"{len(images.train)} training images of {len(images.classes)} classes on {trainer.device}"
     )

@@ -29,9 +29,8 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
         return open_digits(image_size)
     if data in DOWNLOADED:
         place = root or data_folder()
-        images = place / data
-        if (images / "train").is_dir():
-            return _open_as(data, images, image_size)
+        if (place / data / "train").is_dir():
+            return _open_as(data, place / data, image_size)
         return open_downloaded(data, place, image_size)
     if data == "imagenet":
         raise DataError(

@@ -49,6 +49,7 @@ class Trainer:
     def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run) -> None:
         recipe = config.recipe
         self.config = config
+        self.data = data
         self.run = run
         self.device = torch.device(config.device)
         with seeded(config.seed):

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -19,7 +20,7 @@ def test_the_first_epoch_has_the_full_rate_and_the_last_is_close_to_zero_but_not
 def test_imagenet_warms_up_over_five_epochs_and_then_falls_in_a_line() -> None:
     rates = [learning_rate(IMAGENET, epoch) for epoch in range(250)]
     assert rates[:6] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
-    steps = [before - after for before, after in zip(rates[5:], rates[6:], strict=False)]
+    steps = [before - after for before, after in pairwise(rates[5:])]
     assert steps == pytest.approx([0.5 / 245] * 244)
     assert rates[-1] == pytest.approx(0.5 / 245)
 

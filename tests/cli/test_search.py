@@ -1,0 +1,156 @@
+"""`search-topology` and `search-ops` as a user runs them, on real image files."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ftso_cli.cli.app import app
+from ftso_cli.genotype import Genotype, storage
+from tests.images import write_folder
+
+SMALL = ["--channels", "8", "--cells", "3", "--batch-size", "16"]
+
+
+def ftso(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def without_times(path: Path) -> Genotype:
+    genotype = storage.read(path)
+    blank = tuple(time.model_copy(update={"started": "", "seconds": {}}) for time in genotype.times)
+    return genotype.model_copy(update={"times": blank})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_folder(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cell = tmp_path_factory.mktemp("searched") / "cell.json"
+    result = ftso("search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", cell)
+    assert result.exit_code == 0, result.output
+    return cell
+
+
+def test_a_search_prints_both_topologies_the_seconds_by_phase_and_the_next_command(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso("search-topology", "--iters", "1", *SMALL, "-o", cell)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert "Normal cell" in text and "Reduction cell" in text
+    for phase in ("start", "data", "search", "write"):
+        assert f"{phase} 0." in text or f"{phase} " in text
+    assert f"ftso assign-ops {cell} --op sep_conv_3x3" in result.stdout.replace("\n", "")
+
+
+def test_the_file_records_what_was_done(searched: Path) -> None:
+    genotype = storage.read(searched)
+    (step,) = genotype.history
+    assert (step.command, step.data, step.seed, step.device) == ("search-topology", "digits", 0, "cpu")
+    assert step.settings["iters"] == 2 and step.settings["channels"] == 8
+    assert {"ftso", "torch", "python"} <= set(step.versions)
+    assert {"start", "data", "search"} <= set(genotype.times[0].seconds)
+
+
+def test_equal_searches_give_equal_files_but_for_times(searched: Path, tmp_path: Path) -> None:
+    again, other = tmp_path / "again.json", tmp_path / "other.json"
+    ftso("search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", again)
+    ftso("search-topology", "--data", "digits", "--iters", "2", *SMALL, "--seed", "1", "-o", other)
+    assert without_times(again) == without_times(searched)
+    assert without_times(other) != without_times(searched)
+
+
+def test_a_folder_of_images_is_searched(folder: Path, tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso("search-topology", "--data", folder, "--epochs", "1", *SMALL, "-o", cell, "--json")
+    assert result.exit_code == 0, result.output
+    facts = json.loads(result.stdout)
+    assert facts["file"] == str(cell) and facts["data"] == str(folder)
+    assert facts["weight_loss"] > 0 and facts["arch_loss"] > 0
+
+
+@pytest.mark.parametrize(
+    "ops", [["--op", "max_pool_3x3,skip_connect"], ["--op", "max_pool_3x3", "--op", "skip_connect"]]
+)
+def test_several_operators_are_listed_or_repeated(ops: list[str], tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    assert ftso("search-topology", "--iters", "1", *SMALL, *ops, "-o", cell).exit_code == 0
+    genotype = storage.read(cell)
+    assert genotype.searched_ops == ("max_pool_3x3", "skip_connect")
+    assert all(edge.alpha for edge in genotype.cells["normal"].edges)
+
+
+def test_operators_are_searched_on_the_pruned_topology_in_place(searched: Path, tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    cell.write_bytes(searched.read_bytes())
+    assert ftso("prune", cell).exit_code == 0
+    result = ftso("search-ops", cell, "--iters", "1", *SMALL)
+    assert result.exit_code == 0, result.output
+    genotype = storage.read(cell)
+    assert genotype.stage == "complete"
+    assert [step.command for step in genotype.history] == ["search-topology", "prune", "search-ops"]
+    assert "operators: " in result.stdout and f"ftso draw {cell}" in result.stdout.replace("\n", "")
+
+
+def test_a_topology_that_is_not_pruned_is_sent_to_prune(searched: Path) -> None:
+    result = ftso("search-ops", searched, "--iters", "1", *SMALL)
+    assert result.exit_code == 1
+    assert f"run: ftso prune {searched}" in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "says"),
+    [
+        (["--iters", "-1"], 2, "iters"),
+        (["--iters", "1", "--epochs", "1"], 2, "not both"),
+        (["--op", "sep_conv_3"], 1, "did you mean sep_conv_3x3"),
+        (["--op", "none"], 1, "none alone"),
+        (["--channels", "6"], 1, "can't be split into 4 parts"),
+        (["--batch-size", "2000"], 1, "larger than"),
+        (["--data", "nowhere"], 1, "--data digits"),
+        (["--device", "cuda:77"], 1, "--device cpu"),
+        (["-o", "no/such/folder/cell.json"], 1, "no folder"),
+        (["-o", "."], 1, "is a folder"),
+    ],
+)
+def test_bad_requests_get_one_clear_line(args: list[str], status: int, says: str, tmp_path: Path) -> None:
+    rest = [] if "-o" in args else ["-o", tmp_path / "cell.json"]
+    result = ftso("search-topology", *(["--iters", "1"] if "--iters" not in args else []), *args, *rest)
+    assert result.exit_code == status
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    if status == 1:
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
+def test_a_search_does_not_write_over_a_file_that_was_not_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cell.json").write_text("mine")
+    result = ftso("search-topology", "--iters", "1", *SMALL)
+    assert result.exit_code == 1 and "cell.json exists" in result.stderr
+    assert (tmp_path / "cell.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [("empty", "no image"), ("one", "class"), ("broken", "003.png")],
+)
+def test_bad_image_folders_get_one_clear_line(damage: str, says: str, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "images")
+    for image in list((folder / "train" / "red").iterdir()):
+        if damage == "empty":
+            image.unlink()
+        elif damage == "broken":
+            image.write_bytes(image.read_bytes()[:40] if image.name == "003.png" else image.read_bytes())
+    if damage == "one":
+        folder = folder / "train" / "red"
+    result = ftso("search-topology", "--data", folder, "--epochs", "1", *SMALL, "-o", tmp_path / "cell.json")
+    assert result.exit_code == 1
+    assert says in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "cell.json").exists()

@@ -1,0 +1,157 @@
+"""`train` and `evaluate` as a user runs them, killed processes included."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+from typer.testing import CliRunner, Result
+
+from ftso_cli.cli.app import app
+from ftso_cli.genotype import library, storage
+from tests.images import write_folder
+
+SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2"]
+
+
+def ftso(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = ftso("train", "darts_v2", "--data", "digits", *SMALL, "-o", run)
+    assert result.exit_code == 0, result.output
+    names = {
+        "genotype.json",
+        "config.json",
+        "metrics.csv",
+        "checkpoint.safetensors",
+        "weights.safetensors",
+        "result.json",
+    }
+    assert {path.name for path in run.iterdir()} == names
+    accuracy = json.loads((run / "result.json").read_text())["test_accuracy"]
+    assert f"test accuracy {accuracy:.2%}" in result.stdout
+    assert storage.read(run / "genotype.json") == library.load("darts_v2")
+    assert json.loads((run / "config.json").read_text())["recipe"]["epochs"] == 2
+    again = ftso("evaluate", run, "--json")
+    assert json.loads(again.stdout)["test_accuracy"] == accuracy
+
+
+def test_a_folder_of_images_trains_to_a_high_accuracy(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "images")
+    options = ["--channels", "4", "--cells", "3", "--epochs", "8", "--batch-size", "12", "--cutout", "0"]
+    result = ftso("train", "ftso_wide_sep3", "--data", folder, *options, "-o", tmp_path / "run", "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["test_accuracy"] >= 0.9
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["classes"] == ["blue", "green", "red"] and config["data"] == str(folder.resolve())
+
+
+def test_a_run_folder_is_named_after_cell_and_data_and_never_written_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("darts_v2-digits", "darts_v2-digits-2"):
+        assert ftso("train", "darts_v2", *SMALL[:4], "--epochs", "1").exit_code == 0
+        assert (tmp_path / "runs" / name / "result.json").exists()
+    result = ftso("train", "darts_v2", *SMALL, "-o", "runs/darts_v2-digits")
+    assert result.exit_code == 1 and "--resume runs/darts_v2-digits" in result.stderr
+
+
+def command(*args: str | Path) -> list[str]:
+    return [sys.executable, "-m", "ftso_cli", *map(str, args)]
+
+
+def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    options = ["--channels", "4", "--cells", "3", "--epochs", "3"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    subprocess.run(
+        command("train", "darts_v2", *options, "-o", whole), check=True, env=environment, capture_output=True
+    )
+    process = subprocess.Popen(
+        [*start, str(broken)],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 100
+    while not (broken / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (broken / "weights.safetensors").exists()
+    resumed = subprocess.run(
+        command("train", "--resume", broken), check=True, env=environment, capture_output=True, text=True
+    )
+    assert "going on after epoch" in resumed.stderr
+    expected, found = load_file(whole / "weights.safetensors"), load_file(broken / "weights.safetensors")
+    assert expected.keys() == found.keys()
+    assert all(expected[name].equal(found[name]) for name in expected)
+
+
+def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        command("train", "darts_v2", "--channels", "4", "--cells", "3", "--epochs", "500", "-o", run),
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 100
+    while not (run / "metrics.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert f"ftso train --resume {run}" in stderr and "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "says"),
+    [
+        ([], 2, "--resume RUN"),
+        (["nowhere.json"], 1, "no such file"),
+        (["darts_v2", "--epochs", "0"], 1, "epochs must be at least 1"),
+        (["darts_v2", "--rate", "nan"], 1, "rate"),
+        (["darts_v2", "--recipe", "cifr"], 1, "did you mean cifar"),
+        (["darts_v2", "--data", "nowhere"], 1, "--data digits"),
+        (["darts_v2", "--batch-size", "5000"], 1, "--batch-size"),
+        (["darts_v2", "--resume", "somewhere"], 2, "alone"),
+        (["--resume", "nowhere"], 1, "no run folder"),
+    ],
+)
+def test_bad_requests_get_one_clear_line(
+    args: list[str], status: int, says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = ftso("train", *args)
+    assert result.exit_code == status
+    assert says in " ".join(result.stderr.split())
+    assert "Traceback" not in result.output
+    if status == 1:
+        assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_cell_that_is_not_finished_is_sent_to_the_next_command(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    ftso("search-topology", "--iters", "1", "--channels", "8", "--cells", "3", "--batch-size", "8", "-o", cell)
+    result = ftso("train", cell)
+    assert result.exit_code == 1 and f"run: ftso prune {cell}" in result.stderr
+    ftso("prune", cell)
+    result = ftso("train", cell)
+    assert result.exit_code == 1 and f"run: ftso assign-ops {cell}" in result.stderr
+
+
+def test_evaluating_what_is_no_run_gets_one_clear_line(tmp_path: Path) -> None:
+    result = ftso("evaluate", tmp_path)
+    assert result.exit_code == 1 and "no run folder" in result.stderr and result.stderr.count("\n") == 1
