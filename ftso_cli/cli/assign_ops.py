@@ -28,15 +28,15 @@ def assign_ops(
     """
     watch = common.Stopwatch()
     target = common.output_for(cell, output, as_json=as_json)
-    genotype = library.load(cell)
+    genotype, said = library.load(cell), []
     if genotype.stage == "searched":
         genotype, ties = pruned(genotype, cell, DARTS.keep)
         genotype = common.edited(genotype, "prune", watch, keep=DARTS.keep)
-        note(f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first")
-        for tie in ties:
-            note(f"tie: {tie}")
+        said = [f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
     genotype = common.edited(edit.assign_operator(genotype, op), "assign-ops", watch, op=op)
     storage.write(genotype, target)
+    for line in said:
+        note(line)
     edges = sum(len(found.kept) for found in genotype.cells.values())
     if as_json:
         print_json({"file": str(target), "op": op, "edges": edges})
