@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from ftso_cli.cost.layers import Cost, layer_output, layers_cost
 from ftso_cli.errors import SpaceError
@@ -113,8 +113,8 @@ def network_cost(genotype: Genotype, shape: NetworkShape, image_size: tuple[int,
     def of_cell(kind: str, channels: int, inputs: Shape, nodes: Shape) -> Cost:
         total = Cost()
         for (op, source), times in edges[kind].items():
-            layers = operator(op).layers(channels, space.stride(kind, source))
-            total += layers_cost(layers, inputs if source < space.inputs else nodes)[0] * times
+            at = inputs if source < space.inputs else nodes
+            total += _operator_cost(op, channels, space.stride(kind, source), at) * times
         return total
 
     def edges_cost(place: CellStage, inputs: Shape, nodes: Shape) -> Cost:
@@ -124,6 +124,12 @@ def network_cost(genotype: Genotype, shape: NetworkShape, image_size: tuple[int,
     skeleton = darts_skeleton(shape, concat, auxiliary=True)
     stages = stage_costs(skeleton, image_shape(shape, image_size), edges_cost)
     return NetworkCost(stages=stages, auxiliary=_auxiliary_cost(skeleton, stages))
+
+
+@lru_cache(maxsize=4096)
+def _operator_cost(op: str, channels: int, stride: int, inputs: Shape) -> Cost:
+    """The cost of one operator; networks of one shape have the same few in different numbers."""
+    return layers_cost(operator(op).layers(channels, stride), inputs)[0]
 
 
 def _count_edges(cell: Cell) -> Counter[tuple[str, int]]:
