@@ -73,9 +73,8 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
     options = ["--channels", "4", "--cells", "3", "--epochs", "3"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    subprocess.run(
-        command("train", "darts_v2", *options, "-o", whole), check=True, env=environment, capture_output=True
-    )
+    start = command("train", "darts_v2", *options, "-o")
+    subprocess.run([*start, str(whole)], check=True, env=environment, capture_output=True)
     process = subprocess.Popen(
         [*start, str(broken)],
         env=environment,

@@ -1,0 +1,51 @@
+# Everything happens in .venv; `make` alone says what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   install ftso into $(VENV) and run the whole chain on the digits that come with it"
+	@echo "make test   install what the tests need and run them"
+	@echo "make lint   ruff and mypy"
+	@echo "make clean  remove $(VENV), demo/ and caches"
+
+$(VENV)/.ftso: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.ftso
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+demo: $(VENV)/.ftso
+	@mkdir -p $(DEMO)
+	@rm -rf $(DEMO)/run
+	$(BIN)/ftso search-topology --data digits --epochs 1 -o $(DEMO)/cell.json
+	$(BIN)/ftso prune $(DEMO)/cell.json
+	$(BIN)/ftso assign-ops $(DEMO)/cell.json --op sep_conv_3x3
+	$(BIN)/ftso draw $(DEMO)/cell.json -o $(DEMO)/cell.svg
+	$(BIN)/ftso draw $(DEMO)/cell.json -o $(DEMO)/cell.png
+	$(BIN)/ftso cost $(DEMO)/cell.json
+	$(BIN)/ftso train $(DEMO)/cell.json --data digits -o $(DEMO)/run
+	@echo
+	@echo "the found cell:       $(DEMO)/cell.json"
+	@echo "its pictures:         $(DEMO)/cell.svg, $(DEMO)/cell.png"
+	@echo "the trained network:  $(DEMO)/run/weights.safetensors"
+	@echo "its metrics:          $(DEMO)/run/metrics.csv"
+	@echo "test it again:        $(BIN)/ftso evaluate $(DEMO)/run"
+
+test: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
