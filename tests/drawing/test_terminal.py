@@ -53,7 +53,7 @@ def test_the_share_of_an_edge_has_a_bar_that_grows_with_it() -> None:
     filled = [row.count("█") for row in rows[9:14]]
     assert filled == sorted(filled)
     assert filled[-1] > filled[0]
-    assert rows[0].split()[-1] == "0.38"
+    assert rows[0].split()[-1] == "0.3775"
 
 
 def test_a_cell_that_was_not_searched_has_no_shares() -> None:
@@ -75,7 +75,7 @@ def test_a_terminal_without_block_signs_gets_number_signs() -> None:
     assert text.isascii()
 
 
-@pytest.mark.parametrize(("share", "bar"), [(0.0, "         0.00"), (0.5, "████     0.50"), (1.0, "████████ 1.00")])
+@pytest.mark.parametrize(("share", "bar"), [(0.0, "         0.0000"), (0.5, "████     0.5000"), (1.0, "████████ 1.0000")])
 def test_a_bar_is_as_long_as_the_share(share: float, bar: str) -> None:
     console = Console(file=io.StringIO(), width=40)
     with console.capture() as capture:
