@@ -25,7 +25,7 @@ def run_ftso(
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs `ftso ARGS` in a fresh process and collects what it prints."""
     command = [sys.executable, "-m", "ftso_cli", *map(str, args)]
-    return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=_environment(env), timeout=60)
+    return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=environment(env), timeout=60)
 
 
 def modules_imported_by(args: Sequence[str | Path], *, cwd: Path | None = None) -> set[str]:
@@ -33,12 +33,13 @@ def modules_imported_by(args: Sequence[str | Path], *, cwd: Path | None = None) 
     with TemporaryDirectory() as folder:
         listing = Path(folder) / "modules.json"
         command = [sys.executable, "-c", _LISTING, str(listing), *map(str, args)]
-        done = subprocess.run(command, cwd=cwd or ROOT, capture_output=True, env=_environment(None), timeout=60)
+        done = subprocess.run(command, cwd=cwd or ROOT, capture_output=True, env=environment(), timeout=60)
         assert done.returncode == 0, done.stderr.decode()
         return set(json.loads(listing.read_text()))
 
 
-def _environment(extra: dict[str, str] | None) -> dict[str, str]:
-    """The environment, with this checkout found first and help 80 columns wide."""
+def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
+    """The environment of a user: this checkout is found first, help is 80 columns wide, stdout is buffered."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return {**own, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}

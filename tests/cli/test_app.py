@@ -19,7 +19,7 @@ from ftso_cli.cli.app import COMMANDS, app
 from ftso_cli.cli.group import Commands, Entry
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, storage
-from tests.processes import ROOT, run_ftso
+from tests.processes import ROOT, environment, run_ftso
 
 WIDTH = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 READERS = ("prune", "assign-ops", "draw", "cost", "export")
@@ -316,7 +316,7 @@ def test_a_reader_that_was_never_there_is_no_error(searched_file: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "ftso_cli", "prune", str(searched_file), "-o", "-"]
-    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, timeout=20)
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, env=environment(), timeout=20)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -326,7 +326,7 @@ def test_a_full_disk_behind_stdout_is_an_error_on_one_line(searched_file: Path) 
         pytest.skip("no /dev/full on this system")
     with open("/dev/full", "wb") as full:
         command = [sys.executable, "-m", "ftso_cli", "prune", str(searched_file), "-o", "-"]
-        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, timeout=20)
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=20)
     assert done.returncode == 1
     assert done.stderr == b"error: reading or writing failed: No space left on device\n"
 

@@ -75,7 +75,9 @@ def test_a_terminal_without_block_signs_gets_number_signs() -> None:
     assert text.isascii()
 
 
-@pytest.mark.parametrize(("share", "bar"), [(0.0, "         0.0000"), (0.5, "████     0.5000"), (1.0, "████████ 1.0000")])
+@pytest.mark.parametrize(
+    ("share", "bar"), [(0.0, "         0.0000"), (0.5, "████     0.5000"), (1.0, "████████ 1.0000")]
+)
 def test_a_bar_is_as_long_as_the_share(share: float, bar: str) -> None:
     console = Console(file=io.StringIO(), width=40)
     with console.capture() as capture:

@@ -46,6 +46,13 @@ def test_edges_carry_their_fields_and_nothing_that_is_absent() -> None:
     assert list(graph.edges(data=True)) == [(0, 2, {"alpha": {"none": 0.5}, "kept": False})]
 
 
+def test_an_input_that_is_passed_on_is_a_node_although_no_edge_touches_it() -> None:
+    passing = cell((0, 2), concat=(1, 2))
+    assert set(to_graph(passing)) == {0, 1, 2}
+    assert from_graph(to_graph(passing)) == passing
+    assert depth(passing) == 1
+
+
 def test_two_edges_between_two_nodes_stay_two() -> None:
     assert to_graph(cell((0, 2), (0, 2), concat=(2,))).number_of_edges(0, 2) == 2
 
