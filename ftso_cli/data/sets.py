@@ -28,10 +28,10 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
     if data == "digits":
         return open_digits(image_size)
     if data in DOWNLOADED:
-        place = root or data_folder()
-        if (place / data / "train").is_dir():
-            return _open_as(data, place / data, image_size)
-        return open_downloaded(data, place, image_size)
+        store = root or data_folder()
+        if (store / data / "train").is_dir():
+            return _open_as(data, store / data, image_size)
+        return open_downloaded(data, store, image_size)
     if data == "imagenet":
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
