@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ftso_cli.errors import SettingsError
 from ftso_cli.nn.folded_algebra import output_matrix, plain_selections, shuffle_order, strided_selections
 from ftso_cli.nn.folded_maps import LazyMap, normalised, side_by_side, strided_skips
+from ftso_cli.nn.folded_moments import ALL_CHANNELS
 from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import MixedEdge, SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space
@@ -71,21 +72,34 @@ class FoldedSuperNet(SuperNet):
         *layers, norm = cast(nn.Sequential, self.stems[at])
         for layer in layers:
             x = layer(x.contiguous(memory_format=torch.channels_last))
-        return normalised([cast(nn.BatchNorm2d, norm)], [x.permute(0, 2, 3, 1)])
+        return normalised([cast(nn.BatchNorm2d, norm)], [x.permute(0, 2, 3, 1)], corners=self._corners(at))
 
     def _hand_on(self, stage: int, output: LazyMap, inputs: dict[Slot, LazyMap]) -> None:
         """Puts what the next cells read of the output of a stage (a stem or a cell) into their inputs."""
-        plain: dict[Slot, nn.Conv2d] = {}
+        plain: list[Slot] = []
         for slot in self._readers(stage):
-            _, layer, norm = self._preprocess(slot)
+            _, layer, _ = self._preprocess(slot)
             if isinstance(layer, FactorizedReduce):
-                inputs[slot] = normalised([norm], output.reduced(layer.even.weight, layer.odd.weight))
+                inputs[slot] = self._input(slot, output.reduced(layer.even.weight, layer.odd.weight))
             else:
-                plain[slot] = cast(nn.Conv2d, layer)
+                plain.append(slot)
         if plain:
-            read = output.convolved([conv.weight for conv in plain.values()])
-            for slot, piece in zip(plain, read, strict=True):
-                inputs[slot] = normalised([self._preprocess(slot)[2]], [piece])
+            read = output.convolved([cast(nn.Conv2d, self._preprocess(slot)[1]).weight for slot in plain])
+            inputs |= {slot: self._input(slot, (piece,)) for slot, piece in zip(plain, read, strict=True)}
+
+    def _input(self, slot: Slot, pieces: tuple[Tensor, ...]) -> LazyMap:
+        """An input of a cell behind its batch norm; that of a reduction cell is one piece, to be read with strides."""
+        at, _ = slot
+        norm = self._preprocess(slot)[2]
+        if self.strides[self.kinds[at]] == 1:
+            return normalised([norm], pieces, corners=self._corners(len(self.stems) + at))
+        whole = pieces[0] if len(pieces) == 1 else torch.cat(pieces, 3)
+        return normalised([norm], [whole], corners=norm.num_features // self.partial, pool=True)
+
+    def _corners(self, stage: int) -> int:
+        """The corners that are read of what makes up the output of a stage: all where it is read at half the size."""
+        halved = any(isinstance(self._preprocess(slot)[1], FactorizedReduce) for slot in self._readers(stage))
+        return ALL_CHANNELS if halved else 0
 
     def _readers(self, stage: int) -> list[Slot]:
         """The inputs of cells that read the output of a stage; the first cell has no stage k-2 before a lone stem."""
@@ -105,7 +119,7 @@ class FoldedSuperNet(SuperNet):
         if self.strides[kind] == 2:
             cell = cast(SearchCell, self.cells[at])
             maps = tuple(
-                strided_skips(x, reduces, channels // self.partial)
+                strided_skips(x, reduces, channels // self.partial, corners=self._corners(len(self.stems) + at))
                 for source, x in enumerate(maps)
                 if (reduces := _strided_edges(cell, source))
             )

@@ -29,15 +29,6 @@ def read(
     return tuple(output.view(*size, output.shape[1]) for output in outputs)
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """x (N, H, W, C), to be used from here on in its place, and the mean and the variance of each channel, (C).
-
-    With x passed through, the gradient by way of the moments is added to the other one in a single pass.
-    """
-    rows, mean, variance = _Moments.apply(x.reshape(-1, x.shape[3]))
-    return rows.view(x.shape), mean, variance
-
-
 class _Layer(NamedTuple):
     """What `_Read` applies to each row; the kernels are stacked, (O, M)."""
 
@@ -46,11 +37,16 @@ class _Layer(NamedTuple):
     matrix: Tensor | None
     kernel: Tensor
 
+    @property
+    def width(self) -> int:
+        """Numbers that a row takes: before, between and behind the products."""
+        return len(self.scale) + sum(self.kernel.shape)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Rows x (B, C) to the normalised rows (B, C) and what passes the cut at 0, (B, M)."""
         normalised = torch.addcmul(self.shift, x, self.scale)
         mixed = normalised if self.matrix is None else normalised @ self.matrix.t()
-        return normalised, mixed.relu()
+        return normalised, mixed.relu_()
 
     def backward(self, x: Tensor, g: Tensor, wanted: "_Wanted") -> "_Gradients":
         """Of rows x (B, C) and the gradients g of all outputs, (B, O); operations that can be differentiated."""
@@ -100,7 +96,7 @@ class _Read(torch.autograd.Function):
         pieces, kernels = tensors[:count], tensors[count:]
         layer = _Layer(scale, shift, matrix, torch.cat(kernels))
         outputs = tuple(scale.new_empty(len(pieces[0]), len(kernel)) for kernel in kernels)
-        for rows in _blocks(pieces[0], layer):
+        for rows in blocks(pieces[0], layer.width):
             _, active = layer.forward(_beside(pieces, rows))
             for output, kernel in zip(outputs, kernels, strict=True):
                 torch.mm(active, kernel.t(), out=output[rows])
@@ -127,7 +123,7 @@ def _blockwise(
     """The gradients of the layer, summed over all rows, and those of the pieces."""
     g_pieces = [torch.empty_like(piece) for piece in pieces] if wanted.x else [None] * len(pieces)
     sums: list[Tensor | None] = [None] * 4
-    for rows in _blocks(pieces[0], layer):
+    for rows in blocks(pieces[0], layer.width):
         g = layer.backward(_beside(pieces, rows), _beside(gradients, rows), wanted)
         for g_piece, part in zip(g_pieces, _parts(g.x, pieces, 1), strict=True):
             if g_piece is not None and part is not None:
@@ -138,14 +134,10 @@ def _blockwise(
     return _Gradients(sums[0], sums[1], sums[2], None, sums[3]), g_pieces
 
 
-def _blocks(x: Tensor, layer: _Layer) -> Iterator[slice]:
-    """Slices of the rows of x, each small enough that its input, wide map and output take `BLOCK_BYTES`."""
-    outputs, width = layer.kernel.shape
-    size = (
-        BLOCK_BYTES // (x.element_size() * (len(layer.scale) + width + outputs)) if x.device.type == "cpu" else len(x)
-    )
-    step = max(1, size)
-    return (slice(start, min(start + step, len(x))) for start in range(0, len(x), step))
+def blocks(rows: Tensor, width: int) -> Iterator[slice]:
+    """Slices of the rows, each so long that it takes `BLOCK_BYTES` at `width` numbers a row."""
+    step = max(1, BLOCK_BYTES // (rows.element_size() * width)) if rows.device.type == "cpu" else max(1, len(rows))
+    return (slice(start, start + step) for start in range(0, len(rows), step))
 
 
 def _beside(tensors: Sequence[Tensor], rows: slice) -> Tensor:
@@ -156,22 +148,3 @@ def _beside(tensors: Sequence[Tensor], rows: slice) -> Tensor:
 def _parts(whole: Tensor | None, like: Sequence[Tensor], dim: int) -> Sequence[Tensor | None]:
     """`whole` cut along `dim` into parts as large as those of `like`."""
     return [None] * len(like) if whole is None else torch.split(whole, [part.shape[dim] for part in like], dim)
-
-
-class _Moments(torch.autograd.Function):
-    """`moments` of rows (rows, c), in two passes."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        mean = x.mean(0)
-        variance = (x - mean).square_().mean(0)
-        ctx.save_for_backward(x, mean)
-        return x, mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, g_x: Tensor, g_mean: Tensor, g_variance: Tensor) -> Tensor:
-        """d mean / dx = 1 / rows and d variance / dx = 2 (x - mean) / rows, added to the gradient of x itself."""
-        x, mean = ctx.saved_tensors
-        slope = 2 / len(x) * g_variance
-        gradient: Tensor = torch.addcmul(g_x, x, slope) + (g_mean / len(x) - slope * mean)
-        return gradient
