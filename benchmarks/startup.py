@@ -34,7 +34,7 @@ def main() -> None:
         for _ in range(runs + 1):
             for name, command in commands.items():
                 seconds[name].append(timed(command, Path(folder)))
-    # The first round fills the disk cache and the byte code.
+    # The first round fills the disk cache, and the byte code where Python may write it.
     medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
     ratios = {name: median / medians["base"] for name, median in medians.items() if name != "base"}
     for name, median in medians.items():
