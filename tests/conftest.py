@@ -10,7 +10,7 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype, storage
 # A shared machine is slow now and then: an example that takes long is no failure.
 settings.register_profile(
     "ftso",
-    max_examples=50,
+    max_examples=30,
     deadline=None,
     database=None,
     derandomize=True,
