@@ -42,6 +42,9 @@ PEN = 1.4
 SIDE_BY_SIDE = 9
 """Columns; cells that have more together stand one above the other, or a printed page would make the text too small."""
 
+CROWDED = 7
+"""Operators before a single column of nodes: so many stand far above and below it, and get room to come to it."""
+
 
 def dot(genotype: Genotype, *, title: str | None = None, pruned: bool = False) -> str:
     """The picture of a genotype as DOT text; `pruned` also draws the edges that pruning took out, dotted.
@@ -76,12 +79,23 @@ def _common_operator(drawn: list[Line]) -> str | None:
 
 def _columns(drawn: list[Line], *, labelled: bool) -> int:
     """The columns that a cell's operators and nodes take, between those of its inputs and its output."""
+    return max(_reach(drawn, labelled=labelled).values(), default=0)
+
+
+def _reach(drawn: list[Line], *, labelled: bool) -> dict[int, int]:
+    """The column that each node with an input stands in, counted from that of the cell's inputs."""
     reach: dict[int, int] = {}
     for line in drawn:
         # Lines come in order of target, so what leads to a source has been seen before the source is read.
         step = 2 if labelled and line.kept else 1
         reach[line.target] = max(reach.get(line.target, 0), reach.get(line.source, 0) + step)
-    return max(reach.values(), default=0)
+    return reach
+
+
+def _crowded(drawn: list[Line]) -> bool:
+    """Whether many operators lead into nodes that all stand in one column."""
+    operators = [line for line in drawn if line.kept and line.label]
+    return len(operators) >= CROWDED and len(set(_reach(drawn, labelled=True).values())) == 1
 
 
 def _heading(title: str, drawn: dict[str, list[Line]], common: str | None) -> str:
@@ -100,8 +114,9 @@ def _add_cell(graph: "Digraph", genotype: Genotype, kind: str, drawn: list[Line]
     _add_ends(graph, kind, inputs)
     for node in nodes(cell, drawn, inputs):
         graph.node(f"{kind}_{node}", str(node))
+    room = labelled and _crowded(drawn)
     for index, line in enumerate(drawn):
-        _add_line(graph, kind, index, line, labelled=labelled and line.kept)
+        _add_line(graph, kind, index, line, labelled=labelled and line.kept, room=room)
     for node in cell.concat:
         graph.edge(f"{kind}_{node}", f"{kind}_out", **CONCAT)
 
@@ -122,7 +137,7 @@ def _add_ends(graph: "Digraph", kind: str, inputs: int) -> None:
     graph.edge(title, end, weight="1000", **UNSEEN)
 
 
-def _add_line(graph: "Digraph", kind: str, index: int, line: Line, *, labelled: bool) -> None:
+def _add_line(graph: "Digraph", kind: str, index: int, line: Line, *, labelled: bool, room: bool) -> None:
     source, target = f"{kind}_{line.source}", f"{kind}_{line.target}"
     look = _look(line)
     if not labelled or not line.label:
@@ -131,7 +146,7 @@ def _add_line(graph: "Digraph", kind: str, index: int, line: Line, *, labelled: 
     middle = f"{kind}_op{index}"
     graph.node(middle, line.label, fontcolor=line.colour, **OPERATOR)
     graph.edge(source, middle, arrowhead="none", headport="w", **look)
-    graph.edge(middle, target, tailport="e", **look)
+    graph.edge(middle, target, tailport="e", minlen="2" if room else None, **look)
 
 
 def _look(line: Line) -> Look:

@@ -184,3 +184,15 @@ def test_drawing_imports_no_torch() -> None:
 def sources(picture: Picture, head: str) -> set[str]:
     """The nodes with a visible line to `head`."""
     return {edge["tail"] for edge in picture.edges if edge["head"] == head and edge.get("style") != "invis"}
+
+
+def test_operators_get_room_before_a_crowded_column_of_nodes_only() -> None:
+    """Eight operators and four nodes, all side by side in PC-DARTS' normal cell; its reduction cell is a chain."""
+    picture = read(drawing.dot(library.load("pc_darts_cifar")))
+    assert spans(picture, "normal") == {"2"}
+    assert spans(picture, "reduce") == {"1"}
+
+
+def spans(picture: Picture, kind: str) -> set[str]:
+    """How many columns the lines from operators to nodes span at least."""
+    return {edge.get("minlen") or "1" for edge in picture.edges if edge["tail"].startswith(f"{kind}_op")}
