@@ -29,11 +29,12 @@ def assign_ops(
     watch = common.Stopwatch()
     target = common.output_for(cell, output, as_json=as_json)
     genotype, said = library.load(cell), []
+    published = genotype.about.name if genotype.about else None
     if genotype.stage == "searched":
         genotype, ties = pruned(genotype, cell, DARTS.keep)
         genotype = common.edited(genotype, "prune", watch, keep=DARTS.keep)
         said = [f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
-    genotype = common.edited(edit.assign_operator(genotype, op), "assign-ops", watch, op=op)
+    genotype = common.edited(edit.assign_operator(genotype, op), "assign-ops", watch, op=op, wiring=published)
     storage.write(genotype, target)
     for line in said:
         note(line)

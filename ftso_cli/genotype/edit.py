@@ -91,13 +91,14 @@ def _tie(kind: str, node: int, ranked: list[Edge], keep: int) -> Tie:
 def assign_operator(genotype: Genotype, op: str) -> Genotype:
     """Gives every kept edge the operator `op` (Algorithm 2, lines 1 and 2).
 
+    What is known about a published cell is left out: with other operators it is another cell.
     Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator that the space lacks.
     """
     require_pruned(genotype, "assign-ops")
     space = SPACES[genotype.space]
     operator(op, tuple(name for name in space.operators if name not in space.never_derived))
     cells = {kind: _with_operator(cell, op) for kind, cell in genotype.cells.items()}
-    return genotype.replace(stage="complete", cells=cells)
+    return genotype.replace(stage="complete", cells=cells, about=None)
 
 
 def _with_operator(cell: Cell, op: str) -> Cell:

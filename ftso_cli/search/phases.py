@@ -69,7 +69,7 @@ def search_operators(
     }
     net = train_supernet(wirings, space, data, settings, seed, device, on_iteration)
     cells = {kind: _decided_cell(net, kind, cell, space) for kind, cell in genotype.cells.items()}
-    return genotype.replace(stage="complete", cells=cells)
+    return genotype.replace(stage="complete", cells=cells, about=None)
 
 
 def train_supernet(

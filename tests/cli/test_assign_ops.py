@@ -171,3 +171,11 @@ def test_a_published_cell_needs_a_file_of_ones_own(tmp_path: Path) -> None:
     assigned(name, "-o", tmp_path / "mine.json", "--op", "max_pool_3x3")
     assert operators(tmp_path / "mine.json") == {"max_pool_3x3"}
     assert path.read_bytes() == before
+
+
+def test_a_published_wiring_with_other_operators_no_longer_claims_to_be_the_published_cell(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    assigned("pc_darts_cifar", "--op", "sep_conv_3x3", "-o", path)
+    genotype = storage.read(path)
+    assert genotype.about is None
+    assert genotype.history[-1].settings == {"op": "sep_conv_3x3", "wiring": "pc_darts_cifar"}
