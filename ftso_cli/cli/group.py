@@ -75,8 +75,17 @@ class Commands(TyperGroup):
             sys.stdout.reconfigure(errors="replace")
         return super().main(*args, **kwargs)
 
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **settings: Any) -> Any:
+        """Reads the options before the command; without any argument, the help is shown."""
+        try:
+            return super().make_context(info_name, args, *others, **settings)
+        except Exception as error:
+            if _is_wrong_use(error):
+                raise _wrong_use(error) from None
+            raise
+
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command: 1 for an error of the user's, 130 for Ctrl-C; the traceback only with --debug."""
+        """Runs the command: 1 for an error of the user's, 2 for wrong use, 130 for Ctrl-C; a traceback with --debug."""
         try:
             result = super().invoke(ctx)
             # Here and not at exit, so that a full disk or a closed pipe is met while it can be told.
@@ -90,6 +99,8 @@ class Commands(TyperGroup):
             _give_up_stdout()
             raise typer.Exit(0) from None
         except Exception as error:
+            if _is_wrong_use(error):
+                raise _wrong_use(error) from None
             # Typer's own exceptions carry an exit status, all but Abort.
             if ctx.params.get("debug") or isinstance(error, typer.Abort) or hasattr(error, "exit_code"):
                 raise
@@ -106,6 +117,20 @@ def _fail(text: str) -> None:
     from ftso_cli.cli.console import fail
 
     fail(text)
+
+
+def _is_wrong_use(error: Exception) -> bool:
+    """Whether Typer refuses the command line; the help that `ftso` alone gives is raised as one too, but is none."""
+    # BadParameter is the one of these classes that Typer exports.
+    return isinstance(error, typer.BadParameter.__base__ or Exception) and type(error).__name__ != "NoArgsIsHelpError"
+
+
+def _wrong_use(error: Any) -> typer.Exit:
+    """Says on one line what is wrong with the command line; gives the exit, of status 2."""
+    command = "ftso" if error.ctx is None else error.ctx.command_path
+    said = error.format_message().rstrip(".")
+    _fail(f"{said}{' ' if said.endswith('?') else '; '}{command} --help shows how")
+    return typer.Exit(error.exit_code)
 
 
 def _message(error: Exception) -> str:

@@ -95,11 +95,13 @@ def test_a_misspelt_command_is_a_usage_error_with_a_guess() -> None:
 @pytest.mark.parametrize(
     "args", [["prune"], ["prune", "a", "b"], ["prune", "x", "--keep", "two"], ["prune", "x", "--nope"], ["--nope"]]
 )
-def test_wrong_use_gives_status_2_and_nothing_on_stdout(args: list[str]) -> None:
+def test_wrong_use_gives_status_2_one_line_and_nothing_on_stdout(args: list[str]) -> None:
     result = invoke(*args)
     assert result.exit_code == 2
     assert result.stdout == ""
-    assert "Error" in result.stderr
+    assert result.stderr.startswith("error: ")
+    assert result.stderr.endswith(" --help shows how\n")
+    assert result.stderr.count("\n") == 1
 
 
 # Files that are no genotype, through every command that reads one
