@@ -1,5 +1,6 @@
 """`ftso import` and `ftso export`: genotypes from and to the formats of other tools."""
 
+import json
 import os
 import shlex
 import sys
@@ -11,7 +12,7 @@ import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
-from ftso_cli.errors import FileError, FtsoError, GenotypeError, SettingsError, unknown
+from ftso_cli.errors import FileError, GenotypeError, SettingsError, unknown
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import formats, library, storage
 from ftso_cli.genotype.formats.plain import NOTES
@@ -84,8 +85,6 @@ def import_(
     `ftso import "Genotype(normal=[...], ...)" -o cell.json` · `ftso import search.log --pick -1 -o cell.json`
     """
     watch = common.Stopwatch()
-    if as_json and output == STDOUT:
-        raise FtsoError("with --json, stdout is for the result; name a file for the genotype with -o FILE")
     where, text = _read(file)
     try:
         imported = formats.loads(text, format, dialect=dialect, pick=pick)
@@ -93,11 +92,13 @@ def import_(
         raise GenotypeError(f"{where}: {error}") from None
     told = None if dialect == "darts" else dialect
     genotype = common.edited(imported.genotype, "import", watch, format=imported.format, dialect=told, pick=pick)
-    storage.write(genotype, output)
+    if not (as_json and output == STDOUT):
+        storage.write(genotype, output)
     title = formats.FORMATS[imported.format].title
     _tell_lost(f"{where}: left out or changed:", imported.lost)
     if as_json:
-        print_json({"file": str(output), "format": imported.format, "lost": list(imported.lost)})
+        placed = {"genotype": json.loads(storage.dumps(genotype))} if output == STDOUT else {"file": str(output)}
+        print_json({**placed, "format": imported.format, "lost": list(imported.lost)})
     elif output != STDOUT:
         say(f"wrote {output}, from {title}")
         next_step(f"ftso draw {shlex.quote(str(output))}")

@@ -105,6 +105,13 @@ def test_of_many_losses_ten_are_named() -> None:
     )
 
 
+def test_json_without_a_file_holds_the_genotype(folder: Path) -> None:
+    told = json.loads(ftso("import", TEXT, "--json").stdout)
+    assert list(told) == ["genotype", "format", "lost"]
+    Path("cell.json").write_text(json.dumps(told["genotype"]))
+    assert storage.read(Path("cell.json")).history[0].command == "import"
+
+
 def test_json_says_what_was_read_and_lost() -> None:
     Path("fair.py").write_text(FAIRDARTS_C)
     result = ftso("import", "fair.py", "--dialect", "fairdarts", "-o", "cell.json", "--json")
@@ -127,7 +134,6 @@ def test_json_says_what_was_read_and_lost() -> None:
             "unknown format 'onnx', did you mean nni? Known: darts, edges, nni, naslib, node-link",
         ),
         ([TEXT, "--dialect", "x"], "unknown dialect 'x'; Known: darts, fairdarts"),
-        ([TEXT, "--json"], "with --json, stdout is for the result; name a file for the genotype with -o FILE"),
         ([TEXT, "-o", "nowhere/cell.json"], "nowhere/cell.json: can't be written"),
     ],
 )
