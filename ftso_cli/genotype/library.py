@@ -16,6 +16,9 @@ from ftso_cli.genotype.storage import read
 
 PACKAGE = Path(__file__).parent.parent
 
+SHORTEST = 3
+"""Letters; what is shorter is no method's name that several published cells begin with."""
+
 
 def folder() -> Path:
     """Where the genotype files are: inside an installed package, beside it in a checkout."""
@@ -96,6 +99,9 @@ def _is_file(reference: str) -> bool:
 def _nothing_of_that_name(reference: str) -> str:
     if without_cell_called(reference) is not None:
         return f"{short(reference)}: published as figures only, nobody printed the cell; see ftso genotypes"
+    family = [name for name in files() if simple(name).startswith(simple(reference))]
+    if len(family) > 1 and len(simple(reference)) >= SHORTEST:
+        return f"{short(reference)}: no such file, and several published cells: {', '.join(family)}; name one of them"
     spellings = {simple(name): name for name in (*aliases(), *files())}
     near = get_close_matches(simple(reference), spellings, n=1, cutoff=0.7)
     guess = f", did you mean {spellings[near[0]]}?" if near else ";"

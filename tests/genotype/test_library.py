@@ -217,6 +217,16 @@ def test_a_near_miss_is_told_the_right_name(reference: str, guess: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("reference", "names"),
+    [("SGAS", "sgas_cri1_1, sgas_cri1_best, sgas_cri2_best_c10, sgas_cri2_best_in"), ("SNAS", "snas_aggressive, ")],
+)
+def test_a_method_with_several_cells_is_told_their_names(reference: str, names: str) -> None:
+    with pytest.raises(GenotypeError, match=f"several published cells: {names}"):
+        library.load(reference)
+    assert not library.is_name(reference)
+
+
+@pytest.mark.parametrize(
     "reference", ["", "nothing_like_it", "a" * 5000, "a\0b", "../genotypes/pdarts", "...", "[b]x[/b]"]
 )
 def test_a_name_that_nothing_has_is_one_line(reference: str) -> None:
