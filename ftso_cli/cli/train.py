@@ -85,19 +85,28 @@ def train(
     if resume is not None:
         if cell or data or run or given:
             raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
-        _finish(_resumed(resume), watch, as_json)
+        trainer = _resumed(resume)
+        _read_images(trainer, watch)
+        _finish(trainer, watch, as_json)
         return
     if cell is None:
         raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
     settings = replace(recipe(recipe_name), **given)
     trainer = _started(cell, data or common.DEFAULT_DATA, settings, run, seed, image_size, device)
+    try:
+        _read_images(trainer, watch)
+    except BaseException:
+        # Once the damaged image is gone, the same request can be given again.
+        trainer.run.drop_folder()
+        raise
+    trainer.run.create(trainer.genotype, trainer.config)
     _finish(trainer, watch, as_json)
 
 
 def _started(
     cell: str, data: str, settings: Recipe, folder: Path | None, seed: int, image_size: int | None, device: str
 ) -> "Trainer":
-    """A training from the beginning; its run folder is made once nothing can be wrong with the request."""
+    """A training from the beginning; its run folder is made, still empty."""
     genotype = library.load(cell)
     with common.about_file(cell):
         require_complete(genotype, "train")
@@ -124,7 +133,7 @@ def _started(
         versions=common.versions(),
     )
     trainer = Trainer(genotype, config, images, run)
-    run.create(genotype, config)
+    run.make_folder()
     return trainer
 
 
@@ -149,15 +158,19 @@ def _free_folder(cell: str, data: str) -> Path:
     return next(folder for folder in names if not folder.exists())
 
 
+def _read_images(trainer: "Trainer", watch: common.Stopwatch) -> None:
+    """Reads the training images, all of which every epoch needs."""
+    watch.lap("start")
+    with bar("read images", "image") as progress:
+        trainer.data.train.load_all(lambda done, total: progress.update(done, total))
+    watch.lap("data")
+
+
 def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
     """Trains the epochs that are left, tests the network once, and says what came of it."""
     from ftso_cli.training.evaluate import evaluate, load_network
 
     run, config, images = trainer.run, trainer.config, trainer.data
-    watch.lap("start")
-    with bar("read images", "image") as progress:
-        images.train.load_all(lambda done, total: progress.update(done, total))
-    watch.lap("data")
     note(_description(trainer))
     try:
         _train(trainer)

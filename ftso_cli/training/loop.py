@@ -48,6 +48,7 @@ class Trainer:
 
     def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run) -> None:
         recipe = config.recipe
+        self.genotype = genotype
         self.config = config
         self.data = data
         self.run = run

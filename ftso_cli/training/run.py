@@ -14,6 +14,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,21 @@ class Run:
         """The accuracy on the test images."""
         return self.folder / "result.json"
 
-    def create(self, genotype: Genotype, config: Config) -> None:
-        """Makes the folder with its genotype and its settings; raises `FileError` where it can't be made."""
+    def make_folder(self) -> None:
+        """Makes the folder, with nothing in it yet; raises `FileError` where it can't be made."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise FileError(f"{self.folder}: can't be made ({error.strerror or error})") from None
+
+    def drop_folder(self) -> None:
+        """Takes the folder away again where nothing is in it."""
+        with suppress(OSError):
+            self.folder.rmdir()
+
+    def create(self, genotype: Genotype, config: Config) -> None:
+        """Makes the folder with its genotype and its settings; raises `FileError` where it can't be made."""
+        self.make_folder()
         storage.write(genotype, self.genotype_file)
         write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 

@@ -141,6 +141,16 @@ def test_bad_requests_get_one_clear_line(
         assert not list(tmp_path.iterdir())
 
 
+def test_a_damaged_image_leaves_no_run_behind(tmp_path: Path) -> None:
+    folder, run = write_folder(tmp_path / "images"), tmp_path / "run"
+    damaged = sorted((folder / "train").rglob("*.*"))[3]
+    damaged.write_text("no image")
+    result = ftso("train", "darts_v2", "--data", folder, *SMALL, "--batch-size", "8", "-o", run)
+    assert result.exit_code == 1
+    assert f"{damaged}: not an image" in result.stderr
+    assert not run.exists()
+
+
 def test_a_cell_that_is_not_finished_is_sent_to_the_next_command(tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"
     ftso("search-topology", "--iters", "1", "--channels", "8", "--cells", "3", "--batch-size", "8", "-o", cell)
