@@ -4,14 +4,14 @@ They are one autograd function, so that the gradients of all reads meet in one b
 would write a gradient as large as the map, mostly zeros. Feature maps are (N, H, W, C).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.nn.folded_pointwise import blocks
+from ftso_cli.nn.blocks import shared
 
 ALL_CHANNELS = 1 << 30
 """As many corners as there are channels."""
@@ -43,16 +43,13 @@ class _Moments(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, corners: int, pool: bool) -> tuple[Tensor, ...]:
         rows = x.reshape(-1, x.shape[3])
-        mean = rows.mean(0)
-        squares = torch.zeros_like(mean)
-        for block in blocks(rows, 2 * x.shape[3]):
-            squares += (rows[block] - mean).square_().sum(0)
+        mean, variance = _of_rows(rows)
         passing = x[..., corners:] if pool else x[..., :0]
         pooled, places = _pool(passing)
         ctx.save_for_backward(x, mean, places)
         ctx.corners, ctx.pool = corners, pool
         ctx.set_materialize_grads(False)
-        return x, mean, squares / len(rows), *(corner.contiguous() for corner in _corners(x, corners)), pooled
+        return x, mean, variance, *(corner.contiguous() for corner in _corners(x, corners)), pooled
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, None, None]:
@@ -67,6 +64,25 @@ class _Moments(torch.autograd.Function):
         if g_pooled is not None and g_pooled.shape[3]:
             gradient[..., ctx.corners :] += _unpool(g_pooled, x[..., ctx.corners :], places)
         return gradient, None, None
+
+
+def _of_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each channel, in two passes."""
+    width = 2 * rows.shape[1]
+    mean = torch.stack(shared(lambda blocks: _total(rows[block].sum(0) for block in blocks), rows, width)).sum(0)
+    mean /= len(rows)
+
+    def squares(blocks: Iterator[slice]) -> Tensor:
+        return _total((rows[block] - mean).square_().sum(0) for block in blocks)
+
+    return mean, torch.stack(shared(squares, rows, width)).sum(0) / len(rows)
+
+
+def _total(terms: Iterator[Tensor]) -> Tensor:
+    total = next(terms)
+    for term in terms:
+        total += term
+    return total
 
 
 def _through_moments(
@@ -84,10 +100,14 @@ def _through_moments(
     offset = (zero if g_mean is None else g_mean) / len(rows) - slope * mean
     given = None if g_x is None else g_x.reshape(rows.shape)
     gradient = torch.empty_like(rows)
-    for block in blocks(rows, 2 * x.shape[3]):
-        torch.addcmul(offset, rows[block], slope, out=gradient[block])
-        if given is not None:
-            gradient[block] += given[block]
+
+    def add(blocks: Iterator[slice]) -> None:
+        for block in blocks:
+            torch.addcmul(offset, rows[block], slope, out=gradient[block])
+            if given is not None:
+                gradient[block] += given[block]
+
+    shared(add, rows, 3 * x.shape[3])
     return gradient.view(x.shape)
 
 

@@ -1,4 +1,4 @@
-"""Pointwise layers over the pixels of feature maps, in blocks of rows that stay in the processor's cache.
+"""Two pointwise layers in one, over the pixels of feature maps, in blocks of rows that stay in the processor's cache.
 
 Feature maps are (N, H, W, C) here, so that a 1x1 convolution is a product with a matrix of rows, one row a pixel. The
 wide map between two products is never stored: the backward pass computes it anew, block by block.
@@ -10,31 +10,69 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-BLOCK_BYTES = 1 << 21
-"""What one block may take: the level-2 caches of two cores. Other devices take everything as one block."""
+from ftso_cli.nn.blocks import shared
+
+Span = tuple[int, int, int]
+"""Neighbouring channels of one of several maps: which map, from, to."""
 
 
 def read(
-    pieces: Sequence[Tensor], scale: Tensor, shift: Tensor, matrix: Tensor | None, kernels: Sequence[Tensor]
+    pieces: Sequence[Tensor],
+    spans: Sequence[Span],
+    scale: Tensor,
+    shift: Tensor,
+    mixing: Sequence[Tensor],
+    kernels: Sequence[Tensor],
 ) -> tuple[Tensor, ...]:
-    """Normalises, mixes channels, cuts at 0 and convolves: y_i = relu((scale · x + shift) Aᵀ) K_iᵀ at every pixel.
+    """Normalises, mixes channels, cuts at 0 and convolves: y_i = relu(A (scale · x + shift)) K_i at every pixel.
 
-    `pieces` are maps (N, H, W, c) that form x side by side, C channels in all; `scale` and `shift` are (C); `matrix`
-    A is (M, C), or None for the identity; the kernels K_i are (O_i, M). Returns maps (N, H, W, O_i). The M channels
-    between are not stored. Gradients are computed only for inputs that require them, and can be differentiated again.
+    `pieces` are maps (N, H, W, c); x are their `spans` side by side, C channels in all; `scale` and `shift` are (C);
+    `mixing` are the blocks on the diagonal of A (M, C), or none for the identity; the kernels K_i are (O_i, M).
+    Returns maps (N, H, W, O_i). The M channels between are not stored. Gradients are computed only for inputs that
+    require them, and can be differentiated again.
     """
     size = pieces[0].shape[:3]
     rows = [piece.reshape(-1, piece.shape[3]) for piece in pieces]
-    outputs: tuple[Tensor, ...] = _Read.apply(scale, shift, matrix, len(rows), *rows, *kernels)
+    counts = len(rows), len(mixing)
+    outputs: tuple[Tensor, ...] = _Read.apply(scale, shift, spans, counts, *rows, *mixing, *kernels)
     return tuple(output.view(*size, output.shape[1]) for output in outputs)
 
 
+class _Wanted(NamedTuple):
+    """Which gradients are asked for."""
+
+    normalisation: bool
+    pieces: bool
+    mixing: bool
+    kernel: bool
+
+    @property
+    def x(self) -> bool:
+        return self.normalisation or self.pieces
+
+
+class _Gradients(NamedTuple):
+    """The gradients of a layer, and of the rows x it is given; None where none is asked for."""
+
+    scale: Tensor | None = None
+    shift: Tensor | None = None
+    x: Tensor | None = None
+    mixing: tuple[Tensor | None, ...] = ()
+    kernel: Tensor | None = None
+
+    def plus(self, other: "_Gradients") -> "_Gradients":
+        """The sum over other rows; x is left out."""
+        mixing = tuple(_sum(a, b) for a, b in zip(self.mixing, other.mixing, strict=True))
+        scale, shift = _sum(self.scale, other.scale), _sum(self.shift, other.shift)
+        return _Gradients(scale, shift, None, mixing, _sum(self.kernel, other.kernel))
+
+
 class _Layer(NamedTuple):
-    """What `_Read` applies to each row; the kernels are stacked, (O, M)."""
+    """What `read` does to rows; the kernels are stacked, (O, M)."""
 
     scale: Tensor
     shift: Tensor
-    matrix: Tensor | None
+    mixing: tuple[Tensor, ...]
     kernel: Tensor
 
     @property
@@ -45,43 +83,28 @@ class _Layer(NamedTuple):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Rows x (B, C) to the normalised rows (B, C) and what passes the cut at 0, (B, M)."""
         normalised = torch.addcmul(self.shift, x, self.scale)
-        mixed = normalised if self.matrix is None else normalised @ self.matrix.t()
+        mixed = _products(normalised, [block.t() for block in self.mixing]) if self.mixing else normalised
         return normalised, mixed.relu_()
 
-    def backward(self, x: Tensor, g: Tensor, wanted: "_Wanted") -> "_Gradients":
+    def backward(self, x: Tensor, g: Tensor, wanted: _Wanted) -> _Gradients:
         """Of rows x (B, C) and the gradients g of all outputs, (B, O); operations that can be differentiated."""
         normalised, active = self.forward(x)
-        g_kernel = g.t() @ active if wanted.kernel else None
-        if not (wanted.matrix or wanted.x or wanted.normalisation):
-            return _Gradients(None, None, None, None, g_kernel)
-        g_mixed = torch.ops.aten.threshold_backward(g @ self.kernel, active, 0)
-        g_matrix = g_mixed.t() @ normalised if wanted.matrix else None
-        if not (wanted.x or wanted.normalisation):
-            return _Gradients(None, None, g_matrix, None, g_kernel)
-        g_normalised = g_mixed if self.matrix is None else g_mixed @ self.matrix
-        g_x = g_normalised * self.scale if wanted.x else None
-        if not wanted.normalisation:
-            return _Gradients(None, None, g_matrix, g_x, g_kernel)
-        return _Gradients((g_normalised * x).sum(0), g_normalised.sum(0), g_matrix, g_x, g_kernel)
+        gradients = _Gradients(mixing=(None,) * len(self.mixing), kernel=g.t() @ active if wanted.kernel else None)
+        if wanted.mixing or wanted.x:
+            g_mixed = torch.ops.aten.threshold_backward(g @ self.kernel, active, 0)
+        if wanted.mixing:
+            gradients = gradients._replace(mixing=self._mixing_backward(normalised, g_mixed))
+        if wanted.x:
+            g_normalised = _products(g_mixed, self.mixing) if self.mixing else g_mixed
+            gradients = gradients._replace(x=g_normalised * self.scale)
+        if wanted.normalisation:
+            gradients = gradients._replace(scale=(g_normalised * x).sum(0), shift=g_normalised.sum(0))
+        return gradients
 
-
-class _Wanted(NamedTuple):
-    """Which gradients are asked for."""
-
-    normalisation: bool
-    matrix: bool
-    x: bool
-    kernel: bool
-
-
-class _Gradients(NamedTuple):
-    """The gradients of a `_Layer` and of its rows; None where none is asked for."""
-
-    scale: Tensor | None
-    shift: Tensor | None
-    matrix: Tensor | None
-    x: Tensor | None
-    kernel: Tensor | None
+    def _mixing_backward(self, normalised: Tensor, g_mixed: Tensor) -> tuple[Tensor, ...]:
+        rows = torch.split(g_mixed, [len(block) for block in self.mixing], 1)
+        columns = torch.split(normalised, [block.shape[1] for block in self.mixing], 1)
+        return tuple(g.t() @ x for g, x in zip(rows, columns, strict=True))
 
 
 class _Read(torch.autograd.Function):
@@ -89,62 +112,101 @@ class _Read(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, scale: Tensor, shift: Tensor, matrix: Tensor | None, count: int, *tensors: Tensor
+        ctx: Any, scale: Tensor, shift: Tensor, spans: Sequence[Span], counts: tuple[int, int], *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        ctx.count = count
-        ctx.save_for_backward(scale, shift, matrix, *tensors)
-        pieces, kernels = tensors[:count], tensors[count:]
-        layer = _Layer(scale, shift, matrix, torch.cat(kernels))
+        ctx.spans, ctx.counts = spans, counts
+        ctx.save_for_backward(scale, shift, *tensors)
+        pieces, mixing, kernels = _sorted(tensors, counts)
+        layer = _Layer(scale, shift, mixing, torch.cat(kernels))
         outputs = tuple(scale.new_empty(len(pieces[0]), len(kernel)) for kernel in kernels)
-        for rows in blocks(pieces[0], layer.width):
-            _, active = layer.forward(_beside(pieces, rows))
-            for output, kernel in zip(outputs, kernels, strict=True):
-                torch.mm(active, kernel.t(), out=output[rows])
+
+        inputs = _columns(pieces, spans)
+
+        def forward(blocks: Iterator[slice]) -> None:
+            for rows in blocks:
+                _, active = layer.forward(_side_by_side(inputs, rows))
+                for output, kernel in zip(outputs, kernels, strict=True):
+                    torch.mm(active, kernel.t(), out=output[rows])
+
+        shared(forward, pieces[0], layer.width)
         return outputs
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        scale, shift, matrix, *tensors = ctx.saved_tensors
-        pieces, kernels = tensors[: ctx.count], tensors[ctx.count :]
-        needs = ctx.needs_input_grad
-        wanted = _Wanted(needs[0] or needs[1], needs[2], any(needs[4 : 4 + ctx.count]), any(needs[4 + ctx.count :]))
-        layer = _Layer(scale, shift, matrix, torch.cat(kernels))
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        scale, shift, *tensors = ctx.saved_tensors
+        pieces, mixing, kernels = _sorted(tensors, ctx.counts)
+        layer = _Layer(scale, shift, mixing, torch.cat(kernels))
+        needs = [any(part) for part in _sorted(ctx.needs_input_grad[4:], ctx.counts)]
+        wanted = _Wanted(any(ctx.needs_input_grad[:2]), *needs)
         if torch.is_grad_enabled():
-            g = layer.backward(torch.cat(pieces, 1), torch.cat(gradients, 1), wanted)
-            g_pieces: Sequence[Tensor | None] = _parts(g.x, pieces, 1)
+            g = layer.backward(torch.cat(_columns(pieces, ctx.spans), 1), torch.cat(gradients, 1), wanted)
+            g_pieces: Sequence[Tensor | None] = _gathered(g.x, ctx.spans, len(pieces))
         else:
-            g, g_pieces = _blockwise(layer, pieces, gradients, wanted)
-        return g.scale, g.shift, g.matrix, None, *g_pieces, *_parts(g.kernel, kernels, 0)
+            g, g_pieces = _blockwise(layer, pieces, ctx.spans, gradients, wanted)
+        g_kernels = (
+            [None] * len(kernels) if g.kernel is None else torch.split(g.kernel, [len(kernel) for kernel in kernels])
+        )
+        return g.scale, g.shift, None, None, *g_pieces, *g.mixing, *g_kernels
 
 
 def _blockwise(
-    layer: _Layer, pieces: Sequence[Tensor], gradients: Sequence[Tensor], wanted: _Wanted
+    layer: _Layer, pieces: Sequence[Tensor], spans: Sequence[Span], gradients: Sequence[Tensor], wanted: _Wanted
 ) -> tuple[_Gradients, Sequence[Tensor | None]]:
     """The gradients of the layer, summed over all rows, and those of the pieces."""
-    g_pieces = [torch.empty_like(piece) for piece in pieces] if wanted.x else [None] * len(pieces)
-    sums: list[Tensor | None] = [None] * 4
-    for rows in blocks(pieces[0], layer.width):
-        g = layer.backward(_beside(pieces, rows), _beside(gradients, rows), wanted)
-        for g_piece, part in zip(g_pieces, _parts(g.x, pieces, 1), strict=True):
-            if g_piece is not None and part is not None:
-                g_piece[rows] = part
-        for at, term in enumerate((g.scale, g.shift, g.matrix, g.kernel)):
-            so_far = sums[at]
-            sums[at] = term if so_far is None or term is None else so_far.add_(term)
-    return _Gradients(sums[0], sums[1], sums[2], None, sums[3]), g_pieces
+    g_pieces = [torch.empty_like(piece) for piece in pieces]
+    inputs, g_inputs = _columns(pieces, spans), _columns(g_pieces, spans)
+    widths = [part.shape[1] for part in inputs]
+
+    def backward(blocks: Iterator[slice]) -> _Gradients:
+        total = _Gradients(mixing=(None,) * len(layer.mixing))
+        for rows in blocks:
+            g = layer.backward(_side_by_side(inputs, rows), _side_by_side(gradients, rows), wanted)
+            if g.x is not None and wanted.pieces:
+                for whole, part in zip(g_inputs, torch.split(g.x, widths, 1), strict=True):
+                    whole[rows] = part
+            total = total.plus(g)
+        return total
+
+    total, *others = shared(backward, pieces[0], layer.width)
+    for other in others:
+        total = total.plus(other)
+    return total, g_pieces if wanted.pieces else [None] * len(pieces)
 
 
-def blocks(rows: Tensor, width: int) -> Iterator[slice]:
-    """Slices of the rows, each so long that it takes `BLOCK_BYTES` at `width` numbers a row."""
-    step = max(1, BLOCK_BYTES // (rows.element_size() * width)) if rows.device.type == "cpu" else max(1, len(rows))
-    return (slice(start, start + step) for start in range(0, len(rows), step))
+def _sorted(tensors: Sequence[Any], counts: tuple[int, int]) -> tuple[tuple[Any, ...], ...]:
+    """Pieces, blocks of the mixing and kernels."""
+    pieces, mixing = counts
+    return tuple(tensors[:pieces]), tuple(tensors[pieces : pieces + mixing]), tuple(tensors[pieces + mixing :])
 
 
-def _beside(tensors: Sequence[Tensor], rows: slice) -> Tensor:
-    """These rows of all tensors, side by side."""
-    return tensors[0][rows] if len(tensors) == 1 else torch.cat([tensor[rows] for tensor in tensors], 1)
+def _columns(pieces: Sequence[Tensor], spans: Sequence[Span]) -> list[Tensor]:
+    return [pieces[piece][:, start:end] for piece, start, end in spans]
 
 
-def _parts(whole: Tensor | None, like: Sequence[Tensor], dim: int) -> Sequence[Tensor | None]:
-    """`whole` cut along `dim` into parts as large as those of `like`."""
-    return [None] * len(like) if whole is None else torch.split(whole, [part.shape[dim] for part in like], dim)
+def _side_by_side(parts: Sequence[Tensor], rows: slice) -> Tensor:
+    return parts[0][rows] if len(parts) == 1 else torch.cat([part[rows] for part in parts], 1)
+
+
+def _gathered(x: Tensor | None, spans: Sequence[Span], count: int) -> list[Tensor | None]:
+    """The columns of every piece, out of the spans side by side."""
+    if x is None:
+        return [None] * count
+    parts = zip(spans, torch.split(x, [end - start for _, start, end in spans], 1), strict=True)
+    ordered = sorted(parts, key=lambda part: part[0])
+    return [torch.cat([part for (piece, _, _), part in ordered if piece == at], 1) for at in range(count)]
+
+
+def _products(x: Tensor, blocks: Sequence[Tensor]) -> Tensor:
+    """x times the block-diagonal matrix of these blocks, (rows, columns of all blocks)."""
+    parts = torch.split(x, [len(block) for block in blocks], 1)
+    if torch.is_grad_enabled():
+        return torch.cat([part @ block for part, block in zip(parts, blocks, strict=True)], 1)
+    widths = [block.shape[1] for block in blocks]
+    result = x.new_empty(len(x), sum(widths))
+    for part, block, out in zip(parts, blocks, torch.split(result, widths, 1), strict=True):
+        torch.mm(part, block, out=out)
+    return result
+
+
+def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    return b if a is None or b is None else a.add_(b)
