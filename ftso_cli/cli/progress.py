@@ -33,6 +33,15 @@ class RateColumn(ProgressColumn):
         return Text(f"{speed:.1f} {self.unit}/s" if speed >= 1 else f"{1 / speed:.1f} s/{self.unit}")
 
 
+class LeftColumn(TimeRemainingColumn):
+    """The time left, said to be that beside the time that has passed; nothing while it isn't known."""
+
+    def render(self, task: Task) -> Text:
+        """As in `0:01:20 left`."""
+        time = super().render(task).plain
+        return Text(f"· {time} left ·" if ":" in time and "-" not in time else "")
+
+
 class Bar:
     """One progress bar: `update` moves it and changes the figures behind it."""
 
@@ -54,8 +63,7 @@ def bar(title: str, unit: str) -> Iterator[Bar]:
         MofNCompleteColumn(),
         RateColumn(unit),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        LeftColumn(),
         TextColumn("{task.fields[figures]}"),
         console=err,
         transient=True,

@@ -175,7 +175,8 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
     try:
         _train(trainer)
     except KeyboardInterrupt:
-        note(f"stopped; epoch {len(trainer.rows)} is saved, go on with: ftso train --resume {run.folder}")
+        saved = f"epoch {len(trainer.rows)} is saved" if trainer.rows else "no epoch is finished yet"
+        note(f"stopped; {saved}, go on with: ftso train --resume {run.folder}")
         raise
     trainer.save_weights()
     watch.lap("train")
