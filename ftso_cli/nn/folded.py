@@ -16,10 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.nn.folded_algebra import Mixing
 from ftso_cli.nn.folded_cells import FoldedCell, FoldedReduction
-from ftso_cli.nn.folded_maps import LazyMap, normalised
-from ftso_cli.nn.folded_moments import ALL_CHANNELS
+from ftso_cli.nn.folded_maps import LazyMap, Normalised
+from ftso_cli.nn.folded_strided import ALL_CHANNELS, strided_reads
 from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space
@@ -55,18 +54,14 @@ class FoldedSuperNet(SuperNet):
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""
         weights = {kind: self.edge_weights(kind) for kind in self.wirings}
-        mixings: dict[Hashable, Mixing] = {}
-        inputs: dict[Slot, LazyMap] = {}
-        output = self._stem(0, images)
-        self._hand_on(0, output, inputs)
-        for at in range(1, len(self.stems)):
-            output = self._stem(at, output.stored())
-            self._hand_on(at, output, inputs)
+        matrices: dict[Hashable, Tensor] = {}
+        inputs: dict[Slot, Normalised] = {}
+        output = self._through_stems(images, inputs)
         for at, (kind, cell) in enumerate(zip(self.kinds, self.folded, strict=True)):
             key = (kind, *cell.likeness)
-            if key not in mixings:
-                mixings[key] = cell.algebra.mixing(weights[kind])
-            output = cell.output([inputs.pop((at, 0)), inputs.pop((at, 1))], mixings[key])
+            if key not in matrices:
+                matrices[key] = cell.algebra.matrix(weights[kind])
+            output = cell.output([inputs.pop((at, 0)), inputs.pop((at, 1))], matrices[key])
             self._hand_on(len(self.stems) + at, output, inputs)
         logits: Tensor = self.classifier(output.mean()[:, :, None, None])
         return logits
@@ -76,15 +71,15 @@ class FoldedSuperNet(SuperNet):
         make = FoldedCell if space.stride(self.kinds[at], 0) == 1 else FoldedReduction
         return make(cell, partial, self._corners(len(self.stems) + at))
 
-    def _stem(self, at: int, x: Tensor) -> LazyMap:
-        """One stem; its last batch norm is left to whoever reads it."""
-        *layers, norm = cast(nn.Sequential, self.stems[at])
-        for layer in layers:
-            x = layer(x.contiguous(memory_format=torch.channels_last))
-        places = torch.arange(x.shape[1])
-        return normalised([cast(nn.BatchNorm2d, norm)], [x.permute(0, 2, 3, 1)], places, corners=self._corners(at))
+    def _through_stems(self, x: Tensor, inputs: dict[Slot, Normalised]) -> LazyMap:
+        """The stems, which are no pointwise layers, by the modules themselves."""
+        for at, stem in enumerate(self.stems):
+            x = stem(x.contiguous(memory_format=torch.channels_last))
+            output = LazyMap((strided_reads(x.permute(0, 2, 3, 1), self._corners(at)),))
+            self._hand_on(at, output, inputs)
+        return output
 
-    def _hand_on(self, stage: int, output: LazyMap, inputs: dict[Slot, LazyMap]) -> None:
+    def _hand_on(self, stage: int, output: LazyMap, inputs: dict[Slot, Normalised]) -> None:
         """Puts what the next cells read of the output of a stage (a stem or a cell) into their inputs."""
         plain: list[Slot] = []
         for at, slot in self._readers(stage):

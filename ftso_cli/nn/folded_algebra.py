@@ -8,22 +8,21 @@ permutation P. So with w = softmax(β), node j of a cell is
 and the cell's output is one 1x1 convolution of its two inputs. In a reduction cell, what leaves the inputs are strided
 skips; the cell is linear in their features, so the same holds with those in place of [s_0; s_1].
 
-W is block-diagonal: channels mix only within a cycle of P, so they are handled in groups of whole cycles. With 16
-channels and 4 groups to shuffle, P is its own inverse, and two groups of 8 halve the arithmetic; at 64 channels
-cycles are no longer than 3, and four groups of 16 leave a quarter. Nothing here grows with the size of the images.
+W is block-diagonal: channels mix only within a cycle of P, so they are handled in groups of whole cycles. With 64
+channels and 4 groups to shuffle, no cycle is longer than 3, and groups of 16 leave a quarter of the arithmetic.
+Nothing here grows with the size of the images.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from ftso_cli.nn.folded_pointwise import Span
+from ftso_cli.nn.folded_pointwise import Layout, Span
 from ftso_cli.nn.supernet import Wiring
 
-GROUP = 12
+GROUP = 16
 """Channels of a group, about: smaller matrix products lose more efficiency than they save arithmetic."""
 
 
@@ -36,29 +35,12 @@ class Piece(NamedTuple):
     """Which edges read each column, (edges, columns)."""
 
 
-class Mixing(NamedTuple):
-    """A block-diagonal matrix, and how its columns and rows stand to pieces and channels."""
-
-    spans: tuple[Span, ...]
-    """What of the pieces to put side by side, so that each block's columns are neighbours."""
-    columns: Tensor
-    """The place of each column among those of all pieces, in that order."""
-    rows: Tensor
-    """The output channel that each row is."""
-    blocks: tuple[Tensor, ...]
-    """The blocks on the diagonal, (rows, columns) each."""
-
-    def applied(self, x: Tensor) -> Tensor:
-        """The product with x (N, columns of all pieces), (N, channels)."""
-        parts = torch.split(x[:, self.columns], [block.shape[1] for block in self.blocks], 1)
-        mixed = torch.cat([part @ block.t() for part, block in zip(parts, self.blocks, strict=True)], 1)
-        return mixed[:, torch.argsort(self.rows)]
-
-
 class CellAlgebra:
     """W(β) of the cells of one kind and width that read the same pieces.
 
     Within each piece, the columns of a group must be neighbours, in the order of groups; see `by_group`.
+    `layout` says where the blocks of W are, `columns` the place of each of its columns among those of all pieces,
+    `rows` the channel of the cell's output that each of its rows is.
     """
 
     def __init__(self, wiring: Wiring, order: Tensor, pieces: Sequence[Piece]) -> None:
@@ -71,31 +53,30 @@ class CellAlgebra:
         outputs = torch.arange(len(wiring.concat))[:, None] * len(order)
         self.columns = torch.argsort(group[channels], stable=True)
         self.rows = torch.cat([(outputs + members).flatten() for members in groups])
-        self.heights = [len(wiring.concat) * len(members) for members in groups]
-        self.widths = torch.bincount(group[channels], minlength=len(groups)).tolist()
-        self.spans = tuple(_spans([group[piece.channels] for piece in pieces], len(groups)))
+        self.layout = Layout(
+            spans=tuple(_spans([group[piece.channels] for piece in pieces], len(groups))),
+            heights=tuple(len(wiring.concat) * len(members) for members in groups),
+            widths=tuple(torch.bincount(group[channels], minlength=len(groups)).tolist()),
+        )
         selected = (channels == order[:, None])[:, self.columns]
         self.selections = {
             at: selected & readers[at, self.columns] for at, (source, _) in enumerate(wiring.edges) if source < 2
         }
 
-    def mixing(self, weights: Tensor) -> Mixing:
+    def matrix(self, weights: Tensor) -> Tensor:
         """W(β) for `weights` = softmax(β), (edges)."""
+        order = self.order.to(weights.device)
         nodes: dict[int, Tensor] = {}
         for node, positions in self.wiring.nodes:
-            at = range(positions.start, positions.stop)
             edges = [
-                self.selections[edge].to(weights)
-                if edge in self.selections
-                else nodes[self.wiring.edges[edge][0]].index_select(0, self.order.to(weights.device))
-                for edge in at
+                self.selections[at].to(weights)
+                if at in self.selections
+                else nodes[self.wiring.edges[at][0]].index_select(0, order)
+                for at in range(positions.start, positions.stop)
             ]
             nodes[node] = torch.einsum("e,ecf->cf", weights[positions], torch.stack(edges))
-        whole = torch.cat([nodes[node] for node in self.wiring.concat])[self.rows]
-        bands = torch.split(whole, self.heights)
-        starts = [0, *accumulate(self.widths)]
-        blocks = (band[:, start:end] for band, (start, end) in zip(bands, pairwise(starts), strict=True))
-        return Mixing(self.spans, self.columns, self.rows, tuple(blocks))
+        outputs = torch.cat([nodes[node] for node in self.wiring.concat])
+        return outputs.index_select(0, self.rows.to(weights.device))
 
 
 def shuffle_order(channels: int, partial: int) -> Tensor:

@@ -10,9 +10,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.nn.folded_algebra import CellAlgebra, Mixing, Piece, by_group, shuffle_order
-from ftso_cli.nn.folded_maps import LazyMap, normalised, side_by_side
-from ftso_cli.nn.folded_moments import moments
+from ftso_cli.nn.folded_algebra import CellAlgebra, Piece, by_group, shuffle_order
+from ftso_cli.nn.folded_maps import LazyMap, Normalised, normalised
+from ftso_cli.nn.folded_pointwise import Convolved
+from ftso_cli.nn.folded_strided import StridedReads, strided_reads
 from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import MixedEdge, SearchCell
 
@@ -55,13 +56,13 @@ class FoldedCell:
             for weight, columns, shift in zip(weights, self.columns[slot], shifts, strict=True)
         ]
 
-    def input(self, slot: int, convolved: Sequence[Tensor]) -> LazyMap:
+    def input(self, slot: int, convolved: Sequence[Convolved]) -> Normalised:
         """An input of the cell, behind its batch norm."""
         return normalised([self.norms[slot]], convolved, torch.cat(self.columns[slot]), corners=self.corners)
 
-    def output(self, inputs: Sequence[LazyMap], mixing: Mixing) -> LazyMap:
-        """The output of the cell."""
-        return side_by_side(inputs, mixing)
+    def output(self, inputs: Sequence[Normalised], matrix: Tensor) -> LazyMap:
+        """The output of the cell, for its W(β) = `matrix`."""
+        return inputs[0].beside(inputs[1]).mixed(self.algebra, matrix)
 
     def _columns(self, slot: int) -> list[Tensor]:
         """The channel of each column of each piece of an input."""
@@ -87,6 +88,7 @@ class FoldedReduction(FoldedCell):
     def __init__(self, cell: SearchCell, partial: int, corners: int) -> None:
         self.edges = [_strided_edges(cell, source) for source in (0, 1)]
         super().__init__(cell, partial, corners)
+        self.skips = [[self._halves(slot, half) for half in (0, 1)] for slot in (0, 1)]
 
     def kernels(self, slot: int) -> list[Tensor]:
         """The convolutions in front of an input, (outputs, channels) each: one, or a factorized reduce's two."""
@@ -95,36 +97,44 @@ class FoldedReduction(FoldedCell):
             return [layer.even.weight.flatten(1), layer.odd.weight.flatten(1)]
         return super().kernels(slot)
 
-    def input(self, slot: int, convolved: Sequence[Tensor]) -> LazyMap:
+    def input(self, slot: int, convolved: Sequence[Convolved]) -> Normalised:
         """An input behind its batch norm, in one piece, with what the strided skips read."""
         (columns,) = self.columns[slot]
-        whole = torch.cat(list(convolved), 3)[..., columns] if len(convolved) > 1 else convolved[0]
-        return normalised([self.norms[slot]], [whole], columns, corners=self.active, pool=True)
+        whole = convolved[0]
+        if len(convolved) > 1:
+            whole = Convolved(
+                torch.cat([part.x for part in convolved], 3)[..., columns],
+                torch.cat([part.mean for part in convolved])[columns],
+                torch.cat([part.variance for part in convolved])[columns],
+            )
+        return normalised([self.norms[slot]], [whole], columns, corners=self.active)
 
-    def output(self, inputs: Sequence[LazyMap], mixing: Mixing) -> LazyMap:
-        """The output of the cell."""
-        features = [self._features(slot, x) for slot, x in enumerate(inputs) if self.edges[slot]]
-        return side_by_side(features, mixing)
+    def output(self, inputs: Sequence[Normalised], matrix: Tensor) -> LazyMap:
+        """The output of the cell, for its W(β) = `matrix`."""
+        first, *second = [self._features(slot, x) for slot, x in enumerate(inputs) if self.edges[slot]]
+        return (first.beside(second[0]) if second else first).mixed(self.algebra, matrix)
 
-    def _features(self, slot: int, x: LazyMap) -> LazyMap:
+    def _features(self, slot: int, x: Normalised) -> Normalised:
         """Side by side: the even halves of all edges' factorized reduces, their odd halves, other channels pooled.
 
         Max-pooling commutes with batch norm, which never reverses the order of values.
         """
         (piece,) = x.pieces
+        scale, shift = x.scale[: self.active], x.shift[: self.active]
+        even, odd = (cast(Tensor, corner) * scale + shift for corner in (piece.even, piece.odd))
+        (even_rows, even_places), (odd_rows, odd_places) = self.skips[slot]
         reduces, norms = [edge.reduce for edge in self.edges[slot]], [edge.norm for edge in self.edges[slot]]
-        even = torch.cat([reduce.even.weight for reduce in reduces]).flatten(1)
-        odd = torch.cat([reduce.odd.weight for reduce in reduces]).flatten(1)
-        active = LazyMap((piece,), x.scale[: self.active], x.shift[: self.active])
-        (even_rows, even_places), (odd_rows, odd_places) = (self._halves(slot, half) for half in (0, 1))
-        halves = active.reduced(_rows(even, even_rows), _rows(odd, odd_rows))
-        reduced = normalised(norms, halves, torch.cat([even_places, odd_places]), corners=self.corners)
-        if not piece.pooled.shape[3]:
-            return reduced
-        passing = LazyMap(
-            (moments(piece.pooled, corners=self.corners),), x.scale[self.active :], x.shift[self.active :]
+        even_kernel = torch.cat([reduce.even.weight for reduce in reduces]).flatten(1)
+        odd_kernel = torch.cat([reduce.odd.weight for reduce in reduces]).flatten(1)
+        halves = LazyMap((StridedReads(x.pieces[0].x, even, odd),)).reduced(
+            _rows(even_kernel, even_rows), _rows(odd_kernel, odd_rows)
         )
-        return side_by_side([reduced, passing])
+        reduced = normalised(norms, halves, torch.cat([even_places, odd_places]), corners=self.corners)
+        pooled = cast(Tensor, piece.pooled)
+        if not pooled.shape[3]:
+            return reduced
+        passing = strided_reads(pooled, self.corners)
+        return reduced.beside(Normalised((passing,), x.scale[self.active :], x.shift[self.active :]))
 
     def _columns(self, slot: int) -> list[Tensor]:
         """The channel of each column of an input: the active ones first, as they are read as one block."""

@@ -10,89 +10,93 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.nn.folded_algebra import Mixing
-from ftso_cli.nn.folded_moments import Moments, moments
-from ftso_cli.nn.folded_pointwise import read
+from ftso_cli.nn.folded_algebra import CellAlgebra
+from ftso_cli.nn.folded_pointwise import Convolved, read
+from ftso_cli.nn.folded_strided import StridedReads, strided_reads
+
+
+class Normalised(NamedTuple):
+    """Maps behind batch norms: scale · x + shift, with the channels of the pieces side by side as x."""
+
+    pieces: tuple[StridedReads, ...]
+    scale: Tensor
+    shift: Tensor
+
+    def beside(self, other: "Normalised") -> "Normalised":
+        """The channels of both."""
+        scale, shift = torch.cat([self.scale, other.scale]), torch.cat([self.shift, other.shift])
+        return Normalised(self.pieces + other.pieces, scale, shift)
+
+    def mixed(self, algebra: CellAlgebra, matrix: Tensor) -> "LazyMap":
+        """The output W (scale · x + shift) of a cell, for its W = `matrix`."""
+        columns = algebra.columns.to(matrix.device)
+        scale, shift = self.scale.index_select(0, columns), self.shift.index_select(0, columns)
+        return LazyMap(self.pieces, matrix * scale, matrix @ shift, algebra)
 
 
 class LazyMap(NamedTuple):
-    """The map A (scale · x + shift) at every pixel, for x = the pieces side by side; without `mixing`, A = 1."""
+    """The map `matrix` · x + `bias` at every pixel, with rows and columns as `algebra` has them; or just x."""
 
-    pieces: tuple[Moments, ...]
-    scale: Tensor
-    shift: Tensor
-    mixing: Mixing | None = None
+    pieces: tuple[StridedReads, ...]
+    matrix: Tensor | None = None
+    bias: Tensor | None = None
+    algebra: CellAlgebra | None = None
 
-    def convolved(self, kernels: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    def convolved(self, kernels: Sequence[Tensor]) -> list[Convolved]:
         """What 1x1 convolutions with these kernels (O, C) behind a ReLU yield, (N, H, W, O) each."""
         return self._read([piece.x for piece in self.pieces], kernels)
 
-    def reduced(self, even: Tensor, odd: Tensor) -> tuple[Tensor, Tensor]:
+    def reduced(self, even: Tensor, odd: Tensor) -> list[Convolved]:
         """The halves of a `FactorizedReduce` behind a ReLU, (N, (H + 1) // 2, (W + 1) // 2, O) each.
 
-        It can be read of maps that have corners of all channels. A missing odd pixel is 0.
+        All channels of the pieces must have corners. A missing odd pixel is 0.
         """
-        (first,) = self._read([piece.even for piece in self.pieces], [even])
-        (second,) = self._read([piece.odd for piece in self.pieces], [odd])
-        lines, columns = (big - small for big, small in zip(first.shape[1:3], second.shape[1:3], strict=True))
-        return first, functional.pad(second, (0, 0, 0, columns, 0, lines)) if lines or columns else second
+        (first,) = self._read([cast(Tensor, piece.even) for piece in self.pieces], [even])
+        (second,) = self._read([cast(Tensor, piece.odd) for piece in self.pieces], [odd])
+        return [first, _padded(second, first.x.shape[1:3])]
 
-    def _read(self, pieces: Sequence[Tensor], kernels: Sequence[Tensor]) -> tuple[Tensor, ...]:
-        if self.mixing is None:
-            spans = [(at, 0, piece.shape[3]) for at, piece in enumerate(pieces)]
-            return read(pieces, spans, self.scale, self.shift, (), kernels)
-        columns, rows = self.mixing.columns.to(self.scale.device), self.mixing.rows.to(self.scale.device)
-        return read(
-            pieces,
-            self.mixing.spans,
-            self.scale.index_select(0, columns),
-            self.shift.index_select(0, columns),
-            self.mixing.blocks,
-            [kernel.index_select(1, rows) for kernel in kernels],
-        )
+    def _read(self, pieces: Sequence[Tensor], kernels: Sequence[Tensor]) -> list[Convolved]:
+        if self.matrix is None or self.bias is None or self.algebra is None:
+            return read(pieces, kernels)
+        rows = self.algebra.rows.to(self.matrix.device)
+        mixing = self.matrix, self.bias, self.algebra.layout
+        return read(pieces, [kernel.index_select(1, rows) for kernel in kernels], mixing)
 
     def mean(self) -> Tensor:
         """The mean over all pixels, (N, C)."""
-        x = torch.cat([piece.x.mean((1, 2)) for piece in self.pieces], 1) * self.scale + self.shift
-        return x if self.mixing is None else self.mixing.applied(x)
+        x = torch.cat([piece.x.mean((1, 2)) for piece in self.pieces], 1)
+        if self.matrix is None or self.bias is None or self.algebra is None:
+            return x
+        mixed = x[:, self.algebra.columns] @ self.matrix.t() + self.bias
+        return mixed[:, torch.argsort(self.algebra.rows)]
 
-    def stored(self) -> Tensor:
-        """The map itself, (N, C, H, W), for a map without mixing."""
-        return (torch.cat([piece.x for piece in self.pieces], 3) * self.scale + self.shift).permute(0, 3, 1, 2)
 
-
-def side_by_side(maps: Sequence[LazyMap], mixing: Mixing | None = None) -> LazyMap:
-    """The maps' channels next to each other, then mixed; the maps themselves have no mixing."""
-    return LazyMap(
-        pieces=tuple(piece for each in maps for piece in each.pieces),
-        scale=torch.cat([each.scale for each in maps]),
-        shift=torch.cat([each.shift for each in maps]),
-        mixing=mixing,
-    )
+def _padded(part: Convolved, size: Sequence[int]) -> Convolved:
+    """The map with rows and columns of zeros behind it up to `size`, and its moments with those."""
+    height, width = part.x.shape[1:3]
+    if (height, width) == tuple(size):
+        return part
+    x = functional.pad(part.x, (0, 0, 0, size[1] - width, 0, size[0] - height))
+    return Convolved(x, x.mean((0, 1, 2)), x.var((0, 1, 2), unbiased=False))
 
 
 def normalised(
-    norms: Sequence[nn.BatchNorm2d], pieces: Sequence[Tensor], places: Tensor, *, corners: int = 0, pool: bool = False
-) -> LazyMap:
-    """Batch norm of the pieces, as a scale and a shift of each channel.
+    norms: Sequence[nn.BatchNorm2d], parts: Sequence[Convolved], places: Tensor, *, corners: int = 0
+) -> Normalised:
+    """Batch norm without affine of maps, as a scale and a shift of each channel, for layers that read these corners.
 
-    `places` says which channel of the norms side by side each channel of the pieces side by side is. In training, the
-    running statistics move as usual. `corners` and `pool` say what strided layers will read; see `Moments`.
+    `places` says which channel of the norms side by side each channel of the maps side by side is. In training, the
+    running statistics move as usual.
     """
-    places = places.to(pieces[0].device)
-    measured = tuple(moments(piece, corners=corners, pool=pool) for piece in pieces)
+    places = places.to(parts[0].x.device)
     if norms[0].training:
-        mean, variance = (torch.cat([piece[at] for piece in measured]) for at in (1, 2))
-        _track(norms, mean, variance, places, pieces[0][..., 0].numel())
+        mean, variance = (torch.cat([part[at] for part in parts]) for at in (1, 2))
+        _track(norms, mean, variance, places, parts[0].x[..., 0].numel())
     else:
         mean = torch.cat([cast(Tensor, norm.running_mean) for norm in norms])[places]
         variance = torch.cat([cast(Tensor, norm.running_var) for norm in norms])[places]
     scale = (variance + norms[0].eps).rsqrt()
-    shift = -mean * scale
-    if norms[0].affine:
-        weight, bias = (torch.cat(parts)[places] for parts in zip(*((n.weight, n.bias) for n in norms), strict=True))
-        scale, shift = scale * weight, shift * weight + bias
-    return LazyMap(measured, scale, shift)
+    return Normalised(tuple(strided_reads(part.x, corners) for part in parts), scale, -mean * scale)
 
 
 @torch.no_grad()

@@ -5,178 +5,217 @@ wide map between two products is never stored: the backward pass computes it ane
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ftso_cli.nn.blocks import shared
+BLOCK_BYTES = 1 << 23
+"""What a block may take: the level-2 caches of two cores. Other devices take everything as one block."""
 
 Span = tuple[int, int, int]
 """Neighbouring channels of one of several maps: which map, from, to."""
 
 
-def read(
-    pieces: Sequence[Tensor],
-    spans: Sequence[Span],
-    scale: Tensor,
-    shift: Tensor,
-    mixing: Sequence[Tensor],
-    kernels: Sequence[Tensor],
-) -> tuple[Tensor, ...]:
-    """Normalises, mixes channels, cuts at 0 and convolves: y_i = relu(A (scale · x + shift)) K_i at every pixel.
+class Layout(NamedTuple):
+    """The channels that a block-diagonal matrix takes, and its blocks."""
 
-    `pieces` are maps (N, H, W, c); x are their `spans` side by side, C channels in all; `scale` and `shift` are (C);
-    `mixing` are the blocks on the diagonal of A (M, C), or none for the identity; the kernels K_i are (O_i, M).
-    Returns maps (N, H, W, O_i). The M channels between are not stored. Gradients are computed only for inputs that
-    require them, and can be differentiated again.
+    spans: tuple[Span, ...]
+    """What of the maps to put side by side."""
+    heights: tuple[int, ...]
+    """Rows of each block."""
+    widths: tuple[int, ...]
+    """Columns of each block."""
+
+    def blocks(self, matrix: Tensor) -> list[Tensor]:
+        """The blocks on the diagonal."""
+        rows, columns = (pairwise([0, *accumulate(sizes)]) for sizes in (self.heights, self.widths))
+        return [matrix[top:bottom, left:right] for (top, bottom), (left, right) in zip(rows, columns, strict=True)]
+
+
+class Convolved(NamedTuple):
+    """A map (N, H, W, C) that a 1x1 convolution has yielded, and the mean and biased variance of its channels, (C)."""
+
+    x: Tensor
+    mean: Tensor
+    variance: Tensor
+
+
+def read(
+    pieces: Sequence[Tensor], kernels: Sequence[Tensor], mixing: tuple[Tensor, Tensor, Layout] | None = None
+) -> list[Convolved]:
+    """Mixes channels, cuts at 0 and convolves: relu(A x + b) K_i at every pixel, for each kernel K_i.
+
+    `pieces` are maps (N, H, W, c), and x their channels side by side, C in all; the kernels are (O_i, M). `mixing` is
+    A (M, C), b (M) and where A has its blocks; without, A = 1 and b = 0. The M channels between are not stored.
+    Gradients are computed only for inputs that require them, and can be differentiated again.
     """
     size = pieces[0].shape[:3]
     rows = [piece.reshape(-1, piece.shape[3]) for piece in pieces]
-    counts = len(rows), len(mixing)
-    outputs: tuple[Tensor, ...] = _Read.apply(scale, shift, spans, counts, *rows, *mixing, *kernels)
-    return tuple(output.view(*size, output.shape[1]) for output in outputs)
+    matrix, bias, layout = mixing or (None, None, _whole(rows))
+    *outputs, mean, variance = _Read.apply(matrix, bias, layout, len(rows), *rows, *kernels)
+    heights = [len(kernel) for kernel in kernels]
+    maps = (output.view(*size, output.shape[1]) for output in outputs)
+    return [
+        Convolved(*part) for part in zip(maps, torch.split(mean, heights), torch.split(variance, heights), strict=True)
+    ]
+
+
+def _whole(pieces: Sequence[Tensor]) -> Layout:
+    return Layout(tuple((at, 0, piece.shape[1]) for at, piece in enumerate(pieces)), (), ())
+
+
+class _Read(torch.autograd.Function):
+    """`read` of rows (rows, c); the mean and the variance are those of all outputs side by side."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, matrix: Tensor | None, bias: Tensor | None, layout: Layout, count: int, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        pieces, kernels = tensors[:count], tensors[count:]
+        kernel = torch.cat(kernels)
+        inputs = _columns(pieces, layout.spans)
+        y = kernel.new_empty(len(pieces[0]), len(kernel))
+        for rows in _blocks(y, sum(kernel.shape) + sum(part.shape[1] for part in inputs)):
+            torch.mm(_active(_side_by_side(inputs, rows), matrix, bias, layout), kernel.t(), out=y[rows])
+        mean, variance = _moments(y)
+        ctx.layout, ctx.count = layout, count
+        ctx.save_for_backward(matrix, bias, y, mean, *tensors)
+        return *torch.split(y, [len(kernel) for kernel in kernels], 1), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        matrix, bias, y, mean, *tensors = ctx.saved_tensors
+        needs = ctx.needs_input_grad
+        if torch.is_grad_enabled():
+            found = _differentiable((matrix, bias, *tensors), ctx.layout, ctx.count, gradients)
+            return found[0], found[1], None, None, *found[2:]
+        pieces, kernels = tensors[: ctx.count], tensors[ctx.count :]
+        wanted = _Wanted(any(needs[:2]), any(needs[4 : 4 + ctx.count]), any(needs[4 + ctx.count :]))
+        sums = _Backward(matrix, bias, ctx.layout, pieces, torch.cat(kernels), wanted)
+        *g_outputs, g_mean, g_variance = gradients
+        # d mean / dy = 1 / rows and d variance / dy = 2 (y - mean) / rows.
+        slope = g_variance * (2 / len(y))
+        offset = g_mean / len(y) - slope * mean
+        for rows in _blocks(y, sums.width):
+            g = _side_by_side(g_outputs, rows)
+            sums.add(rows, torch.addcmul(g, y[rows], slope).add_(offset))
+        g_pieces = sums.g_pieces if wanted.pieces else [None] * len(pieces)
+        g_kernels = (
+            torch.split(sums.g_kernel, [len(each) for each in kernels]) if wanted.kernels else [None] * len(kernels)
+        )
+        return sums.g_matrix, sums.g_bias, None, None, *g_pieces, *g_kernels
 
 
 class _Wanted(NamedTuple):
     """Which gradients are asked for."""
 
-    normalisation: bool
-    pieces: bool
     mixing: bool
-    kernel: bool
-
-    @property
-    def x(self) -> bool:
-        return self.normalisation or self.pieces
+    pieces: bool
+    kernels: bool
 
 
-class _Gradients(NamedTuple):
-    """The gradients of a layer, and of the rows x it is given; None where none is asked for."""
+class _Backward:
+    """The gradients of a `_Read`, summed up block by block.
 
-    scale: Tensor | None = None
-    shift: Tensor | None = None
-    x: Tensor | None = None
-    mixing: tuple[Tensor | None, ...] = ()
-    kernel: Tensor | None = None
+    With a the active channels, g the gradient of all outputs side by side and K their kernels: dK = gᵀ a, and
+    h = (g K where a > 0) is the gradient in front of the cut; dA = hᵀ x, db = Σ h, dx = h A.
+    """
 
-    def plus(self, other: "_Gradients") -> "_Gradients":
-        """The sum over other rows; x is left out."""
-        mixing = tuple(_sum(a, b) for a, b in zip(self.mixing, other.mixing, strict=True))
-        scale, shift = _sum(self.scale, other.scale), _sum(self.shift, other.shift)
-        return _Gradients(scale, shift, None, mixing, _sum(self.kernel, other.kernel))
+    def __init__(
+        self,
+        matrix: Tensor | None,
+        bias: Tensor | None,
+        layout: Layout,
+        pieces: Sequence[Tensor],
+        kernel: Tensor,
+        wanted: _Wanted,
+    ) -> None:
+        self.matrix, self.bias, self.layout, self.kernel, self.wanted = matrix, bias, layout, kernel, wanted
+        self.inputs = _columns(pieces, layout.spans)
+        self.g_pieces = [torch.empty_like(piece) for piece in pieces] if wanted.pieces else []
+        self.g_inputs = _columns(self.g_pieces, layout.spans) if wanted.pieces else []
+        self.g_kernel = torch.zeros_like(kernel)
+        self.g_matrix = torch.zeros_like(matrix) if matrix is not None and wanted.mixing else None
+        self.g_bias = torch.zeros_like(bias) if bias is not None and wanted.mixing else None
+        self.widths = [part.shape[1] for part in self.inputs]
+        self.width = sum(self.widths) + sum(kernel.shape)
 
+    def add(self, rows: slice, g: Tensor) -> None:
+        """Adds the gradients of a block of rows, whose outputs have the gradient g."""
+        x = _side_by_side(self.inputs, rows)
+        active = _active(x, self.matrix, self.bias, self.layout)
+        if self.wanted.kernels:
+            self.g_kernel.addmm_(g.t(), active)
+        if self.wanted.mixing or self.wanted.pieces:
+            h = torch.mm(g, self.kernel)
+            torch.ops.aten.threshold_backward.grad_input(h, active, 0, grad_input=h)
+            self._add_in_front(rows, x, h)
 
-class _Layer(NamedTuple):
-    """What `read` does to rows; the kernels are stacked, (O, M)."""
+    def _add_in_front(self, rows: slice, x: Tensor, h: Tensor) -> None:
+        if self.g_matrix is not None and self.g_bias is not None:
+            self.g_bias += h.sum(0)
+            parts = _split(h, self.layout.heights), _split(x, self.layout.widths)
+            for block, left, right in zip(self.layout.blocks(self.g_matrix), *parts, strict=True):
+                block.addmm_(left.t(), right)
+        if self.wanted.pieces:
+            g_x = h if self.matrix is None else self._mixing_transposed(self.matrix, h)
+            for whole, part in zip(self.g_inputs, _split(g_x, self.widths), strict=True):
+                whole[rows] = part
 
-    scale: Tensor
-    shift: Tensor
-    mixing: tuple[Tensor, ...]
-    kernel: Tensor
-
-    @property
-    def width(self) -> int:
-        """Numbers that a row takes: before, between and behind the products."""
-        return len(self.scale) + sum(self.kernel.shape)
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Rows x (B, C) to the normalised rows (B, C) and what passes the cut at 0, (B, M)."""
-        normalised = torch.addcmul(self.shift, x, self.scale)
-        mixed = _products(normalised, [block.t() for block in self.mixing]) if self.mixing else normalised
-        return normalised, mixed.relu_()
-
-    def backward(self, x: Tensor, g: Tensor, wanted: _Wanted) -> _Gradients:
-        """Of rows x (B, C) and the gradients g of all outputs, (B, O); operations that can be differentiated."""
-        normalised, active = self.forward(x)
-        gradients = _Gradients(mixing=(None,) * len(self.mixing), kernel=g.t() @ active if wanted.kernel else None)
-        if wanted.mixing or wanted.x:
-            g_mixed = torch.ops.aten.threshold_backward(g @ self.kernel, active, 0)
-        if wanted.mixing:
-            gradients = gradients._replace(mixing=self._mixing_backward(normalised, g_mixed))
-        if wanted.x:
-            g_normalised = _products(g_mixed, self.mixing) if self.mixing else g_mixed
-            gradients = gradients._replace(x=g_normalised * self.scale)
-        if wanted.normalisation:
-            gradients = gradients._replace(scale=(g_normalised * x).sum(0), shift=g_normalised.sum(0))
-        return gradients
-
-    def _mixing_backward(self, normalised: Tensor, g_mixed: Tensor) -> tuple[Tensor, ...]:
-        rows = torch.split(g_mixed, [len(block) for block in self.mixing], 1)
-        columns = torch.split(normalised, [block.shape[1] for block in self.mixing], 1)
-        return tuple(g.t() @ x for g, x in zip(rows, columns, strict=True))
-
-
-class _Read(torch.autograd.Function):
-    """`read` of rows (rows, c)."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, scale: Tensor, shift: Tensor, spans: Sequence[Span], counts: tuple[int, int], *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
-        ctx.spans, ctx.counts = spans, counts
-        ctx.save_for_backward(scale, shift, *tensors)
-        pieces, mixing, kernels = _sorted(tensors, counts)
-        layer = _Layer(scale, shift, mixing, torch.cat(kernels))
-        outputs = tuple(scale.new_empty(len(pieces[0]), len(kernel)) for kernel in kernels)
-
-        inputs = _columns(pieces, spans)
-
-        def forward(blocks: Iterator[slice]) -> None:
-            for rows in blocks:
-                _, active = layer.forward(_side_by_side(inputs, rows))
-                for output, kernel in zip(outputs, kernels, strict=True):
-                    torch.mm(active, kernel.t(), out=output[rows])
-
-        shared(forward, pieces[0], layer.width)
-        return outputs
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        scale, shift, *tensors = ctx.saved_tensors
-        pieces, mixing, kernels = _sorted(tensors, ctx.counts)
-        layer = _Layer(scale, shift, mixing, torch.cat(kernels))
-        needs = [any(part) for part in _sorted(ctx.needs_input_grad[4:], ctx.counts)]
-        wanted = _Wanted(any(ctx.needs_input_grad[:2]), *needs)
-        if torch.is_grad_enabled():
-            g = layer.backward(torch.cat(_columns(pieces, ctx.spans), 1), torch.cat(gradients, 1), wanted)
-            g_pieces: Sequence[Tensor | None] = _gathered(g.x, ctx.spans, len(pieces))
-        else:
-            g, g_pieces = _blockwise(layer, pieces, ctx.spans, gradients, wanted)
-        g_kernels = (
-            [None] * len(kernels) if g.kernel is None else torch.split(g.kernel, [len(kernel) for kernel in kernels])
-        )
-        return g.scale, g.shift, None, None, *g_pieces, *g.mixing, *g_kernels
+    def _mixing_transposed(self, matrix: Tensor, h: Tensor) -> Tensor:
+        g_x = h.new_empty(len(h), matrix.shape[1])
+        parts = _split(h, self.layout.heights), _split(g_x, self.layout.widths)
+        for block, part, out in zip(self.layout.blocks(matrix), *parts, strict=True):
+            torch.mm(part, block, out=out)
+        return g_x
 
 
-def _blockwise(
-    layer: _Layer, pieces: Sequence[Tensor], spans: Sequence[Span], gradients: Sequence[Tensor], wanted: _Wanted
-) -> tuple[_Gradients, Sequence[Tensor | None]]:
-    """The gradients of the layer, summed over all rows, and those of the pieces."""
-    g_pieces = [torch.empty_like(piece) for piece in pieces]
-    inputs, g_inputs = _columns(pieces, spans), _columns(g_pieces, spans)
-    widths = [part.shape[1] for part in inputs]
-
-    def backward(blocks: Iterator[slice]) -> _Gradients:
-        total = _Gradients(mixing=(None,) * len(layer.mixing))
-        for rows in blocks:
-            g = layer.backward(_side_by_side(inputs, rows), _side_by_side(gradients, rows), wanted)
-            if g.x is not None and wanted.pieces:
-                for whole, part in zip(g_inputs, torch.split(g.x, widths, 1), strict=True):
-                    whole[rows] = part
-            total = total.plus(g)
-        return total
-
-    total, *others = shared(backward, pieces[0], layer.width)
-    for other in others:
-        total = total.plus(other)
-    return total, g_pieces if wanted.pieces else [None] * len(pieces)
+def _active(x: Tensor, matrix: Tensor | None, bias: Tensor | None, layout: Layout) -> Tensor:
+    """relu(A x + b) of rows x (B, C), (B, M)."""
+    if matrix is None or bias is None:
+        return x.relu()
+    mixed = x.new_empty(len(x), len(bias))
+    parts = _split(x, layout.widths), _split(mixed, layout.heights), _split(bias[None], layout.heights)
+    for block, part, out, add in zip(layout.blocks(matrix), *parts, strict=True):
+        torch.addmm(add, part, block.t(), out=out)
+    return mixed.relu_()
 
 
-def _sorted(tensors: Sequence[Any], counts: tuple[int, int]) -> tuple[tuple[Any, ...], ...]:
-    """Pieces, blocks of the mixing and kernels."""
-    pieces, mixing = counts
-    return tuple(tensors[:pieces]), tuple(tensors[pieces : pieces + mixing]), tuple(tensors[pieces + mixing :])
+def _split(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
+    return torch.split(x, list(widths), 1)
+
+
+def _moments(y: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance of each column, in two passes."""
+    if y.device.type == "cpu" and len(y):
+        mean, variance = torch.batch_norm_update_stats(y, None, None, 0.0)
+    else:
+        variance, mean = torch.var_mean(y, 0, unbiased=False)
+    return mean, variance
+
+
+def _differentiable(
+    inputs: Sequence[Tensor | None], layout: Layout, count: int, gradients: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """The gradients of the inputs by plain operations on all rows, so that they can be differentiated again."""
+    matrix, bias = inputs[:2]
+    tensors = [tensor for tensor in inputs[2:] if tensor is not None]
+    x = torch.cat(_columns(tensors[:count], layout.spans), 1)
+    active = (x if matrix is None or bias is None else x @ matrix.t() + bias).relu()
+    parts = [active @ kernel.t() for kernel in tensors[count:]]
+    y = torch.cat(parts, 1)
+    outputs = [*parts, y.mean(0), y.var(0, unbiased=False)]
+    asked = [tensor for tensor in inputs if tensor is not None and tensor.requires_grad]
+    found = iter(torch.autograd.grad(outputs, asked, gradients, create_graph=True))
+    return [next(found) if tensor is not None and tensor.requires_grad else None for tensor in inputs]
+
+
+def _blocks(rows: Tensor, width: int) -> Iterator[slice]:
+    """Slices of the rows, each so long that it takes `BLOCK_BYTES` at `width` numbers a row."""
+    step = max(1, BLOCK_BYTES // (rows.element_size() * width)) if rows.device.type == "cpu" else max(1, len(rows))
+    return (slice(start, start + step) for start in range(0, len(rows), step))
 
 
 def _columns(pieces: Sequence[Tensor], spans: Sequence[Span]) -> list[Tensor]:
@@ -185,28 +224,3 @@ def _columns(pieces: Sequence[Tensor], spans: Sequence[Span]) -> list[Tensor]:
 
 def _side_by_side(parts: Sequence[Tensor], rows: slice) -> Tensor:
     return parts[0][rows] if len(parts) == 1 else torch.cat([part[rows] for part in parts], 1)
-
-
-def _gathered(x: Tensor | None, spans: Sequence[Span], count: int) -> list[Tensor | None]:
-    """The columns of every piece, out of the spans side by side."""
-    if x is None:
-        return [None] * count
-    parts = zip(spans, torch.split(x, [end - start for _, start, end in spans], 1), strict=True)
-    ordered = sorted(parts, key=lambda part: part[0])
-    return [torch.cat([part for (piece, _, _), part in ordered if piece == at], 1) for at in range(count)]
-
-
-def _products(x: Tensor, blocks: Sequence[Tensor]) -> Tensor:
-    """x times the block-diagonal matrix of these blocks, (rows, columns of all blocks)."""
-    parts = torch.split(x, [len(block) for block in blocks], 1)
-    if torch.is_grad_enabled():
-        return torch.cat([part @ block for part, block in zip(parts, blocks, strict=True)], 1)
-    widths = [block.shape[1] for block in blocks]
-    result = x.new_empty(len(x), sum(widths))
-    for part, block, out in zip(parts, blocks, torch.split(result, widths, 1), strict=True):
-        torch.mm(part, block, out=out)
-    return result
-
-
-def _sum(a: Tensor | None, b: Tensor | None) -> Tensor | None:
-    return b if a is None or b is None else a.add_(b)
