@@ -1,5 +1,6 @@
 """`ftso search-topology`: the first phase of FTSO."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,14 @@ from ftso_cli.genotype import edit
 from ftso_cli.search.settings import TOPOLOGY, TopologySettings
 
 DEFAULT_OUTPUT = Path("cell.json")
+
+
+class Engine(StrEnum):
+    """The values of --engine."""
+
+    auto = "auto"
+    general = "general"
+    folded = "folded"
 
 
 def search_topology(
@@ -35,6 +44,10 @@ def search_topology(
     cells: searching.CellsOption = TOPOLOGY.cells,
     partial: searching.PartialOption = TOPOLOGY.partial,
     batch_size: searching.BatchOption = TOPOLOGY.batch_size,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="How skip connections are evaluated: folded is faster, equal to rounding; auto takes it."),
+    ] = Engine.auto,
     weight_rate: searching.WeightRateOption = TOPOLOGY.weight_rate,
     arch_rate: searching.ArchRateOption = TOPOLOGY.arch_rate,
     seed: common.SeedOption = 0,
@@ -61,6 +74,7 @@ def search_topology(
         cells=cells,
         partial=partial,
         batch_size=batch_size,
+        engine=engine.value,
         weight_rate=weight_rate,
         arch_rate=arch_rate,
     )

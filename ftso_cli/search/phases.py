@@ -9,6 +9,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
+from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
 from ftso_cli.search.bilevel import Bilevel, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
@@ -38,7 +39,8 @@ def search_topology(
         raise SettingsError("a super-net of none alone computes nothing; give --op skip_connect or another operator")
     wiring = complete_wiring(settings.nodes, DARTS.inputs)
     wirings = dict.fromkeys(DARTS.kinds, wiring)
-    net = train_supernet(wirings, DARTS, data, settings, seed, device, on_iteration)
+    make = FoldedSuperNet if settings.folded else SuperNet
+    net = train_supernet(wirings, DARTS, data, settings, seed, device, on_iteration, make)
     cells = {kind: _weighed_cell(net, kind, wiring) for kind in DARTS.kinds}
     return Genotype(format=FORMAT, space=DARTS.name, stage="searched", searched_ops=settings.ops, cells=cells)
 
@@ -80,13 +82,14 @@ def train_supernet(
     seed: int,
     device: torch.device,
     on_iteration: Callable[[Progress], None],
+    make: type[SuperNet] = SuperNet,
 ) -> SuperNet:
     """A super-net of these wirings after all iterations; half of the images have moved α and β, half the weights."""
     shape = NetworkShape(
         channels=settings.channels, cells=settings.cells, classes=len(data.classes), image_channels=data.channels
     )
     with seeded(seed):
-        net = SuperNet(wirings, space, settings.ops, shape, partial=settings.partial)
+        net = make(wirings, space, settings.ops, shape, partial=settings.partial)
     weight_half, arch_half = search_halves(data, seed)
     augmentation = Augmentation.of(data)
     size = settings.batch_size

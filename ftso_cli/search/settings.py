@@ -5,7 +5,7 @@ the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper s
 """
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.spaces import DARTS
@@ -71,6 +71,17 @@ class TopologySettings(SearchSettings):
 
     nodes: int = 4
     """Appendix A.1."""
+    engine: Literal["auto", "general", "folded"] = "auto"
+    """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings as the genotype's history keeps them, with the engine that was taken."""
+        return super().recorded() | {"engine": "folded" if self.folded else "general"}
+
+    @property
+    def folded(self) -> bool:
+        """Whether the folded super-net is used: skip connections alone are linear on the channels."""
+        return self.engine == "folded" or (self.engine == "auto" and self.ops == ("skip_connect",))
 
 
 _LEAST = {

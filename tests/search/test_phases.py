@@ -113,3 +113,22 @@ def test_recorded_settings_say_iterations_or_epochs_not_both() -> None:
     assert "epochs" not in SearchSettings(iters=3).recorded()
     assert "iters" not in SearchSettings(epochs=3).recorded()
     assert TopologySettings().recorded()["nodes"] == 4
+
+
+def test_both_engines_find_the_same_strengths_to_rounding(digits: ImageData) -> None:
+    general, folded = (topology(digits, engine=engine, iters=3) for engine in ("general", "folded"))
+    for kind in DARTS.kinds:
+        betas = [[edge.beta for edge in found.cells[kind].edges] for found in (general, folded)]
+        assert betas[0] == pytest.approx(betas[1], abs=1e-5)
+
+
+def test_the_engine_is_chosen_by_the_operators() -> None:
+    assert TopologySettings().folded
+    assert not TopologySettings(ops=("max_pool_3x3",)).folded
+    assert not TopologySettings(engine="general").folded
+    assert TopologySettings().recorded()["engine"] == "folded"
+
+
+def test_the_folded_engine_refuses_other_operators(digits: ImageData) -> None:
+    with pytest.raises(SettingsError, match="only a super-net of skip_connect alone"):
+        topology(digits, ops=("max_pool_3x3",), engine="folded")
