@@ -23,9 +23,7 @@ from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space
 from ftso_cli.spaces.darts import NetworkShape
-
-FOLDABLE = ("skip_connect",)
-"""The operators that cells can be folded for."""
+from ftso_cli.spaces.operators import FOLDABLE
 
 Slot = tuple[int, int]
 """An input of a cell: the index of the cell, and 0 for the output of cell k-2 or 1 for that of cell k-1."""

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.spaces import DARTS
+from ftso_cli.spaces.operators import FOLDABLE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class TopologySettings(SearchSettings):
     @property
     def folded(self) -> bool:
         """Whether the folded super-net is used: skip connections alone are linear on the channels."""
-        return self.engine == "folded" or (self.engine == "auto" and self.ops == ("skip_connect",))
+        return self.engine == "folded" or (self.engine == "auto" and self.ops == FOLDABLE)
 
 
 _LEAST = {

@@ -103,6 +103,9 @@ OPERATORS: Mapping[str, Operator] = {
     )
 }
 
+FOLDABLE = ("skip_connect",)
+"""The operators of a super-net whose cells are linear on their channels, and so can be folded into one matrix."""
+
 
 def operator(name: str, valid: tuple[str, ...] | None = None) -> Operator:
     """The operator called `name`; raises `SpaceError` where it is none of `valid` (default: all)."""
