@@ -42,7 +42,8 @@ def build(engine: str) -> SuperNet:
 def iterate(net: SuperNet, images: torch.Tensor, labels: torch.Tensor) -> None:
     """Both gradients of an iteration; the steps of the optimizers cost next to nothing."""
     for parameters in (net.architecture(), net.weights()):
-        torch.autograd.grad(functional.cross_entropy(net(images), labels), parameters)
+        with net.moving(parameters):
+            torch.autograd.grad(functional.cross_entropy(net(images), labels), parameters)
 
 
 def batch(size: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,6 +21,7 @@ from ftso_cli.spaces.layers import (
     Pool,
     Relu,
     Shape,
+    Sum,
     Zero,
 )
 
@@ -83,6 +84,8 @@ def layer_cost(layer: Layer, shape: Shape) -> Cost:
             return Cost(params=2 * channels if affine else 0, bn_outputs=channels * pixels)
         case Relu():
             return Cost(relu_outputs=shape.channels * pixels)
+        case Sum(branches):
+            return sum((layers_cost(branch, shape)[0] for branch in branches), Cost())
         case _:
             return Cost()
 
@@ -114,6 +117,12 @@ def layer_output(layer: Layer, shape: Shape) -> Shape:
             return Shape(channels, 1, 1)
         case Relu() | Identity():
             return shape
+        case Sum(branches):
+            outputs = {layers_cost(branch, shape)[1] for branch in branches}
+            if len(outputs) > 1:
+                sizes = " and ".join("x".join(map(str, output)) for output in sorted(outputs))
+                raise SpaceError(f"branches of {sizes} can't be added up")
+            return outputs.pop()
 
 
 def _pixels(shape: Shape) -> int:

@@ -10,7 +10,7 @@ from ftso_cli.errors import SpaceError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.spaces import SPACES, operator
-from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
+from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.layers import Layers, Shape, Zero
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
@@ -53,11 +53,12 @@ class StageCost:
 class NetworkCost:
     """A network part by part, in the order data takes, and its totals.
 
-    The auxiliary head stands apart: only training has it, so no total but `params_with_auxiliary` includes it.
+    The auxiliary head stands apart: only training has it, so no total but `params_with_auxiliary` includes it. Some
+    spaces have none.
     """
 
     stages: tuple[StageCost, ...]
-    auxiliary: StageCost
+    auxiliary: StageCost | None
 
     @property
     def total(self) -> Cost:
@@ -72,7 +73,7 @@ class NetworkCost:
     @property
     def params_with_auxiliary(self) -> int:
         """Trainable parameters of the network as it is trained."""
-        return self.params + self.auxiliary.params
+        return self.params + (self.auxiliary.params if self.auxiliary else 0)
 
     @property
     def macs(self) -> int:
@@ -82,7 +83,7 @@ class NetworkCost:
     @property
     def auxiliary_macs(self) -> int:
         """MACs that the auxiliary head adds in training."""
-        return self.auxiliary.macs
+        return self.auxiliary.macs if self.auxiliary else 0
 
     @property
     def bn_outputs(self) -> int:
@@ -121,7 +122,7 @@ def network_cost(genotype: Genotype, shape: NetworkShape, image_size: tuple[int,
         return of_cell(place.kind, place.channels, inputs, nodes)
 
     concat = {kind: len(cell.concat) for kind, cell in genotype.cells.items()}
-    skeleton = darts_skeleton(shape, concat, auxiliary=True)
+    skeleton = space.skeleton(shape, concat, auxiliary=True)
     stages = stage_costs(skeleton, image_shape(shape, image_size), edges_cost)
     return NetworkCost(stages=stages, auxiliary=_auxiliary_cost(skeleton, stages))
 
@@ -168,8 +169,10 @@ def _stem_costs(stems: tuple[Layers, ...], image: Shape) -> list[StageCost]:
 
 
 def _cell_cost(place: CellStage, before_last: Shape, last: Shape, edges_cost: EdgesCost) -> StageCost:
-    first, _ = layers_cost(place.preprocess[0], before_last)
-    second, inputs = layers_cost(place.preprocess[1], last)
+    preprocess, inputs = NOTHING, last
+    for layers, shape in zip(place.preprocess, place.read(before_last, last), strict=True):
+        cost, inputs = layers_cost(layers, shape)
+        preprocess += cost
     nodes = layer_output(Zero(2 if place.kind == "reduce" else 1), inputs)
     edges = edges_cost(place, inputs, nodes)
     return StageCost(
@@ -177,13 +180,14 @@ def _cell_cost(place: CellStage, before_last: Shape, last: Shape, edges_cost: Ed
         kind=place.kind,
         channels=place.channels,
         output=nodes._replace(channels=place.outputs),
-        cost=first + second + edges,
+        cost=preprocess + edges,
         edges=edges,
     )
 
 
-def _auxiliary_cost(skeleton: Skeleton, stages: tuple[StageCost, ...]) -> StageCost:
-    assert skeleton.auxiliary is not None
+def _auxiliary_cost(skeleton: Skeleton, stages: tuple[StageCost, ...]) -> StageCost | None:
+    if skeleton.auxiliary is None:
+        return None
     at = stages[len(skeleton.stems) + skeleton.auxiliary.after].output
     cost, output = layers_cost(skeleton.auxiliary.layers, at)
     return StageCost(name="auxiliary head", kind="auxiliary", channels=output.channels, output=output, cost=cost)

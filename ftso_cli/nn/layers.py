@@ -32,9 +32,11 @@ def module(layer: data.Layer) -> nn.Module:
         case data.BatchNorm():
             return nn.BatchNorm2d(layer.channels, affine=layer.affine)
         case data.Pool(kind="max"):
-            return nn.MaxPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2)
+            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
         case data.Pool():
-            return nn.AvgPool2d(layer.kernel, layer.stride, padding=layer.kernel // 2, count_include_pad=False)
+            # An even kernel meets half a window at the end of an odd size, which it averages too.
+            even = layer.kernel % 2 == 0
+            return nn.AvgPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
         case data.FactorizedReduce():
             return FactorizedReduce(layer.inputs, layer.outputs)
         case data.Identity():
@@ -47,6 +49,8 @@ def module(layer: data.Layer) -> nn.Module:
             return nn.AdaptiveAvgPool2d(1)
         case data.Linear():
             return nn.Sequential(nn.Flatten(), nn.Linear(layer.inputs, layer.outputs))
+        case data.Sum():
+            return Sum(layer.branches)
 
 
 class FactorizedReduce(nn.Module):
@@ -78,6 +82,21 @@ class Zero(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to zeros of (N, C, ceil(H / stride), ceil(W / stride))."""
         return x[:, :, :: self.stride, :: self.stride] * 0.0
+
+
+class Sum(nn.Module):
+    """The sum of branches that read the same input."""
+
+    def __init__(self, branches: tuple[data.Layers, ...]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(sequential(branch) for branch in branches)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to what each branch makes of it, added up."""
+        first, *others = (branch(x) for branch in self.branches)
+        for other in others:
+            first = first + other
+        return first
 
 
 class AuxiliaryPool(nn.Module):

@@ -7,7 +7,7 @@ from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.nn.layers import sequential
 from ftso_cli.spaces import SPACES, Space, operator
-from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
+from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.skeleton import CellStage
 
 
@@ -35,6 +35,7 @@ class EvaluationCell(nn.Module):
 
     def __init__(self, cell: Cell, stage: CellStage, space: Space, drop_path: DropPath) -> None:
         super().__init__()
+        self.stage = stage
         self.edges = cell.kept
         self.concat = cell.concat
         self.drop_path = drop_path
@@ -46,7 +47,8 @@ class EvaluationCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
         """The outputs of cells k-2 and k-1 to the output of this cell, (N, nodes in concat · C, H, W)."""
-        states = {0: self.preprocess[0](before_last), 1: self.preprocess[1](last)}
+        inputs = self.stage.read(before_last, last)
+        states = {node: layers(x) for node, (layers, x) in enumerate(zip(self.preprocess, inputs, strict=True))}
         for edge, op in zip(self.edges, self.operators, strict=True):
             out = op(states[edge.source])
             if self.training and not isinstance(op, nn.Identity):
@@ -65,8 +67,8 @@ class Network(nn.Module):
         super().__init__()
         require_complete(genotype, "the network")
         concat = {kind: len(cell.concat) for kind, cell in genotype.cells.items()}
-        skeleton = darts_skeleton(shape, concat, auxiliary=auxiliary)
         space = SPACES[genotype.space]
+        skeleton = space.skeleton(shape, concat, auxiliary=auxiliary)
         self.drop_path = DropPath()
         self.stems = nn.ModuleList(sequential(stem) for stem in skeleton.stems)
         self.cells = nn.ModuleList(

@@ -4,7 +4,8 @@ This is PC-DARTS (Xu et al., 2020) for `partial` > 1 and DARTS with edge weights
 and any set of candidates, and is the reference that every faster engine is compared with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -179,6 +180,19 @@ class SuperNet(nn.Module):
         """Everything else: what is learned on the training half."""
         chosen = {id(parameter) for parameter in self.architecture()}
         return [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+
+    @contextmanager
+    def moving(self, parameters: list[nn.Parameter]) -> Iterator[None]:
+        """Inside, only these parameters require gradients, so that no engine computes those of the others."""
+        moving = {id(parameter) for parameter in parameters}
+        before = [(parameter, parameter.requires_grad) for parameter in self.parameters()]
+        try:
+            for parameter, _ in before:
+                parameter.requires_grad_(id(parameter) in moving)
+            yield
+        finally:
+            for parameter, required in before:
+                parameter.requires_grad_(required)
 
 
 def _start(*size: int) -> nn.Parameter:

@@ -85,8 +85,9 @@ class Bilevel:
     ) -> float:
         """One step of the optimizer; only `parameters` get a gradient, so nothing is left over on the others."""
         images, labels = next(batches)
-        loss = self._loss(images, labels)
-        gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        with self.net.moving(parameters):
+            loss = self._loss(images, labels)
+            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if clip is not None:

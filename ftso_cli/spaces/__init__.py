@@ -2,11 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ftso_cli.errors import SpaceError, unknown
+from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
+from ftso_cli.spaces.nats import KIND, nats_skeleton
 from ftso_cli.spaces.operators import OPERATORS, Operator, operator
+from ftso_cli.spaces.skeleton import Skeleton
 
-__all__ = ["DARTS", "OPERATORS", "SPACES", "Operator", "Space", "operator", "space"]
+__all__ = ["DARTS", "NATS", "OPERATORS", "SPACES", "Operator", "Space", "operator", "space"]
+
+
+class MakeSkeleton(Protocol):
+    """Makes the skeleton of a network of `shape` whose cells of each kind concatenate `concat[kind]` nodes."""
+
+    def __call__(
+        self, shape: NetworkShape, concat: Mapping[str, int], *, search: bool = False, auxiliary: bool = False
+    ) -> Skeleton:
+        """With `search` that of a super-net, with `auxiliary` with its auxiliary head, where the space has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +27,8 @@ class Space:
     """The shape of a cell: its kinds, its inputs, how many edges a node keeps, and what an edge may carry.
 
     `candidates` are the operators that a search chooses from; `operators` also has those of published cells.
-    `never_derived` are candidates that a search may weigh but a found cell may not carry.
+    `never_derived` are candidates that a search may weigh but a found cell may not carry. `usual` is the operator that
+    every edge gets where no other is asked for.
     """
 
     name: str
@@ -24,6 +38,8 @@ class Space:
     operators: tuple[str, ...]
     candidates: tuple[str, ...]
     never_derived: frozenset[str]
+    usual: str
+    skeleton: MakeSkeleton
 
     def stride(self, kind: str, source: int) -> int:
         """The stride of an edge that leaves node `source` in a cell of `kind`."""
@@ -35,12 +51,28 @@ DARTS = Space(
     kinds=("normal", "reduce"),
     inputs=2,
     keep=2,
-    operators=tuple(OPERATORS),
+    operators=tuple(OPERATORS)[:11],
     candidates=tuple(OPERATORS)[:8],
     never_derived=frozenset({"none"}),
+    usual="sep_conv_3x3",
+    skeleton=darts_skeleton,
 )
 
-SPACES: Mapping[str, Space] = {space.name: space for space in (DARTS,)}
+_NATS_OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+
+NATS = Space(
+    name="nats",
+    kinds=(KIND,),
+    inputs=1,
+    keep=3,  # all: every node of a cell reads every earlier one
+    operators=_NATS_OPERATORS,
+    candidates=_NATS_OPERATORS,
+    never_derived=frozenset(),
+    usual="nor_conv_3x3",
+    skeleton=nats_skeleton,
+)
+
+SPACES: Mapping[str, Space] = {space.name: space for space in (DARTS, NATS)}
 
 
 def space(name: str) -> Space:

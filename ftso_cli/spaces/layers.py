@@ -50,12 +50,20 @@ class BatchNorm:
 
 @dataclass(frozen=True)
 class Pool:
-    """A 3x3 pooling, padded by 1; the average leaves the padding out of its count."""
+    """A 3x3 pooling padded by 1, or a 2x2 one at stride 2; stride 2 halves the size, rounding up.
+
+    An average is over the pixels that there are: padding is left out of its count.
+    """
 
     kind: Literal["max", "avg"]
     channels: int
     stride: int = 1
     kernel: int = 3
+
+    @property
+    def padding(self) -> int:
+        """Rows and columns on each side."""
+        return (self.kernel - 1) // 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,14 @@ class Linear:
     outputs: int
 
 
-Layer = Relu | Conv | BatchNorm | Pool | FactorizedReduce | Identity | Zero | AuxiliaryPool | GlobalPool | Linear
+@dataclass(frozen=True)
+class Sum:
+    """The sum of branches that all read the same input: a residual block, for example."""
+
+    branches: tuple["Layers", ...]
+
+
+Layer = Relu | Conv | BatchNorm | Pool | FactorizedReduce | Identity | Zero | AuxiliaryPool | GlobalPool | Linear | Sum
 Layers = tuple[Layer, ...]
 
 
@@ -117,6 +132,8 @@ def for_search(layers: Layers) -> Layers:
                 searched.append(replace(layer, affine=False))
             case Pool(channels=channels):
                 searched += [layer, BatchNorm(channels, affine=False)]
+            case Sum(branches):
+                searched.append(Sum(tuple(for_search(branch) for branch in branches)))
             case _:
                 searched.append(layer)
     return tuple(searched)

@@ -1,7 +1,7 @@
 """The operators an edge can carry. A new one is one entry in `OPERATORS`.
 
-The first eight are the candidates of the paper (section 4) and of DARTS; the last three occur in published cells only
-(NASNet-A, PNAS, AmoebaNet-A, SETN).
+The first eight are the candidates of the paper (section 4) and of DARTS; the next three occur in published cells only
+(NASNet-A, PNAS, AmoebaNet-A, SETN); the last two are the convolutions of NATS-Bench.
 """
 
 from collections.abc import Callable, Mapping
@@ -86,6 +86,15 @@ def _row_column(kernel: int) -> Callable[[int, int], Layers]:
     return layers
 
 
+def _convolution(kernel: int) -> Callable[[int, int], Layers]:
+    """A plain convolution, with its ReLU before and its batch norm behind."""
+
+    def layers(channels: int, stride: int) -> Layers:
+        return (Relu(), Conv(channels, channels, (kernel, kernel), (stride, stride)), BatchNorm(channels))
+
+    return layers
+
+
 OPERATORS: Mapping[str, Operator] = {
     operator.name: operator
     for operator in (
@@ -100,6 +109,8 @@ OPERATORS: Mapping[str, Operator] = {
         Operator(name="sep_conv_7x7", label="sep 7×7", layers=_separable(7)),
         Operator(name="conv_7x1_1x7", label="7×1 1×7", layers=_row_column(7)),
         Operator(name="conv_3x1_1x3", label="3×1 1×3", layers=_row_column(3)),
+        Operator(name="nor_conv_1x1", label="conv 1×1", layers=_convolution(1)),
+        Operator(name="nor_conv_3x3", label="conv 3×3", layers=_convolution(3)),
     )
 }
 

@@ -4,23 +4,30 @@ A skeleton is walked by the network builder, which makes modules of it, and by t
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ftso_cli.spaces.layers import Layers
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellStage:
-    """One cell in its place: its kind, the channels of its nodes, and what brings the two inputs to that width.
+    """One cell in its place: its kind, the channels of its nodes, and what brings its inputs to that width.
 
-    `preprocess[0]` reads the output of cell k-2, `preprocess[1]` that of cell k-1. `outputs` is the width of the
-    concatenated output.
+    The last of `preprocess` reads the output of cell k-1, the one before, in spaces of two inputs, that of cell k-2.
+    `outputs` is the width of the concatenated output.
     """
 
     index: int
     kind: str
     channels: int
-    preprocess: tuple[Layers, Layers]
+    preprocess: tuple[Layers, ...]
     outputs: int
+
+    def read(self, before_last: T, last: T) -> tuple[T, ...]:
+        """Of the outputs of cells k-2 and k-1, those that the cell reads, in the order of `preprocess`."""
+        return (before_last, last)[-len(self.preprocess) :]
 
 
 @dataclass(frozen=True, kw_only=True)
