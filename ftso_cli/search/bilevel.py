@@ -15,6 +15,7 @@ from torch.nn import functional
 from ftso_cli.data import Batches
 from ftso_cli.errors import TrainingError
 from ftso_cli.nn.supernet import SuperNet
+from ftso_cli.search.descent import SGD, Adam
 from ftso_cli.search.settings import SearchSettings
 
 
@@ -39,14 +40,11 @@ class Bilevel:
         self.arch_batches = arch_batches
         self.iterations = settings.iters or settings.epochs * weight_batches.steps_per_epoch
         self.iteration = 0
-        self.arch_steps = torch.optim.Adam(
-            net.architecture(),
-            lr=settings.arch_rate,
-            betas=settings.arch_momenta,
-            weight_decay=settings.arch_decay,
+        self.arch_steps = Adam(
+            net.architecture(), rate=settings.arch_rate, momenta=settings.arch_momenta, decay=settings.arch_decay
         )
-        self.weight_steps = torch.optim.SGD(
-            net.weights(), lr=settings.weight_rate, momentum=settings.momentum, weight_decay=settings.weight_decay
+        self.weight_steps = SGD(
+            net.weights(), rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay
         )
 
     def run(self, on_iteration: Callable[[Progress], None]) -> None:
@@ -58,8 +56,7 @@ class Bilevel:
     def step(self) -> Progress:
         """One iteration: Algorithm 1, lines 5 and 6."""
         epoch = self.iteration // self.weight_batches.steps_per_epoch
-        for group in self.weight_steps.param_groups:
-            group["lr"] = self.weight_rate(epoch)
+        self.weight_steps.rate = self.weight_rate(epoch)
         arch_loss = self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
         weight_loss = self._descend(self.weight_batches, self.net.weights(), self.weight_steps, self.settings.clip)
         self.iteration += 1
@@ -80,7 +77,7 @@ class Bilevel:
         self,
         batches: Batches,
         parameters: list[nn.Parameter],
-        optimizer: torch.optim.Optimizer,
+        optimizer: Adam | SGD,
         clip: float | None = None,
     ) -> float:
         """One step of the optimizer; only `parameters` get a gradient, so nothing is left over on the others."""
@@ -93,7 +90,8 @@ class Bilevel:
         if clip is not None:
             nn.utils.clip_grad_norm_(parameters, clip)
         optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in parameters:
+            parameter.grad = None
         return loss.item()
 
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:

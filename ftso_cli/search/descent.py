@@ -1,0 +1,83 @@
+"""Steps of SGD and Adam, for a search that shall start at once.
+
+The first optimizer that a process makes from `torch.optim` imports torch's compiler, which takes as long as torch
+itself and is not used here. The arithmetic is torch's own: its functional forms, which these classes keep the state
+for.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim.adam import adam
+from torch.optim.sgd import sgd
+
+
+class SGD:
+    """Gradient descent with momentum and weight decay, equal to `torch.optim.SGD`; `rate` may be changed."""
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, rate: float, momentum: float, decay: float) -> None:
+        self.parameters = list(parameters)
+        self.rate, self.momentum, self.decay = rate, momentum, decay
+        self._moments: dict[int, Tensor | None] = {}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves every parameter that has a gradient."""
+        moved = _with_gradient(self.parameters)
+        moments = [self._moments.get(at) for at in moved]
+        sgd(
+            list(moved.values()),
+            _gradients(moved),
+            moments,
+            weight_decay=self.decay,
+            momentum=self.momentum,
+            lr=self.rate,
+            dampening=0,
+            nesterov=False,
+            maximize=False,
+        )
+        self._moments.update(zip(moved, moments, strict=True))
+
+
+class Adam:
+    """Adam with L2 weight decay, equal to `torch.optim.Adam`; `momenta` are its two decay rates."""
+
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, rate: float, momenta: tuple[float, float], decay: float
+    ) -> None:
+        self.parameters = list(parameters)
+        self.rate, self.momenta, self.decay = rate, momenta, decay
+        self._states: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Moves every parameter that has a gradient."""
+        moved = _with_gradient(self.parameters)
+        for at in moved.keys() - self._states.keys():
+            parameter = self.parameters[at]
+            self._states[at] = (torch.zeros_like(parameter), torch.zeros_like(parameter), torch.tensor(0.0))
+        first, second, steps = ([self._states[at][part] for at in moved] for part in range(3))
+        adam(
+            list(moved.values()),
+            _gradients(moved),
+            first,
+            second,
+            [],
+            steps,
+            amsgrad=False,
+            beta1=self.momenta[0],
+            beta2=self.momenta[1],
+            lr=self.rate,
+            weight_decay=self.decay,
+            eps=1e-8,
+            maximize=False,
+        )
+
+
+def _with_gradient(parameters: list[nn.Parameter]) -> dict[int, Tensor]:
+    return {at: parameter for at, parameter in enumerate(parameters) if parameter.grad is not None}
+
+
+def _gradients(moved: dict[int, Tensor]) -> list[Tensor]:
+    return [parameter.grad for parameter in moved.values() if parameter.grad is not None]
