@@ -61,7 +61,14 @@ ImportedOption = Annotated[
     Path, typer.Option("--output", "-o", metavar="FILE", help="Write the genotype here; - is stdout.")
 ]
 ToOption = Annotated[
-    str, typer.Option("--format", "-f", metavar="FORMAT", help=f"The format to write: {', '.join(EXPORTS)}.")
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        metavar="FORMAT",
+        help=f"The format to write: {', '.join(EXPORTS)}.",
+        show_default="that of the cell's space, darts or nats",
+    ),
 ]
 ExportedOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write here; - is stdout.")]
 
@@ -76,13 +83,14 @@ def import_(
     pick: PickOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Read a genotype in the format of another tool: DARTS text, an edge list, NNI, NASLib, or node-link JSON.
+    """Read a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, NASLib, ...
 
     DARTS text may be a whole genotypes.py or the log of a search; it is parsed, never run. What a genotype file can't
     hold is named in a warning.
 
     Examples: `ftso import found.txt -o cell.json` · `ftso import genotypes.py --pick PDARTS -o cell.json` ·
-    `ftso import "Genotype(normal=[...], ...)" -o cell.json` · `ftso import search.log --pick -1 -o cell.json`
+    `ftso import "Genotype(normal=[...], ...)" -o cell.json` · `ftso import search.log --pick -1 -o cell.json` ·
+    `ftso import "|nor_conv_3x3~0|+|...|" -o cell.json`
     """
     watch = common.Stopwatch()
     where, text = _read(file)
@@ -108,7 +116,7 @@ def _read(file: str) -> tuple[str, str]:
     """What to call the source of a text in messages, and the text."""
     if file == "-":
         where, content = "standard input", sys.stdin.buffer.read(formats.SIZE_LIMIT + 1)
-    elif not os.path.exists(file) and any(sign in file for sign in "([{"):
+    elif not os.path.exists(file) and any(sign in file for sign in "([{|"):
         where, content = "the text", file.encode(errors="replace")
     else:
         where, content = file, read_bytes(Path(file), limit=formats.SIZE_LIMIT)
@@ -122,20 +130,20 @@ def _read(file: str) -> tuple[str, str]:
 
 def export(
     cell: common.CellArgument,
-    format: ToOption = "darts",
+    format: ToOption = None,
     output: ExportedOption = STDOUT,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Write a genotype in the format of another tool: DARTS text, an edge list, NNI, NASLib, node-link JSON, or DOT.
+    """Write a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, DOT, ...
 
     What the format can't hold is named in a warning, and is an error where the network would be another one.
 
     Examples: `ftso export cell.json` · `ftso export pc_darts_cifar --format nni -o arch.json` ·
     `ftso export bayesnas_0.01 --format edges` · `ftso export cell.json --format dot | dot -Tsvg > cell.svg`
     """
-    if format not in EXPORTS:
+    if format is not None and format not in EXPORTS:
         raise SettingsError(unknown("format", format, EXPORTS))
-    text, lost = _written(cell, format)
+    text, format, lost = _written(cell, format)
     if output != STDOUT:
         write_atomic(output, text.encode())
     if as_json:
@@ -148,17 +156,18 @@ def export(
         sys.stdout.buffer.write(text.encode())
 
 
-def _written(cell: str, format: str) -> tuple[str, tuple[str, ...]]:
-    """The text of a genotype in a format, and what is lost; errors and warnings name the file."""
+def _written(cell: str, wanted: str | None) -> tuple[str, str, tuple[str, ...]]:
+    """The text of a genotype in a format, the format, and what is lost; errors and warnings name the file."""
     genotype = library.load(cell)
+    format = wanted or genotype.space
     with common.about_file(cell):
         if format == DOT:
             from ftso_cli.drawing.diagram import dot
 
-            return dot(genotype), ()
+            return dot(genotype), format, ()
         text, lost = formats.dumps(genotype, format)
     _tell_lost(f"{cell}: {formats.FORMATS[format].title} can't hold", lost)
-    return text, lost
+    return text, format, lost
 
 
 def _tell_lost(what: str, lost: Sequence[str]) -> None:

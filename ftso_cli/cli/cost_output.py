@@ -91,12 +91,13 @@ def show_network(network: Network, conventions: Sequence[str], by_stage: bool) -
     rows = [[stage] for stage in counts.stages] if by_stage else _runs(counts.stages)
     for run in rows:
         total = sum((stage.cost for stage in run), Cost())
-        in_cell = run[0].kind in DARTS.kinds
-        table.add_row(_part(run), str(run[0].channels) if in_cell else "", _size(run[0]), *_counts(total, conventions))
+        width = str(run[0].channels) if run[0].in_cell else ""
+        table.add_row(_part(run), width, _size(run[0]), *_counts(total, conventions))
     table.add_section()
     table.add_row("network", "", "", *_counts(counts.total, conventions), style="bold")
-    table.add_row("auxiliary head", "", _size(counts.auxiliary), *_counts(counts.auxiliary.cost, conventions))
-    table.add_row("in training", "", "", *_counts(counts.total + counts.auxiliary.cost, conventions))
+    if head := counts.auxiliary:
+        table.add_row("auxiliary head", "", _size(head), *_counts(head.cost, conventions))
+        table.add_row("in training", "", "", *_counts(counts.total + head.cost, conventions))
     _show(table)
 
 
@@ -107,7 +108,7 @@ def _runs(stages: Sequence[StageCost]) -> Iterator[list[StageCost]]:
 
 def _part(run: list[StageCost]) -> str:
     first, last = run[0], run[-1]
-    if first.kind not in DARTS.kinds:
+    if not first.in_cell:
         return first.name
     numbers = [stage.name.removeprefix("cell ") for stage in (first, last)]
     return f"{first.kind} {'–'.join(dict.fromkeys(numbers))}"
@@ -149,7 +150,7 @@ def network_json(network: Network) -> dict[str, Any]:
         "multiply_adds": {name: multiply_adds(counts.total, name) for name in CONVENTIONS},
         "above_mobile_setting": network.above_mobile,
         "stages": [_stage_json(stage) for stage in counts.stages],
-        "auxiliary": _stage_json(counts.auxiliary),
+        "auxiliary": _stage_json(counts.auxiliary) if counts.auxiliary else None,
     }
 
 

@@ -118,11 +118,14 @@ def layer_output(layer: Layer, shape: Shape) -> Shape:
         case Relu() | Identity():
             return shape
         case Sum(branches):
-            outputs = {layers_cost(branch, shape)[1] for branch in branches}
-            if len(outputs) > 1:
-                sizes = " and ".join("x".join(map(str, output)) for output in sorted(outputs))
-                raise SpaceError(f"branches of {sizes} can't be added up")
-            return outputs.pop()
+            return _common_shape([layers_cost(branch, shape)[1] for branch in branches])
+
+
+def _common_shape(shapes: list[Shape]) -> Shape:
+    if len(set(shapes)) > 1:
+        sizes = " and ".join("x".join(map(str, shape)) for shape in shapes)
+        raise SpaceError(f"branches of {sizes} can't be added up")
+    return shapes[0]
 
 
 def _pixels(shape: Shape) -> int:

@@ -16,6 +16,9 @@ from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
 NOTHING = Cost()
 
+AROUND = ("stem", "classifier", "auxiliary")
+"""What is no cell, by `StageCost.kind`."""
+
 EdgesCost = Callable[[CellStage, Shape, Shape], Cost]
 """Counts the edges of a cell, given its place, the shape of its inputs and that of its nodes."""
 
@@ -27,7 +30,7 @@ MOBILE_MACS = 600_000_000
 class StageCost:
     """One part of a network: a stem, a cell, the classifier or the auxiliary head.
 
-    `kind` is stem, normal, reduce, classifier or auxiliary; `channels` is the width of a cell's nodes, and of the
+    `kind` is stem, classifier, auxiliary or that of a cell; `channels` is the width of a cell's nodes, and of the
     output elsewhere; `output` is (C, H, W) of one image. `edges` is what the operators of a cell have of its `cost`.
     """
 
@@ -37,6 +40,11 @@ class StageCost:
     output: Shape
     cost: Cost
     edges: Cost = NOTHING
+
+    @property
+    def in_cell(self) -> bool:
+        """Whether this is a cell, and no part around the cells."""
+        return self.kind not in AROUND
 
     @property
     def params(self) -> int:

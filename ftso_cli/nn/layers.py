@@ -1,5 +1,7 @@
 """A torch module for each layer of `spaces.layers`. Feature maps have the shape (N, C, H, W)."""
 
+from functools import reduce
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -93,10 +95,8 @@ class Sum(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to what each branch makes of it, added up."""
-        first, *others = (branch(x) for branch in self.branches)
-        for other in others:
-            first = first + other
-        return first
+        total: Tensor = reduce(torch.add, [branch(x) for branch in self.branches])
+        return total
 
 
 class AuxiliaryPool(nn.Module):

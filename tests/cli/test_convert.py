@@ -9,7 +9,11 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, formats, library, storage
 from tests.genotype.formats.test_darts import FAIRDARTS_C, SEVERAL, TEXT
+from tests.nats import FTSO
 from tests.processes import modules_imported_by, run_ftso
+
+OF_DARTS = [name for name, one in formats.FORMATS.items() if "darts" in one.spaces]
+OF_NATS = [name for name, one in formats.FORMATS.items() if "nats" in one.spaces]
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +58,7 @@ def test_a_file_called_like_a_text_is_a_file() -> None:
     assert storage.parse(ftso("import", "(1).txt").stdout_bytes, "stdout").stage == "complete"
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", OF_DARTS)
 def test_standard_input_is_read_and_its_format_is_told_from_its_content(name: str) -> None:
     text = formats.dumps(library.load("pdarts"), name)[0]
     result = ftso("import", "-", stdin=text)
@@ -131,7 +135,7 @@ def test_json_says_what_was_read_and_lost() -> None:
         ),
         (
             [TEXT, "--format", "onnx"],
-            "unknown format 'onnx', did you mean nni? Known: darts, edges, nni, naslib, node-link",
+            "unknown format 'onnx', did you mean nni? Known: darts, nats, edges, nni, naslib, node-link",
         ),
         ([TEXT, "--dialect", "x"], "unknown dialect 'x'; Known: darts, fairdarts"),
         ([TEXT, "-o", "nowhere/cell.json"], "nowhere/cell.json: can't be written"),
@@ -163,7 +167,7 @@ def test_a_genotype_file_needs_no_import(searched: Genotype) -> None:
 # export
 
 
-@pytest.mark.parametrize("name", formats.FORMATS)
+@pytest.mark.parametrize("name", OF_DARTS)
 def test_a_cell_is_exported_to_standard_output_and_to_a_file(name: str) -> None:
     expected = formats.dumps(library.load("pdarts"), name)[0]
     result = ftso("export", "pdarts", "--format", name)
@@ -172,6 +176,30 @@ def test_a_cell_is_exported_to_standard_output_and_to_a_file(name: str) -> None:
     assert "warning" not in result.stderr
     assert ftso("export", "pdarts", "--format", name, "-o", "out").stdout == "wrote out\n"
     assert Path("out").read_text() == expected
+
+
+@pytest.mark.parametrize("name", OF_NATS)
+def test_a_nats_cell_comes_back_from_every_format_that_can_hold_it(name: str) -> None:
+    ftso("import", FTSO, "-o", "cell.json")
+    ftso("export", "cell.json", "--format", name, "-o", "out")
+    again = storage.parse(ftso("import", "out").stdout_bytes, "stdout")
+    assert (again.space, again.cells) == ("nats", storage.read(Path("cell.json")).cells)
+    assert again.history[0].settings == {"format": name}
+
+
+def test_the_string_is_the_default_for_a_nats_cell() -> None:
+    ftso("import", FTSO, "-o", "cell.json")
+    result = ftso("export", "cell.json", "--json")
+    assert json.loads(result.stdout) == {"text": f"{FTSO}\n", "format": "nats", "lost": ["the history"]}
+
+
+@pytest.mark.parametrize(("cell", "name"), [("darts_v2", "nats"), ("cell.json", "darts"), ("cell.json", "nni")])
+def test_a_format_of_another_space_is_refused_with_those_that_fit(cell: str, name: str) -> None:
+    ftso("import", FTSO, "-o", "cell.json")
+    result = ftso("export", cell, "-f", name, status=1)
+    fitting = "darts, edges, nni, naslib, node-link" if cell == "darts_v2" else "nats, edges, node-link"
+    assert result.stderr.endswith(f"can't hold; --format is {fitting}\n")
+    assert result.stderr.startswith(f"error: {cell}: is of the {'darts' if cell == 'darts_v2' else 'nats'} space, ")
 
 
 def test_darts_text_is_the_default() -> None:

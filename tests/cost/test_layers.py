@@ -21,6 +21,7 @@ from ftso_cli.spaces.layers import (
     Pool,
     Relu,
     Shape,
+    Sum,
     Zero,
     for_search,
 )
@@ -54,6 +55,8 @@ BY_HAND: list[tuple[Layer, Cost, Shape]] = [
     (Conv(4, 3, (2, 2), padded=False), Cost(params=48, macs=1152), Shape(3, 6, 4)),
     # 2 and 3 of the 5 outputs, 4 inputs each, at 4·3 pixels.
     (FactorizedReduce(4, 5), Cost(params=20, macs=240), Shape(5, 4, 3)),
+    # 4·6 weights at 7·5 pixels behind 4·35 ReLUs, and beside them the same without.
+    (Sum(((Relu(), Conv(4, 6)), (Conv(4, 6),))), Cost(params=48, macs=1680, relu_outputs=140), Shape(6, 7, 5)),
 ]
 
 
@@ -77,7 +80,8 @@ def test_padded_layers_of_stride_2_halve_odd_sizes_upwards(
 ) -> None:
     half = Shape(channels, math.ceil(height / 2), math.ceil(width / 2))
     conv = Conv(channels, channels, (kernel, kernel), (2, 2), dilation)
-    for layer in (conv, Pool("max", channels, 2), FactorizedReduce(channels, channels), Zero(2)):
+    pools = Pool("max", channels, 2), Pool("avg", channels, 2, kernel=2)
+    for layer in (conv, *pools, FactorizedReduce(channels, channels), Zero(2)):
         assert layer_output(layer, Shape(channels, height, width)) == half
 
 
@@ -90,6 +94,7 @@ def test_padded_layers_of_stride_2_halve_odd_sizes_upwards(
         (FactorizedReduce(8, 8), "FactorizedReduce of 8 inputs meets 4"),
         (Linear(4, 10), "Linear of 4 inputs meets 140"),
         (Conv(4, 4, (9, 9), padded=False), "a kernel of 9 doesn't fit 7 pixels without padding"),
+        (Sum(((Conv(4, 6),), (Zero(2),))), "branches of 6x7x5 and 4x4x3 can't be added up"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -112,6 +117,8 @@ def closed_form(op: str, channels: int, stride: int, height: int, width: int) ->
         case "conv_7x1" | "conv_3x1":
             steps = height * columns + rows * columns
             return 2 * kernel * channels**2 + 2 * channels, kernel * channels**2 * steps
+        case "nor_conv":
+            return kernel**2 * channels**2 + 2 * channels, kernel**2 * channels**2 * pixels
         case "skip" if stride == 2:
             return channels**2 + 2 * channels, channels**2 * pixels
     return 0, 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from ftso_cli.errors import SpaceError
-from ftso_cli.spaces import DARTS, OPERATORS, SPACES, operator, space
+from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES, operator, space
 from ftso_cli.spaces.layers import BatchNorm, Conv, FactorizedReduce, Identity, Layer, Layers, Linear, Pool, Zero
 from ftso_cli.spaces.layers import for_search as searched
 
@@ -57,6 +57,8 @@ CLOSED_FORMS = {
     "dil_conv_5x5": (25 * C + C * C + 2 * C,) * 2,
     "conv_7x1_1x7": (2 * 7 * C * C + 2 * C,) * 2,
     "conv_3x1_1x3": (2 * 3 * C * C + 2 * C,) * 2,
+    "nor_conv_1x1": (C * C + 2 * C,) * 2,
+    "nor_conv_3x3": (9 * C * C + 2 * C,) * 2,
 }
 """Parameters at stride 1 and at stride 2."""
 
@@ -172,6 +174,12 @@ def test_a_space_offers_only_operators_that_it_knows() -> None:
     for one in SPACES.values():
         assert set(one.candidates) <= set(one.operators) <= set(OPERATORS)
         assert one.never_derived <= set(one.candidates)
+        assert one.usual in set(one.operators) - one.never_derived
+
+
+def test_each_space_has_the_operators_of_its_source() -> None:
+    assert NATS.operators == ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+    assert set(OPERATORS) - set(DARTS.operators) == {"nor_conv_1x1", "nor_conv_3x3"}
 
 
 def test_edges_from_an_input_of_a_reduction_cell_have_stride_2_and_no_others() -> None:

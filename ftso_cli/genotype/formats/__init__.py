@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftso_cli.errors import GenotypeError, SettingsError, unknown
-from ftso_cli.genotype.formats import darts, edges, literal, naslib, nni, node_link
+from ftso_cli.genotype.formats import darts, edges, literal, naslib, nats, nni, node_link
 from ftso_cli.genotype.formats.literal import Found
 from ftso_cli.genotype.formats.plain import Plain
 from ftso_cli.genotype.schema import Genotype
+from ftso_cli.spaces import DARTS, NATS, SPACES
+from ftso_cli.spaces.nats import KIND
 
 SIZE_LIMIT = 4_000_000
 """Bytes; two cells of 4096 edges, with everything measured, have about two million."""
@@ -30,19 +32,23 @@ Writer = Callable[[Genotype], tuple[str, list[str]]]
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """One format: what it is called for people, and how it is read and written."""
+    """One format: what it is called for people, how it is read and written, and whose spaces' cells it can hold."""
 
     title: str
     read: Reader
     write: Writer
+    spaces: tuple[str, ...] = (DARTS.name,)
 
+
+_ANY = tuple(SPACES)
 
 FORMATS: Mapping[str, Format] = {
     "darts": Format(title="DARTS text", read=darts.read, write=darts.write),
-    "edges": Format(title="edge list", read=edges.read, write=edges.write),
+    "nats": Format(title="NATS-Bench string", read=nats.read, write=nats.write, spaces=(NATS.name,)),
+    "edges": Format(title="edge list", read=edges.read, write=edges.write, spaces=_ANY),
     "nni": Format(title="NNI dictionary", read=nni.read, write=nni.write),
     "naslib": Format(title="NASLib compact form", read=naslib.read, write=naslib.write),
-    "node-link": Format(title="networkx node-link JSON", read=node_link.read, write=node_link.write),
+    "node-link": Format(title="networkx node-link JSON", read=node_link.read, write=node_link.write, spaces=_ANY),
 }
 
 
@@ -85,7 +91,11 @@ def loads(text: str, name: str | None = None, *, dialect: str = "darts", pick: s
 
 def dumps(genotype: Genotype, name: str) -> tuple[str, tuple[str, ...]]:
     """The genotype as text of the format `name`, and what is lost; raises `GenotypeError` where it can't hold it."""
-    text, lost = format_called(name).write(genotype)
+    chosen = format_called(name)
+    if genotype.space not in chosen.spaces:
+        others = ", ".join(other for other, one in FORMATS.items() if genotype.space in one.spaces)
+        raise GenotypeError(f"is of the {genotype.space} space, which {chosen.title} can't hold; --format is {others}")
+    text, lost = chosen.write(genotype)
     return text, tuple(lost)
 
 
@@ -96,9 +106,13 @@ def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
         return _nothing_to_pick(content, pick), None
     if len(text) > TEXT_LIMIT:
         raise GenotypeError(f"longer than {TEXT_LIMIT} characters, which no genotype is")
+    if start == "|":
+        return _nothing_to_pick(text, pick), None
     if found := literal.find_genotypes(text):
         chosen = _choose(found, pick)
         return literal.genotype_fields(chosen), chosen
+    if strings := [Found(name=None, text=match[0]) for match in nats.STRING.finditer(text)]:
+        return _choose(strings, pick).text, None
     if start and start in "([{":
         return _nothing_to_pick(literal.literal(text), pick), None
     raise GenotypeError(f"no genotype in it; the formats are {', '.join(FORMATS)}")
@@ -106,7 +120,7 @@ def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
 
 def _nothing_to_pick(content: Any, pick: str | None) -> Any:
     if pick is not None:
-        raise GenotypeError("holds no Genotype(...) for --pick to choose from")
+        raise GenotypeError("holds one genotype, and nothing for --pick to choose from")
     return content
 
 
@@ -150,13 +164,15 @@ def _names(found: list[Found]) -> list[str]:
 
 def _guess(content: Any) -> str:
     """The format of a value that is from no `Genotype(...)`."""
+    if isinstance(content, str):
+        return "nats"
     if isinstance(content, list):
         return "naslib"
     if str(content.get("format", "")).startswith("ftso-genotype"):
         raise GenotypeError("is a genotype file already, and needs no import")
     if any(nni.KEY.fullmatch(name) for name in content):
         return "nni"
-    if isinstance(content.get("normal"), dict):
+    if any(isinstance(content.get(kind), dict) for kind in ("normal", KIND)):
         return "node-link"
     match content.get("normal"):
         # A pair is an entry of DARTS text, and a list in the list is the inputs of one node.

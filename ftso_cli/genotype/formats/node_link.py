@@ -8,19 +8,20 @@ from collections import Counter
 from typing import Any
 
 from ftso_cli.errors import GenotypeError, short
-from ftso_cli.genotype.formats.plain import as_list, beside_the_cells, pick, validated
+from ftso_cli.genotype.formats.plain import as_list, beside_the_cells, pick, space_of, validated
 from ftso_cli.genotype.schema import FORMAT, Cell, Genotype
 from ftso_cli.genotype.storage import layout
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import SPACES
 
 
 def read(content: Any) -> Genotype:
-    """The genotype of two node-link graphs. Without `stage`, it is complete if every kept edge has an operator."""
-    pick(content, "node-link JSON", *DARTS.kinds)
-    cells = {kind: _cell(kind, content[kind]) for kind in DARTS.kinds}
+    """The genotype of a node-link graph a cell. Without `stage`, it is complete if every kept edge has an operator."""
+    space = space_of(content)
+    pick(content, "node-link JSON", *space.kinds)
+    cells = {kind: _cell(kind, content[kind]) for kind in space.kinds}
     extra = {name: content[name] for name in ("searched_ops",) if name in content}
     stage = content.get("stage", "complete")
-    return validated({"format": FORMAT, "space": DARTS.name, "stage": stage, **extra, "cells": cells})
+    return validated({"format": FORMAT, "space": space.name, "stage": stage, **extra, "cells": cells})
 
 
 def _cell(kind: str, content: Any) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def write(genotype: Genotype) -> tuple[str, list[str]]:
     content: dict[str, Any] = {"stage": genotype.stage}
     if genotype.searched_ops:
         content["searched_ops"] = list(genotype.searched_ops)
-    content |= {kind: _node_link(genotype.cells[kind]) for kind in DARTS.kinds}
+    content |= {kind: _node_link(genotype.cells[kind]) for kind in SPACES[genotype.space].kinds}
     beside = beside_the_cells(genotype) | {"the list of searched operators": False}
     return layout(content) + "\n", [part for part, there in beside.items() if there]
 

@@ -11,7 +11,7 @@ from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.schema import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import DARTS, SPACES, Space
 
 SYNONYMS: Mapping[str, str] = {
     "separable_3x3_2": "sep_conv_3x3",
@@ -35,6 +35,7 @@ class Plain:
     feeds are kept as pruned (FairDARTS ignores them), not refused.
     """
 
+    space: Space = DARTS
     edges: dict[str, list[tuple[str, int, int]]] = field(default_factory=dict)
     concat: dict[str, list[int]] = field(default_factory=dict)
     name: str | None = None
@@ -50,11 +51,11 @@ class Plain:
         """The genotype of these cells; raises `GenotypeError` with the rule that they break."""
         cells = {kind: {"edges": self._edges(kind), "concat": self.concat[kind]} for kind in self.edges}
         about = {} if self.name is None else {"about": {"name": self.name}}
-        return validated({"format": FORMAT, "space": DARTS.name, "stage": "complete", **about, "cells": cells})
+        return validated({"format": FORMAT, "space": self.space.name, "stage": "complete", **about, "cells": cells})
 
     def _edges(self, kind: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
-        fed = set(range(DARTS.inputs))
+        fed = set(range(self.space.inputs))
         for op, source, target in sorted(self.edges[kind], key=lambda edge: edge[2]):
             edge: dict[str, Any] = {"source": source, "target": target, "op": SYNONYMS.get(op, op)}
             if self.loose and source not in fed:
@@ -84,6 +85,12 @@ def pick(content: Any, what: str, *names: str) -> list[Any]:
     if missing:
         raise GenotypeError(f"{what} lacks {', '.join(missing)}; it has {short(', '.join(content))}")
     return [content[name] for name in names]
+
+
+def space_of(content: Any) -> Space:
+    """The space whose kinds of cells stand in a dictionary by name; the DARTS space where none's do."""
+    held = [space for space in SPACES.values() if isinstance(content, dict) and content.keys() >= set(space.kinds)]
+    return held[0] if held else DARTS
 
 
 def as_edge(entry: Any, what: str) -> tuple[str, int, int]:

@@ -180,7 +180,7 @@ def test_what_is_not_there_or_not_clear_is_refused(pick: str | None, message: st
 
 def test_nothing_is_picked_from_a_text_of_one_value() -> None:
     for text in (DIALECTS["JSON"], DIALECTS["a dictionary"]):
-        with pytest.raises(GenotypeError, match="no Genotype"):
+        with pytest.raises(GenotypeError, match="nothing for --pick to choose from"):
             formats.loads(text, pick="1")
 
 
@@ -229,7 +229,7 @@ WRONG = {
         r"an entry is \(operator, node\)",
     ),
     "an empty cell": (TEXT.replace(NORMAL, "[]"), "cells.normal.edges"),
-    "no genotype at all": ("hello", "no genotype in it; the formats are darts, edges, nni, naslib, node-link"),
+    "no genotype at all": ("hello", "no genotype in it; the formats are darts, nats, edges, nni, naslib, node-link"),
     "nothing": ("", "no genotype in it"),
 }
 

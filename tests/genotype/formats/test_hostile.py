@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import formats, library
+from tests.nats import FTSO
 from tests.strategies import JSON
 
 CELL = "[('sep_conv_3x3', 0), ('sep_conv_3x3', 1)]"
@@ -72,6 +73,9 @@ HOSTILE = {
     "a long word": "a" * (MILLION - 10),
     "a long blank": "a" + " " * (MILLION - 20) + "Genotype",
     "many words": "a " * 499_000,
+    "many bars": "|a~0|+" * 160_000,
+    "a long string": "|" * (MILLION - 10),
+    "many words and bars": "a|" * 499_000,
     "many edges": genotype("[" + "('none', 0), " * 20_000 + "]"),
     "many edges in JSON": edges("[" + ",".join(['["none",0,2]'] * 180_000) + "]"),
     "many keys in JSON": "{" + ",".join(f'"k{at}": 0' for at in range(200_000)) + "}",
@@ -110,11 +114,13 @@ def test_no_text_makes_more_than_an_error(text: str) -> None:
 
 @given(st.sampled_from(list(formats.FORMATS)), st.data())
 def test_no_damage_to_a_good_text_makes_more_than_an_error(name: str, data: st.DataObject) -> None:
-    text = formats.dumps(library.load("pdarts"), name)[0]
+    text = FTSO if name == "nats" else formats.dumps(library.load("pdarts"), name)[0]
     at = data.draw(st.integers(0, len(text)))
     gone = data.draw(st.integers(0, 20))
     new = data.draw(
-        st.sampled_from(["", "(", "]", "{", ",", "'", '"', "9", "-", "None", "null", "range(", "\\", "\0", "=", "é"])
+        st.sampled_from(
+            ["", "|", "~", "+", "(", "]", "{", ",", "'", '"', "9", "-", "None", "null", "range(", "\\", "\0", "=", "é"]
+        )
     )
     try_to_read(text[:at] + new + text[at + gone :])
 

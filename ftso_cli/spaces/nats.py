@@ -1,0 +1,64 @@
+"""The topology space of NATS-Bench: one kind of cell, one input, stacked in three stages of equal width.
+
+Dong et al., NATS-Bench, 2021, section 3.1 (the space of Dong and Yang, NAS-Bench-201, 2020); the FTSO paper uses it in
+section 4.3. Between stages a residual block halves the size and doubles the channels.
+"""
+
+from collections.abc import Mapping
+
+from ftso_cli.errors import SpaceError
+from ftso_cli.spaces.darts import NetworkShape, reductions
+from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers, Linear, Pool, Relu, Sum
+from ftso_cli.spaces.skeleton import CellStage, Skeleton
+
+KIND = "cell"
+"""What the one kind of cell is called in a genotype file."""
+
+OUTPUT = 3
+"""The last node of a cell, which is its output; node 0 is its input."""
+
+EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
+"""The edges (source, target) of a cell, in the order of the benchmark's strings."""
+
+CIFAR10 = NetworkShape(channels=16, cells=15)
+"""The network that the benchmark trained: three stages of five cells, of 16, 32 and 64 channels."""
+
+CIFAR100 = NetworkShape(channels=16, cells=15, classes=100)
+IMAGENET16_120 = NetworkShape(channels=16, cells=15, classes=120)
+
+
+def nats_skeleton(
+    shape: NetworkShape, concat: Mapping[str, int], *, search: bool = False, auxiliary: bool = False
+) -> Skeleton:
+    """The skeleton of a network of `shape` whose cells concatenate `concat["cell"]` nodes, one in the benchmark.
+
+    A residual block is what the first cell of a stage does to its input. The space has no auxiliary head, and in a
+    super-net its stem, blocks and classifier are the same: `search` and `auxiliary` change nothing.
+    Raises `SpaceError` for the ImageNet stem, which the space lacks.
+    """
+    if shape.stem != "cifar":
+        raise SpaceError(f"the nats space has one stem, for small images, and no {shape.stem} stem")
+    stem: Layers = (Conv(shape.image_channels, shape.channels, (3, 3)), BatchNorm(shape.channels))
+    stages: list[CellStage] = []
+    channels = last = shape.channels
+    for index in range(shape.cells):
+        channels = channels * 2 if index in reductions(shape.cells) else channels
+        preprocess = _residual_block(last, channels) if index in reductions(shape.cells) else (Identity(),)
+        last = concat[KIND] * channels
+        stages.append(CellStage(index=index, kind=KIND, channels=channels, preprocess=(preprocess,), outputs=last))
+    classifier = (BatchNorm(last), Relu(), GlobalPool(), Linear(last, shape.classes))
+    return Skeleton(stems=(stem,), cells=tuple(stages), auxiliary=None, classifier=classifier)
+
+
+def _residual_block(inputs: int, outputs: int) -> Layers:
+    """Two 3x3 convolutions beside a pooled 1x1 convolution that has no batch norm; nothing follows their sum."""
+    convolutions: Layers = (
+        Relu(),
+        Conv(inputs, outputs, (3, 3), (2, 2)),
+        BatchNorm(outputs),
+        Relu(),
+        Conv(outputs, outputs, (3, 3)),
+        BatchNorm(outputs),
+    )
+    shortcut: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, outputs))
+    return (Sum((convolutions, shortcut)),)
