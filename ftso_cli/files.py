@@ -1,6 +1,8 @@
 """Reading with a size limit, and writing so that a reader finds the old file or the new one, never half."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ftso_cli.errors import FileError
@@ -39,15 +41,21 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 
 def _replace(target: Path, content: bytes) -> None:
-    """Writes a file beside `target`, with its permissions, and renames it, which the system does in one step."""
+    """Replaces `target` by a file with its permissions that is on the disk before it gets the name."""
+    with replacing(target) as temporary, temporary.open("xb") as file:
+        if target.exists():
+            os.chmod(temporary, target.stat().st_mode & 0o777)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path beside `target` to write to; it becomes `target` in one step at the end, and is removed on an error."""
     temporary = target.parent / f".ftso-{os.urandom(8).hex()}.tmp"
     try:
-        with temporary.open("xb") as file:
-            if target.exists():
-                os.chmod(temporary, target.stat().st_mode & 0o777)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)

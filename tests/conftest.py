@@ -1,5 +1,6 @@
 """What all tests share: hypothesis without a clock or a database, and a small searched genotype to work on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ftso")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the processes that they start, keep away from the user's cache."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTSO_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def searched_cell(betas: dict[int, list[float]]) -> Cell:

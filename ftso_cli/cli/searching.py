@@ -69,6 +69,10 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
     device = choose_device(request.device)
     watch.lap("start")
     images = open_images(request.data, image_size=request.image_size)
+    if request.settings.iters is None:
+        # An epoch needs them all; a few iterations read only what they need.
+        with bar("read images", "image") as progress:
+            images.train.load_all(progress.update)
     watch.lap("data")
     losses: dict[str, float] = {}
     with bar(request.command, "it") as progress:

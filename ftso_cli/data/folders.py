@@ -2,15 +2,18 @@
 
 import math
 import os
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import PIL
 import torch
 from torch import Tensor
 
+from ftso_cli.data.cache import Place, find_place, stamp_files
 from ftso_cli.data.decode import SUFFIXES, Pixels, decode, quiet, shown, stored_size
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
@@ -18,6 +21,10 @@ from ftso_cli.errors import DataError
 
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of decoded images that a source remembers; a larger set is decoded anew each time it is read."""
+
+SETTLED = 2_000_000_000
+"""Nanoseconds since its last change from which a file may be cached: no clock of a file system ticks more coarsely, and
+a younger file could change once more and keep its stamp."""
 
 SMALL = 64
 """The default size in pixels, and the largest at which a folder of square images keeps its own."""
@@ -31,15 +38,26 @@ Files = tuple[list[str], Tensor]
 
 
 class FolderSource:
-    """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes."""
+    """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes.
 
-    def __init__(self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT) -> None:
+    What the cache has at `place` is not decoded. Once all images are remembered, they are written there.
+    """
+
+    def __init__(
+        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
+    ) -> None:
         self._paths, self._labels = files
         self._size = size
         shape = (len(self._paths), 3, size, size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
         self._memory: Tensor | None = None
-        if torch.Size(shape).numel() <= memory_limit:
+        self._place = place
+        self._entry = place.read() if place else None
+        self._stamps = torch.zeros((len(self._paths), 3), dtype=torch.int64)
+        self._worth_writing = False
+        if self._entry:
+            self._memory = self._entry.images
+        elif torch.Size(shape).numel() <= memory_limit:
             # The system gives pages when they are first written: images that are never read take no memory.
             self._memory = torch.empty(shape, dtype=torch.uint8)
 
@@ -55,7 +73,9 @@ class FolderSource:
         """The images at `indices`, (n, 3, size, size) uint8; raises `DataError` with the name of a damaged file."""
         if self._memory is None:
             return self._decode(indices)
-        self._remember(indices)
+        missing = indices[~self._known[indices]]
+        if len(missing):
+            self._remember(missing, self._memory)
         return self._memory[indices]
 
     def load_all(self, progress: Progress | None = None) -> None:
@@ -64,15 +84,30 @@ class FolderSource:
             return
         for start in range(0, len(self), CHUNK):
             stop = min(start + CHUNK, len(self))
-            self._remember(torch.arange(start, stop))
+            self.read(torch.arange(start, stop))
             if progress is not None:
                 progress(stop, len(self))
 
-    def _remember(self, indices: Tensor) -> None:
-        missing = indices[~self._known[indices]]
-        if len(missing) and self._memory is not None:
-            self._memory[missing] = self._decode(missing)
-            self._known[missing] = True
+    def _remember(self, missing: Tensor, memory: Tensor) -> None:
+        # Before decoding: a file that changes meanwhile has another stamp than the one that is kept.
+        until = time.time_ns() - SETTLED
+        self._stamps[missing] = stamp_files([self._paths[index] for index in missing.tolist()], until=until)
+        decoded = missing[~self._cached(missing)]
+        memory[decoded] = self._decode(decoded)
+        self._known[missing] = True
+        self._worth_writing |= bool(self._stamps[decoded].any())
+        if self._place and self._worth_writing and self._known.all():
+            self._place.write(memory, self._labels, self._stamps)
+            self._worth_writing = False
+
+    def _cached(self, indices: Tensor) -> Tensor:
+        """Which images at `indices` the cache has as their files are now, (n,) bool."""
+        if self._entry is None:
+            return torch.zeros(len(indices), dtype=torch.bool)
+        stamps = self._stamps[indices]
+        fresh = (stamps == self._entry.stamps[indices]).all(1) & stamps.any(1)
+        fresh[fresh.clone()] = self._entry.sound(indices[fresh])
+        return fresh
 
     def _decode(self, indices: Tensor) -> Tensor:
         paths = [self._paths[index] for index in indices.tolist()]
@@ -115,7 +150,10 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
         parts |= {part: list_images(folder / part, classes) for part in ("val", "test") if part in inside}
     if len(parts) == 1:
         parts = _with_test(data, files)
-    sources: dict[str, ImageSource] = {part: FolderSource(part_files, size) for part, part_files in parts.items()}
+    sources: dict[str, ImageSource] = {
+        part: FolderSource(part_files, size, place=_place(folder, part, size, part_files[0]))
+        for part, part_files in parts.items()
+    }
     return ImageData(
         name=data,
         classes=tuple(classes),
@@ -137,6 +175,14 @@ def _with_test(data: str, files: Files) -> dict[str, Files]:
         part: ([paths[index] for index in chosen.tolist()], labels[chosen])
         for part, chosen in (("train", stay), ("test", held))
     }
+
+
+def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | None:
+    """Where the cache has the decoded images; another Pillow may decode them a little differently."""
+    root = str(folder)
+    names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
+    of: dict[str, str | int] = {"folder": os.path.realpath(folder), "part": part, "size": size}
+    return find_place(of, names, pillow=PIL.__version__)
 
 
 def _own_size(path: str) -> int:
@@ -193,7 +239,9 @@ def _folders(folder: Path) -> list[str]:
 def _images(folder: Path) -> list[str]:
     images: list[str] = []
     for entry in _entries(folder):
-        if os.path.splitext(entry.name)[1].lower() not in SUFFIXES:
+        name = entry.name
+        # os.path.splitext would take as long as all the rest.
+        if name[name.rfind(".") :].lower() not in SUFFIXES:
             continue
         if _leads_to(entry.is_file):
             images.append(entry.path)

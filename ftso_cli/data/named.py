@@ -2,46 +2,54 @@
 
 import gzip
 import os
-import re
-import socket
-import sys
-import tempfile
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import shown
-from ftso_cli.data.sources import ArraySource, ImageData
+from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
+from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import lay_aside_test
-from ftso_cli.errors import DataError
 
-TIMEOUT = 20.0
-"""Seconds that a server may stay silent before a download is given up."""
+PARTS = ("train", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSet:
-    """A set that torchvision has: the name of its class, and the known mean and deviation of its training pixels."""
+    """A set that torchvision has: its class there, the folder of its files, the side of its images in pixels, and the
+    known mean and deviation of its training pixels.
+    """
 
     torchvision: str
+    folder: str
+    size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
 
 DOWNLOADED = {
     "cifar10": NamedSet(
-        torchvision="CIFAR10", mean=(0.49139968, 0.48215827, 0.44653124), std=(0.24703233, 0.24348505, 0.26158768)
+        torchvision="CIFAR10",
+        folder="cifar-10-batches-py",
+        size=32,
+        mean=(0.49139968, 0.48215827, 0.44653124),
+        std=(0.24703233, 0.24348505, 0.26158768),
     ),
-    "cifar100": NamedSet(torchvision="CIFAR100", mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761)),
-    "fashion-mnist": NamedSet(torchvision="FashionMNIST", mean=(0.2860,), std=(0.3530,)),
+    "cifar100": NamedSet(
+        torchvision="CIFAR100",
+        folder="cifar-100-python",
+        size=32,
+        mean=(0.5071, 0.4867, 0.4408),
+        std=(0.2675, 0.2565, 0.2761),
+    ),
+    "fashion-mnist": NamedSet(
+        torchvision="FashionMNIST", folder="FashionMNIST/raw", size=28, mean=(0.2860,), std=(0.3530,)
+    ),
 }
 """CIFAR-10 as in DARTS (`utils.py`), CIFAR-100 as in NATS-Bench, Fashion-MNIST as computed from its files."""
 
@@ -84,125 +92,100 @@ def _digits() -> tuple[Tensor, Tensor]:
 
 
 def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData:
-    """CIFAR-10, CIFAR-100 or Fashion-MNIST, from `root` or downloaded into it.
+    """CIFAR-10, CIFAR-100 or Fashion-MNIST: from the cache, else from `root`, else downloaded into it.
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.
     """
-    from torchvision import datasets
-
     known = DOWNLOADED[name]
-    train, test, classes = read_torchvision(getattr(datasets, known.torchvision), name, root)
-    own = train[0].shape[-1]
+    sources: dict[str, ArraySource]
+    if entries := _from_cache(name, root):
+        classes = entries["train"].classes
+        sources = {part: CachedSource(entries[part], size, partial(_restored, name, root, part)) for part in PARTS}
+    else:
+        arrays, classes = _from_files(name, root)
+        sources = {part: ArraySource(*arrays[part], size) for part in PARTS}
     return ImageData(
         name=name,
         classes=classes,
-        channels=train[0].shape[1],
-        image_size=(size or own, size or own),
-        train=ArraySource(*train, size),
-        test=ArraySource(*test, size),
+        channels=len(known.mean),
+        image_size=(size or known.size, size or known.size),
+        train=sources["train"],
+        test=sources["test"],
         flip=True,
         mean=known.mean,
         std=known.std,
     )
 
 
-Arrays = tuple[Tensor, Tensor]
+class CachedSource(ArraySource):
+    """Images of the cache, checked when they are first read; `restore` gives all of them where one is damaged."""
+
+    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor]) -> None:
+        super().__init__(entry.images, entry.labels, size)
+        self._entry = entry
+        self._restore = restore
+        self._checked = torch.zeros(len(self), dtype=torch.bool)
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, C, H, W) uint8."""
+        self._check(indices)
+        return super().read(indices)
+
+    def load_all(self, progress: Progress | None = None) -> None:
+        """Checks everything now, and resizes it."""
+        self._check(torch.arange(len(self)))
+        super().load_all(progress)
+
+    def _check(self, indices: Tensor) -> None:
+        new = indices[~self._checked[indices]]
+        if self._entry.sound(new).all():
+            self._checked[new] = True
+        else:
+            self._images = self._restore()
+            self._checked[:] = True
 
 
-def read_torchvision(
-    kind: type[Any], name: str, root: Path, timeout: float = TIMEOUT
-) -> tuple[Arrays, Arrays, tuple[str, ...]]:
-    """Training and test images (N, C, H, W) uint8 with labels, and class names, of a torchvision data set class."""
-    # torchvision meets a missing or damaged file, a missing network or a full disk with errors of many kinds.
-    with _quiet(timeout):
-        try:
-            return _read(kind, root)
-        except Exception:
-            pass
-        try:
-            _fetch(kind, root)
-            return _read(kind, root)
-        except DataError:
-            raise
-        except Exception as error:
-            raise DataError(_advice(kind, name, root, error)) from None
+def _restored(name: str, root: Path, part: str) -> Tensor:
+    return _from_files(name, root)[0][part][0]
 
 
-def _read(kind: type[Any], root: Path) -> tuple[Arrays, Arrays, tuple[str, ...]]:
-    train, test = kind(str(root), train=True), kind(str(root), train=False)
-    return _arrays(train), _arrays(test), tuple(train.classes)
+def _from_cache(name: str, root: Path) -> dict[str, Entry] | None:
+    """The entries of both parts; None where one is missing or the files of the set are others now."""
+    files, stamps = _files(name, root)
+    places = _places(name, root, files)
+    entries = {part: entry for part, place in places.items() if (entry := place.read())}
+    fresh = len(files) and all(torch.equal(entry.stamps, stamps) for entry in entries.values())
+    return entries if fresh and len(entries) == len(PARTS) else None
 
 
-def _fetch(kind: type[Any], root: Path) -> None:
-    """Downloads into a folder of its own and moves whole files, so that a kill leaves nothing half done.
+def _from_files(name: str, root: Path) -> tuple[dict[str, Arrays], tuple[str, ...]]:
+    """Images and labels of both parts, and the classes, as torchvision reads them; writes them to the cache."""
+    from torchvision import datasets
 
-    Archives that the user has put into `root` are taken instead of a download.
-    """
-    root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=root, prefix=".download-") as name:
-        work = Path(name)
-        for file, checksum in _archives(kind):
-            _lend(root / file, work / file, checksum)
-        kind(str(work), download=True)
-        archives = {work / file for file, _ in _archives(kind)}
-        for path in [path for path in work.rglob("*") if path.is_file() and path not in archives]:
-            target = root / path.relative_to(work)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(path, target)
+    from ftso_cli.data.downloads import read_torchvision
 
-
-def _lend(archive: Path, place: Path, checksum: str) -> None:
-    from torchvision.datasets.utils import check_integrity
-
-    if not archive.exists():
-        return
-    if not check_integrity(str(archive), checksum):
-        raise DataError(f"{shown(str(archive))}: is not the published file (MD5 {checksum}); remove or replace it")
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(archive.absolute())
+    before, stamps_before = _files(name, root)
+    train, test, classes = read_torchvision(getattr(datasets, DOWNLOADED[name].torchvision), name, root)
+    arrays = {"train": train, "test": test}
+    files, stamps = _files(name, root)
+    # Files that were not there have just been downloaded; others may have been changed while they were read.
+    if not before or (before == files and torch.equal(stamps_before, stamps)):
+        for part, place in _places(name, root, files).items():
+            place.write(*arrays[part], stamps, classes)
+    return arrays, classes
 
 
-def _archives(kind: type[Any]) -> list[tuple[str, str]]:
-    """The files that torchvision downloads, below its root, with their MD5."""
-    if hasattr(kind, "tgz_md5"):
-        return [(kind.filename, kind.tgz_md5)]
-    return [(f"{kind.__name__}/raw/{file}", checksum) for file, checksum in kind.resources]
-
-
-def _arrays(part: Any) -> Arrays:
-    images = torch.as_tensor(part.data)
-    # CIFAR comes as (N, H, W, 3), Fashion-MNIST as (N, H, W).
-    images = images.permute(0, 3, 1, 2).contiguous() if images.dim() == 4 else images.unsqueeze(1)
-    labels = torch.as_tensor(part.targets, dtype=torch.int64)
-    if len(labels) != len(images) or int(labels.max()) >= len(part.classes):
-        raise ValueError("labels don't fit the images")
-    return images, labels
-
-
-@contextmanager
-def _quiet(timeout: float) -> Iterator[None]:
-    """torchvision downloads without a time limit, and older versions print to stdout."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(timeout)
+def _files(name: str, root: Path) -> tuple[list[str], Tensor]:
+    """The files of a set below `root`, and their stamps."""
     try:
-        with warnings.catch_warnings(), redirect_stdout(sys.stderr):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        socket.setdefaulttimeout(before)
+        files = sorted(str(path) for path in (root / DOWNLOADED[name].folder).iterdir())
+    except OSError:
+        files = []
+    # Trusted however young they are: these files are published, and nobody changes them right after the download.
+    return files, stamp_files(files)
 
 
-def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
-    files = [Path(file) for file, _ in _archives(kind)]
-    names = ", ".join(file.name for file in files)
-    return (
-        f"{name} is not in {shown(str(root))} and can't be downloaded ({_reason(error)}); put {names} "
-        f"into {shown(str(root / files[0].parent))}, or its images into {shown(str(root / name))}/train/CLASS, "
-        "or use --data digits or a folder: --data DIR with DIR/train/CLASS/*.jpg"
-    )
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the wrappings of urllib and torchvision."""
-    text = str(error).rsplit("urlopen error", 1)[-1].strip(" \n<>")
-    return " ".join(re.sub(r"\[Errno -?\d+\]", "", text).split())[:160] or type(error).__name__
+def _places(name: str, root: Path, files: list[str]) -> dict[str, Place]:
+    of = {"set": name, "root": os.path.realpath(root)}
+    places = {part: find_place({**of, "part": part}, [os.path.basename(file) for file in files]) for part in PARTS}
+    return {part: place for part, place in places.items() if place}

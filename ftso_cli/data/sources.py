@@ -17,6 +17,10 @@ CHUNK = 512
 """Images between two calls of a `Progress`."""
 
 
+Arrays = tuple[Tensor, Tensor]
+"""Images (N, C, H, W) uint8 and their labels (N,) int64."""
+
+
 class ImageSource(Protocol):
     """Labelled images of one size, read by index."""
 

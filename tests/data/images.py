@@ -25,6 +25,29 @@ def write_folder(folder: Path, counts: Mapping[str, int], size: tuple[int, int] 
     return folder
 
 
+def idx(values: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape) + values.tobytes()
+
+
+def fashion_parts(labels: tuple[int, ...] = (3, 9, 0)) -> dict[str, bytes]:
+    """The four files, unpacked, of a Fashion-MNIST with these labels of the training and of the test images."""
+    images = np.random.default_rng(0).integers(0, 256, (len(labels), 28, 28), dtype=np.uint8)
+    return {
+        f"{part}-{kind}-ubyte": idx(values)
+        for part in ("train", "t10k")
+        for kind, values in (("images-idx3", images), ("labels-idx1", np.array(labels, np.uint8)))
+    }
+
+
+def write_fashion(root: Path, labels: tuple[int, ...] = (3, 9, 0)) -> Path:
+    """Writes a small Fashion-MNIST to where torchvision has it below `root`, and gives the folder of its files."""
+    folder = root / "FashionMNIST" / "raw"
+    folder.mkdir(parents=True)
+    for name, content in fashion_parts(labels).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
 class CountingSource:
     """A source that keeps a list of what was read from the one it wraps."""
 

@@ -19,8 +19,9 @@ import torch
 from torchvision.datasets import CIFAR10, FashionMNIST
 
 from ftso_cli.data import open_images
-from ftso_cli.data.named import read_torchvision
+from ftso_cli.data.downloads import read_torchvision
 from ftso_cli.errors import DataError
+from tests.data.images import fashion_parts, write_fashion
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -38,20 +39,6 @@ def cifar_parts() -> dict[str, bytes]:
     }
     parts["batches.meta"] = {"label_names": ["cat", "dog", "emu"]}
     return {name: pickle.dumps(part) for name, part in parts.items()}
-
-
-def idx(values: np.ndarray) -> bytes:
-    return bytes([0, 0, 8, values.ndim]) + b"".join(n.to_bytes(4, "big") for n in values.shape) + values.tobytes()
-
-
-def fashion_parts(labels: tuple[int, ...] = (3, 9, 0)) -> dict[str, bytes]:
-    """The four files of a Fashion-MNIST of three training and three test images, unpacked."""
-    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-    return {
-        f"{part}-{kind}-ubyte": idx(values)
-        for part in ("train", "t10k")
-        for kind, values in (("images-idx3", images), ("labels-idx1", np.array(labels, np.uint8)))
-    }
 
 
 @pytest.fixture
@@ -257,10 +244,7 @@ def test_known_means_of_fashion_mnist_are_those_of_its_pixels(tmp_path):
 @pytest.mark.usefixtures("offline")
 def test_the_data_folder_of_the_environment_is_used(tmp_path, monkeypatch):
     monkeypatch.setenv("FTSO_DATA", str(tmp_path))
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    for name, content in fashion_parts().items():
-        (raw / name).write_bytes(content)
+    write_fashion(tmp_path)
     data = open_images("fashion-mnist", image_size=32)
     assert (len(data.train), data.channels, data.image_size, data.flip) == (3, 1, (32, 32), True)
     assert data.test.read(torch.arange(3)).shape == (3, 1, 32, 32)

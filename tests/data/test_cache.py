@@ -1,0 +1,361 @@
+"""The cache of decoded images: the same pixels with it and without, whatever happens to it or to the files."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import platformdirs
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+from ftso_cli.cli.app import app
+from ftso_cli.data import ImageSource, cache, folders, open_images
+from ftso_cli.data.cache import Place, cache_folder
+from ftso_cli.errors import DataError
+from tests.data.images import write_fashion, write_folder, write_image
+from tests.processes import ROOT, modules_imported_by
+
+PETS = {"train/cat": 5, "train/dog": 4, "test/cat": 2, "test/dog": 2}
+TICK = 0.02
+"""Seconds after which a changed file has another time of change."""
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path, monkeypatch) -> Path:
+    """The folder of the entries, in a cache of the test's own; files are trusted at once."""
+    monkeypatch.setenv("FTSO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(folders, "SETTLED", 0)
+    return tmp_path / "cache" / "images"
+
+
+@pytest.fixture
+def pets(tmp_path) -> Path:
+    return write_folder(tmp_path / "pets", PETS)
+
+
+def all_of(source: ImageSource) -> torch.Tensor:
+    return source.read(torch.arange(len(source)))
+
+
+def pixels(data: Path | str, part: str = "train", image_size: int | None = None) -> torch.Tensor:
+    return all_of(getattr(open_images(str(data), image_size=image_size), part))
+
+
+def uncached(data: Path | str, part: str = "train", image_size: int | None = None) -> torch.Tensor:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTSO_CACHE", "")
+        return pixels(data, part, image_size)
+
+
+def entries(store: Path) -> list[Path]:
+    return list(store.iterdir()) if store.exists() else []
+
+
+def blacken(store: Path) -> None:
+    """Makes all images in the cache black and leaves it sound, so that it shows what comes from the cache."""
+    for file in entries(store):
+        tensors = load_file(file)
+        with safe_open(file, "pt") as opened:
+            known = json.loads(opened.metadata()["ftso"])
+        images = torch.zeros_like(tensors["images"])
+        Place(file=file, about=known["about"]).write(images, tensors["labels"], tensors["stamps"], known["classes"])
+
+
+def black(images: torch.Tensor) -> list[bool]:
+    return [not image.any() for image in images]
+
+
+# Folders: what is kept, and for how long
+
+
+def test_images_come_from_the_cache_once_all_of_them_have_been_read(pets, store):
+    first = pixels(pets)
+    assert len(entries(store)) == 1
+    assert torch.equal(pixels(pets), first)
+    blacken(store)
+    assert all(black(pixels(pets)))
+    assert not any(black(pixels(pets, "test")))
+
+
+def test_loading_all_images_fills_the_cache(pets, store):
+    open_images(str(pets)).train.load_all()
+    blacken(store)
+    assert all(black(pixels(pets)))
+
+
+def test_a_search_of_one_iteration_writes_no_cache_and_one_of_an_epoch_does(pets, store):
+    search = ["search-topology", "--data", str(pets), "--batch-size", "2", "--cells", "1", "--channels", "4"]
+    for length, written in (("--iters", 0), ("--epochs", 1)):
+        result = CliRunner().invoke(app, [*search, length, "1", "-o", str(pets / "cell.json")])
+        assert result.exit_code == 0, result.output
+        assert len(entries(store)) == written
+    blacken(store)
+    assert all(black(pixels(pets)))
+
+
+def test_parts_and_sizes_are_kept_apart(pets, store):
+    for part in ("train", "test"):
+        for size in (8, 5):
+            expected = uncached(pets, part, size)
+            assert all(torch.equal(pixels(pets, part, size), expected) for _ in range(2))
+    assert len(entries(store)) == 4
+
+
+def test_a_folder_is_known_by_any_of_its_paths(pets, store, monkeypatch):
+    pixels(pets)
+    blacken(store)
+    (pets.parent / "link").symlink_to(pets)
+    monkeypatch.chdir(pets)
+    assert all(black(torch.cat([pixels("."), pixels("../link/"), pixels("../pets")])))
+
+
+@pytest.mark.parametrize("change", ["rewritten", "replaced", "added", "removed", "renamed"])
+def test_a_change_of_the_files_is_seen(pets, store, change):
+    before, file = pixels(pets), pets / "train/cat/001.png"
+    stat = file.stat()
+    time.sleep(TICK)
+    other = write_image(pets / "other.png", seed=99)
+    if change == "rewritten":
+        # As many bytes, and the time of the last change as it was.
+        file.write_bytes(other.read_bytes().ljust(stat.st_size))
+        os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+        assert (file.stat().st_size, file.stat().st_mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+    elif change == "replaced":
+        other.replace(file)
+    elif change == "added":
+        other.rename(pets / "train/cat/0005.png")
+    elif change == "removed":
+        file.unlink()
+    else:
+        file.rename(pets / "train/dog/009.png")
+    after = uncached(pets)
+    assert not torch.equal(after, before)
+    assert all(torch.equal(pixels(pets), after) for _ in range(2))
+    assert len(entries(store)) == 1
+
+
+def test_only_a_changed_file_is_decoded_again(pets, store):
+    pixels(pets)
+    blacken(store)
+    time.sleep(TICK)
+    write_image(pets / "train/dog/000.png", seed=99)
+    assert black(pixels(pets)) == [True] * 5 + [False] + [True] * 3
+
+
+def test_a_file_that_is_damaged_or_gone_after_it_was_cached_is_an_error(pets):
+    pixels(pets)
+    source = open_images(str(pets)).train
+    time.sleep(TICK)
+    (pets / "train/cat/001.png").write_bytes(b"oops")
+    (pets / "train/dog/001.png").unlink()
+    with pytest.raises(DataError, match=r"001\.png: not an image"):
+        source.read(torch.tensor([0, 1]))
+    with pytest.raises(DataError, match=r"001\.png: can't be read"):
+        source.read(torch.tensor([5, 6]))
+
+
+def test_a_file_is_not_trusted_right_after_its_last_change(pets, store, monkeypatch):
+    monkeypatch.setattr(folders, "SETTLED", 60e9)
+    pixels(pets)
+    assert entries(store) == []
+    for path in (pets / "train/cat").iterdir():
+        os.utime(path, ns=(0, 0))
+    pixels(pets)
+    assert entries(store) == []
+
+
+def test_another_version_decodes_anew(pets, store, monkeypatch):
+    pixels(pets)
+    blacken(store)
+    monkeypatch.setattr(cache, "__version__", "0.0.0")
+    assert not any(black(pixels(pets)))
+    assert len(entries(store)) == 1
+
+
+# Damage
+
+
+@pytest.mark.parametrize("part", ["images", "labels", "checksums", "stamps", "header", "about"])
+def test_damage_is_noticed_and_repaired(pets, store, part):
+    expected = pixels(pets)
+    (file,) = entries(store)
+    sound = file.read_bytes()
+    start = 8 + int.from_bytes(sound[:8], "little")
+    header = json.loads(sound[8:start])
+    where = {"header": 9, "about": sound.index(b"pillow")}.get(part) or start + header[part]["data_offsets"][0]
+    for at in (where, where + 5):
+        file.write_bytes(sound[:at] + bytes([sound[at] ^ 1]) + sound[at + 1 :])
+        assert torch.equal(pixels(pets), expected)
+        assert file.read_bytes() == sound
+
+
+@pytest.mark.parametrize("size", [0, 7, 100, -1])
+def test_a_file_cut_short_is_replaced(pets, store, size):
+    expected = pixels(pets)
+    (file,) = entries(store)
+    sound = file.read_bytes()
+    file.write_bytes(sound[:size])
+    assert torch.equal(pixels(pets), expected)
+    assert file.read_bytes() == sound
+
+
+def test_changes_of_what_was_read_do_not_reach_the_cache(pets):
+    expected = pixels(pets)
+    pixels(pets).fill_(7)
+    assert torch.equal(pixels(pets), expected)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is loaded of a map")
+def test_only_what_is_read_is_loaded():
+    images = torch.zeros((20_000, 3, 32, 32), dtype=torch.uint8)
+    cache.find_place({"set": "black"}, []).write(images, torch.zeros(len(images)), torch.empty((0, 3)))
+    code = """
+import re, sys, torch
+from ftso_cli.data.cache import find_place
+entry = find_place({"set": "black"}, []).read()
+chosen = torch.arange(10_000, 10_064)
+assert entry.sound(chosen).all() and not entry.images[chosen].any()
+maps = re.split(r"^(?=[0-9a-f]+-)", open("/proc/self/smaps").read(), flags=re.M)
+print(sum(int(re.search(r"^Rss: +(\\d+)", part, re.M)[1]) for part in maps if "cache/images" in part))
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert 0 < int(run.stdout) * 1024 < images.numel() / 4
+
+
+# Where the cache can't be written, and who else writes it
+
+
+def test_an_empty_variable_turns_the_cache_off(pets, store, monkeypatch):
+    monkeypatch.setenv("FTSO_CACHE", "")
+    monkeypatch.chdir(pets)
+    pixels(pets)
+    assert cache_folder() is None
+    assert entries(store) == [] and sorted(os.listdir(pets)) == ["test", "train"]
+
+
+def test_without_the_variable_it_is_in_the_users_cache(monkeypatch):
+    monkeypatch.delenv("FTSO_CACHE")
+    assert cache_folder() == platformdirs.user_cache_path("ftso", appauthor=False)
+
+
+def test_a_cache_that_can_not_be_written_is_done_without(pets, monkeypatch, tmp_path):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FTSO_CACHE", str(tmp_path / "file" / "cache"))
+    assert all(torch.equal(pixels(pets), uncached(pets)) for _ in range(2))
+
+
+def test_a_full_disk_leaves_no_half_entry(pets, store):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        assert torch.equal(pixels(pets), uncached(pets))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert entries(store) == []
+
+
+def test_sets_above_the_limit_are_not_cached(pets, store, monkeypatch):
+    monkeypatch.setattr(cache, "LIMIT", 9 * 3 * 8 * 8 - 1)
+    pixels(pets)
+    assert entries(store) == []
+
+
+def test_the_entry_that_was_used_last_stays_when_the_room_ends(pets, store, monkeypatch):
+    for size in (8, 9):
+        pixels(pets, image_size=size)
+    (store / ".ftso-left-by-a-kill.tmp").write_bytes(bytes(10_000))
+    for file in entries(store):
+        os.utime(file, (0, 0))
+    pixels(pets, image_size=8)
+    used = max(entries(store), key=lambda file: file.stat().st_mtime)
+    monkeypatch.setattr(cache, "ROOM", 2 * used.stat().st_size)
+    pixels(pets, image_size=7)
+    assert used in entries(store) and len(entries(store)) == 2
+
+
+def test_processes_that_write_the_same_entry_do_not_hurt_each_other(pets, store):
+    code = (
+        "import sys, torch; from ftso_cli.data import folders, open_images; folders.SETTLED = 0\n"
+        "for _ in range(20):\n"
+        "    source = open_images(sys.argv[1]).train; print(int(source.read(torch.arange(9)).long().sum()))\n"
+        "    source._place.file.unlink(missing_ok=True)"
+    )
+    command = [sys.executable, "-c", code, str(pets)]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
+    sums = {line for process in running for line in process.communicate()[0].split()}
+    assert [process.returncode for process in running] == [0, 0]
+    assert sums == {str(int(uncached(pets).long().sum()))}
+    assert entries(store) == []
+
+
+# Sets that torchvision reads
+
+LABELS = tuple(range(10)) * 4
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("FTSO_DATA", str(tmp_path / "root"))
+    write_fashion(tmp_path / "root", LABELS)
+    return tmp_path / "root"
+
+
+@pytest.mark.parametrize("size", [None, 20])
+def test_a_named_set_is_the_same_from_the_cache(root, size):
+    first, second = (open_images("fashion-mnist", image_size=size) for _ in range(2))
+    assert type(first.train) is not type(second.train)
+    for one, other in ((first.train, second.train), (first.test, second.test)):
+        assert torch.equal(one.labels, other.labels)
+        assert torch.equal(all_of(one), all_of(other))
+        other.load_all()
+        assert torch.equal(all_of(one), all_of(other))
+    assert first.classes == second.classes and first.image_size == second.image_size
+
+
+def test_a_search_on_a_cached_set_imports_neither_torchvision_nor_the_compiler_of_torch(root):
+    open_images("fashion-mnist")
+    search = ["search-topology", "--data", "fashion-mnist", "--iters", "1", "--batch-size", "4", "--cells", "2"]
+    imported = modules_imported_by([*search, "-o", str(root / "cell.json")])
+    assert "torch" in imported
+    assert not imported & {"torchvision", "torch._dynamo", "sklearn"}
+
+
+def test_changed_files_of_a_named_set_are_read_again(root):
+    before = pixels("fashion-mnist")
+    time.sleep(TICK)
+    file = next(root.rglob("train-images*"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\0")
+    after = pixels("fashion-mnist")
+    assert not torch.equal(after, before)
+    assert torch.equal(pixels("fashion-mnist"), after) and torch.equal(uncached("fashion-mnist"), after)
+
+
+def test_a_named_set_that_is_gone_is_not_taken_from_the_cache(root, monkeypatch):
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    pixels("fashion-mnist")
+    for path in root.rglob("*ubyte"):
+        path.unlink()
+    with pytest.raises(DataError, match="can't be downloaded"):
+        open_images("fashion-mnist")
+
+
+def test_a_damaged_image_of_a_named_set_is_noticed_when_it_is_read_and_repaired(root, store):
+    expected = {size: pixels("fashion-mnist", image_size=size) for size in (None, 20)}
+    file = max(entries(store), key=lambda file: b"train" in file.read_bytes())
+    sound = file.read_bytes()
+    damaged = sound[:-1] + bytes([sound[-1] ^ 1])
+    for size, images in expected.items():
+        file.write_bytes(damaged)
+        source = open_images("fashion-mnist", image_size=size).train
+        assert torch.equal(source.read(torch.tensor([0, 1])), images[:2])
+        assert file.read_bytes() == damaged
+        assert torch.equal(all_of(source), images)
+        assert file.read_bytes() == sound
