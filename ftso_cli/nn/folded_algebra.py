@@ -86,9 +86,7 @@ def shuffle_order(channels: int, partial: int) -> Tensor:
 
 def channel_groups(order: Tensor) -> list[Tensor]:
     """The channels in groups of about `GROUP` that the permutation `order` doesn't leave."""
-    groups: list[list[int]] = [
-        [] for _ in range(max(1, len(order) // GROUP, len(order) // 8 if len(order) < 32 else 1))
-    ]
+    groups: list[list[int]] = [[] for _ in range(max(1, len(order) // GROUP))]
     for cycle in sorted(_cycles(order.tolist()), key=len, reverse=True):
         min(groups, key=len).extend(cycle)
     return [torch.tensor(sorted(group)) for group in groups if group]

@@ -120,8 +120,8 @@ class FoldedReduction(FoldedCell):
         Max-pooling commutes with batch norm, which never reverses the order of values.
         """
         (piece,) = x.pieces
-        scale, shift = x.scale[: self.active], x.shift[: self.active]
-        even, odd = (cast(Tensor, corner) * scale + shift for corner in (piece.even, piece.odd))
+        scale, mean = x.scale[: self.active], x.mean[: self.active]
+        even, odd = (cast(Tensor, corner) * scale - scale * mean for corner in (piece.even, piece.odd))
         (even_rows, even_places), (odd_rows, odd_places) = self.skips[slot]
         reduces, norms = [edge.reduce for edge in self.edges[slot]], [edge.norm for edge in self.edges[slot]]
         even_kernel = torch.cat([reduce.even.weight for reduce in reduces]).flatten(1)
@@ -134,7 +134,7 @@ class FoldedReduction(FoldedCell):
         if not pooled.shape[3]:
             return reduced
         passing = strided_reads(pooled, self.corners)
-        return reduced.beside(Normalised((passing,), x.scale[self.active :], x.shift[self.active :]))
+        return reduced.beside(Normalised((passing,), x.scale[self.active :], x.mean[self.active :]))
 
     def _columns(self, slot: int) -> list[Tensor]:
         """The channel of each column of an input: the active ones first, as they are read as one block."""

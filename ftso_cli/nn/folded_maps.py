@@ -16,30 +16,30 @@ from ftso_cli.nn.folded_strided import StridedReads, strided_reads
 
 
 class Normalised(NamedTuple):
-    """Maps behind batch norms: scale · x + shift, with the channels of the pieces side by side as x."""
+    """Maps behind batch norms: scale · (x - mean), with the channels of the pieces side by side as x."""
 
     pieces: tuple[StridedReads, ...]
     scale: Tensor
-    shift: Tensor
+    mean: Tensor
 
     def beside(self, other: "Normalised") -> "Normalised":
         """The channels of both."""
-        scale, shift = torch.cat([self.scale, other.scale]), torch.cat([self.shift, other.shift])
-        return Normalised(self.pieces + other.pieces, scale, shift)
+        scale, mean = torch.cat([self.scale, other.scale]), torch.cat([self.mean, other.mean])
+        return Normalised(self.pieces + other.pieces, scale, mean)
 
     def mixed(self, algebra: CellAlgebra, matrix: Tensor) -> "LazyMap":
-        """The output W (scale · x + shift) of a cell, for its W = `matrix`."""
+        """The output W (scale · (x - mean)) of a cell, for its W = `matrix`."""
         columns = algebra.columns.to(matrix.device)
-        scale, shift = self.scale.index_select(0, columns), self.shift.index_select(0, columns)
-        return LazyMap(self.pieces, matrix * scale, matrix @ shift, algebra)
+        scale, mean = self.scale.index_select(0, columns), self.mean.index_select(0, columns)
+        return LazyMap(self.pieces, matrix * scale, mean, algebra)
 
 
 class LazyMap(NamedTuple):
-    """The map `matrix` · x + `bias` at every pixel, with rows and columns as `algebra` has them; or just x."""
+    """The map `matrix` · (x - `centre`) at every pixel, with rows and columns as `algebra` has them; or just x."""
 
     pieces: tuple[StridedReads, ...]
     matrix: Tensor | None = None
-    bias: Tensor | None = None
+    centre: Tensor | None = None
     algebra: CellAlgebra | None = None
 
     def convolved(self, kernels: Sequence[Tensor]) -> list[Convolved]:
@@ -56,18 +56,18 @@ class LazyMap(NamedTuple):
         return [first, _padded(second, first.x.shape[1:3])]
 
     def _read(self, pieces: Sequence[Tensor], kernels: Sequence[Tensor]) -> list[Convolved]:
-        if self.matrix is None or self.bias is None or self.algebra is None:
+        if self.matrix is None or self.centre is None or self.algebra is None:
             return read(pieces, kernels)
         rows = self.algebra.rows.to(self.matrix.device)
-        mixing = self.matrix, self.bias, self.algebra.layout
+        mixing = self.matrix, self.centre, self.algebra.layout
         return read(pieces, [kernel.index_select(1, rows) for kernel in kernels], mixing)
 
     def mean(self) -> Tensor:
         """The mean over all pixels, (N, C)."""
         x = torch.cat([piece.x.mean((1, 2)) for piece in self.pieces], 1)
-        if self.matrix is None or self.bias is None or self.algebra is None:
+        if self.matrix is None or self.centre is None or self.algebra is None:
             return x
-        mixed = x[:, self.algebra.columns] @ self.matrix.t() + self.bias
+        mixed = (x[:, self.algebra.columns] - self.centre) @ self.matrix.t()
         return mixed[:, torch.argsort(self.algebra.rows)]
 
 
@@ -83,7 +83,7 @@ def _padded(part: Convolved, size: Sequence[int]) -> Convolved:
 def normalised(
     norms: Sequence[nn.BatchNorm2d], parts: Sequence[Convolved], places: Tensor, *, corners: int = 0
 ) -> Normalised:
-    """Batch norm without affine of maps, as a scale and a shift of each channel, for layers that read these corners.
+    """Batch norm without affine of maps, as a mean and a scale of each channel, for layers that read these corners.
 
     `places` says which channel of the norms side by side each channel of the maps side by side is. In training, the
     running statistics move as usual.
@@ -96,7 +96,7 @@ def normalised(
         mean = torch.cat([cast(Tensor, norm.running_mean) for norm in norms])[places]
         variance = torch.cat([cast(Tensor, norm.running_var) for norm in norms])[places]
     scale = (variance + norms[0].eps).rsqrt()
-    return Normalised(tuple(strided_reads(part.x, corners) for part in parts), scale, -mean * scale)
+    return Normalised(tuple(strided_reads(part.x, corners) for part in parts), scale, mean)
 
 
 @torch.no_grad()
