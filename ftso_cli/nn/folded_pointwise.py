@@ -228,8 +228,8 @@ class _Backward:
 
     def _add_in_front(self, at: int, x: Tensor, h: Tensor) -> None:
         if self.g_blocks:
-            parts = self.mixing.wide("h", h).groups, self.mixing.narrow("x", x).groups
-            for block, left, right in zip(self.g_blocks, *parts, strict=True):
+            groups = self.mixing.wide("h", h).groups, self.mixing.narrow("x", x).groups
+            for block, left, right in zip(self.g_blocks, *groups, strict=True):
                 block.addmm_(left.t(), right)
         if self.wanted.pieces or self.g_centre is not None:
             g_x, parts = self.mixing.transposed(h)
