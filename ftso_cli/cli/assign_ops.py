@@ -9,20 +9,26 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.prune import pruned
 from ftso_cli.genotype import edit, library, storage
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import DARTS, NATS, SPACES
 
 
 def assign_ops(
     cell: common.CellArgument,
     op: Annotated[
-        str, typer.Option("--op", metavar="OP", help=f"The operator: {', '.join(DARTS.operators[1:])}.")
-    ] = "sep_conv_3x3",
+        str | None,
+        typer.Option(
+            "--op",
+            metavar="OP",
+            help=f"The operator: {', '.join(DARTS.operators[1:])}; in the nats space {', '.join(NATS.operators)}.",
+            show_default=f"{DARTS.usual}; {NATS.usual} in the nats space",
+        ),
+    ] = None,
     output: common.OutputOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
     """Give every kept edge the same operator: the paper's default strategy (Algorithm 2, lines 1 and 2).
 
-    A topology that is not pruned yet is pruned first, to two edges a node.
+    A topology that is not pruned yet is pruned first, as ftso prune does it.
 
     Examples: `ftso assign-ops cell.json` · `ftso assign-ops cell.json --op sep_conv_5x5 -o large.json`
     """
@@ -31,9 +37,10 @@ def assign_ops(
     genotype, said = library.load(cell), []
     published = genotype.about.name if genotype.about else None
     if genotype.stage == "searched":
-        genotype, ties = pruned(genotype, cell, DARTS.keep)
-        genotype = common.edited(genotype, "prune", watch, keep=DARTS.keep)
-        said = [f"{cell} was not pruned: pruned to {DARTS.keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
+        genotype, ties, keep = pruned(genotype, cell)
+        genotype = common.edited(genotype, "prune", watch, keep=keep)
+        said = [f"{cell} was not pruned: pruned to {keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
+    op = SPACES[genotype.space].usual if op is None else op
     genotype = common.edited(edit.assign_operator(genotype, op), "assign-ops", watch, op=op, wiring=published)
     storage.write(genotype, target)
     for line in said:

@@ -5,7 +5,7 @@ from typing import Any
 import typer
 
 from ftso_cli.cli import common, cost_options
-from ftso_cli.cli.cost_options import Convention, Setting
+from ftso_cli.cli.cost_options import Setting
 
 
 def cost(
@@ -55,7 +55,7 @@ def cost(
         setting=setting or Setting.cifar,
         shape=shape,
         image_size=image_size,
-        convention=convention or Convention.conv_linear,
+        convention=convention,
         macs=fit_macs,
         params=fit_params,
     )

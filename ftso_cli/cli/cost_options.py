@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
@@ -10,7 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.cost.formulas import Formulas
+from ftso_cli.errors import SettingsError
+from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.nats import DATA_SETS
 
 PAPER = Formulas()
 """The worked example of the paper, which the options default to."""
@@ -27,10 +30,12 @@ NETWORKS = "Networks"
 
 
 class Setting(StrEnum):
-    """The two evaluation networks of DARTS and of the paper."""
+    """The evaluation networks of the paper, by data set; not every space has every one."""
 
     cifar = "cifar"
+    cifar100 = "cifar100"
     imagenet = "imagenet"
+    imagenet16_120 = "imagenet16-120"
 
 
 class Convention(StrEnum):
@@ -42,11 +47,32 @@ class Convention(StrEnum):
     all = "all"
 
 
-PRESETS: Mapping[Setting, tuple[NetworkShape, int]] = {
-    Setting.cifar: (CIFAR, 32),
-    Setting.imagenet: (IMAGENET, 224),
+Preset = tuple[NetworkShape, int]
+
+PRESETS: Mapping[str, Mapping[Setting, Preset]] = {
+    DARTS.name: {
+        Setting.cifar: (CIFAR, 32),
+        Setting.cifar100: (replace(CIFAR, classes=100), 32),
+        Setting.imagenet: (IMAGENET, 224),
+    },
+    NATS.name: {
+        setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)
+        for setting, name in (
+            (Setting.cifar, "cifar10"),
+            (Setting.cifar100, "cifar100"),
+            (Setting.imagenet16_120, "imagenet16-120"),
+        )
+    },
 }
-"""The shape and the image size of each setting."""
+"""The shape and the image size of each setting, by space."""
+
+
+def preset(space: str, setting: Setting) -> Preset:
+    """The shape and the image size of a setting; raises `SettingsError` for one that the space hasn't got."""
+    if setting not in PRESETS[space]:
+        known = ", ".join(PRESETS[space])
+        raise SettingsError(f"the {space} space has no setting {setting.value}; it has {known}")
+    return PRESETS[space][setting]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,11 +134,20 @@ def _formula(name: str, least: int, most: int, text: str) -> Any:
 
 def _network(name: str, least: int, most: int, text: str) -> Any:
     """An option of the network; its default is that of the setting."""
-    ours, theirs = (getattr(shape, name) for shape, _ in PRESETS.values())
-    default = str(ours) if ours == theirs else f"{ours}; {theirs} for imagenet"
+    default = _shown(name, DARTS.name)
+    if (nats := _shown(name, NATS.name)) != default:
+        default += f"; nats: {nats}"
     return typer.Option(
         f"--{name.replace('_', '-')}", min=least, max=most, help=text, show_default=default, rich_help_panel=NETWORKS
     )
+
+
+def _shown(name: str, space: str) -> str:
+    """The value of a setting that applies where none is named, and those that differ from it."""
+    values = {setting: getattr(shape, name) for setting, (shape, _) in PRESETS[space].items()}
+    usual = values[Setting.cifar]
+    others = (f"{value} for {setting.value}" for setting, value in values.items() if value != usual)
+    return ", ".join([str(usual), *others])
 
 
 CellsArgument = Annotated[
@@ -150,7 +185,7 @@ ImageSizeOption = Annotated[
         parser=parse_image_size,
         metavar="SIZE",
         help="Pixels: 64 or, height by width, 64x48.",
-        show_default="32; 224 for imagenet",
+        show_default="32, 224 for imagenet, 16 for imagenet16-120",
         rich_help_panel=NETWORKS,
     ),
 ]
@@ -161,7 +196,7 @@ ConventionOption = Annotated[
         help="What counts as a MAC: those of convolutions and linear layers; with bn-relu also 2 for a batch-norm "
         "output and 1 for a ReLU output, as P-DARTS and PC-DARTS publish; with bias 1 for an output of a layer with "
         "bias, as NATS-Bench publishes; all shows each.",
-        show_default="conv-linear",
+        show_default="conv-linear; nats: bias",
         rich_help_panel=NETWORKS,
     ),
 ]

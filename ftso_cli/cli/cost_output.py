@@ -34,9 +34,10 @@ BAR = 46
 
 @dataclass(frozen=True, kw_only=True)
 class Network:
-    """A counted network: the cell as the user named it, its shape, the image in pixels (height, width)."""
+    """A counted network: the cell as the user named it, its space and shape, the image in pixels (height, width)."""
 
     name: str
+    space: str
     shape: NetworkShape
     image_size: tuple[int, int]
     cost: NetworkCost
@@ -138,6 +139,7 @@ def network_json(network: Network) -> dict[str, Any]:
     shape, counts = network.shape, network.cost
     return {
         "cell": network.name,
+        "space": network.space,
         "stem": shape.stem,
         "channels": shape.channels,
         "cells": shape.cells,

@@ -2,19 +2,21 @@
 
 import shlex
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 import typer
 
 from ftso_cli.cli import common, cost_output
 from ftso_cli.cli.console import next_step, note, print_json
-from ftso_cli.cli.cost_options import PAPER, PRESETS, Convention, ImageSize, Setting, Sweep
+from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep, preset
 from ftso_cli.cost.conventions import CONVENTIONS
 from ftso_cli.cost.fit import fit_channels
 from ftso_cli.cost.network import MOBILE_MACS, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete
+from ftso_cli.spaces import NATS
 
 
 def report_formulas(sizes: dict[str, int], sweep: Sweep | None, as_json: bool) -> None:
@@ -43,7 +45,7 @@ class Request:
     setting: Setting
     shape: dict[str, Any]
     image_size: ImageSize | None
-    convention: Convention
+    convention: Convention | None
     macs: int | None
     params: int | None
 
@@ -55,20 +57,23 @@ class Request:
     def counted(self, reference: str) -> cost_output.Network:
         """The network of one cell; errors name the cell and, where it isn't ready, the command to run."""
         genotype = library.load(reference)
-        preset, pixels = PRESETS[self.setting]
-        size = (self.image_size.height, self.image_size.width) if self.image_size else (pixels, pixels)
-        shape = replace(preset, **self.shape)
         with common.about_file(reference):
             require_complete(genotype, "cost")
+        try:
+            usual, pixels = preset(genotype.space, self.setting)
+        except SettingsError as error:
+            raise SettingsError(f"{reference}: {error}") from None
+        size = (self.image_size.height, self.image_size.width) if self.image_size else (pixels, pixels)
+        shape = replace(usual, **self.shape)
         if self.fits:
-            # Where all conventions are shown, a budget is in plain MACs.
-            by = "conv-linear" if self.convention is Convention.all else self.convention.value
+            # Where all conventions are shown, or none is named, a budget is in plain MACs.
+            by = "conv-linear" if self.convention in (None, Convention.all) else self.convention
             try:
                 shape = fit_channels(genotype, shape, size, macs=self.macs, params=self.params, convention=by)
             except SettingsError as error:
                 raise SettingsError(f"{reference}: {error}") from None
         counts = network_cost(genotype, shape, size)
-        return cost_output.Network(name=reference, shape=shape, image_size=size, cost=counts)
+        return cost_output.Network(name=reference, shape=shape, image_size=size, cost=counts, space=genotype.space)
 
 
 def report_networks(cells: list[str], request: Request, by_stage: bool, as_json: bool) -> None:
@@ -81,11 +86,11 @@ def report_networks(cells: list[str], request: Request, by_stage: bool, as_json:
 
 
 def _show(networks: list[cost_output.Network], request: Request, by_stage: bool) -> None:
-    columns = _columns(request.convention)
     if len(networks) > 1:
-        cost_output.show_networks(networks, columns)
+        for space, group in groupby(networks, key=lambda network: network.space):
+            cost_output.show_networks(list(group), _columns(request.convention, space))
     for network in networks if by_stage or len(networks) == 1 else []:
-        cost_output.show_network(network, columns, by_stage)
+        cost_output.show_network(network, _columns(request.convention, network.space), by_stage)
     for network in networks:
         if network.above_mobile:
             note(
@@ -97,8 +102,9 @@ def _show(networks: list[cost_output.Network], request: Request, by_stage: bool)
         next_step(f"ftso train {shlex.quote(networks[0].name)} --data digits{fitted}")
 
 
-def _columns(convention: Convention) -> tuple[str, ...]:
-    """The conventions to show: MACs first, whatever else is asked for."""
+def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:
+    """The conventions to show: MACs first, then the one that was asked for, or that of the space's own figures."""
     if convention is Convention.all:
         return tuple(CONVENTIONS)
-    return tuple(dict.fromkeys(("conv-linear", convention.value)))
+    usual = Convention.bias if space == NATS.name else Convention.conv_linear
+    return tuple(dict.fromkeys(("conv-linear", (convention or usual).value)))

@@ -13,6 +13,7 @@ from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.errors import DrawingError, FileError, SettingsError, unknown
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import Genotype, library
+from ftso_cli.spaces import SPACES
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
@@ -142,6 +143,7 @@ def _write(target: Path, picture: bytes) -> None:
 
 def _suggest(cell: str, genotype: Genotype) -> None:
     """The command that a cell at this stage is ready for."""
-    commands = {"searched": "prune {}", "pruned": "assign-ops {} --op sep_conv_3x3", "complete": "cost {}"}
+    file, op = quote(cell), SPACES[genotype.space].usual
+    commands = {"searched": f"prune {file}", "pruned": f"assign-ops {file} --op {op}", "complete": f"cost {file}"}
     if cell != "-":
-        next_step(f"ftso {commands[genotype.stage].format(quote(cell))}")
+        next_step(f"ftso {commands[genotype.stage]}")

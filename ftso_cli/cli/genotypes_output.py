@@ -10,23 +10,28 @@ from ftso_cli.cli.console import note, say
 from ftso_cli.cost.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
-from ftso_cli.spaces import OPERATORS
+from ftso_cli.spaces import DARTS, NATS, OPERATORS
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.nats import DATA_SETS
 
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One of the two networks that the literature reports of a cell."""
+    """One of the networks that the literature reports of a cell; `pixels` is the side of its images."""
 
     title: str
     shape: NetworkShape
-    image_size: tuple[int, int]
+    pixels: int
 
 
-SETTINGS: Mapping[str, Setting] = {
-    "cifar10": Setting(title="CIFAR-10", shape=CIFAR, image_size=(32, 32)),
-    "imagenet": Setting(title="ImageNet", shape=IMAGENET, image_size=(224, 224)),
+SETTINGS: Mapping[str, Mapping[str, Setting]] = {
+    DARTS.name: {
+        "cifar10": Setting(title="CIFAR-10", shape=CIFAR, pixels=32),
+        "imagenet": Setting(title="ImageNet", shape=IMAGENET, pixels=224),
+    },
+    NATS.name: {name: Setting(title=one.title, shape=one.shape, pixels=one.pixels) for name, one in DATA_SETS.items()},
 }
+"""The settings of each space."""
 
 LEGEND = (
     "params and MACs in millions, counted by ftso (C10, CIFAR-10: 20 cells of 36 channels; INet, ImageNet: 14 cells of "
@@ -63,17 +68,23 @@ class Row:
 
     def printed(self, setting: str, name: str) -> float | None:
         """A figure that a source prints for a setting."""
-        figures: Figures | None = getattr(self.about.published, setting)
+        figures: Figures | None = getattr(self.about.published, setting, None)
         return None if figures is None else getattr(figures, name)
 
     def counted(self, setting: str, name: str) -> float | None:
         """Parameters or MACs of a setting, in millions."""
-        return getattr(self.costs[setting], name) / 1e6 if self.costs else None
+        return getattr(self.costs[setting], name) / 1e6 if setting in self.costs else None
+
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """The settings of the space that the cell is of."""
+        return SETTINGS[self.genotype.space if self.genotype else DARTS.name]
 
 
 def row_of(genotype: Genotype, name: str) -> Row:
     """The row of a genotype; `name` is what it is called where it doesn't say. `GenotypeError` if not complete."""
-    costs = {key: network_cost(genotype, one.shape, one.image_size) for key, one in SETTINGS.items()}
+    settings = SETTINGS[genotype.space]
+    costs = {key: network_cost(genotype, one.shape, (one.pixels, one.pixels)) for key, one in settings.items()}
     return Row(about=genotype.about or About(name=name), genotype=genotype, costs=costs)
 
 
@@ -203,8 +214,8 @@ def show_cell(row: Row) -> None:
             say(textwrap.fill(f"{name:<11}{text}", TEXT_WIDTH, subsequent_indent=" " * 11))
     say()
     _print(_cost_columns(row), [True, *[False] * 7])
-    for name, setting in SETTINGS.items():
-        if (figures := getattr(about.published, name)) and figures.note:
+    for name, setting in row.settings.items():
+        if (figures := getattr(about.published, name, None)) and figures.note:
             say(f"{setting.title}: {figures.note}")
     if (days := about.published.search_gpu_days) is not None:
         say(f"search: {days:g} GPU-days{f' on {about.published.searched_on}' if about.published.searched_on else ''}")
@@ -216,14 +227,15 @@ def show_cell(row: Row) -> None:
 
 def _cost_columns(row: Row) -> list[list[str]]:
     """A table with a line for each setting: what is counted, and what is in print."""
-    columns = [["", "", *(setting.title for setting in SETTINGS.values())]]
+    settings = row.settings
+    columns = [["", "", *(setting.title for setting in settings.values())]]
     for heading, name in (("", "params"), ("in", "params_with_auxiliary"), ("", "macs")):
-        counts = [f"{getattr(row.costs[key], name):,}" if row.costs else "-" for key in SETTINGS]
+        counts = [f"{getattr(row.costs[key], name):,}" if row.costs else "-" for key in settings]
         columns.append([heading, {"params_with_auxiliary": "training", "macs": "MACs"}.get(name, name), *counts])
     for heading, second, name in (("params", "print", "params_M"), ("MACs", "print", "madds_M")):
-        figures = [row.printed(key, name) for key in SETTINGS]
+        figures = [row.printed(key, name) for key in settings]
         columns.append([heading, second, *("-" if value is None else f"{value:g}M" for value in figures)])
-    return [*columns, ["", "error", *map(lambda key: _error_text(row, key), SETTINGS)], ["", "top-5", *_top5(row)]]
+    return [*columns, ["", "error", *map(lambda key: _error_text(row, key), settings)], ["", "top-5", *_top5(row)]]
 
 
 def _error_text(row: Row, setting: str) -> str:
@@ -235,13 +247,13 @@ def _error_text(row: Row, setting: str) -> str:
 
 
 def _top5(row: Row) -> list[str]:
-    return ["-" if (value := row.printed(key, "top5_error")) is None else f"{value:g} %" for key in SETTINGS]
+    return ["-" if (value := row.printed(key, "top5_error")) is None else f"{value:g} %" for key in row.settings]
 
 
 def _cell_text(genotype: Genotype) -> str:
-    """The cells as DARTS text, or as an edge list where that can't hold them."""
+    """The cells as text in the way of their space, or as an edge list where that can't hold them."""
     try:
-        return formats.dumps(genotype, "darts")[0].rstrip()
+        return formats.dumps(genotype, genotype.space)[0].rstrip()
     except GenotypeError:
         return formats.dumps(genotype, "edges")[0].rstrip()
 

@@ -8,14 +8,22 @@ import typer
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.genotype import Genotype, edit, library, storage
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import DARTS, NATS, SPACES
 
 
 def prune(
     cell: common.CellArgument,
     keep: Annotated[
-        int, typer.Option("--keep", "-k", metavar="N", min=1, help="Edges that each node keeps.")
-    ] = DARTS.keep,
+        int | None,
+        typer.Option(
+            "--keep",
+            "-k",
+            metavar="N",
+            min=1,
+            help="Edges that each node keeps.",
+            show_default=f"{DARTS.keep}; all {NATS.keep} in the nats space",
+        ),
+    ] = None,
     output: common.OutputOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -27,7 +35,7 @@ def prune(
     """
     watch = common.Stopwatch()
     target = common.output_for(cell, output, as_json=as_json)
-    genotype, ties = pruned(library.load(cell), cell, keep)
+    genotype, ties, keep = pruned(library.load(cell), cell, keep)
     storage.write(common.edited(genotype, "prune", watch, keep=keep), target)
     for tie in ties:
         note(f"tie: {tie}")
@@ -38,13 +46,14 @@ def prune(
             wiring = "  ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in nodes.items())
             say(f"{kind:<7} {wiring}")
         say(f"wrote {target}: at most {keep} edges a node")
-        next_step(f"ftso assign-ops {quote(str(target))} --op sep_conv_3x3")
+        next_step(f"ftso assign-ops {quote(str(target))} --op {SPACES[genotype.space].usual}")
 
 
-def pruned(genotype: Genotype, cell: str, keep: int) -> tuple[Genotype, list[edit.Tie]]:
-    """The genotype of the file `cell`, pruned; errors name the file."""
+def pruned(genotype: Genotype, cell: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie], int]:
+    """The genotype of the file `cell`, pruned, with its ties and the edges that a node keeps; errors name the file."""
+    keep = SPACES[genotype.space].keep if keep is None else keep
     with common.about_file(cell):
-        return edit.prune(genotype, keep)
+        return *edit.prune(genotype, keep), keep
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:

@@ -10,6 +10,7 @@ from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.search.settings import OPERATORS, SearchSettings
+from ftso_cli.spaces import SPACES
 
 
 def search_ops(
@@ -20,7 +21,7 @@ def search_ops(
     output: common.OutputOption = None,
     ops: Annotated[
         list[str] | None,
-        typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="the eight of the paper"),
+        typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="all of the cell's space"),
     ] = None,
     channels: searching.ChannelsOption = OPERATORS.channels,
     cells: searching.CellsOption = OPERATORS.cells,
@@ -43,8 +44,9 @@ def search_ops(
     """
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
+    start = library.load(cell)
     settings = SearchSettings(
-        ops=common.listed(ops) or OPERATORS.ops,
+        ops=common.listed(ops) or SPACES[start.space].candidates,
         iters=iters,
         epochs=epochs or OPERATORS.epochs,
         channels=channels,
@@ -63,7 +65,6 @@ def search_ops(
         device=device,
         output=common.output_for(cell, output),
     )
-    start = library.load(cell)
     with common.about_file(cell):
         require_pruned(start, "search-ops")
     from ftso_cli.search import phases

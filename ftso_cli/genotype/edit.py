@@ -116,4 +116,5 @@ def require_complete(genotype: Genotype, command: str) -> None:
     """Raises `GenotypeError` where operators are still to be chosen, with the commands that do."""
     require_pruned(genotype, command)
     if genotype.stage == "pruned":
-        raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops FILE --op sep_conv_3x3")
+        op = SPACES[genotype.space].usual
+        raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops FILE --op {op}")

@@ -16,7 +16,7 @@ from torch.nn import functional
 from ftso_cli.errors import SettingsError
 from ftso_cli.nn.layers import sequential
 from ftso_cli.spaces import Space, operator
-from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
+from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.layers import for_search
 from ftso_cli.spaces.skeleton import CellStage
 
@@ -96,6 +96,7 @@ class SearchCell(nn.Module):
     def __init__(self, wiring: Wiring, stage: CellStage, space: Space, ops: tuple[str, ...], partial: int) -> None:
         super().__init__()
         self.wiring = wiring
+        self.stage = stage
         self.preprocess = nn.ModuleList(sequential(layers) for layers in stage.preprocess)
         self.edges = nn.ModuleList(
             MixedEdge(ops, stage.channels, space.stride(stage.kind, source), partial) for source, _ in wiring.edges
@@ -103,7 +104,8 @@ class SearchCell(nn.Module):
 
     def forward(self, before_last: Tensor, last: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         """Outputs of cells k-2 and k-1, weights of candidates (edges, ops) and edges (edges) to this cell's output."""
-        states = {0: self.preprocess[0](before_last), 1: self.preprocess[1](last)}
+        inputs = self.stage.read(before_last, last)
+        states = {node: layers(x) for node, (layers, x) in enumerate(zip(self.preprocess, inputs, strict=True))}
         for node, positions in self.wiring.nodes:
             terms = [
                 beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at])
@@ -133,7 +135,7 @@ class SuperNet(nn.Module):
         if shape.channels % partial:
             raise SettingsError(f"--channels {shape.channels} can't be split into {partial} parts (--partial)")
         concat = {kind: len(wiring.concat) for kind, wiring in wirings.items()}
-        skeleton = darts_skeleton(shape, concat, search=True)
+        skeleton = space.skeleton(shape, concat, search=True)
         self.wirings = dict(wirings)
         self.ops = ops
         self.kinds = tuple(stage.kind for stage in skeleton.cells)

@@ -5,6 +5,7 @@ section 4.3. Between stages a residual block halves the size and doubles the cha
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces.darts import NetworkShape, reductions
@@ -23,8 +24,21 @@ EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 CIFAR10 = NetworkShape(channels=16, cells=15)
 """The network that the benchmark trained: three stages of five cells, of 16, 32 and 64 channels."""
 
-CIFAR100 = NetworkShape(channels=16, cells=15, classes=100)
-IMAGENET16_120 = NetworkShape(channels=16, cells=15, classes=120)
+
+@dataclass(frozen=True, kw_only=True)
+class DataSet:
+    """One of the benchmark's data sets: the network that was trained on it, and the side of its images in pixels."""
+
+    title: str
+    shape: NetworkShape
+    pixels: int
+
+
+DATA_SETS: Mapping[str, DataSet] = {
+    "cifar10": DataSet(title="CIFAR-10", shape=CIFAR10, pixels=32),
+    "cifar100": DataSet(title="CIFAR-100", shape=replace(CIFAR10, classes=100), pixels=32),
+    "imagenet16-120": DataSet(title="ImageNet16-120", shape=replace(CIFAR10, classes=120), pixels=16),
+}
 
 
 def nats_skeleton(

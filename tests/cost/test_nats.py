@@ -6,10 +6,8 @@ from hypothesis import given
 from ftso_cli.cost.conventions import multiply_adds
 from ftso_cli.cost.network import NetworkCost, network_cost
 from ftso_cli.genotype import Genotype
-from ftso_cli.spaces.nats import CIFAR10, CIFAR100, IMAGENET16_120
+from ftso_cli.spaces.nats import DATA_SETS
 from tests.nats import FTSO, STRINGS, genotype, uniform
-
-SETTINGS = ((CIFAR10, 32), (CIFAR100, 32), (IMAGENET16_120, 16))
 
 RECORDS = {
     # Parameters and flops in millions on CIFAR-10, CIFAR-100 and ImageNet16-120, from the benchmark's files.
@@ -33,7 +31,7 @@ RECORDS = {
 
 def costs(cell: Genotype) -> list[NetworkCost]:
     """The costs on the three data sets."""
-    return [network_cost(cell, shape, (size, size)) for shape, size in SETTINGS]
+    return [network_cost(cell, one.shape, (one.pixels, one.pixels)) for one in DATA_SETS.values()]
 
 
 @pytest.mark.parametrize(("architecture", "records"), RECORDS.items())

@@ -9,8 +9,10 @@ from torch.nn import functional
 
 from ftso_cli.cost.network import network_cost
 from ftso_cli.nn.network import Network
+from ftso_cli.nn.supernet import SearchCell, complete_wiring
+from ftso_cli.spaces import NATS
 from ftso_cli.spaces.darts import NetworkShape
-from ftso_cli.spaces.nats import CIFAR10, CIFAR100, IMAGENET16_120
+from ftso_cli.spaces.nats import DATA_SETS
 from tests import counting
 from tests.nats import FTSO, STRINGS, genotype, uniform
 
@@ -86,19 +88,38 @@ def test_the_calculator_equals_a_count_over_the_built_network(
     assert counting.macs(network, torch.zeros(1, 2, *size)) == cost.macs
 
 
-@pytest.mark.parametrize(("shape", "size"), [(CIFAR10, 32), (CIFAR100, 32), (IMAGENET16_120, 16)], ids=str)
-def test_the_benchmarks_networks_have_as_much_as_the_calculator_says(shape: NetworkShape, size: int) -> None:
+@pytest.mark.parametrize("name", DATA_SETS)
+def test_the_benchmarks_networks_have_as_much_as_the_calculator_says(name: str) -> None:
+    shape, side = DATA_SETS[name].shape, DATA_SETS[name].pixels
+    cost = network_cost(genotype(FTSO), shape, (side, side))
     with torch.device("meta"):
         network = Network(genotype(FTSO), shape).eval()
-        assert counting.parameters(network) == network_cost(genotype(FTSO), shape, (size, size)).params
-        images = torch.zeros(1, 3, size, size)
-        assert counting.macs(network, images) == network_cost(genotype(FTSO), shape, (size, size)).macs
+        assert counting.parameters(network) == cost.params
+        assert counting.macs(network, torch.zeros(1, 3, side, side)) == cost.macs
 
 
 def test_a_cell_of_none_computes_a_constant() -> None:
     network = Network(uniform("none"), NetworkShape(channels=4, cells=3, classes=5)).eval()
     first, second = (network(torch.randn(2, 3, 8, 8))[0] for _ in range(2))
     assert torch.equal(first, second)
+
+
+def test_a_search_cell_of_one_input_is_the_weighted_sum_of_its_edges() -> None:
+    stage = NATS.skeleton(NetworkShape(channels=4, cells=3), {"cell": 1}).cells[0]
+    cell = SearchCell(complete_wiring(3, inputs=1), stage, NATS, ("skip_connect", "nor_conv_3x3"), 1).double()
+    alpha, beta = torch.rand(6, 2).double(), torch.rand(6).double()
+    x = torch.randn(2, 4, 5, 5).double()
+    states = [x]
+    for node, edges in ((1, [0]), (2, [1, 2]), (3, [3, 4, 5])):
+        terms = []
+        for source, at in enumerate(edges):
+            relu, conv, norm = cell.edges[at].candidates[1]
+            mixed = alpha[at, 0] * states[source] + alpha[at, 1] * norm(conv(relu(states[source])))
+            terms.append(beta[at] * mixed)
+        states.append(torch.stack(terms).sum(0))
+        assert len(states) == node + 1
+    out = cell(torch.zeros_like(x), x, alpha, beta)
+    torch.testing.assert_close(out, torch.cat(states[1:], dim=1))
 
 
 def test_a_network_trains() -> None:
