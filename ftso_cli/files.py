@@ -8,6 +8,17 @@ from pathlib import Path
 from ftso_cli.errors import FileError
 
 
+def cache_folder() -> Path | None:
+    """The folder of the cache: $FTSO_CACHE or the user's cache folder of this system; None where it is set empty."""
+    chosen = os.environ.get("FTSO_CACHE")
+    if chosen is None:
+        # Imported here because few commands have use for a cache.
+        import platformdirs
+
+        return platformdirs.user_cache_path("ftso", appauthor=False)
+    return Path(os.path.expanduser(chosen)) if chosen else None
+
+
 def read_bytes(path: Path, *, limit: int) -> bytes:
     """The content of `path`; raises `FileError` where it can't be read or holds more than `limit` bytes."""
     try:

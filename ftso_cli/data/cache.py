@@ -24,13 +24,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import platformdirs
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ftso_cli import __version__
-from ftso_cli.files import replacing
+from ftso_cli.files import cache_folder, replacing
 
 LIMIT = 1024**3
 """Bytes of pixels that an entry may have; larger sets are not cached."""
@@ -40,14 +39,6 @@ ROOM = 4 * 1024**3
 
 _FAILURES = (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError)
 """What a missing or damaged file, a full disk or a folder without permission can lead to."""
-
-
-def cache_folder() -> Path | None:
-    """The folder of the cache: $FTSO_CACHE or the user's cache folder of this system; None where it is set empty."""
-    chosen = os.environ.get("FTSO_CACHE")
-    if chosen is None:
-        return platformdirs.user_cache_path("ftso", appauthor=False)
-    return Path(os.path.expanduser(chosen)) if chosen else None
 
 
 @dataclass(frozen=True, kw_only=True)

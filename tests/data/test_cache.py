@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import ImageSource, cache, folders, open_images
-from ftso_cli.data.cache import Place, cache_folder
+from ftso_cli.data.cache import Place
 from ftso_cli.errors import DataError
+from ftso_cli.files import cache_folder
 from tests.data.images import write_fashion, write_folder, write_image
 from tests.processes import ROOT, modules_imported_by
 
