@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ import typer
 from pydantic import JsonValue
 
 from ftso_cli import __version__
-from ftso_cli.errors import FileError, FtsoError, GenotypeError, RunError
+from ftso_cli.errors import FileError, FtsoError, GenotypeError, RunError, SettingsError, short
 from ftso_cli.genotype import Genotype, Step, Times, library
 
 if TYPE_CHECKING:
@@ -102,6 +103,24 @@ DeviceOption = Annotated[
 def listed(values: list[str] | None) -> tuple[str, ...]:
     """The values of an option that can be repeated and may hold several, separated by commas."""
     return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
+
+
+def seeds_of(text: str) -> tuple[int, ...]:
+    """The seeds that `0-15`, `3,5,8` or `0-3,9` means; raises `SettingsError` for anything else, or one twice."""
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"(\d{1,12})(?:-(\d{1,12}))?", part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last or last - first >= MOST_SEEDS:
+            raise SettingsError(f"seeds are written as 0-15 or 3,5,8, at most {MOST_SEEDS} of them, not {short(text)}")
+        seeds += range(first, last + 1)
+    if len(set(seeds)) < len(seeds) or len(seeds) > MOST_SEEDS:
+        raise SettingsError(f"--seeds {short(text)} has a seed twice, or more than {MOST_SEEDS}")
+    return tuple(seeds)
+
+
+MOST_SEEDS = 4096
+"""What a genotype file takes."""
 
 
 @contextmanager

@@ -52,7 +52,7 @@ class Request:
     data: str
     image_size: int | None
     settings: SearchSettings
-    seed: int
+    seed: int | None
     device: str
     output: Path
 
@@ -94,7 +94,8 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
     )
     storage.write(genotype.with_step(step, watch.times()), request.output)
     watch.lap("write")
-    facts = {"file": str(request.output), "data": images.name, "seed": request.seed, "device": device.type}
+    facts: dict[str, Any] = {"file": str(request.output), "data": images.name, "device": device.type}
+    facts |= {} if request.seed is None else {"seed": request.seed}
     return genotype, facts | losses | {"seconds": watch.seconds}
 
 

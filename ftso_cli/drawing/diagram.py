@@ -8,7 +8,7 @@ second cell to the right of the first; clusters would let Graphviz swap the inpu
 from html import escape
 from typing import TYPE_CHECKING
 
-from ftso_cli.drawing.style import TITLES, Line, lines, name_of, nodes, printable
+from ftso_cli.drawing.style import TITLES, Line, agreed, lines, name_of, nodes, printable
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import OPERATORS, SPACES
 
@@ -57,7 +57,8 @@ def dot(genotype: Genotype, *, title: str | None = None, pruned: bool = False) -
     drawn = {kind: lines(genotype, kind, pruned=pruned) for kind in SPACES[genotype.space].kinds}
     common = _common_operator([line for cell in drawn.values() for line in cell])
     labelled = common is None
-    heading = _heading(printable(name_of(genotype) if title is None else title), drawn, common)
+    agreements = [f"{kind}: {text}" for kind in drawn if (text := agreed(genotype, kind))]
+    heading = _heading(printable(name_of(genotype) if title is None else title), drawn, common, agreements)
     space = {"label": heading, "ranksep": "0.2" if labelled else "0.3"}
     graph = Digraph("genotype", graph_attr={**GRAPH, **space}, node_attr=NODE, edge_attr=EDGE)
     side_by_side = sum(_columns(cell, labelled=labelled) for cell in drawn.values()) <= SIDE_BY_SIDE
@@ -98,14 +99,15 @@ def _crowded(drawn: list[Line]) -> bool:
     return len(operators) >= CROWDED and len(set(_reach(drawn, labelled=True).values())) == 1
 
 
-def _heading(title: str, drawn: dict[str, list[Line]], common: str | None) -> str:
+def _heading(title: str, drawn: dict[str, list[Line]], common: str | None, agreements: list[str]) -> str:
     """The title and, below it, what can't be read from the picture alone."""
     every = [line for cell in drawn.values() for line in cell]
     legend = [] if common is None else [f"operator: {OPERATORS[common].label}"]
     legend += ["line width: softmax of β"] if any(line.share is not None for line in every) else []
     legend += ["dotted: pruned"] if not all(line.kept for line in every) else []
-    small = f'<font point-size="10" color="{GREY}">{" · ".join(legend)}</font>' if legend else ""
-    rows = [row for row in (f"<b>{_escaped(title)}</b>" if title else "", small) if row]
+    legend += ["dashed: drawn by lot"] if any(line.by_lot for line in every) else []
+    small = [f'<font point-size="10" color="{GREY}">{" · ".join(row)}</font>' for row in (legend, agreements) if row]
+    rows = [row for row in (f"<b>{_escaped(title)}</b>" if title else "", *small) if row]
     return f"<{'<br/>'.join(rows)}>" if rows else ""
 
 
@@ -155,7 +157,7 @@ def _look(line: Line) -> Look:
     look = {"color": line.colour, "penwidth": f"{width:.2f}"}
     if not line.kept:
         return {**look, "color": "#888888", "style": "dotted"}
-    return {**look, "style": "dashed"} if line.op == "none" else look
+    return {**look, "style": "dashed"} if line.by_lot or line.op == "none" else look
 
 
 def _subscript(index: str) -> str:

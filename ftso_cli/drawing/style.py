@@ -4,7 +4,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ftso_cli.genotype import Cell, Edge, Genotype, edit
+from ftso_cli.genotype import Cell, Edge, Genotype, agreement, edit
 from ftso_cli.spaces import OPERATORS, SPACES
 
 TITLES: Mapping[str, str] = {"normal": "Normal cell", "reduce": "Reduction cell"}
@@ -38,6 +38,7 @@ class Line:
 
     `op` is its operator, or where candidates are weighed the strongest, and then `chance` is its softmax share of
     all candidates. `share` is the edge's share of its node's input; both in 0..1, and None where not searched.
+    `z` is how clearly an ensemble kept it, None where it had no choice; `by_lot` where that is not clear enough.
     """
 
     source: int
@@ -46,6 +47,8 @@ class Line:
     chance: float | None
     share: float | None
     kept: bool
+    z: float | None = None
+    by_lot: bool = False
 
     @property
     def label(self) -> str:
@@ -70,6 +73,14 @@ def lines(genotype: Genotype, kind: str, *, pruned: bool) -> list[Line]:
     ]
 
 
+def agreed(genotype: Genotype, kind: str) -> str | None:
+    """How far the halves of an ensemble agree on the cell of `kind`, beside chance; None without an ensemble."""
+    if genotype.ensemble is None or kind not in genotype.ensemble.agreement:
+        return None
+    measured = genotype.ensemble.agreement[kind]
+    return f"halves agree {measured.found:.2f}, chance {measured.chance:.2f}"
+
+
 def nodes(cell: Cell, drawn: list[Line], inputs: int) -> list[int]:
     """The intermediate nodes to draw, in order."""
     ends = {end for line in drawn for end in (line.source, line.target)}
@@ -89,7 +100,16 @@ def printable(text: str) -> str:
 
 def _line(edge: Edge, share: float | None, excluded: Collection[str]) -> Line:
     op, chance = (edge.op, None) if edge.op is not None or not edge.alpha else _strongest(edge.alpha, excluded)
-    return Line(source=edge.source, target=edge.target, op=op, chance=chance, share=share, kept=edge.kept)
+    return Line(
+        source=edge.source,
+        target=edge.target,
+        op=op,
+        chance=chance,
+        share=share,
+        kept=edge.kept,
+        z=edge.z,
+        by_lot=agreement.by_lot(edge),
+    )
 
 
 def _strongest(alpha: Mapping[str, float], excluded: Collection[str]) -> tuple[str, float]:

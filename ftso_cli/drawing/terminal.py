@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ftso_cli.drawing.style import TITLES, Line, lines, name_of, printable
+from ftso_cli.drawing.style import TITLES, Line, agreed, lines, name_of, printable
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import SPACES
 
@@ -47,19 +47,30 @@ def text(genotype: Genotype, *, title: str | None = None, pruned: bool = False) 
 def _table(genotype: Genotype, kind: str, *, pruned: bool) -> RenderableType:
     drawn = lines(genotype, kind, pruned=pruned)
     weighed = any(line.share is not None for line in drawn)
+    judged = any(line.z is not None for line in drawn)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("node", justify="right", no_wrap=True)
-    for heading in ("input", "operator", *(["share"] if weighed else [])):
+    for heading in ("input", "operator", *(["share"] if weighed else []), *(["z"] if judged else [])):
         table.add_column(heading, no_wrap=True)
     node = None
     for line in drawn:
         number = "" if line.target == node else str(line.target)
         row: list[RenderableType] = [number, _input(genotype, line.source), _operator(line)]
         row += [Bar(line.share) if line.share is not None else ""] if weighed else []
+        row += [_certainty(line)] if judged else []
         table.add_row(*row, style="" if line.kept else "dim")
         node = line.target
     output = ", ".join(map(str, genotype.cells[kind].concat))
-    return Group(Text(TITLES.get(kind, "Cell"), style="bold"), table, Text(f" out  {output}\n"))
+    agreement = agreed(genotype, kind)
+    below = f" out  {output}\n" + (f" {agreement}\n" if agreement else "")
+    return Group(Text(TITLES.get(kind, "Cell"), style="bold"), table, Text(below))
+
+
+def _certainty(line: Line) -> Text:
+    """The edge's z, or that it was drawn by lot; nothing where its node had no choice."""
+    if line.z is None:
+        return Text("")
+    return Text(f"{line.z:.1f}" + (" by lot" if line.by_lot else ""), style="yellow" if line.by_lot else "")
 
 
 def _input(genotype: Genotype, source: int) -> str:

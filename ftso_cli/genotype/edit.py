@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ftso_cli.errors import GenotypeError, SettingsError
+from ftso_cli.genotype.agreement import assessed
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
 from ftso_cli.spaces import SPACES, operator
@@ -59,7 +60,7 @@ def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[T
     ties: list[Tie] = []
     cells = {kind: _prune_cell(kind, cell, keep, ties) for kind, cell in genotype.cells.items()}
     try:
-        return genotype.replace(stage="pruned", cells=cells), ties
+        return assessed(genotype.replace(stage="pruned", cells=cells), keep), ties
     except ValidationError as error:
         raise GenotypeError(describe(error)) from None
 
@@ -70,21 +71,21 @@ def _prune_cell(kind: str, cell: Cell, keep: int, ties: list[Tie]) -> Cell:
         ranked = [edge for edge in cell.edges if edge.target == node]
         ranked.sort(key=lambda edge: (-_strength(kind, edge), edge.source))
         edges += [edge.model_copy(update={"kept": rank < keep}) for rank, edge in enumerate(ranked)]
-        if len(ranked) > keep and ranked[keep - 1].beta == ranked[keep].beta:
+        if len(ranked) > keep and ranked[keep - 1].strength == ranked[keep].strength:
             ties.append(_tie(kind, node, ranked, keep))
     return Cell(edges=tuple(edges), concat=cell.concat)
 
 
 def _strength(kind: str, edge: Edge) -> float:
-    if edge.beta is None:
+    if edge.strength is None:
         raise GenotypeError(f"cells.{kind}: edge {edge} has no β to rank by; search the topology first")
-    return edge.beta
+    return edge.strength
 
 
 def _tie(kind: str, node: int, ranked: list[Edge], keep: int) -> Tie:
-    line = ranked[keep].beta
-    kept = tuple(edge.source for edge in ranked[:keep] if edge.beta == line)
-    pruned = tuple(edge.source for edge in ranked[keep:] if edge.beta == line)
+    line = ranked[keep].strength
+    kept = tuple(edge.source for edge in ranked[:keep] if edge.strength == line)
+    pruned = tuple(edge.source for edge in ranked[keep:] if edge.strength == line)
     return Tie(kind=kind, node=node, kept=kept, pruned=pruned)
 
 

@@ -5,6 +5,7 @@ k-1, intermediate nodes follow; `concat` lists the nodes that form the output.
 """
 
 import math
+from statistics import fmean
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
@@ -48,9 +49,21 @@ class Edge(Model):
     kept: bool = Field(default=True, description="False where pruning has taken the edge out of the cell.")
     beta: float | None = Field(default=None, description="Topology search: the edge's parameter, before the softmax.")
     alpha: dict[Name, float] | None = Field(default=None, description="The candidates' parameters, before the softmax.")
+    scores: tuple[float, ...] | None = Field(
+        default=None, max_length=4096, description="Ensemble: what each seed found the edge to be worth."
+    )
+    z: float | None = Field(
+        default=None,
+        description="Ensemble: how clearly the edge was kept (or left out, below 0), in standard errors over seeds.",
+    )
     beta_ops: float | None = Field(
         default=None, description="Operator search: the edge's parameter, before the softmax."
     )
+
+    @property
+    def strength(self) -> float | None:
+        """What edges are ranked by: the mean over an ensemble's seeds, or β; None where nothing was searched."""
+        return fmean(self.scores) if self.scores else self.beta
 
     def __str__(self) -> str:
         return f"{self.source}→{self.target}"
@@ -87,6 +100,21 @@ class Cell(Model):
     def inputs_of(self, node: int) -> tuple[Edge, ...]:
         """The kept edges into `node`."""
         return tuple(edge for edge in self.kept if edge.target == node)
+
+
+class Agreement(Model):
+    """The share of kept edges that two disjoint halves of an ensemble have in common, and that of random wirings."""
+
+    found: float = Field(ge=0, le=1)
+    chance: float = Field(ge=0, le=1)
+
+
+class Ensemble(Model):
+    """A topology search from many seeds: what ranked the edges, and how far its halves agree, for each cell."""
+
+    rank: Literal["beta", "gradient"]
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=4096)
+    agreement: dict[Name, Agreement] = {}
 
 
 class Step(Model):
@@ -156,6 +184,7 @@ class Genotype(Model):
     searched_ops: tuple[Name, ...] = Field(
         default=(), description="The operators in the super-net of the topology search."
     )
+    ensemble: Ensemble | None = Field(default=None, description="Where many seeds were searched.")
     cells: dict[Name, Cell]
     history: tuple[Step, ...] = ()
     times: tuple[Times, ...] = ()
@@ -174,9 +203,23 @@ class Genotype(Model):
                 raise ValueError(f"searched_ops: {problem}")
         for kind in space.kinds:
             _check_cell(kind, self.cells[kind], space, self.stage)
+        if problem := self._ensemble_problem():
+            raise ValueError(problem)
         if len(self.times) != len(self.history):
             raise ValueError(f"times: {len(self.times)} entries for {len(self.history)} steps of history")
         return self
+
+    def _ensemble_problem(self) -> str | None:
+        if self.ensemble is None:
+            return None
+        if unknown := set(self.ensemble.agreement) - set(self.cells):
+            return f"ensemble.agreement: {short(', '.join(sorted(unknown)))} is no cell of this file"
+        seeds = len(self.ensemble.seeds)
+        for kind, cell in self.cells.items():
+            for edge in cell.edges:
+                if edge.scores is None or len(edge.scores) != seeds:
+                    return f"cells.{kind}: edge {edge}: {len(edge.scores or ())} scores for {seeds} seeds"
+        return None
 
     def replace(self, **changes: Any) -> "Genotype":
         """A copy with other values, checked like a file."""
@@ -192,7 +235,7 @@ def _order(edge: Edge) -> tuple[Any, ...]:
 
     `kept` comes after all that was searched: pruning must not change the order of edges that tie.
     """
-    measured = tuple((value is not None, value or 0.0) for value in (edge.beta, edge.beta_ops))
+    measured = tuple((value is not None, value or 0.0) for value in (edge.strength, edge.beta, edge.beta_ops))
     alpha = (edge.alpha is not None, sorted((edge.alpha or {}).items()))
     return edge.target, edge.source, edge.op or "", measured, alpha, edge.kept, edge.model_dump_json()
 

@@ -57,7 +57,7 @@ class Bilevel:
         """One iteration: Algorithm 1, lines 5 and 6."""
         epoch = self.iteration // self.weight_batches.steps_per_epoch
         self.weight_steps.rate = self.weight_rate(epoch)
-        arch_loss = self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
+        arch_loss = self.step_architecture()
         weight_loss = self._descend(self.weight_batches, self.net.weights(), self.weight_steps, self.settings.clip)
         self.iteration += 1
         return Progress(
@@ -67,6 +67,10 @@ class Bilevel:
             arch_loss=arch_loss,
             weight_loss=weight_loss,
         )
+
+    def step_architecture(self) -> float:
+        """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it."""
+        return self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
 
     def weight_rate(self, epoch: int) -> float:
         """The cosine from the full rate in epoch 0 towards 0 behind the last epoch (Table 4)."""
@@ -81,10 +85,7 @@ class Bilevel:
         clip: float | None = None,
     ) -> float:
         """One step of the optimizer; only `parameters` get a gradient, so nothing is left over on the others."""
-        images, labels = next(batches)
-        with self.net.moving(parameters):
-            loss = self._loss(images, labels)
-            gradients = torch.autograd.grad(loss, parameters, allow_unused=True)
+        loss, gradients = self.gradients(batches, parameters)
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if clip is not None:
@@ -92,7 +93,14 @@ class Bilevel:
         optimizer.step()
         for parameter in parameters:
             parameter.grad = None
-        return loss.item()
+        return loss
+
+    def gradients(self, batches: Batches, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor | None]]:
+        """The loss of the next batch and its gradients on the parameters, None for what it doesn't depend on."""
+        images, labels = next(batches)
+        with self.net.moving(parameters):
+            loss = self._loss(images, labels)
+            return loss.item(), list(torch.autograd.grad(loss, parameters, allow_unused=True))
 
     def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
         device = next(self.net.parameters()).device
@@ -103,3 +111,32 @@ class Bilevel:
                 f"(now {self.settings.weight_rate:g})"
             )
         return loss
+
+
+class GradientRanking(Bilevel):
+    """Trains the weights while α and β stay at 0, and sums up the gradients on β instead of following them (ours).
+
+    β of a single search moves by Adam, whose first steps have the same size whatever the gradient, so after few steps
+    the order of edges is that of the first gradients' signs. The mean gradient keeps their sizes, and its error falls
+    with every step and seed.
+    """
+
+    def __init__(self, net: SuperNet, settings: SearchSettings, weight_batches: Batches, arch_batches: Batches) -> None:
+        super().__init__(net, settings, weight_batches, arch_batches)
+        with torch.no_grad():
+            for parameter in net.architecture():
+                parameter.zero_()
+        self.sums = {kind: torch.zeros_like(beta) for kind, beta in net.beta.items()}
+
+    def step_architecture(self) -> float:
+        """Adds the gradients of a held-out batch to the sums; gives its loss."""
+        loss, gradients = self.gradients(self.arch_batches, [self.net.beta[kind] for kind in self.sums])
+        for total, gradient in zip(self.sums.values(), gradients, strict=True):
+            if gradient is not None:
+                total += gradient
+        return loss
+
+    def scores(self, kind: str) -> list[float]:
+        """Minus the mean gradient on each β: how much the loss falls as the edge gains weight."""
+        scores: list[float] = (-self.sums[kind] / max(1, self.iteration)).tolist()
+        return scores

@@ -11,7 +11,7 @@ from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
-from ftso_cli.search.bilevel import Bilevel, Progress
+from ftso_cli.search.bilevel import Bilevel, GradientRanking, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
@@ -30,18 +30,30 @@ def search_topology(
 ) -> Genotype:
     """Algorithm 1: a super-net of all edges is trained, and every edge returned with its strength β.
 
-    With several candidates each edge also has their α, and no operator yet. Pruning is left to `edit.prune`.
+    With several candidates each edge also has their α, and no operator yet. Pruning is left to `edit.prune`. One seed
+    returns a wiring whether there was one to find or not; `ensemble.search_ensemble` tells.
     The same seed gives the same genotype on one kind of device.
     """
+    search = topology_member(data, settings, seed=seed, device=device)
+    search.run(on_iteration)
+    return weighed(search.net.cpu(), settings)
+
+
+def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Bilevel:
+    """A topology search that is ready to run: a super-net of all edges and its two streams of images."""
     for op in settings.ops:
         operator(op, DARTS.operators)
     if set(settings.ops) <= DARTS.never_derived:
         raise SettingsError("a super-net of none alone computes nothing; give --op skip_connect or another operator")
-    wiring = complete_wiring(settings.nodes, DARTS.inputs)
-    wirings = dict.fromkeys(DARTS.kinds, wiring)
+    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
     make = FoldedSuperNet if settings.folded else SuperNet
-    net = train_supernet(wirings, DARTS, data, settings, seed, device, on_iteration, make)
-    cells = {kind: _weighed_cell(net, kind, wiring) for kind in DARTS.kinds}
+    engine = GradientRanking if settings.rank == "gradient" else Bilevel
+    return supernet_search(wirings, DARTS, data, settings, seed, device, make, engine)
+
+
+def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
+    """The genotype of a topology search: every edge with its β."""
+    cells = {kind: _weighed_cell(net, kind) for kind in DARTS.kinds}
     return Genotype(format=FORMAT, space=DARTS.name, stage="searched", searched_ops=settings.ops, cells=cells)
 
 
@@ -69,22 +81,24 @@ def search_operators(
         kind: Wiring(edges=tuple((edge.source, edge.target) for edge in cell.kept), concat=cell.concat)
         for kind, cell in genotype.cells.items()
     }
-    net = train_supernet(wirings, space, data, settings, seed, device, on_iteration)
+    search = supernet_search(wirings, space, data, settings, seed, device)
+    search.run(on_iteration)
+    net = search.net.cpu()
     cells = {kind: _decided_cell(net, kind, cell, space) for kind, cell in genotype.cells.items()}
     return genotype.replace(stage="complete", cells=cells, about=None)
 
 
-def train_supernet(
+def supernet_search(
     wirings: Mapping[str, Wiring],
     space: Space,
     data: ImageData,
     settings: SearchSettings,
     seed: int,
     device: torch.device,
-    on_iteration: Callable[[Progress], None],
     make: type[SuperNet] = SuperNet,
-) -> SuperNet:
-    """A super-net of these wirings after all iterations; half of the images have moved α and β, half the weights."""
+    engine: type[Bilevel] = Bilevel,
+) -> Bilevel:
+    """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
     shape = NetworkShape(
         channels=settings.channels, cells=settings.cells, classes=len(data.classes), image_channels=data.channels
     )
@@ -93,16 +107,16 @@ def train_supernet(
     weight_half, arch_half = search_halves(data, seed)
     augmentation = Augmentation.of(data)
     size = settings.batch_size
-    Bilevel(
+    return engine(
         net.to(device),
         settings,
         Batches(data.train, weight_half, size, seed, normalise=data.normalise, augment=augmentation),
         Batches(data.train, arch_half, size, seed + ARCH_STREAM, normalise=data.normalise),
-    ).run(on_iteration)
-    return net.cpu()
+    )
 
 
-def _weighed_cell(net: SuperNet, kind: str, wiring: Wiring) -> Cell:
+def _weighed_cell(net: SuperNet, kind: str) -> Cell:
+    wiring = net.wirings[kind]
     only = net.ops[0] if len(net.ops) == 1 else None
     betas = net.beta[kind].tolist()
     alphas = _alphas(net, kind)

@@ -75,6 +75,10 @@ class TopologySettings(SearchSettings):
     engine: Literal["auto", "general", "folded"] = "auto"
     """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
 
+    rank: Literal["beta", "gradient"] = "beta"
+    """What edges are ranked by. beta: β at the end, as in the paper. gradient, ours: the mean of minus the gradient on
+    β over all iterations, with β held at 0 so that no edge gets ahead by its first steps."""
+
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them, with the engine that was taken."""
         return super().recorded() | {"engine": "folded" if self.folded else "general"}

@@ -1,0 +1,122 @@
+"""Agreement, chance and margins against counts by hand and against random wirings."""
+
+import random
+from statistics import fmean
+
+import pytest
+from pydantic import ValidationError
+
+from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.genotype.agreement import (
+    LARGEST_Z,
+    assessed,
+    by_lot,
+    chance,
+    common_share,
+    found,
+    halves_agree,
+    margin,
+    wiring,
+)
+from ftso_cli.genotype.edit import prune
+from ftso_cli.genotype.schema import Ensemble
+
+FULL = [(source, target) for target in range(2, 6) for source in range(target)]
+
+
+def cell(scores: dict[tuple[int, int], tuple[float, ...]]) -> Cell:
+    """A cell whose edges have these scores."""
+    edges = (Edge(source=s, target=t, op="skip_connect", scores=values) for (s, t), values in scores.items())
+    return Cell(edges=tuple(edges), concat=tuple(sorted({target for _, target in scores})))
+
+
+def genotype(normal: Cell, seeds: int) -> Genotype:
+    ensemble = Ensemble(rank="gradient", seeds=tuple(range(seeds)))
+    cells = {"normal": normal, "reduce": normal}
+    return Genotype(format=FORMAT, space="darts", stage="searched", ensemble=ensemble, cells=cells)
+
+
+def random_cell(draw: random.Random, seeds: int) -> Cell:
+    return cell({edge: tuple(draw.gauss(0, 1) for _ in range(seeds)) for edge in FULL})
+
+
+def test_chance_of_a_darts_cell_is_what_random_wirings_share() -> None:
+    draw = random.Random(1)
+    assert chance(random_cell(draw, 1), 2) == pytest.approx((2 + 4 / 3 + 1 + 4 / 5) / 8)
+    shares = []
+    for _ in range(2000):
+        one, other = (
+            frozenset((s, node) for node in range(2, 6) for s in draw.sample(range(node), 2)) for _ in range(2)
+        )
+        shares.append(common_share(one, other))
+    assert fmean(shares) == pytest.approx(0.6417, abs=0.01)
+
+
+def test_halves_of_noise_agree_at_chance_and_halves_of_a_signal_fully() -> None:
+    draw = random.Random(2)
+    noise = [halves_agree(random_cell(draw, 8), 2) for _ in range(60)]
+    assert fmean(noise) == pytest.approx(0.642, abs=0.03)
+    clear = cell({(s, t): tuple(s + draw.gauss(0, 0.1) for _ in range(8)) for s, t in FULL})
+    assert halves_agree(clear, 2) == 1.0
+    assert halves_agree(clear, 2, size=1) == 1.0
+
+
+def test_the_agreement_of_an_ensemble_is_the_same_in_every_run() -> None:
+    many = random_cell(random.Random(3), 40)
+    assert halves_agree(many, 2) == halves_agree(many, 2)
+
+
+def test_a_margin_is_the_paired_difference_to_the_rival_in_standard_errors() -> None:
+    node = cell({(0, 2): (5.0, 7.0), (1, 2): (1.0, 1.0), (0, 3): (3.0, 5.0), (1, 3): (2.0, 2.0), (2, 3): (0.0, 1.0)})
+    kept = {(edge.source, edge.target): edge for edge in node.edges}
+    # Differences 3 and 4: mean 3.5, standard error 0.5.
+    assert margin(kept[0, 3], node, 2) == pytest.approx(7.0)
+    assert margin(kept[1, 3], node, 2) == pytest.approx(1.5 / 0.5)
+    assert margin(kept[2, 3], node, 2) == pytest.approx(-3.0)
+    assert margin(kept[0, 2], node, 2) is None
+
+
+def test_a_difference_without_error_is_as_clear_as_can_be_written() -> None:
+    node = cell({(0, 3): (3.0, 3.0), (1, 3): (2.0, 2.0), (0, 2): (1.0, 1.0), (2, 3): (1.0, 1.0)})
+    assert {margin(edge, node, 2) for edge in node.edges if edge.target == 3} == {LARGEST_Z, -LARGEST_Z}
+
+
+def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_keeps() -> None:
+    draw = random.Random(4)
+    searched = genotype(random_cell(draw, 6), 6)
+    pruned, _ = prune(searched)
+    assert pruned.ensemble is not None and set(pruned.ensemble.agreement) == {"normal", "reduce"}
+    assert pruned.ensemble.agreement["normal"].chance == pytest.approx(0.6417, abs=1e-4)
+    for node in range(2, 6):
+        edges = [edge for edge in pruned.cells["normal"].edges if edge.target == node]
+        kept = [edge for edge in edges if edge.kept]
+        assert min(fmean(edge.scores or ()) for edge in kept) >= max(
+            [fmean(edge.scores or ()) for edge in edges if not edge.kept], default=-9.0
+        )
+        assert all((edge.z is None) == (node == 2) for edge in edges)
+    three, _ = prune(searched, 3)
+    assert three.ensemble is not None and three.ensemble.agreement["normal"].chance > 0.7
+    assert all(edge.z is None for edge in three.cells["normal"].edges if edge.target == 3)
+
+
+def test_edges_of_noise_are_mostly_drawn_by_lot_and_those_of_a_signal_found() -> None:
+    draw = random.Random(5)
+    counts = [found(prune(genotype(random_cell(draw, 16), 16))[0]) for _ in range(30)]
+    assert all(chosen == 12 for _, chosen in counts)
+    assert fmean(of_noise for of_noise, _ in counts) < 3.5
+    clear = cell({(s, t): tuple(s + draw.gauss(0, 0.1) for _ in range(16)) for s, t in FULL})
+    pruned, _ = prune(genotype(clear, 16))
+    assert found(pruned) == (12, 12)
+    assert not any(by_lot(edge) for edge in pruned.cells["normal"].edges)
+    assert wiring(pruned.cells["normal"]) == {(s, t) for s, t in FULL if s >= t - 2}
+
+
+def test_one_seed_has_neither_agreement_nor_z() -> None:
+    single = assessed(genotype(random_cell(random.Random(6), 1), 1), 2)
+    assert single.ensemble is not None and not single.ensemble.agreement
+    assert all(edge.z is None for edge in single.cells["normal"].edges)
+
+
+def test_scores_must_fit_the_seeds() -> None:
+    with pytest.raises(ValidationError, match="2 scores for 3 seeds"):
+        genotype(random_cell(random.Random(7), 2), 3)
