@@ -11,6 +11,7 @@ COMMANDS = {
     "search-topology": Entry(
         "ftso_cli.cli.search_topology:search_topology", "Search how the nodes of a cell are wired (Algorithm 1)."
     ),
+    "stability": Entry("ftso_cli.cli.stability:stability", "Tell whether other seeds find the same wiring."),
     "prune": Entry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
     "assign-ops": Entry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
     "search-ops": Entry("ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2)."),

@@ -27,9 +27,9 @@ Wiring = frozenset[tuple[int, int]]
 def chance(cell: Cell, keep: int) -> float:
     """The expected share of kept edges that two random wirings of this cell have in common.
 
-    A node that keeps k of its m inputs shares k² / m of them with another draw: (Σ k² / m) / (Σ k) over the nodes.
+    A node that keeps k of m earlier nodes shares k² / m of them with another draw: (Σ k² / m) / (Σ k) over the nodes.
     """
-    inputs = [len(edges) for _, edges in _nodes(cell)]
+    inputs = [node for node, _ in _nodes(cell)]
     kept = [min(keep, count) for count in inputs]
     return sum(k * k / m for k, m in zip(kept, inputs, strict=True)) / sum(kept)
 
