@@ -6,6 +6,7 @@ FtsoError                 the user's data or request is wrong; the message says 
 ├── GenotypeError         a genotype that breaks a rule, or is not at the stage that a command needs
 ├── SettingsError         a setting outside its range, or two that contradict each other
 ├── DataError             a data set that is missing, empty, damaged or too small
+├── TableError            a benchmark table that is damaged, short, or holds a cell twice
 ├── DrawingError          a picture that can't be made here
 ├── RunError              a run folder that is missing, damaged or of another network
 └── TrainingError         a loss that is not finite, a search that went astray
@@ -40,6 +41,10 @@ class SettingsError(FtsoError):
 
 class DataError(FtsoError):
     """A data set is missing, empty, damaged or too small."""
+
+
+class TableError(FtsoError):
+    """A benchmark table is damaged, short, or holds a cell twice."""
 
 
 class DrawingError(FtsoError):

@@ -1,0 +1,1 @@
+"""Tabular benchmarks: what every cell of a space reached when others trained it. No torch here."""

@@ -1,0 +1,47 @@
+"""Tables that were read before, by what they were read from: a query then reads one small file of packed records.
+
+A file is a line with the SHA-256 of all that follows it, a line of JSON with the summary, and the records. What is
+missing or damaged is made again from the table; where nothing can be written, nothing is lost but time.
+"""
+
+import hashlib
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from ftso_cli.benchmarks.nats import CELLS, RECORD, Table
+from ftso_cli.errors import FileError
+from ftso_cli.files import cache_folder, write_atomic
+
+FORMAT = "ftso-nats-table/1"
+
+
+def place(*source: bytes) -> Path | None:
+    """Where the table from this source is kept: a file's content, or what says all of a folder's; None if nowhere."""
+    folder = cache_folder()
+    digest = hashlib.sha256(b"\0".join([FORMAT.encode(), *source])).hexdigest()
+    return None if folder is None else folder / "tables" / f"{digest[:32]}.nats"
+
+
+def load(path: Path | None) -> Table | None:
+    """The table kept at `path`; None where there is none, or it is damaged."""
+    with suppress(OSError, ValueError):
+        if path is not None:
+            digest, _, content = path.read_bytes().partition(b"\n")
+            summary, _, records = content.partition(b"\n")
+            if digest == _digest(content) and len(records) == CELLS * RECORD.size:
+                return Table(summary=json.loads(summary), records=records)
+    return None
+
+
+def save(table: Table, path: Path | None) -> None:
+    """Keeps the table at `path`, if that can be written."""
+    content = json.dumps(table.summary).encode() + b"\n" + table.records
+    with suppress(OSError, FileError):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(path, _digest(content) + b"\n" + content)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
