@@ -16,6 +16,9 @@ from ftso_cli.spaces.nats import DATA_SETS, EDGES, OUTPUT
 CELLS: int = len(NATS.operators) ** len(EDGES)
 """15,625: five operators on six edges."""
 
+LIMIT = 64_000_000
+"""Bytes of a file that holds a table, unpacked or not; as CSV it has two million."""
+
 RECORD = struct.Struct("<i" + "dii" * len(DATA_SETS))
 """A cell: its row in the table, and for each data set its accuracy, its rank and the number of cells below it."""
 

@@ -5,12 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ftso_cli.benchmarks import cache
-from ftso_cli.benchmarks.nats import Table
+from ftso_cli.benchmarks.nats import LIMIT, Table
 from ftso_cli.errors import FileError, SettingsError
 from ftso_cli.files import read_bytes
-
-LIMIT = 64_000_000
-"""Bytes of a file; a table has two million, or a sixth of that gzipped."""
 
 
 def read_table(

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ftso_cli.benchmarks.nats import CELLS, Table, architectures
+from ftso_cli.benchmarks.nats import CELLS, LIMIT, Table, architectures
 from ftso_cli.benchmarks.ranking import ranked
 from ftso_cli.errors import TableError, short
 
@@ -22,9 +22,6 @@ STRING = "ArchitectureString"
 
 COLUMNS = ("CIFAR10TestAccuracy200Epochs", "CIFAR100TestAccuracy200Epochs", "ImageNetTestAccuracy200Epochs")
 """Test accuracies in percent, in the order of the space's data sets; other columns are passed over."""
-
-LIMIT = 64_000_000
-"""Bytes, unpacked; a table has two million."""
 
 GZIP = b"\x1f\x8b"
 
