@@ -9,7 +9,7 @@ import pytest
 
 from ftso_cli import drawing
 from ftso_cli.genotype import About, Cell, Edge, Genotype, library
-from ftso_cli.spaces import OPERATORS
+from ftso_cli.spaces import DARTS, OPERATORS
 from tests.drawing.cells import DEEP, FULL, WIDE, cell, genotype, pruned, searched, weighed, with_beta
 from tests.drawing.graphs import Picture, positions, read, size
 
@@ -166,7 +166,7 @@ def test_a_cell_of_one_pruned_edge_and_an_input_as_output_can_be_drawn() -> None
 
 
 def test_fourteen_edges_with_their_own_operators_are_all_labelled() -> None:
-    names = list(OPERATORS)[1:]
+    names = DARTS.operators[1:]
     edges = tuple(
         edge.model_copy(update={"op": names[index % len(names)]})
         for index, edge in enumerate(with_beta(cell(FULL, op="none")).edges)
