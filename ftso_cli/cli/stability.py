@@ -28,18 +28,15 @@ def stability(
     ],
     as_json: common.JsonOption = False,
 ) -> None:
-    """Tell whether other seeds find the same wiring: the share of kept edges in common, beside that of random wirings.
+    """Tell whether other seeds find the same wiring: the share of edges in common, beside that of random wirings.
 
-    One file of a search with `--seeds`: how far disjoint ensembles of 1, 2, 4, ... of its seeds agree, up to its halves.
+    One file of a search with `--seeds`: how far disjoint parts of 1, 2, 4, ... of its seeds agree, up to its halves.
     Several files: how far their wirings agree, each with each.
 
     Examples: `ftso stability many.json` · `ftso stability first.json second.json third.json`
     """
     genotypes = [library.load(cell) for cell in cells]
-    if len(genotypes) == 1:
-        result = _within(genotypes[0], cells[0])
-    else:
-        result = _between(genotypes, cells)
+    result = _within(genotypes[0], cells[0]) if len(genotypes) == 1 else _between(genotypes, cells)
     if as_json:
         print_json(result)
         return

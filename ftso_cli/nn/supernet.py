@@ -4,7 +4,7 @@ This is PC-DARTS (Xu et al., 2020) for `partial` > 1 and DARTS with edge weights
 and any set of candidates, and is the reference that every faster engine is compared with.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
@@ -105,7 +105,12 @@ class SearchCell(nn.Module):
     def forward(self, before_last: Tensor, last: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
         """Outputs of cells k-2 and k-1, weights of candidates (edges, ops) and edges (edges) to this cell's output."""
         inputs = self.stage.read(before_last, last)
-        states = {node: layers(x) for node, (layers, x) in enumerate(zip(self.preprocess, inputs, strict=True))}
+        states = [layers(x) for layers, x in zip(self.preprocess, inputs, strict=True)]
+        return self.mixed(states, alpha, beta)
+
+    def mixed(self, inputs: Sequence[Tensor], alpha: Tensor, beta: Tensor) -> Tensor:
+        """The output of the cell for inputs that are preprocessed, (N, C, H, W) each."""
+        states = dict(enumerate(inputs))
         for node, positions in self.wiring.nodes:
             terms = [
                 beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at])
