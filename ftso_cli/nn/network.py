@@ -23,11 +23,16 @@ class DropPath:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape, with the samples dropped at zero."""
+        mask = self.mask(x)
+        return x if mask is None else x * mask
+
+    def mask(self, x: Tensor) -> Tensor | None:
+        """What to multiply (N, C, H, W) with: (N, 1, 1, 1), 0 for a dropped sample; None where none is dropped."""
         if self.rate == 0.0:
-            return x
+            return None
         keep = 1.0 - self.rate
-        mask = torch.rand((x.shape[0], 1, 1, 1), device=x.device, generator=self.generator) < keep
-        return x * mask.to(x.dtype) / keep
+        kept = torch.rand((x.shape[0], 1, 1, 1), device=x.device, generator=self.generator) < keep
+        return kept.to(x.dtype) / keep
 
 
 class EvaluationCell(nn.Module):
@@ -63,6 +68,9 @@ class Network(nn.Module):
     Raises `GenotypeError` for a genotype whose wiring or operators are still to be decided.
     """
 
+    cell: type[EvaluationCell] = EvaluationCell
+    """What its cells are built as."""
+
     def __init__(self, genotype: Genotype, shape: NetworkShape, *, auxiliary: bool = True) -> None:
         super().__init__()
         require_complete(genotype, "the network")
@@ -72,7 +80,7 @@ class Network(nn.Module):
         self.drop_path = DropPath()
         self.stems = nn.ModuleList(sequential(stem) for stem in skeleton.stems)
         self.cells = nn.ModuleList(
-            EvaluationCell(genotype.cells[stage.kind], stage, space, self.drop_path) for stage in skeleton.cells
+            self.cell(genotype.cells[stage.kind], stage, space, self.drop_path) for stage in skeleton.cells
         )
         self.auxiliary = sequential(skeleton.auxiliary.layers) if skeleton.auxiliary else None
         self.auxiliary_after = skeleton.auxiliary.after if skeleton.auxiliary else -1
@@ -80,12 +88,17 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         """Images (N, C, H, W) to logits (N, classes), and those of the auxiliary head while training, else None."""
-        before_last = last = self.stems[0](images)
+        before_last = last = self._stem(self.stems[0], images)
         for stem in self.stems[1:]:
-            before_last, last = last, stem(last)
+            before_last, last = last, self._stem(stem, last)
         auxiliary = None
         for index, cell in enumerate(self.cells):
             before_last, last = last, cell(before_last, last)
             if self.training and self.auxiliary is not None and index == self.auxiliary_after:
                 auxiliary = self.auxiliary(last)
         return self.classifier(last), auxiliary
+
+    def _stem(self, stem: nn.Module, x: Tensor) -> Tensor:
+        """The output of a stem."""
+        output: Tensor = stem(x)
+        return output

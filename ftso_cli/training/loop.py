@@ -13,12 +13,15 @@ from ftso_cli.data import Augmentation, Batches, ImageData
 from ftso_cli.errors import RunError, TrainingError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.network import Network
+from ftso_cli.nn.fused import network_class
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import Config, Run, read_tensors, write_tensors
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
 Row = dict[str, float | int]
+
+FUSED_OPTIMIZER = ("cpu", "cuda", "mps")
+"""Devices on which PyTorch updates all parameters by one kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +57,16 @@ class Trainer:
         self.run = run
         self.device = torch.device(config.device)
         with seeded(config.seed):
-            network = Network(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
+            network = network_class(self.device)(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator = self.drop_path_draws
         self.optimizer = torch.optim.SGD(
-            self.network.parameters(), lr=recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+            self.network.parameters(),
+            lr=recipe.rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=self.device.type in FUSED_OPTIMIZER,
         )
         augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
         everything = torch.arange(len(data.train))
@@ -142,7 +149,9 @@ class Trainer:
             self.network.load_state_dict(_under("network.", tensors))
             self.batches.restore(_under("batches.", tensors))
             for name, parameter in self._named():
-                self.optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"].to(self.device)
+                # The fused optimizer goes through memory without looking at the order of dimensions.
+                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
+                self.optimizer.state[parameter]["momentum_buffer"] = momentum
             self.drop_path_draws.set_state(tensors["drop_path"])
             self.rows = json.loads(about["rows"])
         except (KeyError, ValueError, RuntimeError, TypeError) as error:

@@ -1,0 +1,171 @@
+"""Training steps of a found network: plain, channels-last and fused, against what the machine could do.
+
+Plain is edge by edge, NCHW, with an optimizer that goes from tensor to tensor; channels-last has the order of pixels
+that CPUs like better; fused is what `ftso train` runs on a CPU. They take turns in one process. The limit is the time
+that the multiply-adds of a forward and a backward pass would take at the rate of a large matrix product. A table goes
+to stderr, one JSON line to stdout.
+
+    python benchmarks/training_step.py --repeats 9
+    python benchmarks/training_step.py --losses 50
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import torch
+from torch.nn import functional
+from torch.profiler import ProfilerActivity, profile
+
+from ftso_cli.cost.network import network_cost
+from ftso_cli.genotype import library
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.fused import FusedNetwork
+from ftso_cli.nn.network import Network
+from ftso_cli.spaces.darts import NetworkShape
+
+SHAPE = NetworkShape(channels=16, cells=8)
+SIZE = (32, 32)
+ENGINES = {
+    "plain": (Network, torch.contiguous_format, False),
+    "channels-last": (Network, torch.channels_last, True),
+    "fused": (FusedNetwork, torch.channels_last, True),
+}
+PARTS = {
+    "1x1 convolutions": ("mm", "addmm"),
+    "other convolutions": ("convolution",),
+    "batch norm": ("batch_norm", "sum", "addcmul"),
+    "ReLU": ("clamp_min", "threshold"),
+}
+
+Step = Callable[[], float]
+
+
+def build(engine: str, cell: str, batch_size: int) -> Step:
+    """A function that takes one training step on random images, the same for all engines, and gives the loss."""
+    kind, order, grouped = ENGINES[engine]
+    with seeded(0):
+        network = kind(library.load(cell), SHAPE).to(memory_format=order).train()
+        optimizer = torch.optim.SGD(
+            network.parameters(), 0.025, 0.9, weight_decay=3e-4, fused=grouped, foreach=None if grouped else False
+        )
+        batches = torch.randn(8, batch_size, SHAPE.image_channels, *SIZE)
+        labels = torch.randint(SHAPE.classes, (8, batch_size))
+    taken = 0
+
+    def step() -> float:
+        nonlocal taken
+        images, targets = batches[taken % 8].contiguous(memory_format=order), labels[taken % 8]
+        taken += 1
+        logits, auxiliary = network(images)
+        loss = functional.cross_entropy(logits, targets) + 0.4 * functional.cross_entropy(auxiliary, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0, foreach=grouped)
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def seconds(steps: dict[str, Step], repeats: int, clock: Callable[[], float]) -> dict[str, float]:
+    """The median seconds of a step of every engine, in turns."""
+    taken: dict[str, list[float]] = {engine: [] for engine in steps}
+    for turn in range(repeats + 1):
+        for engine, step in steps.items():
+            started = clock()
+            step()
+            if turn:
+                taken[engine].append(clock() - started)
+    return {engine: median(values) for engine, values in taken.items()}
+
+
+def parts(step: Step) -> dict[str, float]:
+    """Shares of a step's time, by what it was spent on."""
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        step()
+    spent: Counter[str] = Counter()
+    for event in profiled.key_averages():
+        matching = (part for part, names in PARTS.items() if any(f"::{name}" in event.key for name in names))
+        if "mkldnn_convolution" in event.key:
+            matching = iter(["other convolutions"])
+        spent[next(matching, "the rest")] += event.self_cpu_time_total
+    return {part: round(time_spent / spent.total(), 3) for part, time_spent in spent.most_common()}
+
+
+def limit(cell: str, batch_size: int, clock: Callable[[], float]) -> float:
+    """Seconds of a step if all its multiply-adds, three for each of a forward pass, ran like a large matrix product."""
+    cost = network_cost(library.load(cell), SHAPE, SIZE)
+    matrix, out, taken = torch.randn(1024, 1024), torch.empty(1024, 1024), []
+    for _ in range(20):
+        started = clock()
+        torch.mm(matrix, matrix, out=out)
+        taken.append(clock() - started)
+    return 3 * batch_size * (cost.macs + cost.auxiliary_macs) * min(taken) / 1024**3
+
+
+def peak(engine: str, batch_size: int) -> int:
+    """Peak memory in MB of a process of its own that takes two steps (Linux only)."""
+    command = [sys.executable, __file__, "--batch-size", str(batch_size), "--peak-of", engine]
+    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def drift(steps: dict[str, Step], count: int) -> dict[str, float]:
+    """The largest relative difference of each engine's losses from the plain ones, over so many steps."""
+    losses = {engine: [step() for _ in range(count)] for engine, step in steps.items()}
+    plain = losses.pop("plain")
+    return {engine: max(abs(a - b) / a for a, b in zip(plain, other, strict=True)) for engine, other in losses.items()}
+
+
+def main() -> None:
+    """Measures, prints a table and the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cell", default="ftso_wide_sep3", help="a published cell (default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--losses", type=int, metavar="STEPS", help="compare losses instead of times")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="seconds of the processor; for a busy machine, 1 thread"
+    )
+    parser.add_argument("--peak-of", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.peak_of:
+        step = build(options.peak_of, options.cell, options.batch_size)
+        step(), step()
+        # Not ru_maxrss, which a process inherits from the one that started it.
+        print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024)
+        return
+    steps = {engine: build(engine, options.cell, options.batch_size) for engine in ENGINES}
+    about = {"cell": options.cell, "batch_size": options.batch_size, "threads": torch.get_num_threads()}
+    if options.losses:
+        print(json.dumps({**about, "steps": options.losses, "largest_difference": drift(steps, options.losses)}))
+        return
+    clock = time.process_time if options.cpu_time else time.perf_counter
+    taken = seconds(steps, options.repeats, clock)
+    memory = {engine: peak(engine, options.batch_size) for engine in ENGINES}
+    least = limit(options.cell, options.batch_size, clock)
+    for engine, value in taken.items():
+        times, rate = taken["plain"] / value, options.batch_size / value
+        print(
+            f"{engine:<14}{value:8.3f} s{rate:8.0f} images/s{times:7.2f}x{value / least:7.1f} limits", file=sys.stderr
+        )
+    shares = parts(steps["fused"])
+    print("fused: " + ", ".join(f"{part} {share:.0%}" for part, share in shares.items()), file=sys.stderr)
+    found = {
+        "seconds": taken,
+        "ratio": taken["plain"] / taken["fused"],
+        "limit_seconds": least,
+        "parts": shares,
+        "peak_mb": memory,
+    }
+    print(json.dumps(about | found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""The fused network against the reference: the same outputs, gradients, running statistics and random draws."""
+
+import copy
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from ftso_cli.genotype import Cell, Edge, Genotype, library
+from ftso_cli.nn import fused_layers
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.fused import FusedNetwork, steps_of
+from ftso_cli.nn.network import Network
+from ftso_cli.spaces.darts import NetworkShape
+from tests.strategies import genotypes
+
+SMALL = NetworkShape(channels=4, cells=4, classes=3)
+
+
+def pair(genotype: Genotype, shape: NetworkShape = SMALL, dtype: torch.dtype = torch.float64) -> list[Network]:
+    """The reference and the fused network, with the same weights."""
+    made = []
+    for kind in (Network, FusedNetwork):
+        with seeded(0):
+            made.append(kind(genotype, shape).to(dtype).to(memory_format=torch.channels_last))
+    return made
+
+
+def step(network: Network, images: torch.Tensor, drop_path: float = 0.0) -> dict[str, torch.Tensor | None]:
+    """A forward and a backward pass: loss, gradients, and the running statistics afterwards."""
+    network.train()
+    network.drop_path.rate = drop_path
+    network.drop_path.generator = torch.Generator().manual_seed(1)
+    logits, auxiliary = network(images)
+    labels = torch.arange(len(images)) % 3
+    loss = functional.cross_entropy(logits, labels) + 0.4 * functional.cross_entropy(auxiliary, labels)
+    loss.backward()
+    gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
+    return {"loss": loss.detach()} | gradients | dict(network.named_buffers())
+
+
+def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0) -> None:
+    expected, found = (step(network, images, drop_path) for network in pair(genotype))
+    for name, value in expected.items():
+        if value is None:
+            assert found[name] is None, name
+        else:
+            torch.testing.assert_close(found[name], value, rtol=1e-9, atol=1e-9, msg=name)
+
+
+@given(
+    genotypes("complete", nodes=(1, 4), inputs=(1, 3), history=False),
+    st.tuples(st.integers(3, 10), st.integers(3, 10)),
+    st.sampled_from([0.0, 0.4]),
+)
+@settings(max_examples=25, deadline=None)
+def test_any_cell_has_the_losses_and_gradients_of_the_reference(
+    genotype: Genotype, size: tuple[int, int], drop_path: float
+) -> None:
+    images = torch.randn(4, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert_same(genotype, images, drop_path)
+
+
+@pytest.mark.parametrize("drop_path", [0.0, 0.4])
+@pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_deep_sep3", "darts_v2", "nasnet_a"])
+def test_blocks_of_samples_change_nothing(name: str, drop_path: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_layers, "BLOCK_NUMBERS", 700)
+    assert_same(library.load(name), torch.randn(5, 3, 8, 8, dtype=torch.float64), drop_path)
+
+
+def test_an_edge_into_a_node_that_nobody_reads_gets_no_gradient() -> None:
+    cell = Cell(
+        edges=tuple(Edge(source=s, target=t, op="sep_conv_3x3") for t, s in ((2, 0), (2, 1), (3, 0), (3, 2))),
+        concat=(2,),
+    )
+    genotype = library.load("ftso_wide_sep3").replace(cells={"normal": cell, "reduce": cell})
+    assert_same(genotype, torch.randn(4, 3, 8, 8, dtype=torch.float64))
+
+
+def test_weights_go_from_one_to_the_other_and_evaluate_alike() -> None:
+    reference, fused = pair(library.load("ftso_wide_sep3"))
+    step(fused, torch.randn(4, 3, 8, 8, dtype=torch.float64))
+    reference.load_state_dict(fused.state_dict())
+    images = torch.randn(3, 3, 8, 8, dtype=torch.float64)
+    assert torch.equal(reference.eval()(images)[0], fused.eval()(images)[0])
+
+
+def test_frozen_batch_norm_is_read_and_not_moved() -> None:
+    reference, fused = pair(library.load("darts_v2"))
+    images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
+    outputs = []
+    for network in (reference, fused):
+        network.train()
+        for module in network.cells.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.eval()
+        before = copy.deepcopy(dict(network.cells.named_buffers()))
+        outputs.append(network(images)[0])
+        assert all(torch.equal(before[name], buffer) for name, buffer in network.cells.named_buffers())
+    torch.testing.assert_close(*outputs, rtol=1e-9, atol=1e-9)
+
+
+def test_autocast_takes_the_reference_path() -> None:
+    reference, fused = pair(library.load("ftso_wide_sep3"), dtype=torch.float32)
+    images = torch.randn(4, 3, 8, 8)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(reference.train()(images)[0], fused.train()(images)[0])
+
+
+def test_separable_convolutions_are_fused_and_pools_are_not() -> None:
+    operators = FusedNetwork(library.load("darts_v2"), SMALL).cells[0].operators
+    names = [edge.op for edge in library.load("darts_v2").cells["normal"].kept]
+    found = {name: len(steps_of(operator)) for name, operator in zip(names, operators, strict=True)}
+    assert found == {"sep_conv_3x3": 2, "skip_connect": 0, "dil_conv_3x3": 1}
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_losses_stay_those_of_the_reference_over_fifty_steps(momentum: float | None) -> None:
+    """In double precision, where rounding has no time to grow."""
+    losses = []
+    images = torch.randn(50, 8, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for network in pair(library.load("ftso_wide_sep3"), NetworkShape(channels=4, cells=3, classes=3)):
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.momentum = momentum
+        optimizer = torch.optim.SGD(network.parameters(), 0.025, momentum=0.9, weight_decay=3e-4)
+        losses.append([])
+        for batch in images if momentum else images[:5]:
+            optimizer.zero_grad()
+            losses[-1].append(step(network, batch)["loss"].item())
+            optimizer.step()
+    assert losses[1] == pytest.approx(losses[0], rel=1e-9)
