@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ftso_cli.nn.batch_moments import keep_running
 from ftso_cli.nn.folded_algebra import CellAlgebra
 from ftso_cli.nn.folded_pointwise import Convolved, read
 from ftso_cli.nn.folded_strided import StridedReads, strided_reads
@@ -101,15 +102,12 @@ def normalised(
 
 @torch.no_grad()
 def _track(norms: Sequence[nn.BatchNorm2d], mean: Tensor, variance: Tensor, places: Tensor, pixels: int) -> None:
-    """Moves the running statistics of the norms; the running variance is the unbiased one, as in torch."""
+    """Moves the running statistics of the norms."""
     if pixels < 2:
         raise ValueError("batch norm needs more than one value per channel in training")
     widths = [norm.num_features for norm in norms]
-    unbiased = variance * (pixels / (pixels - 1))
     means, variances = (
-        torch.split(torch.empty_like(moment).index_copy_(0, places, moment), widths) for moment in (mean, unbiased)
+        torch.split(torch.empty_like(moment).index_copy_(0, places, moment), widths) for moment in (mean, variance)
     )
     for norm, new_mean, new_variance in zip(norms, means, variances, strict=True):
-        cast(Tensor, norm.running_mean).lerp_(new_mean, norm.momentum or 0.0)
-        cast(Tensor, norm.running_var).lerp_(new_variance, norm.momentum or 0.0)
-        cast(Tensor, norm.num_batches_tracked).add_(1)
+        keep_running(norm, new_mean, new_variance, pixels)

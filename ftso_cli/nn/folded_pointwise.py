@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ftso_cli.nn.batch_moments import moments
+
 BLOCK_BYTES = 1 << 23
 """What a block may take: the level-2 caches of two cores. Other devices take everything as one block."""
 
@@ -81,7 +83,7 @@ class _Read(torch.autograd.Function):
         transposed = kernel.t()
         for at, rows in enumerate(torch.split(y, mixing.step)):
             torch.mm(mixing.active(mixing.centred(at)), transposed, out=rows)
-        mean, variance = _moments(y)
+        mean, variance = moments(y)
         ctx.layout, ctx.count = layout, count
         ctx.save_for_backward(matrix, centre, y, mean, *tensors)
         return *torch.split(y, [len(kernel) for kernel in kernels], 1), mean, variance
@@ -242,15 +244,6 @@ class _Backward:
 
 def _split(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
     return torch.split(x, list(widths), 1)
-
-
-def _moments(y: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each column, in two passes."""
-    if y.device.type == "cpu" and len(y):
-        mean, variance = torch.batch_norm_update_stats(y, None, None, 0.0)
-    else:
-        variance, mean = torch.var_mean(y, 0, unbiased=False)
-    return mean, variance
 
 
 def _differentiable(

@@ -6,6 +6,7 @@ reference does. Parameters have the same names, so checkpoints and weights go ei
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +35,7 @@ class FusedCell(EvaluationCell):
     def _leaving(self, node: int, state: Tensor) -> dict[int, Scaled]:
         """The outputs of all edges that leave a node, by the position of the edge."""
         leaving = [at for at, edge in enumerate(self.edges) if edge.source == node]
-        chains = {at: steps for at in leaving if (steps := steps_of(self.operators[at]))}
+        chains = {at: self._chains[at] for at in leaving if self._chains[at]}
         outputs = {at: _unfused(self.operators[at], state) for at in leaving if at not in chains}
         # Edges into a node that nobody reads must not get a gradient of zero, which weight decay would act on.
         for group in (set(chains) & self._read, set(chains) - self._read):
@@ -43,7 +44,12 @@ class FusedCell(EvaluationCell):
                 outputs[at] = _chain(first, chains[at][1:])
         return outputs
 
-    @property
+    @cached_property
+    def _chains(self) -> list[list[Step]]:
+        """The fused steps of each operator; none of one that has other layers too."""
+        return [steps_of(operator) for operator in self.operators]
+
+    @cached_property
     def _read(self) -> set[int]:
         """The positions of the edges that the output of the cell depends on."""
         nodes = set(self.concat)

@@ -9,13 +9,14 @@ Feature maps are (N, C, H, W) in channels-last order, so that their pixels are t
 """
 
 from collections.abc import Iterator, Sequence
-from math import gcd
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from ftso_cli.nn.batch_moments import keep_running, moments
 
 BLOCK_NUMBERS = 1 << 19
 """Numbers of a map in a block, for each thread. A convolution takes 30 µs to start: smaller blocks cost more."""
@@ -212,7 +213,7 @@ class _Norm(NamedTuple):
         """That of the batch; the running statistics of `norm` move on."""
         mean, variance = moments(_rows(y))
         count = y.numel() // y.shape[1]
-        _keep_running(norm, mean, variance, count)
+        keep_running(norm, mean, variance, count)
         inverse = (variance + norm.eps).rsqrt_()
         scale = norm.weight * inverse
         return cls(count, mean, inverse, scale, torch.addcmul(norm.bias, mean, scale, value=-1))
@@ -231,29 +232,6 @@ class _Norm(NamedTuple):
     def in_front(self, g: Tensor, y: Tensor, affine: _Affine) -> Tensor:
         """The gradient of y as rows, from that of z."""
         return torch.addcmul(affine.offset, _rows(y), affine.slope).addcmul_(_rows(g), self.scale)
-
-
-def moments(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each column of (R, C), in two passes."""
-    channels = rows.shape[1]
-    # Where channels are few, several rows are read as one, which fills the processor's vectors.
-    fold = gcd(len(rows), max(1, 64 // channels))
-    mean, variance = torch.batch_norm_update_stats(rows.reshape(-1, fold * channels), None, None, 0.0)
-    if fold > 1:
-        means = mean.view(fold, channels)
-        mean = means.mean(0)
-        variance = variance.view(fold, channels).mean(0) + (means - mean).square_().mean(0)
-    return mean, variance
-
-
-def _keep_running(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int) -> None:
-    """Moves the running statistics as `nn.BatchNorm2d` does: the variance there is the unbiased one."""
-    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
-        return
-    norm.num_batches_tracked.add_(1)
-    share = 1 / norm.num_batches_tracked.item() if norm.momentum is None else norm.momentum
-    norm.running_mean.lerp_(mean, share)
-    norm.running_var.lerp_(variance * (count / max(count - 1, 1)), share)
 
 
 def _parts(tensors: Sequence[Any], count: int) -> list[Sequence[Any]]:
