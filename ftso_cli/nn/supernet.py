@@ -38,6 +38,10 @@ class Wiring:
         starts = [at for at, target in enumerate(targets) if at == 0 or targets[at - 1] != target]
         return tuple((targets[start], slice(start, end)) for start, end in pairwise([*starts, len(targets)]))
 
+    def shares(self, beta: Tensor) -> Tensor:
+        """softmax(β) over the edges into each node, (edges)."""
+        return torch.cat([beta[positions].softmax(0) for _, positions in self.nodes])
+
 
 def complete_wiring(nodes: int, inputs: int = 2) -> Wiring:
     """Every node reads every earlier one: Algorithm 1, line 1."""
@@ -168,8 +172,7 @@ class SuperNet(nn.Module):
 
     def edge_weights(self, kind: str) -> Tensor:
         """softmax(β) over the edges into each node, (edges)."""
-        beta: Tensor = self.beta[kind]
-        return torch.cat([beta[positions].softmax(0) for _, positions in self.wirings[kind].nodes])
+        return self.wirings[kind].shares(self.beta[kind])
 
     def candidate_weights(self, kind: str) -> Tensor:
         """softmax(α) over the candidates of each edge, (edges, candidates)."""

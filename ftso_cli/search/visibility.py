@@ -7,12 +7,13 @@ the cell's derivative by β, taken at random images, weights and β, says how mu
 
 import copy
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.supernet import SearchCell, SuperNet, Wiring
+from ftso_cli.nn.supernet import SearchCell, SuperNet
 
 TOLERANCE = 1e-9
 """A singular value below this share of the largest is zero, in double precision."""
@@ -29,11 +30,6 @@ class Visibility:
     freedom: int
     visible: int
 
-    def __str__(self) -> str:
-        return (
-            f"in the {self.kind} cell, {self.visible} of the {self.freedom} degrees of freedom of β change its output"
-        )
-
 
 def visibility(net: SuperNet) -> list[Visibility]:
     """How much of the topology the super-net's cells can see, for each kind; the net and torch's generator stay as is.
@@ -47,7 +43,7 @@ def visibility(net: SuperNet) -> list[Visibility]:
 def _of_kind(net: SuperNet, kind: str) -> Visibility:
     wiring = net.wirings[kind]
     beta = torch.randn(len(wiring.edges), dtype=torch.float64, requires_grad=True)
-    slopes = torch.cat([_slopes(cell, wiring, len(net.ops), beta) for cell in _different(net, kind)])
+    slopes = torch.cat([_slopes(cell, len(net.ops), beta) for cell in _different(net, kind)])
     values = torch.linalg.svdvals(slopes)
     visible = int((values > TOLERANCE * values[0].clamp_min(1)).sum())
     return Visibility(kind=kind, freedom=len(wiring.edges) - len(wiring.nodes), visible=visible)
@@ -55,31 +51,15 @@ def _of_kind(net: SuperNet, kind: str) -> Visibility:
 
 def _different(net: SuperNet, kind: str) -> list[SearchCell]:
     """A cell of each width: the others see the same."""
-    cells = [
-        cell for cell, its in zip(net.cells, net.kinds, strict=True) if its == kind and isinstance(cell, SearchCell)
-    ]
+    cells = [cast(SearchCell, cell) for cell, its in zip(net.cells, net.kinds, strict=True) if its == kind]
     return list({cell.stage.channels: cell for cell in cells}.values())
 
 
-def _slopes(cell: SearchCell, wiring: Wiring, ops: int, beta: Tensor) -> Tensor:
+def _slopes(cell: SearchCell, ops: int, beta: Tensor) -> Tensor:
     """The derivatives by β, (edges, edges), of as many random sums over the output as there are edges."""
     twin = copy.deepcopy(cell).double().train()
     alpha = torch.full((len(beta), ops), 1 / ops, dtype=torch.float64)
-    weights = torch.cat([beta[positions].softmax(0) for _, positions in wiring.nodes])
     inputs = [torch.randn(2, cell.stage.channels, SIDE, SIDE, dtype=torch.float64) for _ in cell.preprocess]
-    output = twin.mixed(inputs, alpha, weights)
+    output = twin.mixed(inputs, alpha, cell.wiring.shares(beta))
     sums = [(output * torch.randn_like(output)).sum() for _ in range(len(beta))]
     return torch.stack([torch.autograd.grad(each, beta, retain_graph=True)[0] for each in sums])
-
-
-def blind_spots(net: SuperNet) -> list[str]:
-    """What the search should say: one sentence for each kind of cell that the operators can't see as a whole."""
-    notes = []
-    for found in visibility(net):
-        if found.visible < found.freedom:
-            ops = ", ".join(net.ops)
-            notes.append(f"{found} with {ops}: edges are drawn by lot where it doesn't; {ADVICE}")
-    return notes
-
-
-ADVICE = "use --partial 4, whose shuffle tells nodes apart, or an operator that changes the map, --op max_pool_3x3"
