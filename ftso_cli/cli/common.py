@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from ftso_cli import __version__
 from ftso_cli.errors import FileError, FtsoError, GenotypeError, RunError, SettingsError, short
 from ftso_cli.genotype import Genotype, Step, Times, library
+from ftso_cli.genotype.schema import MOST_SEEDS
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
@@ -117,10 +118,6 @@ def seeds_of(text: str) -> tuple[int, ...]:
     if len(set(seeds)) < len(seeds) or len(seeds) > MOST_SEEDS:
         raise SettingsError(f"--seeds {short(text)} has a seed twice, or more than {MOST_SEEDS}")
     return tuple(seeds)
-
-
-MOST_SEEDS = 4096
-"""What a genotype file takes."""
 
 
 @contextmanager

@@ -94,8 +94,8 @@ def _between(genotypes: Sequence[Genotype], cells: Sequence[str]) -> dict[str, A
     }
 
 
-def _nodes(genotype: Genotype) -> dict[str, set[int]]:
-    return {kind: {edge.target for edge in cell.edges} for kind, cell in genotype.cells.items()}
+def _nodes(genotype: Genotype) -> dict[str, tuple[int, ...]]:
+    return {kind: cell.targets for kind, cell in genotype.cells.items()}
 
 
 def _shared_seeds(genotypes: Sequence[Genotype], cells: Sequence[str]) -> list[str]:

@@ -29,9 +29,8 @@ def chance(cell: Cell, keep: int) -> float:
 
     A node that keeps k of m earlier nodes shares k² / m of them with another draw: (Σ k² / m) / (Σ k) over the nodes.
     """
-    inputs = [node for node, _ in _nodes(cell)]
-    kept = [min(keep, count) for count in inputs]
-    return sum(k * k / m for k, m in zip(kept, inputs, strict=True)) / sum(kept)
+    kept = [min(keep, node) for node in cell.targets]
+    return sum(k * k / m for k, m in zip(kept, cell.targets, strict=True)) / sum(kept)
 
 
 def common_share(one: Wiring, other: Wiring) -> float:
@@ -60,10 +59,10 @@ def margin(edge: Edge, cell: Cell, keep: int) -> float | None:
     """By how many standard errors over the seeds a kept edge beats the strongest one left out at its node.
 
     For an edge that is left out: how far it is from the weakest one kept, below 0. None where the node keeps all its
-    edges, or there are fewer than two seeds. The edge it is compared with is the best of several, so a random wiring
-    has a margin above 0 too: about 1 in the mean.
+    edges, or there are fewer than two seeds. A kept edge was chosen for being before its rival, so scores of noise have
+    margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `FOUND` or more for 4 % of the kept edges.
     """
-    ranked = sorted((other for other in cell.edges if other.target == edge.target), key=_rank)
+    ranked = cell.ranked(edge.target)
     if len(ranked) <= keep or len(edge.scores or ()) < 2:
         return None
     rival = ranked[keep] if edge in ranked[:keep] else ranked[keep - 1]
@@ -107,23 +106,11 @@ def _with_margins(cell: Cell, keep: int) -> Cell:
     return Cell(edges=tuple(edges), concat=cell.concat)
 
 
-def _nodes(cell: Cell) -> Iterator[tuple[int, list[Edge]]]:
-    for node in sorted({edge.target for edge in cell.edges}):
-        yield node, [edge for edge in cell.edges if edge.target == node]
-
-
-def _rank(edge: Edge) -> tuple[float, int]:
-    """Strongest first, of equals the earlier source first, as pruning has it."""
-    return -(edge.strength or 0.0), edge.source
-
-
 def _kept_by(cell: Cell, keep: int, seeds: Sequence[int]) -> Wiring:
     """The wiring that an ensemble of these of the cell's seeds keeps."""
-    kept: set[tuple[int, int]] = set()
-    for node, edges in _nodes(cell):
-        ranked = sorted(edges, key=lambda edge: (-fmean((edge.scores or ())[at] for at in seeds), edge.source))
-        kept |= {(edge.source, node) for edge in ranked[:keep]}
-    return frozenset(kept)
+    edges = (edge.model_copy(update={"scores": tuple((edge.scores or ())[at] for at in seeds)}) for edge in cell.edges)
+    part = cell.model_copy(update={"edges": tuple(edges)})
+    return frozenset((edge.source, node) for node in part.targets for edge in part.ranked(node)[:keep])
 
 
 def _pairs(seeds: int, size: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:

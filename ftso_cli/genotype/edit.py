@@ -67,19 +67,15 @@ def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[T
 
 def _prune_cell(kind: str, cell: Cell, keep: int, ties: list[Tie]) -> Cell:
     edges: list[Edge] = []
-    for node in sorted({edge.target for edge in cell.edges}):
-        ranked = [edge for edge in cell.edges if edge.target == node]
-        ranked.sort(key=lambda edge: (-_strength(kind, edge), edge.source))
+    for edge in cell.edges:
+        if edge.strength is None:
+            raise GenotypeError(f"cells.{kind}: edge {edge} has no β to rank by; search the topology first")
+    for node in cell.targets:
+        ranked = cell.ranked(node)
         edges += [edge.model_copy(update={"kept": rank < keep}) for rank, edge in enumerate(ranked)]
         if len(ranked) > keep and ranked[keep - 1].strength == ranked[keep].strength:
             ties.append(_tie(kind, node, ranked, keep))
     return Cell(edges=tuple(edges), concat=cell.concat)
-
-
-def _strength(kind: str, edge: Edge) -> float:
-    if edge.strength is None:
-        raise GenotypeError(f"cells.{kind}: edge {edge} has no β to rank by; search the topology first")
-    return edge.strength
 
 
 def _tie(kind: str, node: int, ranked: list[Edge], keep: int) -> Tie:

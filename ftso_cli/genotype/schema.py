@@ -15,6 +15,12 @@ from ftso_cli.spaces import SPACES, Space, operator
 
 FORMAT: Literal["ftso-genotype/1"] = "ftso-genotype/1"
 
+Rank = Literal["beta", "gradient"]
+"""What an ensemble ranks edges by: β at the end, or minus the mean gradient on it."""
+
+MOST_SEEDS = 4096
+"""Seeds that an ensemble may have."""
+
 Stage = Literal["searched", "pruned", "complete"]
 
 Node = Annotated[int, Field(ge=0, lt=64)]
@@ -50,7 +56,7 @@ class Edge(Model):
     beta: float | None = Field(default=None, description="Topology search: the edge's parameter, before the softmax.")
     alpha: dict[Name, float] | None = Field(default=None, description="The candidates' parameters, before the softmax.")
     scores: tuple[float, ...] | None = Field(
-        default=None, max_length=4096, description="Ensemble: what each seed found the edge to be worth."
+        default=None, max_length=MOST_SEEDS, description="Ensemble: what each seed found the edge to be worth."
     )
     z: float | None = Field(
         default=None,
@@ -97,6 +103,16 @@ class Cell(Model):
         """The intermediate nodes that kept edges lead into, in order."""
         return tuple(sorted({edge.target for edge in self.kept}))
 
+    @property
+    def targets(self) -> tuple[int, ...]:
+        """The nodes that edges lead into, pruned ones included, in order."""
+        return tuple(sorted({edge.target for edge in self.edges}))
+
+    def ranked(self, node: int) -> list[Edge]:
+        """All edges into `node`, strongest first; of equals, the earlier source first."""
+        into = [edge for edge in self.edges if edge.target == node]
+        return sorted(into, key=lambda edge: (-(edge.strength or 0.0), edge.source))
+
     def inputs_of(self, node: int) -> tuple[Edge, ...]:
         """The kept edges into `node`."""
         return tuple(edge for edge in self.kept if edge.target == node)
@@ -112,8 +128,8 @@ class Agreement(Model):
 class Ensemble(Model):
     """A topology search from many seeds: what ranked the edges, and how far its halves agree, for each cell."""
 
-    rank: Literal["beta", "gradient"]
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=4096)
+    rank: Rank
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=MOST_SEEDS)
     agreement: dict[Name, Agreement] = {}
 
 

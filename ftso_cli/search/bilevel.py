@@ -72,6 +72,11 @@ class Bilevel:
         """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it."""
         return self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
 
+    def scores(self, kind: str) -> list[float]:
+        """What the search found each edge of the cells of `kind` to be worth: β."""
+        scores: list[float] = self.net.beta[kind].tolist()
+        return scores
+
     def weight_rate(self, epoch: int) -> float:
         """The cosine from the full rate in epoch 0 towards 0 behind the last epoch (Table 4)."""
         epochs = math.ceil(self.iterations / self.weight_batches.steps_per_epoch)

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
 from statistics import fmean
 
 import torch
@@ -11,8 +12,8 @@ from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.agreement import assessed
-from ftso_cli.genotype.schema import Ensemble
-from ftso_cli.search.bilevel import Bilevel, GradientRanking, Progress
+from ftso_cli.genotype.schema import Ensemble, Rank
+from ftso_cli.search.bilevel import Bilevel, Progress
 from ftso_cli.search.phases import topology_member, weighed
 from ftso_cli.search.settings import TopologySettings
 from ftso_cli.spaces import DARTS
@@ -56,16 +57,7 @@ def _run(members: Sequence[Bilevel], workers: int, on_iteration: Callable[[Progr
             raise _StoppedError
         with lock:
             done += 1
-            every = len(members) * progress.iterations
-            on_iteration(
-                Progress(
-                    iteration=done,
-                    iterations=every,
-                    epoch=progress.epoch,
-                    arch_loss=progress.arch_loss,
-                    weight_loss=progress.weight_loss,
-                )
-            )
+            on_iteration(replace(progress, iteration=done, iterations=len(members) * progress.iterations))
 
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -84,25 +76,21 @@ def _joined(members: Sequence[Bilevel], settings: TopologySettings, seeds: Seque
     """The mean of the members, edge by edge, with what each of them says."""
     each = [weighed(member.net.cpu(), settings) for member in members]
     cells = {
-        kind: _mean_cell([genotype.cells[kind] for genotype in each], [_scores(member, kind) for member in members])
+        kind: _mean_cell(
+            [genotype.cells[kind] for genotype in each], [member.scores(kind) for member in members], settings.rank
+        )
         for kind in DARTS.kinds
     }
     ensemble = Ensemble(rank=settings.rank, seeds=tuple(seeds))
     return assessed(each[0].replace(cells=cells, ensemble=ensemble), DARTS.keep)
 
 
-def _scores(member: Bilevel, kind: str) -> list[float] | None:
-    return member.scores(kind) if isinstance(member, GradientRanking) else None
-
-
-def _mean_cell(cells: Sequence[Cell], scores: Sequence[list[float] | None]) -> Cell:
-    """The cell whose edges have the means of α and β; their scores are β where nothing else was measured."""
+def _mean_cell(cells: Sequence[Cell], scores: Sequence[list[float]], rank: Rank) -> Cell:
+    """The cell whose edges have the mean α and all scores, and the mean β where that is what ranks them."""
     edges = []
-    for at, alike in enumerate(zip(*(cell.edges for cell in cells), strict=True)):
-        betas = [edge.beta or 0.0 for edge in alike]
+    for own, *alike in zip(zip(*scores, strict=True), *(cell.edges for cell in cells), strict=True):
         alphas = [edge.alpha for edge in alike if edge.alpha]
         alpha = {op: fmean(each[op] for each in alphas) for op in alphas[0]} if alphas else None
-        own = tuple(beta if score is None else score[at] for beta, score in zip(betas, scores, strict=True))
-        update = {"beta": fmean(betas) if scores[0] is None else None, "alpha": alpha, "scores": own}
+        update = {"beta": fmean(own) if rank == "beta" else None, "alpha": alpha, "scores": own}
         edges.append(alike[0].model_copy(update=update))
     return Cell(edges=tuple(edges), concat=cells[0].concat)

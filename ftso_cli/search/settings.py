@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
+from ftso_cli.genotype.schema import Rank
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.operators import FOLDABLE
 
@@ -75,7 +76,7 @@ class TopologySettings(SearchSettings):
     engine: Literal["auto", "general", "folded"] = "auto"
     """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
 
-    rank: Literal["beta", "gradient"] = "beta"
+    rank: Rank = "beta"
     """What edges are ranked by. beta: β at the end, as in the paper. gradient, ours: the mean of minus the gradient on
     β over all iterations, with β held at 0 so that no edge gets ahead by its first steps."""
 
