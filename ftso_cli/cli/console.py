@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -19,6 +19,16 @@ def out() -> Console:
 def say(text: str = "") -> None:
     """A line of result on stdout, as it is."""
     out().print(plain(text))
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> list[str]:
+    """The rows as lines of columns with `gap` between them, each column to the left or to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = [f"{text:{'<' if flush else '>'}{width}}" for text, width, flush in zip(row, widths, left, strict=True)]
+        lines.append(gap.join(cells).rstrip())
+    return lines
 
 
 def show(renderable: Any) -> None:

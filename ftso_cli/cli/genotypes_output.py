@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.cli.console import note, say
+from ftso_cli.cli.console import aligned, note, say
 from ftso_cli.cost.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
@@ -193,12 +193,8 @@ def _fitting(widths: Mapping[str, int], wanted: str, width: int) -> list[str]:
 
 def _print(columns: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
     """Columns of text side by side, with a line under the two of the heading."""
-    widths = [max(map(len, column)) for column in columns]
-    lines: list[str] = []
-    for row in zip(*columns, strict=True):
-        cells = [f"{text:{'<' if flush else '>'}{width}}" for text, width, flush in zip(row, widths, left, strict=True)]
-        lines.append(" ".join(cells).rstrip())
-    lines.insert(2, "─" * (sum(widths) + len(widths) - 1))
+    lines = aligned(list(zip(*columns, strict=True)), left, " ")
+    lines.insert(2, "─" * (sum(max(map(len, column)) for column in columns) + len(columns) - 1))
     say("\n".join(lines))
 
 

@@ -12,7 +12,7 @@ import typer
 from ftso_cli.benchmarks.nats import CELLS, Entry, Table
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.cli import common
-from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.console import aligned, next_step, note, print_json, say
 from ftso_cli.cost.conventions import multiply_adds
 from ftso_cli.cost.network import network_cost
 from ftso_cli.errors import GenotypeError
@@ -153,7 +153,5 @@ def _report_space(table: Table, path: Path, as_json: bool) -> None:
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
     """Columns side by side, all but the first to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for first, *others in rows:
-        cells = [f"{text:>{width}}" for text, width in zip(others, widths[1:], strict=True)]
-        say("  ".join([f"{first:<{widths[0]}}", *cells]).rstrip())
+    for line in aligned(rows, [True] + [False] * (len(rows[0]) - 1), "  "):
+        say(line)
