@@ -1,9 +1,9 @@
 """Training steps of a found network: plain, channels-last and fused, against what the machine could do.
 
 Plain is edge by edge, NCHW, with an optimizer that goes from tensor to tensor; channels-last has the order of pixels
-that CPUs like better; fused is what `ftso train` runs on a CPU. They take turns in one process. The limit is the time
-that the multiply-adds of a forward and a backward pass would take at the rate of a large matrix product. A table goes
-to stderr, one JSON line to stdout.
+that CPUs like better; fused is what `ftso train` runs on a CPU, from 32 pixels on. They take turns in one process. The
+limit is the time that the multiply-adds of a forward and a backward pass would take at the rate of a large matrix
+product. A table goes to stderr, one JSON line to stdout.
 
     python benchmarks/training_step.py --repeats 9
     python benchmarks/training_step.py --losses 50

@@ -14,6 +14,9 @@ from torch import Tensor, nn
 from ftso_cli.nn.fused_layers import Scaled, Step, add_up, convolve, normalise
 from ftso_cli.nn.network import EvaluationCell, Network
 
+WORTH_FUSING = 32
+"""Pixels of an image's side; on smaller images starting the operations takes longer than what fusing saves."""
+
 
 class FusedCell(EvaluationCell):
     """A cell whose edges run together by the node that they leave, while it trains in single or double precision."""
@@ -68,9 +71,12 @@ class FusedNetwork(Network):
         return _alone(stem, x) if _applies(stem, x) else super()._stem(stem, x)
 
 
-def network_class(device: torch.device) -> type[Network]:
-    """The faster of both on a device. GPUs have kernels of their own, which fusing in Python would only slow down."""
-    return FusedNetwork if device.type == "cpu" else Network
+def network_class(device: torch.device, image_size: tuple[int, int]) -> type[Network]:
+    """The faster of both on a device, for images of (height, width) pixels; `docs/performance.md` has the figures.
+
+    GPUs have kernels of their own, which fusing in Python would only slow down, and so are small maps on a CPU.
+    """
+    return FusedNetwork if device.type == "cpu" and min(image_size) >= WORTH_FUSING else Network
 
 
 def steps_of(operator: nn.Module) -> list[Step]:

@@ -57,7 +57,8 @@ class Trainer:
         self.run = run
         self.device = torch.device(config.device)
         with seeded(config.seed):
-            network = network_class(self.device)(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
+            kind = network_class(self.device, config.image_size)
+            network = kind(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator = self.drop_path_draws

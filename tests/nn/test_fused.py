@@ -11,7 +11,7 @@ from torch.nn import functional
 from ftso_cli.genotype import Cell, Edge, Genotype, library
 from ftso_cli.nn import fused_layers
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.fused import FusedNetwork, steps_of
+from ftso_cli.nn.fused import FusedNetwork, network_class, steps_of
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
 from tests.strategies import genotypes
@@ -132,3 +132,10 @@ def test_losses_stay_those_of_the_reference_over_fifty_steps(momentum: float | N
             losses[-1].append(step(network, batch)["loss"].item())
             optimizer.step()
     assert losses[1] == pytest.approx(losses[0], rel=1e-9)
+
+
+def test_small_images_and_other_devices_keep_the_reference() -> None:
+    cpu = torch.device("cpu")
+    assert network_class(cpu, (32, 32)) is FusedNetwork
+    assert network_class(cpu, (8, 8)) is network_class(cpu, (64, 28)) is Network
+    assert network_class(torch.device("cuda"), (32, 32)) is Network
