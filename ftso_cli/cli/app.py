@@ -15,6 +15,7 @@ COMMANDS = {
     "prune": Entry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
     "assign-ops": Entry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
     "search-ops": Entry("ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2)."),
+    "search": Entry("ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search."),
     "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch."),
     "evaluate": Entry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
     "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),

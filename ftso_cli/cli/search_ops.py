@@ -1,6 +1,5 @@
 """`ftso search-ops`: the second phase of FTSO, by gradient."""
 
-from collections import Counter
 from typing import Annotated
 
 import typer
@@ -82,7 +81,6 @@ def search_ops(
         from ftso_cli import drawing
 
         show(drawing.text(genotype))
-        counts = Counter(edge.op for found in genotype.cells.values() for edge in found.kept)
-        say("operators: " + ", ".join(f"{count} × {op}" for op, count in counts.most_common()))
+        say(searching.counted(genotype))
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso draw {request.output}")

@@ -2,14 +2,12 @@
 
 from collections.abc import Callable
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
-from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.search.settings import TOPOLOGY, TopologySettings
 
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
     from ftso_cli.search.bilevel import Progress
-
-DEFAULT_OUTPUT = Path("cell.json")
 
 
 class Rank(StrEnum):
@@ -41,10 +37,7 @@ def search_topology(
     data: common.DataOption = common.DEFAULT_DATA,
     iters: searching.ItersOption = None,
     epochs: Annotated[int | None, searching.epochs_option(TOPOLOGY.epochs)] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="The genotype file.", show_default=str(DEFAULT_OUTPUT)),
-    ] = None,
+    output: searching.NewFileOption = None,
     op: Annotated[
         list[str] | None,
         typer.Option(
@@ -121,7 +114,7 @@ def search_topology(
         settings=settings,
         seed=seed if members is None else None,
         device=device,
-        output=_new(output),
+        output=searching.new_file(output),
     )
     from ftso_cli.search import ensemble, phases
 
@@ -162,12 +155,3 @@ def _comment(wiring: Genotype) -> None:
     say(f"found {found} of the {chosen} edges that there was a choice for; the others were drawn by lot")
     if 2 * found < chosen:
         warn("this wiring is hardly better than a draw; more --seeds may tell edges apart (ftso stability)")
-
-
-def _new(output: Path | None) -> Path:
-    """The file to write; a default is never written over, for a search may have taken hours."""
-    if output is None and DEFAULT_OUTPUT.exists():
-        raise FileError(
-            f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
-        )
-    return output or DEFAULT_OUTPUT

@@ -1,5 +1,6 @@
-"""What `search-topology` and `search-ops` share: options, the run with its progress bar, the record of it."""
+"""What the commands that search share: options, the run with its progress bar, the record of it."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
+from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, Step, storage
 from ftso_cli.search.settings import SearchSettings
 
@@ -31,6 +33,25 @@ WeightRateOption = Annotated[
     float, typer.Option(min=0, help="Learning rate of the weights; falls to 0 along a cosine over the epochs.")
 ]
 ArchRateOption = Annotated[float, typer.Option(min=0, help="Learning rate of α and β.")]
+
+
+WARMUP = "Share of the search, 0 to 1, in which only weights learn and α and β are held."
+WarmupOption = Annotated[float, typer.Option(min=0, help=WARMUP)]
+
+DEFAULT_OUTPUT = Path("cell.json")
+NewFileOption = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="The genotype file.", show_default=str(DEFAULT_OUTPUT)),
+]
+
+
+def new_file(output: Path | None) -> Path:
+    """The file to write; a default is never written over, for a search may have taken hours."""
+    if output is None and DEFAULT_OUTPUT.exists():
+        raise FileError(
+            f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
+        )
+    return output or DEFAULT_OUTPUT
 
 
 def epochs_option(default: int) -> Any:
@@ -69,8 +90,8 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
     device = choose_device(request.device)
     watch.lap("start")
     images = open_images(request.data, image_size=request.image_size)
-    if request.settings.iters is None:
-        # An epoch needs them all; a few iterations read only what they need.
+    if request.settings.takes_all_images:
+        # A few iterations read only what they need, and so does a search on a share of the images.
         with bar("read images", "image") as progress:
             images.train.load_all(progress.update)
     watch.lap("data")
@@ -78,8 +99,11 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
     with bar(request.command, "it") as progress:
 
         def on_iteration(state: "Progress") -> None:
-            losses.update(arch_loss=state.arch_loss, weight_loss=state.weight_loss)
-            figures = f"loss {state.weight_loss:.3f}, held-out {state.arch_loss:.3f}"
+            losses["weight_loss"] = state.weight_loss
+            figures = f"loss {state.weight_loss:.3f}, warm-up"
+            if state.arch_loss is not None:
+                losses["arch_loss"] = state.arch_loss
+                figures = f"loss {state.weight_loss:.3f}, held-out {state.arch_loss:.3f}"
             progress.update(state.iteration, state.iterations, figures)
 
         genotype = search(images, device, on_iteration)
@@ -97,6 +121,12 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
     facts: dict[str, Any] = {"file": str(request.output), "data": images.name, "device": device.type}
     facts |= {} if request.seed is None else {"seed": request.seed}
     return genotype, facts | losses | {"seconds": watch.seconds}
+
+
+def counted(genotype: Genotype) -> str:
+    """How many edges carry which operator, on one line."""
+    counts = Counter(edge.op for cell in genotype.cells.values() for edge in cell.kept)
+    return "operators: " + ", ".join(f"{count} × {op}" for op, count in counts.most_common())
 
 
 def seconds(watch: common.Stopwatch) -> str:

@@ -127,7 +127,8 @@ class SearchCell(nn.Module):
 class SuperNet(nn.Module):
     """Stem, search cells and classifier, with the architecture parameters α and β that all cells of a kind share.
 
-    `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). With one candidate there is no α.
+    `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). With one candidate there is no α, and without
+    `weigh_edges` no β: a node then adds up its edges as they are (DARTS).
     Both are parameters of the module, so that every checkpoint holds them.
     """
 
@@ -139,6 +140,7 @@ class SuperNet(nn.Module):
         shape: NetworkShape,
         *,
         partial: int = 4,
+        weigh_edges: bool = True,
     ) -> None:
         super().__init__()
         if shape.channels % partial:
@@ -153,7 +155,9 @@ class SuperNet(nn.Module):
             SearchCell(wirings[stage.kind], stage, space, ops, partial) for stage in skeleton.cells
         )
         self.classifier = sequential(skeleton.classifier)
-        self.beta = nn.ParameterDict({kind: _start(len(wiring.edges)) for kind, wiring in wirings.items()})
+        self.beta = nn.ParameterDict(
+            {kind: _start(len(wiring.edges)) for kind, wiring in wirings.items()} if weigh_edges else {}
+        )
         self.alpha = nn.ParameterDict(
             {kind: _start(len(wiring.edges), len(ops)) for kind, wiring in wirings.items()} if len(ops) > 1 else {}
         )
@@ -171,16 +175,21 @@ class SuperNet(nn.Module):
         return logits
 
     def edge_weights(self, kind: str) -> Tensor:
-        """softmax(β) over the edges into each node, (edges)."""
-        return self.wirings[kind].shares(self.beta[kind])
+        """softmax(β) over the edges into each node, (edges); ones where there is no β."""
+        if kind in self.beta:
+            return self.wirings[kind].shares(self.beta[kind])
+        return self._ones(len(self.wirings[kind].edges))
 
     def candidate_weights(self, kind: str) -> Tensor:
         """softmax(α) over the candidates of each edge, (edges, candidates)."""
         if kind in self.alpha:
             alpha: Tensor = self.alpha[kind]
             return alpha.softmax(1)
-        beta: Tensor = self.beta[kind]
-        return torch.ones((len(beta), 1), device=beta.device, dtype=beta.dtype)
+        return self._ones(len(self.wirings[kind].edges), 1)
+
+    def _ones(self, *size: int) -> Tensor:
+        like = next(self.parameters())
+        return torch.ones(size, device=like.device, dtype=like.dtype)
 
     def architecture(self) -> list[nn.Parameter]:
         """α and β: what is learned on the validation half."""

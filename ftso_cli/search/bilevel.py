@@ -5,7 +5,8 @@ architecture with the weights held, then one step on the weights with the archit
 """
 
 import math
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,27 +19,47 @@ from ftso_cli.nn.supernet import SuperNet
 from ftso_cli.search.descent import SGD, Adam
 from ftso_cli.search.settings import SearchSettings
 
+Batch = tuple[Tensor, Tensor]
+"""Images (N, C, H, W) and their labels (N,)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a search stands after an iteration; losses are those before its steps."""
+    """Where a search stands after an iteration; losses are those before its steps, `arch_loss` None in a warm-up."""
 
     iteration: int
     iterations: int
     epoch: int
-    arch_loss: float
+    arch_loss: float | None
     weight_loss: float
 
 
-class Bilevel:
+class Engine(ABC):
+    """What takes the iterations of a search."""
+
+    iteration: int
+    iterations: int
+
+    @abstractmethod
+    def step(self) -> Progress:
+        """One iteration."""
+
+    def run(self, on_iteration: Callable[[Progress], None]) -> None:
+        """Runs the iterations that are left; raises `TrainingError` where a loss is not finite."""
+        while self.iteration < self.iterations:
+            on_iteration(self.step())
+
+
+class Bilevel(Engine):
     """Alternates steps on the architecture and on the weights of a super-net."""
 
     def __init__(self, net: SuperNet, settings: SearchSettings, weight_batches: Batches, arch_batches: Batches) -> None:
-        self.net = net
+        self.net = net.train()
         self.settings = settings
         self.weight_batches = weight_batches
         self.arch_batches = arch_batches
-        self.iterations = settings.iters or settings.epochs * weight_batches.steps_per_epoch
+        self.iterations = length(settings, weight_batches)
+        self.warmup = round(settings.warmup * self.iterations)
         self.iteration = 0
         self.arch_steps = Adam(
             net.architecture(), rate=settings.arch_rate, momenta=settings.arch_momenta, decay=settings.arch_decay
@@ -47,18 +68,15 @@ class Bilevel:
             net.weights(), rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay
         )
 
-    def run(self, on_iteration: Callable[[Progress], None]) -> None:
-        """Runs all iterations; raises `TrainingError` where a loss is not finite."""
-        self.net.train()
-        while self.iteration < self.iterations:
-            on_iteration(self.step())
-
     def step(self) -> Progress:
         """One iteration: Algorithm 1, lines 5 and 6."""
         epoch = self.iteration // self.weight_batches.steps_per_epoch
         self.weight_steps.rate = self.weight_rate(epoch)
-        arch_loss = self.step_architecture()
-        weight_loss = self._descend(self.weight_batches, self.net.weights(), self.weight_steps, self.settings.clip)
+        training = next(self.weight_batches)
+        arch_loss = None if self.iteration < self.warmup else self.step_architecture(training)
+        weights = self.net.weights()
+        weight_loss, gradients = self.gradients(training, weights)
+        descend(self.weight_steps, weights, gradients, self.settings.clip)
         self.iteration += 1
         return Progress(
             iteration=self.iteration,
@@ -68,9 +86,15 @@ class Bilevel:
             weight_loss=weight_loss,
         )
 
-    def step_architecture(self) -> float:
-        """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it."""
-        return self._descend(self.arch_batches, self.net.architecture(), self.arch_steps)
+    def step_architecture(self, training: Batch) -> float:
+        """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it.
+
+        `training` is the batch that the weights' step will take, for engines that look ahead to it.
+        """
+        architecture = self.net.architecture()
+        loss, gradients = self.gradients(next(self.arch_batches), architecture)
+        descend(self.arch_steps, architecture, gradients)
+        return loss
 
     def scores(self, kind: str) -> list[float]:
         """What the search found each edge of the cells of `kind` to be worth: β."""
@@ -78,44 +102,57 @@ class Bilevel:
         return scores
 
     def weight_rate(self, epoch: int) -> float:
-        """The cosine from the full rate in epoch 0 towards 0 behind the last epoch (Table 4)."""
-        epochs = math.ceil(self.iterations / self.weight_batches.steps_per_epoch)
-        return self.settings.weight_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
+        """The cosine from the full rate in epoch 0 towards the last one behind the last epoch (Table 4)."""
+        return cosine_rate(self.settings, epoch, math.ceil(self.iterations / self.weight_batches.steps_per_epoch))
 
-    def _descend(
-        self,
-        batches: Batches,
-        parameters: list[nn.Parameter],
-        optimizer: Adam | SGD,
-        clip: float | None = None,
-    ) -> float:
-        """One step of the optimizer; only `parameters` get a gradient, so nothing is left over on the others."""
-        loss, gradients = self.gradients(batches, parameters)
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
-        if clip is not None:
-            nn.utils.clip_grad_norm_(parameters, clip)
-        optimizer.step()
-        for parameter in parameters:
-            parameter.grad = None
-        return loss
+    def gradients(self, batch: Batch, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor | None]]:
+        """The loss of a batch and its gradients on the parameters, None for what it doesn't depend on.
 
-    def gradients(self, batches: Batches, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor | None]]:
-        """The loss of the next batch and its gradients on the parameters, None for what it doesn't depend on."""
-        images, labels = next(batches)
+        Only these parameters get a gradient, so nothing is left over on the others.
+        """
         with self.net.moving(parameters):
-            loss = self._loss(images, labels)
+            loss = self.loss(batch)
             return loss.item(), list(torch.autograd.grad(loss, parameters, allow_unused=True))
 
-    def _loss(self, images: Tensor, labels: Tensor) -> Tensor:
+    def loss(self, batch: Batch) -> Tensor:
+        """The cross-entropy of a batch; raises `TrainingError` where it is not finite."""
+        images, labels = batch
         device = next(self.net.parameters()).device
         loss = functional.cross_entropy(self.net(images.to(device)), labels.to(device))
-        if not torch.isfinite(loss):
-            raise TrainingError(
-                f"the loss is not finite at iteration {self.iteration + 1}; lower --weight-rate "
-                f"(now {self.settings.weight_rate:g})"
-            )
-        return loss
+        return finite(loss, self.iteration + 1, self.settings)
+
+
+def length(settings: SearchSettings, batches: Batches) -> int:
+    """The iterations of a search whose weights learn from these batches."""
+    return settings.iters or settings.epochs * batches.steps_per_epoch
+
+
+def cosine_rate(settings: SearchSettings, epoch: int, epochs: int) -> float:
+    """The rate of the weights in an epoch: full in epoch 0, at its end behind the last one."""
+    share = (1 + math.cos(math.pi * epoch / epochs)) / 2
+    return settings.weight_rate_end + (settings.weight_rate - settings.weight_rate_end) * share
+
+
+def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> Tensor:
+    """The loss; raises `TrainingError` where it is not finite."""
+    if not torch.isfinite(loss):
+        raise TrainingError(
+            f"the loss is not finite at iteration {iteration}; lower --weight-rate (now {settings.weight_rate:g})"
+        )
+    return loss
+
+
+def descend(
+    steps: Adam | SGD, parameters: list[nn.Parameter], gradients: Sequence[Tensor | None], clip: float | None = None
+) -> None:
+    """One step of an optimizer, after which no parameter keeps a gradient."""
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    if clip is not None:
+        nn.utils.clip_grad_norm_(parameters, clip)
+    steps.step()
+    for parameter in parameters:
+        parameter.grad = None
 
 
 class GradientRanking(Bilevel):
@@ -133,9 +170,9 @@ class GradientRanking(Bilevel):
                 parameter.zero_()
         self.sums = {kind: torch.zeros_like(beta) for kind, beta in net.beta.items()}
 
-    def step_architecture(self) -> float:
+    def step_architecture(self, training: Batch) -> float:
         """Adds the gradients of a held-out batch to the sums; gives its loss."""
-        loss, gradients = self.gradients(self.arch_batches, [self.net.beta[kind] for kind in self.sums])
+        loss, gradients = self.gradients(next(self.arch_batches), [self.net.beta[kind] for kind in self.sums])
         for total, gradient in zip(self.sums.values(), gradients, strict=True):
             if gradient is not None:
                 total += gradient

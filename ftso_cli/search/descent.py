@@ -5,7 +5,7 @@ itself and is not used here. The arithmetic is torch's own: its functional forms
 for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,19 @@ class SGD:
             maximize=False,
         )
         self._moments.update(zip(moved, moments, strict=True))
+
+    @torch.no_grad()
+    def ahead(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """Where a step with these gradients would move the parameters; nothing moves, and no moment changes."""
+        return [
+            parameter.clone() if gradient is None else parameter - self.rate * self._direction(at, parameter, gradient)
+            for at, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True))
+        ]
+
+    def _direction(self, at: int, parameter: Tensor, gradient: Tensor) -> Tensor:
+        direction = gradient + self.decay * parameter
+        moment = self._moments.get(at)
+        return direction if moment is None else direction + self.momentum * moment
 
 
 class Adam:

@@ -1,6 +1,7 @@
 """The two phases of FTSO: first the topology (Algorithm 1), second the operators (Algorithm 2)."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import torch
 
@@ -11,13 +12,26 @@ from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
-from ftso_cli.search.bilevel import Bilevel, GradientRanking, Progress
+from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 
 ARCH_STREAM = 2**32
 """Added to the seed for the order of the architecture half, so that the two halves are shuffled independently."""
+
+
+@dataclass(frozen=True)
+class Search:
+    """A search that is ready to run, and how to read from its engine what it has found so far."""
+
+    engine: Engine
+    derive: Callable[[], Genotype]
+
+    def run(self, on_iteration: Callable[[Progress], None]) -> Genotype:
+        """Runs to the end and gives what was found."""
+        self.engine.run(on_iteration)
+        return self.derive()
 
 
 def search_topology(
@@ -34,13 +48,17 @@ def search_topology(
     returns a wiring whether there was one to find or not; `ensemble.search_ensemble` tells.
     The same seed gives the same genotype on one kind of device.
     """
-    search = topology_member(data, settings, seed=seed, device=device)
-    search.run(on_iteration)
-    return weighed(search.net.cpu(), settings)
+    return topology(data, settings, seed=seed, device=device).run(on_iteration)
+
+
+def topology(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Search:
+    """A topology search that is ready to run; see `search_topology`."""
+    member = topology_member(data, settings, seed=seed, device=device)
+    return Search(member, lambda: weighed(member.net, settings))
 
 
 def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Bilevel:
-    """A topology search that is ready to run: a super-net of all edges and its two streams of images."""
+    """The engine of a topology search: a super-net of all edges and its two streams of images."""
     for op in settings.ops:
         operator(op, DARTS.operators)
     if set(settings.ops) <= DARTS.never_derived:
@@ -71,6 +89,13 @@ def search_operators(
     Line 9 of the algorithm takes the strongest of all candidates, `none` included; as in DARTS, `none` is weighed
     but never kept. Raises `GenotypeError` where the wiring is not decided yet.
     """
+    return operators(genotype, data, settings, seed=seed, device=device).run(on_iteration)
+
+
+def operators(
+    genotype: Genotype, data: ImageData, settings: SearchSettings, *, seed: int, device: torch.device
+) -> Search:
+    """An operator search that is ready to run; see `search_operators`."""
     require_pruned(genotype, "search-ops")
     space = SPACES[genotype.space]
     for op in settings.ops:
@@ -82,8 +107,11 @@ def search_operators(
         for kind, cell in genotype.cells.items()
     }
     search = supernet_search(wirings, space, data, settings, seed, device)
-    search.run(on_iteration)
-    net = search.net.cpu()
+    return Search(search, lambda: _decided(genotype, search.net, space))
+
+
+def _decided(genotype: Genotype, net: SuperNet, space: Space) -> Genotype:
+    """The genotype, each of its kept edges with its strongest candidate."""
     cells = {kind: _decided_cell(net, kind, cell, space) for kind, cell in genotype.cells.items()}
     return genotype.replace(stage="complete", cells=cells, about=None)
 
@@ -95,34 +123,43 @@ def supernet_search(
     settings: SearchSettings,
     seed: int,
     device: torch.device,
-    make: type[SuperNet] = SuperNet,
+    make: Callable[..., SuperNet] = SuperNet,
     engine: type[Bilevel] = Bilevel,
 ) -> Bilevel:
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
-    shape = NetworkShape(
-        channels=settings.channels, cells=settings.cells, classes=len(data.classes), image_channels=data.channels
-    )
     with seeded(seed):
-        net = make(wirings, space, settings.ops, shape, partial=settings.partial)
-    weight_half, arch_half = search_halves(data, seed)
+        net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
+    return engine(net.to(device), settings, *streams(data, settings, seed))
+
+
+def network_shape(data: ImageData, settings: SearchSettings) -> NetworkShape:
+    """The shape of the network that a search trains."""
+    return NetworkShape(
+        channels=settings.channels,
+        cells=settings.cells,
+        classes=len(data.classes),
+        image_channels=data.channels,
+        stem=settings.stem,
+    )
+
+
+def streams(data: ImageData, settings: SearchSettings, seed: int) -> tuple[Batches, Batches]:
+    """The batches that move the weights, augmented, and those that move the architecture, as they are."""
+    weight_part, arch_part = search_halves(data, seed, (settings.weight_share, settings.arch_share))
     augmentation = Augmentation.of(data)
     size = settings.batch_size
-    return engine(
-        net.to(device),
-        settings,
-        Batches(data.train, weight_half, size, seed, normalise=data.normalise, augment=augmentation),
-        Batches(data.train, arch_half, size, seed + ARCH_STREAM, normalise=data.normalise),
+    return (
+        Batches(data.train, weight_part, size, seed, normalise=data.normalise, augment=augmentation),
+        Batches(data.train, arch_part, size, seed + ARCH_STREAM, normalise=data.normalise),
     )
 
 
 def _weighed_cell(net: SuperNet, kind: str) -> Cell:
     wiring = net.wirings[kind]
     only = net.ops[0] if len(net.ops) == 1 else None
-    betas = net.beta[kind].tolist()
-    alphas = _alphas(net, kind)
     edges = tuple(
         Edge(source=source, target=target, op=only, beta=beta, alpha=alpha)
-        for (source, target), beta, alpha in zip(wiring.edges, betas, alphas, strict=True)
+        for (source, target), beta, alpha in zip(wiring.edges, betas(net, kind), alphas(net, kind), strict=True)
     )
     return Cell(edges=edges, concat=wiring.concat)
 
@@ -133,7 +170,7 @@ def _decided_cell(net: SuperNet, kind: str, cell: Cell, space: Space) -> Cell:
         edge.model_copy(
             update={"op": strongest(alpha or dict.fromkeys(net.ops, 0.0), space), "alpha": alpha, "beta_ops": beta}
         )
-        for edge, alpha, beta in zip(cell.kept, _alphas(net, kind), net.beta[kind].tolist(), strict=True)
+        for edge, alpha, beta in zip(cell.kept, alphas(net, kind), betas(net, kind), strict=True)
     )
     return Cell(edges=pruned + decided, concat=cell.concat)
 
@@ -144,7 +181,13 @@ def strongest(alpha: Mapping[str, float], space: Space) -> str:
     return max(allowed, key=lambda op: alpha[op])
 
 
-def _alphas(net: SuperNet, kind: str) -> list[dict[str, float] | None]:
+def alphas(net: SuperNet, kind: str) -> list[dict[str, float] | None]:
+    """α of every edge by candidate, None where there is one candidate."""
     if kind not in net.alpha:
         return [None] * len(net.wirings[kind].edges)
     return [dict(zip(net.ops, row, strict=True)) for row in net.alpha[kind].tolist()]
+
+
+def betas(net: SuperNet, kind: str) -> list[float | None]:
+    """β of every edge, None where edges are not weighed."""
+    return net.beta[kind].tolist() if kind in net.beta else [None] * len(net.wirings[kind].edges)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.spaces import DARTS
+from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
 
@@ -31,10 +32,18 @@ class SearchSettings:
     """Table 4: 6 + 2."""
     partial: int = 4
     """Table 4: 25 % of the channels pass through the operators."""
+    stem: Stem = "cifar"
+    """Table 4 has an ImageNet search too, whose stem is that of the ImageNet networks."""
+    weight_share: float = 0.5
+    """Appendix A.1: half of the training images move the weights."""
+    arch_share: float = 0.5
+    """Appendix A.1: the other half moves α and β."""
     batch_size: int = 64
     """DARTS; the paper doesn't say."""
     weight_rate: float = 0.025
     """Table 4: cosine from 0.025 to 0 over the epochs, stepped after each epoch."""
+    weight_rate_end: float = 0.0
+    """Table 4: where the cosine ends."""
     momentum: float = 0.9
     """DARTS."""
     weight_decay: float = 3e-4
@@ -47,12 +56,18 @@ class SearchSettings:
     """DARTS: Adam's two moments for α and β."""
     arch_decay: float = 1e-3
     """DARTS."""
+    warmup: float = 0.0
+    """The share of the iterations in which only weights learn; the paper has none."""
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name, None)
             if value is not None and value < least:
                 raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        if self.warmup >= 1:
+            raise SettingsError(
+                f"a warm-up of {self.warmup:g} of the search leaves nothing to search in; give less than 1"
+            )
         if not self.ops:
             raise SettingsError("a search needs at least one operator")
         if len(set(self.ops)) < len(self.ops):
@@ -65,6 +80,11 @@ class SearchSettings:
 
     def _overruled(self, name: str) -> bool:
         return name == "epochs" and self.iters is not None
+
+    @property
+    def takes_all_images(self) -> bool:
+        """Whether an epoch reads every training image."""
+        return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +110,30 @@ class TopologySettings(SearchSettings):
         return self.engine == "folded" or (self.engine == "auto" and self.ops == FOLDABLE)
 
 
+Method = Literal["darts-1st", "darts-2nd", "pc-darts", "random"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointSettings(SearchSettings):
+    """A search for wiring and operators at once; `recipes.METHODS` has the published ones."""
+
+    method: Method = "darts-1st"
+    nodes: int = 4
+    """DARTS."""
+    samples: int = 24
+    """Random search: how many cells are tried. DARTS: the best of 24."""
+
+    @property
+    def weighs_edges(self) -> bool:
+        """Whether edges have a β; in DARTS a node adds up its edges as they are."""
+        return self.method == "pc-darts"
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings as the genotype's history keeps them."""
+        kept = super().recorded()
+        return kept if self.method == "random" else {name: value for name, value in kept.items() if name != "samples"}
+
+
 _LEAST = {
     "iters": 1,
     "epochs": 1,
@@ -104,6 +148,9 @@ _LEAST = {
     "clip": 0.0,
     "arch_rate": 0.0,
     "arch_decay": 0.0,
+    "warmup": 0.0,
+    "weight_rate_end": 0.0,
+    "samples": 1,
 }
 
 TOPOLOGY = TopologySettings()

@@ -96,6 +96,21 @@ def test_operators_are_searched_on_the_pruned_topology_in_place(searched: Path, 
     assert "operators: " in result.stdout and f"ftso draw {cell}" in result.stdout.replace("\n", "")
 
 
+@pytest.mark.parametrize("method", ["darts-1st", "darts-2nd", "pc-darts", "random"])
+def test_the_baselines_write_complete_cells_that_other_commands_take(method: str, tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso("search", "--method", method, "--iters", "1", "--nodes", "2", *SMALL, "-o", cell)
+    assert result.exit_code == 0, result.output
+    assert "operators: " in result.stdout and "ftso train" in result.stdout
+    genotype = storage.read(cell)
+    assert genotype.stage == "complete"
+    (step,) = genotype.history
+    assert (step.command, step.settings["method"], step.settings["nodes"]) == ("search", method, 2)
+    assert ("samples" in step.settings) == (method == "random")
+    assert ftso("cost", cell).exit_code == 0
+    assert ftso("draw", cell, "-o", tmp_path / "cell.svg").exit_code == 0
+
+
 def test_a_topology_that_is_not_pruned_is_sent_to_prune(searched: Path) -> None:
     result = ftso("search-ops", searched, "--iters", "1", *SMALL)
     assert result.exit_code == 1

@@ -12,6 +12,7 @@ from ftso_cli.spaces.darts import SEARCH, NetworkShape
 from tests import counting
 
 ALL = DARTS.candidates
+OP3 = ("max_pool_3x3", "skip_connect", "none")
 SMALL = NetworkShape(channels=8, cells=3, classes=3)
 
 
@@ -24,6 +25,10 @@ def supernet(
 @pytest.mark.parametrize(
     ("ops", "partial", "weights", "macs"),
     [
+        (OP3, 1, 140_410, 24_660_480),
+        ((*OP3, "sep_conv_3x3"), 1, 665_466, 100_928_000),
+        (("max_pool_3x3",), 1, 99_450, 20_466_176),
+        (("sep_conv_3x3",), 1, 624_506, 96_733_696),
         (ALL, 4, 299_578, 56_596_992),
         (("skip_connect",), 4, 102_010, 20_728_320),
         (("max_pool_3x3",), 4, 99_450, 20_466_176),
@@ -56,6 +61,14 @@ def test_the_calculator_equals_a_count_over_the_built_super_net(
 def test_one_candidate_needs_no_alpha() -> None:
     assert not supernet().alpha
     assert len(supernet().architecture()) == 2
+
+
+def test_without_weights_on_edges_a_node_adds_them_up_and_darts_has_its_224_parameters() -> None:
+    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(4))
+    net = SuperNet(wirings, DARTS, ALL, SEARCH, partial=1, weigh_edges=False)
+    assert sum(parameter.numel() for parameter in net.architecture()) == 224
+    assert net.edge_weights("normal").tolist() == [1.0] * 14
+    assert sum(parameter.numel() for parameter in supernet(ALL).architecture()) == 252
 
 
 def test_every_architecture_parameter_is_in_the_state() -> None:

@@ -1,0 +1,122 @@
+"""`ftso search`: the searches for wiring and operators at once, which FTSO is compared with."""
+
+from dataclasses import replace
+from enum import StrEnum
+from shlex import quote
+from typing import Annotated, Any
+
+import typer
+
+from ftso_cli.cli import common, searching
+from ftso_cli.cli.console import next_step, print_json, say, show
+from ftso_cli.search.recipes import METHODS
+from ftso_cli.search.settings import JointSettings
+
+OF_THE_METHOD = "that of the method"
+
+
+class Method(StrEnum):
+    """The values of --method."""
+
+    darts_1st = "darts-1st"
+    darts_2nd = "darts-2nd"
+    pc_darts = "pc-darts"
+    random = "random"
+
+
+def _setting(name: str, text: str, least: float = 0, shown: str | None = None) -> Any:
+    values = {f"{getattr(recipe, name):g}" for recipe in METHODS.values()}
+    return typer.Option(
+        min=least, help=text, show_default=shown or (values.pop() if len(values) == 1 else OF_THE_METHOD)
+    )
+
+
+def search(
+    method: Annotated[Method, typer.Option("--method", "-m", help="How to search.", show_default=False)],
+    data: common.DataOption = common.DEFAULT_DATA,
+    iters: searching.ItersOption = None,
+    epochs: Annotated[int | None, searching.epochs_option(METHODS["darts-1st"].epochs)] = None,
+    output: searching.NewFileOption = None,
+    ops: Annotated[
+        list[str] | None,
+        typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="all eight of DARTS"),
+    ] = None,
+    nodes: Annotated[
+        int | None, typer.Option(min=1, max=32, help="Intermediate nodes of a cell.", show_default="4")
+    ] = None,
+    channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
+    cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1)] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", "-b", min=2, help="Images a step.", show_default="64; 256 for pc-darts"),
+    ] = None,
+    weight_rate: Annotated[
+        float | None,
+        _setting("weight_rate", "Learning rate of the weights at the start.", shown="0.025; 0.1 for pc-darts"),
+    ] = None,
+    arch_rate: Annotated[
+        float | None, _setting("arch_rate", "Learning rate of α and β.", shown="3e-4; 6e-4 for pc-darts")
+    ] = None,
+    warmup: Annotated[
+        float | None,
+        _setting("warmup", searching.WARMUP, shown="0; 0.3 for pc-darts"),
+    ] = None,
+    samples: Annotated[
+        int | None, _setting("samples", "Random search: the cells that share the iterations.", 1)
+    ] = None,
+    seed: common.SeedOption = 0,
+    image_size: common.ImageSizeOption = None,
+    device: common.DeviceOption = "auto",
+    as_json: common.JsonOption = False,
+) -> None:
+    """Search wiring and operators at once, as the methods do that FTSO is compared with.
+
+    darts-1st and darts-2nd weigh all operators on all edges, of all channels, by first- and second-order gradients;
+    pc-darts a quarter of the channels, and edges too, after a warm-up; random trains random cells for equal shares of
+    the search and takes the best on held-out images. Hyper-parameters are the published ones. The file that comes out
+    has its operators: train, draw and cost take it.
+
+    Examples: `ftso search --method pc-darts --data cifar10 -o pc.json` ·
+    `ftso search -m darts-2nd --data digits --epochs 1 --channels 8 --cells 3` · `ftso search -m random --iters 240`
+    """
+    watch = common.Stopwatch()
+    searching.check_length(iters, epochs)
+    overruled: dict[str, Any] = {
+        "ops": common.listed(ops) or None,
+        "iters": iters,
+        "epochs": epochs,
+        "nodes": nodes,
+        "channels": channels,
+        "cells": cells,
+        "batch_size": batch_size,
+        "weight_rate": weight_rate,
+        "arch_rate": arch_rate,
+        "warmup": warmup,
+        "samples": samples,
+    }
+    settings: JointSettings = replace(
+        METHODS[method.value], **{name: value for name, value in overruled.items() if value is not None}
+    )
+    request = searching.Request(
+        command="search",
+        data=data,
+        image_size=image_size,
+        settings=settings,
+        seed=seed,
+        device=device,
+        output=searching.new_file(output),
+    )
+    from ftso_cli.search.joint import joint
+
+    genotype, facts = searching.execute(
+        request, lambda images, on, each: joint(images, settings, seed=seed, device=on).run(each), watch
+    )
+    if as_json:
+        print_json(facts)
+    elif str(request.output) != "-":
+        from ftso_cli import drawing
+
+        show(drawing.text(genotype, title=f"What {method.value} has found"))
+        say(searching.counted(genotype))
+        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        next_step(f"ftso train {quote(str(request.output))} --data {quote(data)}")

@@ -1,0 +1,63 @@
+"""DARTS and PC-DARTS: wiring and operators searched at once, in one super-net of all edges and all candidates."""
+
+from functools import partial
+
+import torch
+
+from ftso_cli.data import ImageData
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.nn.supernet import SuperNet, complete_wiring
+from ftso_cli.search.bilevel import Bilevel
+from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
+from ftso_cli.search.random_cells import RandomCells
+from ftso_cli.search.settings import JointSettings
+from ftso_cli.search.unrolled import Unrolled
+from ftso_cli.spaces import DARTS, operator
+
+
+def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.device) -> Search:
+    """The search of `settings.method`, ready to run; it ends with a complete genotype.
+
+    Raises `SettingsError` where there are fewer than two operators to choose from.
+    """
+    for op in settings.ops:
+        operator(op, DARTS.operators)
+    if len(set(settings.ops) - DARTS.never_derived) < 2:
+        raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
+    if settings.method == "random":
+        cells = RandomCells(data, settings, seed=seed, device=device)
+        return Search(cells, cells.best)
+    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
+    make = partial(SuperNet, weigh_edges=settings.weighs_edges)
+    engine = Unrolled if settings.method == "darts-2nd" else Bilevel
+    search = supernet_search(wirings, DARTS, data, settings, seed, device, make, engine)
+    return Search(search, lambda: derived(search.net))
+
+
+def derived(net: SuperNet) -> Genotype:
+    """The cell that a joint search has found so far.
+
+    An edge is as strong as its strongest operator but `none`, softmax(α) over all candidates, times softmax(β) where
+    edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3).
+    """
+    cells = {kind: _cell(net, kind) for kind in DARTS.kinds}
+    return Genotype(format=FORMAT, space=DARTS.name, stage="complete", searched_ops=net.ops, cells=cells)
+
+
+def _cell(net: SuperNet, kind: str) -> Cell:
+    wiring = net.wirings[kind]
+    shares = (net.candidate_weights(kind) * net.edge_weights(kind)[:, None]).tolist()
+    found = list(zip(wiring.edges, alphas(net, kind), betas(net, kind), shares, strict=True))
+    edges = []
+    for _, positions in wiring.nodes:
+        into = []
+        for (source, target), alpha, beta, row in found[positions]:
+            op = strongest(alpha or {}, DARTS)
+            into.append((row[net.ops.index(op)], Edge(source=source, target=target, op=op, alpha=alpha, beta=beta)))
+        ranked = sorted(into, key=lambda pair: (-pair[0], pair[1].source))
+        edges += [
+            edge if place < DARTS.keep else edge.model_copy(update={"kept": False})
+            for place, (_, edge) in enumerate(ranked)
+        ]
+    return Cell(edges=tuple(edges), concat=wiring.concat)

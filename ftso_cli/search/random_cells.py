@@ -1,0 +1,115 @@
+"""Random search: the baseline that any search has to beat.
+
+DARTS (Liu et al., 2019), Table 1, trains random cells and takes the best by held-out error. Here all of them share the
+iterations of the search evenly, and as in every search an iteration takes one batch of each half of the images: a step
+on the weights and, without a gradient, the held-out loss (ours).
+"""
+
+import torch
+from torch.nn import functional
+
+from ftso_cli.data import ImageData
+from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.network import Network
+from ftso_cli.nn.supernet import complete_wiring
+from ftso_cli.search.bilevel import Batch, Engine, Progress, cosine_rate, descend, finite, length
+from ftso_cli.search.descent import SGD
+from ftso_cli.search.phases import network_shape, streams
+from ftso_cli.search.settings import JointSettings
+from ftso_cli.spaces import DARTS
+
+
+class RandomCells(Engine):
+    """Trains random cells one after another, for an equal share of the iterations each.
+
+    The cells are drawn first, so a longer search tries the same ones. There are never more cells than iterations.
+    """
+
+    def __init__(self, data: ImageData, settings: JointSettings, *, seed: int, device: torch.device) -> None:
+        self.settings = settings
+        self.seed, self.device = seed, device
+        self.shape = network_shape(data, settings)
+        self.weight_batches, self.arch_batches = streams(data, settings, seed)
+        self.iterations = length(settings, self.weight_batches)
+        self.iteration = 0
+        draws = torch.Generator().manual_seed(seed)
+        self.cells = [random_cells(settings, draws) for _ in range(min(settings.samples, self.iterations))]
+        self.losses: list[float] = []
+        """The mean held-out loss of every cell that has been trained, over the second half of its iterations."""
+        self.held_out: list[float] = []
+        """The held-out losses of the cell in hand."""
+        self._begin()
+
+    def step(self) -> Progress:
+        """A step on the weights of the cell in hand, and its held-out loss before it."""
+        done, total = len(self.held_out), self._length(len(self.losses))
+        steps = self.weight_batches.steps_per_epoch
+        self.weight_steps.rate = cosine_rate(self.settings, done // steps, -(-total // steps))
+        with torch.no_grad():
+            self.held_out.append(self._loss(next(self.arch_batches)).item())
+        weights = list(self.network.parameters())
+        loss = self._loss(next(self.weight_batches))
+        descend(self.weight_steps, weights, torch.autograd.grad(loss, weights), self.settings.clip)
+        progress = Progress(
+            iteration=self.iteration + 1,
+            iterations=self.iterations,
+            epoch=self.iteration // steps,
+            arch_loss=self.held_out[-1],
+            weight_loss=loss.item(),
+        )
+        self.iteration += 1
+        if len(self.held_out) == total:
+            self._end()
+        return progress
+
+    def best(self) -> Genotype:
+        """The cell with the lowest held-out loss so far; before any has been trained, the first."""
+        losses = self.losses or [0.0]
+        return self.cells[losses.index(min(losses))]
+
+    def _begin(self) -> None:
+        with seeded(self.seed + len(self.losses)):
+            network = Network(self.cells[len(self.losses)], self.shape, auxiliary=False)
+        self.network = network.to(self.device).train()
+        self.weight_steps = SGD(
+            network.parameters(),
+            rate=self.settings.weight_rate,
+            momentum=self.settings.momentum,
+            decay=self.settings.weight_decay,
+        )
+
+    def _end(self) -> None:
+        late = self.held_out[len(self.held_out) // 2 :]
+        self.losses.append(sum(late) / len(late))
+        self.held_out = []
+        if len(self.losses) < len(self.cells):
+            self._begin()
+
+    def _length(self, number: int) -> int:
+        """The iterations of a cell: as many for each, and one more for the first where they don't divide."""
+        share, rest = divmod(self.iterations, len(self.cells))
+        return share + (number < rest)
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        images, labels = batch
+        logits, _ = self.network(images.to(self.device))
+        return finite(functional.cross_entropy(logits, labels.to(self.device)), self.iteration + 1, self.settings)
+
+
+def random_cells(settings: JointSettings, draws: torch.Generator) -> Genotype:
+    """Cells in which every node reads two earlier ones, any as likely, by any candidate but `none`, any as likely."""
+    ops = [op for op in settings.ops if op not in DARTS.never_derived]
+    wiring = complete_wiring(settings.nodes, DARTS.inputs)
+
+    def cell() -> Cell:
+        edges = []
+        for node, positions in wiring.nodes:
+            into = wiring.edges[positions]
+            for at in torch.randperm(len(into), generator=draws)[: DARTS.keep].tolist():
+                op = ops[int(torch.randint(len(ops), (), generator=draws))]
+                edges.append(Edge(source=into[at][0], target=node, op=op))
+        return Cell(edges=tuple(edges), concat=wiring.concat)
+
+    cells = {kind: cell() for kind in DARTS.kinds}
+    return Genotype(format=FORMAT, space=DARTS.name, stage="complete", searched_ops=settings.ops, cells=cells)

@@ -1,0 +1,44 @@
+"""The published hyper-parameters of the searches that FTSO is compared with, and of its own ones on ImageNet.
+
+Sources of the values that differ from `SearchSettings`:
+DARTS     Liu et al., 2019, appendix A.1; where the weights' rate ends: its published code (`learning_rate_min`)
+PC-DARTS  Xu et al., 2020, section 4.2: the first 15 of 50 epochs hold α and β; the end of the rate as in its code
+random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from ftso_cli.search.settings import JointSettings, Method
+from ftso_cli.spaces import DARTS
+
+_DARTS = JointSettings(
+    method="darts-1st",
+    ops=DARTS.candidates,
+    epochs=50,
+    partial=1,
+    weight_rate_end=1e-3,
+    arch_rate=3e-4,
+)
+
+METHODS: Mapping[Method, JointSettings] = {
+    "darts-1st": _DARTS,
+    "darts-2nd": replace(_DARTS, method="darts-2nd"),
+    "pc-darts": replace(
+        _DARTS, method="pc-darts", partial=4, batch_size=256, weight_rate=0.1, arch_rate=6e-4, warmup=15 / 50
+    ),
+    "random": replace(_DARTS, method="random"),
+}
+"""The CIFAR-10 search of each method."""
+
+IMAGENET: Mapping[str, Any] = {
+    "stem": "imagenet",
+    "weight_rate": 0.5,
+    "weight_rate_end": 0.0,
+    "arch_rate": 6e-3,
+    "batch_size": 1024,
+    "weight_share": 0.1,
+    "arch_share": 0.025,
+}
+"""What a search on ImageNet has instead (Table 4, appendix A.1; the batch is that of PC-DARTS, section 4.3)."""

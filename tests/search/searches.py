@@ -1,0 +1,51 @@
+"""Every search method, small enough for a test, on the digits that come with the installation."""
+
+from functools import cache
+
+import torch
+
+from ftso_cli.data import ImageData, open_images
+from ftso_cli.genotype import Genotype
+from ftso_cli.genotype.edit import prune
+from ftso_cli.search.joint import joint
+from ftso_cli.search.phases import Search, operators, topology
+from ftso_cli.search.recipes import METHODS
+from ftso_cli.search.settings import JointSettings, SearchSettings, TopologySettings
+
+CPU = torch.device("cpu")
+SMALL = {"channels": 4, "cells": 3, "batch_size": 16}
+OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
+
+TOPOLOGY = ("topology", "topology, 4 operators")
+SEARCHES = (*TOPOLOGY, "operators", *METHODS)
+"""What every search is called here."""
+
+
+@cache
+def digits() -> ImageData:
+    """The images that all searches read; nothing changes them."""
+    return open_images("digits")
+
+
+@cache
+def wiring() -> Genotype:
+    """A topology to search operators on."""
+    settings = TopologySettings(**SMALL, iters=1, nodes=2)
+    return prune(topology(digits(), settings, seed=0, device=CPU).run(lambda progress: None))[0]
+
+
+def search(name: str, seed: int = 0, **changes: object) -> Search:
+    """The search called `name`, of two nodes a cell, ready to run."""
+    wanted = {**SMALL, "iters": 3, **changes}
+    if name == "operators":
+        return operators(wiring(), digits(), SearchSettings(**{"ops": OPS, **wanted}), seed=seed, device=CPU)
+    if name in TOPOLOGY:
+        settings = TopologySettings(ops=OPS if name == TOPOLOGY[1] else ("skip_connect",), nodes=2, **wanted)
+        return topology(digits(), settings, seed=seed, device=CPU)
+    return joint(digits(), joint_settings(name, **wanted), seed=seed, device=CPU)
+
+
+def joint_settings(name: str, **changes: object) -> JointSettings:
+    """The published settings of a joint method with these changes."""
+    published = {field: getattr(METHODS[name], field) for field in JointSettings.__dataclass_fields__}
+    return JointSettings(**{**published, "ops": OPS, "nodes": 2, **changes})

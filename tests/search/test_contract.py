@@ -1,0 +1,52 @@
+"""What every search keeps to, whatever its method."""
+
+import pytest
+
+from ftso_cli.errors import TrainingError
+from ftso_cli.genotype import Genotype
+from tests.search.searches import OPS, SEARCHES, TOPOLOGY, search
+
+every_search = pytest.mark.parametrize("name", SEARCHES)
+
+
+@every_search
+def test_it_finds_a_valid_genotype(name: str) -> None:
+    found = search(name).run(lambda progress: None)
+    assert Genotype.model_validate_json(found.model_dump_json()) == found
+    assert found.stage == ("searched" if name in TOPOLOGY else "complete")
+    if found.stage == "complete":
+        for cell in found.cells.values():
+            assert [len(cell.inputs_of(node)) for node in cell.nodes] == [2, 2]
+            assert all(edge.op in set(OPS) - {"none"} for edge in cell.kept)
+
+
+@every_search
+def test_the_same_seed_finds_the_same_and_another_another(name: str) -> None:
+    first, again, other = (search(name, seed).run(lambda progress: None) for seed in (0, 0, 1))
+    assert first == again
+    assert first != other
+
+
+@every_search
+def test_it_keeps_to_its_budget_of_iterations_and_batches(name: str) -> None:
+    run, seen = search(name, iters=4), []
+    run.run(seen.append)
+    assert [progress.iteration for progress in seen] == [1, 2, 3, 4]
+    assert all(progress.iterations == 4 for progress in seen)
+    held = sum(progress.arch_loss is None for progress in seen)
+    assert run.engine.weight_batches.state()["position"] == 4
+    assert run.engine.arch_batches.state()["position"] == 4 - held
+    assert held == (1 if name == "pc-darts" else 0)
+
+
+@every_search
+def test_epochs_are_passes_over_the_images_that_move_the_weights(name: str) -> None:
+    engine = search(name, iters=None, epochs=2, batch_size=64).engine
+    assert engine.iterations == 2 * engine.weight_batches.steps_per_epoch == 2 * (719 // 64)
+
+
+@every_search
+def test_a_loss_that_is_not_finite_stops_it(name: str) -> None:
+    alone = {"samples": 1} if name == "random" else {}
+    with pytest.raises(TrainingError, match="not finite at iteration"):
+        search(name, iters=8, weight_rate=1e30, **alone).run(lambda progress: None)

@@ -1,0 +1,90 @@
+"""What the joint searches read off their super-nets, and random search, against rules worked out by hand."""
+
+import pytest
+import torch
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.search.joint import derived
+from ftso_cli.search.random_cells import RandomCells, random_cells
+from ftso_cli.search.recipes import METHODS
+from ftso_cli.spaces import DARTS
+from tests.search.searches import OPS, joint_settings, search
+
+
+def test_the_strongest_operator_but_none_ranks_an_edge() -> None:
+    net = search("darts-1st").engine.net
+    alpha = torch.zeros(5, 4)
+    # Edges 0→2 1→2, then 0→3 1→3 2→3. none takes a share of edge 1→3 without being counted.
+    alpha[2, 3], alpha[3, 0], alpha[3, 1], alpha[4, 2] = 1.0, 9.0, 2.0, 1.5
+    net.alpha["normal"].data.copy_(alpha)
+    cell = derived(net).cells["normal"]
+    kept = [(edge.source, edge.op) for edge in cell.inputs_of(3)]
+    assert kept == [(0, "sep_conv_3x3"), (2, "max_pool_3x3")]
+    assert all(edge.beta is None and edge.alpha for edge in cell.edges)
+
+
+def test_edge_normalisation_multiplies_the_operators_strength() -> None:
+    net = search("pc-darts").engine.net
+    alpha = torch.zeros(5, 4)
+    alpha[2, 3], alpha[4, 2] = 1.0, 1.5
+    net.alpha["normal"].data.copy_(alpha)
+    net.beta["normal"].data.copy_(torch.tensor([0.0, 0.0, -2.0, 3.0, 0.0]))
+    cell = derived(net).cells["normal"]
+    assert [edge.source for edge in cell.inputs_of(3)] == [1, 2]
+    assert [edge.source for edge in cell.edges if not edge.kept] == [0]
+
+
+def test_in_a_warm_up_only_weights_learn() -> None:
+    engine = search("pc-darts", iters=4, warmup=0.5).engine
+    before = [parameter.detach().clone() for parameter in engine.net.architecture()]
+    for _ in range(2):
+        assert engine.step().arch_loss is None
+        assert all(map(torch.equal, engine.net.architecture(), before))
+    assert engine.step().arch_loss is not None
+    assert not any(map(torch.equal, engine.net.architecture(), before))
+
+
+def test_the_published_warm_up_of_pc_darts_is_fifteen_of_fifty_epochs() -> None:
+    engine = search("pc-darts", iters=None, epochs=50, batch_size=64, warmup=METHODS["pc-darts"].warmup).engine
+    assert engine.warmup == 15 * engine.weight_batches.steps_per_epoch
+
+
+def test_random_search_shares_its_iterations_evenly_and_takes_the_lowest_held_out_loss() -> None:
+    run = search("random", iters=7, samples=3)
+    assert isinstance(run.engine, RandomCells)
+    losses: list[float] = []
+    run.engine.run(lambda progress: losses.append(progress.arch_loss))
+    # 3, 2 and 2 iterations, of which the second half counts, rounded up.
+    late = [(losses[1] + losses[2]) / 2, losses[4], losses[6]]
+    assert run.engine.losses == pytest.approx(late)
+    assert run.derive() == run.engine.cells[late.index(min(late))]
+
+
+def test_a_longer_random_search_tries_the_same_cells_and_more() -> None:
+    short, long = search("random", iters=2).engine, search("random", iters=5).engine
+    assert (len(short.cells), len(long.cells)) == (2, 5)
+    assert long.cells[:2] == short.cells
+
+
+def test_random_cells_draw_every_input_and_operator_alike() -> None:
+    settings, draws = joint_settings("random"), torch.Generator().manual_seed(0)
+    edges = [edge for _ in range(300) for edge in random_cells(settings, draws).cells["normal"].inputs_of(3)]
+    for source in range(3):
+        assert sum(edge.source == source for edge in edges) / 600 == pytest.approx(1 / 3, abs=0.06)
+    for op in set(OPS) - {"none"}:
+        assert sum(edge.op == op for edge in edges) / 600 == pytest.approx(1 / 3, abs=0.06)
+
+
+def test_a_search_with_nothing_to_choose_is_refused() -> None:
+    with pytest.raises(SettingsError, match="two or more"):
+        search("darts-1st", ops=("none", "skip_connect"))
+    with pytest.raises(SettingsError, match="warm-up"):
+        search("darts-1st", warmup=1.0)
+
+
+def test_recipes_are_the_published_ones() -> None:
+    assert {name: recipe.partial for name, recipe in METHODS.items()} == {
+        "darts-1st": 1, "darts-2nd": 1, "pc-darts": 4, "random": 1
+    }  # fmt: skip
+    assert all(recipe.ops == DARTS.candidates and recipe.epochs == 50 for recipe in METHODS.values())
+    assert [METHODS["pc-darts"].batch_size, METHODS["darts-1st"].batch_size] == [256, 64]
