@@ -115,6 +115,7 @@ def search_topology(
         seed=seed if members is None else None,
         device=device,
         output=searching.new_file(output),
+        notes=_blind_spots(settings),
     )
     from ftso_cli.search import ensemble, phases
 
@@ -136,6 +137,20 @@ def search_topology(
         _comment(wiring)
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso assign-ops {request.output} --op sep_conv_3x3")
+
+
+def _blind_spots(settings: TopologySettings) -> tuple[str, ...]:
+    """Warns of what the operators can't see of the topology, whatever the images; gives the warning for the record."""
+    from ftso_cli.search.visibility import blind_spots
+
+    notes = tuple(
+        f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
+        f"degrees of freedom of a {found.kind} cell's wiring"
+        for found in blind_spots(settings)
+    )
+    for text in notes:
+        warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
+    return notes
 
 
 def _certainty(wiring: Genotype) -> dict[str, Any]:

@@ -76,6 +76,8 @@ class Request:
     seed: int | None
     device: str
     output: Path
+    notes: tuple[str, ...] = ()
+    """What its record says besides."""
 
 
 Search = Callable[["ImageData", "torch.device", Callable[["Progress"], None]], Genotype]
@@ -115,6 +117,7 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
         data=images.name,
         device=device.type,
         versions=common.versions(),
+        notes=request.notes,
     )
     storage.write(genotype.with_step(step, watch.times()), request.output)
     watch.lap("write")

@@ -180,5 +180,5 @@ class GradientRanking(Bilevel):
 
     def scores(self, kind: str) -> list[float]:
         """Minus the mean gradient on each β: how much the loss falls as the edge gains weight."""
-        scores: list[float] = (-self.sums[kind] / max(1, self.iteration)).tolist()
+        scores: list[float] = (-self.sums[kind] / max(1, self.iteration - self.warmup)).tolist()
         return scores

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor
 
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.supernet import SearchCell, SuperNet
+from ftso_cli.nn.supernet import SearchCell, SuperNet, complete_wiring
+from ftso_cli.search.settings import TopologySettings
+from ftso_cli.spaces import DARTS
+from ftso_cli.spaces.darts import NetworkShape
 
 TOLERANCE = 1e-9
 """A singular value below this share of the largest is zero, in double precision."""
@@ -29,6 +32,18 @@ class Visibility:
     kind: str
     freedom: int
     visible: int
+
+
+def blind_spots(settings: TopologySettings) -> list[Visibility]:
+    """The kinds of cells of which a topology search with these settings can't see all; none where it sees everything.
+
+    With several candidates it is asked how much their mean shows. The images don't matter.
+    """
+    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
+    with seeded(0):
+        shape = NetworkShape(channels=settings.channels, cells=settings.cells)
+        net = SuperNet(wirings, DARTS, settings.ops, shape, partial=settings.partial)
+    return [found for found in visibility(net) if found.visible < found.freedom]
 
 
 def visibility(net: SuperNet) -> list[Visibility]:

@@ -56,6 +56,16 @@ def test_the_file_records_what_was_done(searched: Path) -> None:
     assert {"start", "data", "search"} <= set(genotype.times[0].seconds)
 
 
+def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "-o", cell)
+    seen = "skip_connect with --partial 1 sees 4 of the 10 degrees of freedom of a normal cell's wiring"
+    assert seen in " ".join(result.stderr.split()) and "--op max_pool_3x3" in result.stderr
+    assert storage.read(cell).history[-1].notes == (seen,)
+    result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--op", "max_pool_3x3", "-o", cell)
+    assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
+
+
 def test_equal_searches_give_equal_files_but_for_times(searched: Path, tmp_path: Path) -> None:
     again, other = tmp_path / "again.json", tmp_path / "other.json"
     ftso("search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", again)

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
-from ftso_cli.search.visibility import visibility
+from ftso_cli.search.settings import TopologySettings
+from ftso_cli.search.visibility import blind_spots, visibility
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.nats import EDGES, KIND, OUTPUT
@@ -30,6 +31,12 @@ def test_without_a_shuffle_skip_connections_see_one_number_a_node() -> None:
 @pytest.mark.parametrize("op", ["avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3"])
 def test_operators_that_change_the_map_see_everything(op: str) -> None:
     assert seen((op,), partial=1, channels=8) == {"normal": (10, 10), "reduce": (10, 10)}
+
+
+def test_a_search_has_the_blind_spots_of_its_settings() -> None:
+    assert blind_spots(TopologySettings()) == []
+    blind = blind_spots(TopologySettings(partial=1, cells=3, nodes=3))
+    assert [(found.kind, found.visible, found.freedom) for found in blind] == [("normal", 3, 6)]
 
 
 def test_a_nats_cell_of_skip_connections_sees_nothing_and_one_of_average_pools_everything() -> None:
