@@ -1,21 +1,21 @@
 """`ftso search-topology`: the first phase of FTSO."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli.cli import common, searching
+from ftso_cli.cli import common, racing, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.search.settings import TOPOLOGY, TopologySettings
+from ftso_cli.search.settings import PRESETS, RACE, STABLE_SEEDS, TOPOLOGY, TopologySettings
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.bilevel import Progress
 
 
 class Rank(StrEnum):
@@ -23,6 +23,14 @@ class Rank(StrEnum):
 
     beta = "beta"
     gradient = "gradient"
+    race = "race"
+
+
+class Preset(StrEnum):
+    """The values of --preset."""
+
+    paper = "paper"
+    stable = "stable"
 
 
 class Engine(StrEnum):
@@ -33,46 +41,75 @@ class Engine(StrEnum):
     folded = "folded"
 
 
+def _setting(name: str, text: str, least: float, *names: str) -> Any:
+    """An option whose default depends on how edges are ranked; its help shows the paper's, and that of a race."""
+    paper, race = getattr(TOPOLOGY, name), getattr(RACE, name, None)
+    shown = f"{paper:g}" if race in (None, paper) else f"{paper:g}; {race:g} in a race"
+    return typer.Option(*names, min=least, help=text, show_default=shown)
+
+
 def search_topology(
     data: common.DataOption = common.DEFAULT_DATA,
     iters: searching.ItersOption = None,
     epochs: Annotated[int | None, searching.epochs_option(TOPOLOGY.epochs)] = None,
     output: searching.NewFileOption = None,
+    preset: Annotated[
+        Preset, typer.Option(help="Settings to start from: the paper's, or an ensemble whose wiring repeats itself.")
+    ] = Preset.paper,
     op: Annotated[
         list[str] | None,
         typer.Option(
             metavar="OP",
             help="The operator on every edge; several (repeated, or a,b,c) are weighed against each other.",
-            show_default=",".join(TOPOLOGY.ops),
+            show_default=f"{','.join(TOPOLOGY.ops)}; {RACE.op} in a race",
         ),
     ] = None,
-    nodes: Annotated[int, typer.Option(min=1, max=32, help="Intermediate nodes of a cell.")] = TOPOLOGY.nodes,
-    channels: searching.ChannelsOption = TOPOLOGY.channels,
-    cells: searching.CellsOption = TOPOLOGY.cells,
-    partial: searching.PartialOption = TOPOLOGY.partial,
-    batch_size: searching.BatchOption = TOPOLOGY.batch_size,
+    nodes: Annotated[
+        int | None,
+        typer.Option(min=1, max=32, help="Intermediate nodes of a cell.", show_default=str(TOPOLOGY.nodes)),
+    ] = None,
+    channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
+    cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1)] = None,
+    partial: Annotated[
+        int | None, _setting("partial", "One in so many channels passes through the operators; 1 is DARTS.", 1)
+    ] = None,
+    batch_size: Annotated[int | None, _setting("batch_size", "Images a step.", 2, "--batch-size", "-b")] = None,
     engine: Annotated[
         Engine,
         typer.Option(help="How skip connections are evaluated: folded is faster, equal to rounding; auto takes it."),
     ] = Engine.auto,
-    weight_rate: searching.WeightRateOption = TOPOLOGY.weight_rate,
-    arch_rate: searching.ArchRateOption = TOPOLOGY.arch_rate,
+    weight_rate: Annotated[
+        float | None, _setting("weight_rate", "Learning rate of the weights; falls along a cosine over the epochs.", 0)
+    ] = None,
+    arch_rate: Annotated[float | None, _setting("arch_rate", "Learning rate of α and β.", 0)] = None,
+    warmup: Annotated[float | None, _setting("warmup", searching.WARMUP, 0)] = None,
     rank: Annotated[
-        Rank,
-        typer.Option(help="What ranks the edges: β at the end (the paper), or its mean gradient while β stays 0."),
-    ] = Rank.beta,
+        Rank | None,
+        typer.Option(
+            help="What ranks the edges: β at the end (the paper), its mean gradient while β stays 0, "
+            "or a race of whole wirings.",
+            show_default="beta; gradient in the preset stable",
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BUDGET", help="Race: a time as in 90s, 5m, 1h, or training steps as in 2000.", show_default="5m"
+        ),
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Race: go on with one that was stopped.")] = False,
     seed: common.SeedOption = 0,
     seeds: Annotated[
         str | None,
         typer.Option(
             metavar="SEEDS",
             help="Search from many seeds, as in 0-15 or 3,5,8, and say how far they agree; instead of --seed.",
-            show_default=False,
+            show_default=f"none; 0-{len(STABLE_SEEDS) - 1} in the preset stable",
         ),
     ] = None,
     workers: Annotated[
         int | None,
-        typer.Option(min=1, help="Seeds searched at the same time.", show_default="one a core; 1 on a GPU"),
+        typer.Option(min=1, help="Seeds, or wirings, trained at the same time.", show_default="one a core; 1 on a GPU"),
     ] = None,
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
@@ -86,40 +123,91 @@ def search_topology(
     One seed returns a wiring whether there was one to find or not. `--seeds 0-15` searches from many, stores how far
     they agree beside what random wirings share, and marks the edges that were drawn by lot.
 
+    `--rank race` trains networks of many wirings, drawn at random and changed a little, with the operator that they
+    will get, and keeps the one that trains fastest.
+
     Examples: `ftso search-topology --data digits --iters 1 -o cell.json` ·
     `ftso search-topology --data photos/ --epochs 1 --op max_pool_3x3 -o pool.json` ·
-    `ftso search-topology --rank gradient --iters 10 --seeds 0-15 -o many.json`
+    `ftso search-topology --data photos/ --preset stable -o many.json` ·
+    `ftso search-topology --data photos/ --rank race --budget 5m -o fast.json`
     """
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
-    settings = TopologySettings(
-        ops=common.listed(op) or TOPOLOGY.ops,
-        iters=iters,
-        epochs=epochs or TOPOLOGY.epochs,
-        nodes=nodes,
-        channels=channels,
-        cells=cells,
-        partial=partial,
-        batch_size=batch_size,
-        engine=engine.value,
-        weight_rate=weight_rate,
-        arch_rate=arch_rate,
-        rank=rank.value,
-    )
-    members = None if seeds is None else common.seeds_of(seeds)
+    given: dict[str, Any] = {
+        "ops": common.listed(op) or None,
+        "iters": iters,
+        "epochs": epochs,
+        "nodes": nodes,
+        "channels": channels,
+        "cells": cells,
+        "partial": partial,
+        "batch_size": batch_size,
+        "engine": None if engine is Engine.auto else engine.value,
+        "weight_rate": weight_rate,
+        "arch_rate": arch_rate,
+        "warmup": warmup,
+        "seeds": seeds,
+        "budget": budget,
+        "resume": resume or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
     request = searching.Request(
         command="search-topology",
         data=data,
         image_size=image_size,
-        settings=settings,
-        seed=seed if members is None else None,
+        settings=TOPOLOGY,
+        seed=seed,
         device=device,
         output=searching.new_file(output),
-        notes=_blind_spots(settings),
     )
+    if rank is Rank.race:
+        settings = racing.settings(given)
+        racing.race(
+            replace(request, settings=settings),
+            settings,
+            resume=resume,
+            workers=workers,
+            as_json=as_json,
+            watch=watch,
+        )
+        return
+    _search(request, _settings(preset, rank, given), _seeds(preset, given), workers, as_json, watch)
+
+
+def _settings(preset: Preset, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
+    """Those of the preset, with what the command line gives."""
+    for name in ("budget", "resume"):
+        if name in given:
+            raise typer.BadParameter("belongs to a race; give --rank race", param_hint=f"--{name}")
+    known = {name: value for name, value in given.items() if name != "seeds"}
+    if "epochs" in known:
+        known["iters"] = None
+    if rank is not None:
+        known["rank"] = rank.value
+    return replace(PRESETS[preset.value], **known)
+
+
+def _seeds(preset: Preset, given: dict[str, Any]) -> tuple[int, ...] | None:
+    """The seeds of an ensemble, None for a single search."""
+    if "seeds" in given:
+        return common.seeds_of(given["seeds"])
+    return STABLE_SEEDS if preset is Preset.stable else None
+
+
+def _search(
+    request: searching.Request,
+    settings: TopologySettings,
+    members: tuple[int, ...] | None,
+    workers: int | None,
+    as_json: bool,
+    watch: common.Stopwatch,
+) -> None:
+    """Runs the search, from one seed or many, and prints what it found."""
+    seed = request.seed or 0
+    request = replace(request, settings=settings, seed=seed if members is None else None, notes=_blind_spots(settings))
     from ftso_cli.search import ensemble, phases
 
-    def search(images: "ImageData", on: "torch.device", each: Callable[["Progress"], None]) -> Genotype:
+    def search(images: "ImageData", on: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
         if members is None and settings.rank == "beta":
             return phases.search_topology(images, settings, seed=seed, device=on, on_iteration=each)
         return ensemble.search_ensemble(
@@ -139,15 +227,15 @@ def search_topology(
         next_step(f"ftso assign-ops {request.output} --op sep_conv_3x3")
 
 
-def _blind_spots(settings: TopologySettings) -> tuple[str, ...]:
+def _blind_spots(settings: TopologySettings) -> list[str]:
     """Warns of what the operators can't see of the topology, whatever the images; gives the warning for the record."""
     from ftso_cli.search.visibility import blind_spots
 
-    notes = tuple(
+    notes = [
         f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
         f"degrees of freedom of a {found.kind} cell's wiring"
         for found in blind_spots(settings)
-    )
+    ]
     for text in notes:
         warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
     return notes

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -12,13 +12,12 @@ from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, Step, storage
-from ftso_cli.search.settings import SearchSettings
+from ftso_cli.search.settings import RaceSettings, SearchSettings
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.bilevel import Progress
 
 ItersOption = Annotated[
     int | None, typer.Option("--iters", "-i", min=1, help="Iterations, instead of epochs.", show_default=False)
@@ -72,15 +71,35 @@ class Request:
     command: str
     data: str
     image_size: int | None
-    settings: SearchSettings
+    settings: SearchSettings | RaceSettings
     seed: int | None
     device: str
     output: Path
-    notes: tuple[str, ...] = ()
-    """What its record says besides."""
+    notes: list[str] = field(default_factory=list)
+    """What its record says besides; a search may add to them."""
 
 
-Search = Callable[["ImageData", "torch.device", Callable[["Progress"], None]], Genotype]
+class Standing(Protocol):
+    """Where a search stands, as its engine reports it after every step."""
+
+    @property
+    def iteration(self) -> int:
+        """Iterations that are done."""
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the whole search."""
+
+    @property
+    def figures(self) -> str:
+        """What to show beside the progress bar."""
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What --json tells of the last iteration."""
+
+
+Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
 
 
 def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[Genotype, dict[str, Any]]:
@@ -97,16 +116,12 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
         with bar("read images", "image") as progress:
             images.train.load_all(progress.update)
     watch.lap("data")
-    losses: dict[str, float] = {}
+    last: dict[str, float] = {}
     with bar(request.command, "it") as progress:
 
-        def on_iteration(state: "Progress") -> None:
-            losses["weight_loss"] = state.weight_loss
-            figures = f"loss {state.weight_loss:.3f}, warm-up"
-            if state.arch_loss is not None:
-                losses["arch_loss"] = state.arch_loss
-                figures = f"loss {state.weight_loss:.3f}, held-out {state.arch_loss:.3f}"
-            progress.update(state.iteration, state.iterations, figures)
+        def on_iteration(state: Standing) -> None:
+            last.update(state.facts)
+            progress.update(state.iteration, state.iterations, state.figures)
 
         genotype = search(images, device, on_iteration)
     watch.lap("search")
@@ -117,13 +132,13 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
         data=images.name,
         device=device.type,
         versions=common.versions(),
-        notes=request.notes,
+        notes=tuple(request.notes),
     )
     storage.write(genotype.with_step(step, watch.times()), request.output)
     watch.lap("write")
     facts: dict[str, Any] = {"file": str(request.output), "data": images.name, "device": device.type}
     facts |= {} if request.seed is None else {"seed": request.seed}
-    return genotype, facts | losses | {"seconds": watch.seconds}
+    return genotype, facts | last | {"seconds": watch.seconds}
 
 
 def counted(genotype: Genotype) -> str:

@@ -33,6 +33,18 @@ class Progress:
     arch_loss: float | None
     weight_loss: float
 
+    @property
+    def figures(self) -> str:
+        """What to show beside the progress bar."""
+        held_out = "warm-up" if self.arch_loss is None else f"held-out {self.arch_loss:.3f}"
+        return f"loss {self.weight_loss:.3f}, {held_out}"
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What to keep of the last iteration."""
+        facts = {"weight_loss": self.weight_loss}
+        return facts if self.arch_loss is None else facts | {"arch_loss": self.arch_loss}
+
 
 class Engine(ABC):
     """What takes the iterations of a search."""

@@ -4,12 +4,12 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import DARTS, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
@@ -134,6 +134,66 @@ class JointSettings(SearchSettings):
         return kept if self.method == "random" else {name: value for name, value in kept.items() if name != "samples"}
 
 
+@dataclass(frozen=True, kw_only=True)
+class RaceSettings:
+    """A race among wirings (ours): what decides it but the data and the seed.
+
+    Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/results.md` has the study.
+    """
+
+    op: str = DARTS.usual
+    """What every edge gets: a wiring is worth what it does with the operator that it will have."""
+    nodes: int = 4
+    """Appendix A.1 of the paper."""
+    channels: int = 8
+    cells: int = 5
+    side: int = 16
+    """Larger images are averaged to this side."""
+    batch_size: int = 64
+    weight_rate: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    clip: float = 5.0
+    draws: int = 16
+    """Wirings drawn at random; as many mutations of the best of them follow."""
+    steps: int | None = None
+    """Training steps in all. None: as many as fit in `seconds`."""
+    seconds: float = 300.0
+    """The budget where `steps` gives none."""
+
+    def __post_init__(self) -> None:
+        operator(self.op, tuple(name for name in DARTS.operators if name not in DARTS.never_derived))
+        for name, least in _LEAST_OF_A_RACE.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings as the genotype's history keeps them."""
+        left_out = "steps" if self.steps is None else "seconds"
+        return {"rank": "race"} | {name: value for name, value in asdict(self).items() if name != left_out}
+
+    @property
+    def takes_all_images(self) -> bool:
+        """Batches are drawn from all training images, but most races need many of them."""
+        return True
+
+
+_LEAST_OF_A_RACE = {
+    "side": 8,
+    "nodes": 2,
+    "channels": 1,
+    "cells": 1,
+    "batch_size": 2,
+    "weight_rate": 0.0,
+    "momentum": 0.0,
+    "weight_decay": 0.0,
+    "clip": 0.0,
+    "draws": 4,
+    "steps": 1,
+    "seconds": 1.0,
+}
+
 _LEAST = {
     "iters": 1,
     "epochs": 1,
@@ -155,6 +215,15 @@ _LEAST = {
 
 TOPOLOGY = TopologySettings()
 """The paper's topology search on CIFAR-10."""
+
+PRESETS = {"paper": TOPOLOGY, "stable": replace(TOPOLOGY, rank="gradient", iters=10, warmup=0.5)}
+"""Settings to start from. stable, ours: the gradients of iterations 6 to 10, where they tell most (docs/results.md)."""
+
+STABLE_SEEDS = tuple(range(64))
+"""The ensemble of the preset stable."""
+
+RACE = RaceSettings()
+"""A race of five minutes."""
 
 OPERATORS = SearchSettings(ops=DARTS.candidates, epochs=50)
 """The paper's operator search on CIFAR-10: all eight candidates of section 4, 50 epochs (Table 3)."""

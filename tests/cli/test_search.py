@@ -1,6 +1,9 @@
 """`search-topology` and `search-ops` as a user runs them, on real image files."""
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
 from tests.images import write_folder
+from tests.processes import ROOT
 
 SMALL = ["--channels", "8", "--cells", "3", "--batch-size", "16"]
 
@@ -64,6 +68,56 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     assert storage.read(cell).history[-1].notes == (seen,)
     result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--op", "max_pool_3x3", "-o", cell)
     assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
+
+
+RACE = ["search-topology", "--rank", "race", "--nodes", "2", "--channels", "4", "--cells", "2", "--batch-size", "16"]
+
+
+def test_a_race_writes_a_cell_to_train_and_prints_its_standings(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso(*RACE, "--budget", "300", "-o", cell)
+    assert result.exit_code == 0, result.output
+    text = " ".join(result.stdout.split())
+    assert "The wiring that won" in text and "behind the best" in text and "ftso train" in text
+    found = storage.read(cell)
+    assert found.stage == "complete" and {edge.op for edge in found.cells["normal"].kept} == {"sep_conv_3x3"}
+    assert found.history[-1].settings["steps"] == 300 and len(found.history[-1].notes) == 1
+    assert list(tmp_path.iterdir()) == [cell]
+
+
+def test_a_killed_race_goes_on_to_the_same_cell(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
+    assert ftso(*RACE, "--budget", "300", "-o", whole).exit_code == 0
+    command = [sys.executable, "-m", "ftso_cli", *RACE, "--budget", "300", "-o", str(broken)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as racing:
+        journal = tmp_path / "broken.race.json"
+        while racing.poll() is None and not (journal.exists() and journal.read_text().count('"heat"') > 3):
+            time.sleep(0.02)
+        assert racing.poll() is None, "the race was over too soon"
+        racing.kill()
+    assert not broken.exists() and journal.exists()
+    again = ftso(*RACE, "--budget", "300", "-o", broken)
+    assert again.exit_code == 1 and "--resume" in again.stderr
+    assert ftso(*RACE, "--budget", "300", "-o", broken, "--resume").exit_code == 0
+    assert without_times(broken) == without_times(whole) and not journal.exists()
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--budget", "soon"], "is no budget"),
+        (["--budget", "10"], "raise --budget"),
+        (["--epochs", "2"], "--epochs: has no meaning in a race"),
+        (["--seeds", "0-3"], "--seeds: has no meaning in a race"),
+        (["--op", "skip_connect,none"], "one operator"),
+        (["--op", "none"], "none"),
+        (["--resume"], "no such file"),
+    ],
+)
+def test_what_makes_no_race_is_refused(args: list[str], says: str, tmp_path: Path) -> None:
+    result = ftso(*RACE, *args, "-o", tmp_path / "cell.json")
+    assert result.exit_code in (1, 2) and says in " ".join(result.stderr.split()), result.stderr
+    assert "fault in ftso" not in result.stderr
 
 
 def test_equal_searches_give_equal_files_but_for_times(searched: Path, tmp_path: Path) -> None:

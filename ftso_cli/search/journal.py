@@ -1,0 +1,111 @@
+"""The journal of a race: its finished runs in one JSON file, written anew after each, so that a kill loses none."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError, field_validator
+
+from ftso_cli.errors import RunError
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.storage import describe
+from ftso_cli.search.standings import Result
+from ftso_cli.search.topologies import Inputs, Topology
+from ftso_cli.spaces import DARTS
+
+FORMAT: Literal["ftso-race/1"] = "ftso-race/1"
+LIMIT = 16_000_000
+
+
+class Run(Model):
+    """A finished run, as the file holds it."""
+
+    heat: str
+    cells: tuple[Inputs, ...]
+    init: int
+    steps: int
+    loss: float
+
+    @field_validator("cells")
+    @classmethod
+    def _reads_earlier_nodes(cls, cells: tuple[Inputs, ...]) -> tuple[Inputs, ...]:
+        Topology(cells).genotype(DARTS.usual)
+        return cells
+
+
+class Record(Model):
+    """The file: what is raced, for how many steps in all, and the runs so far."""
+
+    format: Literal["ftso-race/1"]
+    settings: dict[str, Any]
+    seed: int
+    data: str
+    steps: int | None = None
+    runs: tuple[Run, ...] = ()
+
+
+class Journal:
+    """The runs of a race that are done, in memory and, where there is a path, on disk."""
+
+    def __init__(self, record: Record, path: Path | None = None) -> None:
+        self._record, self._path = record, path
+        self.results = [
+            Result(heat=run.heat, topology=Topology(run.cells), init=run.init, steps=run.steps, loss=run.loss)
+            for run in record.runs
+        ]
+
+    @property
+    def steps(self) -> int | None:
+        """The steps of the whole race, once they are known."""
+        return self._record.steps
+
+    def close(self) -> None:
+        """Takes the file away: the race is over."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
+    def begin(self, steps: int) -> None:
+        """Notes the steps of the whole race."""
+        self._record = self._record.model_copy(update={"steps": steps})
+        self._write()
+
+    def add(self, result: Result) -> None:
+        """Notes a finished run."""
+        run = Run(heat=result.heat, cells=result.topology.cells, init=result.init, steps=result.steps, loss=result.loss)
+        self._record = self._record.model_copy(update={"runs": (*self._record.runs, run)})
+        self.results.append(result)
+        self._write()
+
+    def _write(self) -> None:
+        if self._path is not None:
+            write_atomic(self._path, self._record.model_dump_json(indent=1).encode())
+
+
+def opened(settings: dict[str, Any], seed: int, data: str, path: Path | None, *, resume: bool) -> Journal:
+    """The journal of a race: a new one, or with `resume` that of a race that was stopped.
+
+    Raises `RunError` where there is one already, or where there is none to resume, or one of another race.
+    """
+    asked = Record(format=FORMAT, settings=settings, seed=seed, data=data)
+    if resume:
+        if path is None:
+            raise RunError(
+                "a race that writes to - keeps no journal, so there is nothing to resume; name a file with -o"
+            )
+        return Journal(_matching(asked, path), path)
+    if path is not None and path.exists():
+        raise RunError(f"{path} holds a race that was stopped; go on with --resume, or delete it")
+    return Journal(asked, path)
+
+
+def _matching(asked: Record, path: Path) -> Record:
+    try:
+        record = Record.model_validate_json(read_bytes(path, limit=LIMIT))
+    except ValidationError as error:
+        raise RunError(f"{path}: no journal of a race ({describe(error)}); delete it and start again") from None
+    was, now = ({**each.settings, "seed": each.seed, "data": each.data} for each in (record, asked))
+    changed = sorted(name for name in was | now if was.get(name) != now.get(name))
+    if changed:
+        differences = ", ".join(f"{name} {was.get(name)}, not {now.get(name)}" for name in changed)
+        raise RunError(f"{path}: was raced with {differences}; resume it with the same request")
+    return record

@@ -1,0 +1,266 @@
+"""Choosing among wirings by how fast they train, with the operator that they will get (ours).
+
+The loss of a batch before the step on it, averaged over steps, ranks architectures early (training speed estimation:
+Ru et al., 2021). Here wirings are compared by it in heats that get longer while the field gets smaller, as in
+successive halving (Jamieson and Talwalkar, 2016):
+
+    draw       n wirings drawn at random           1 unit of steps each
+    mutate     n mutations of the best quarter     1 unit, the same initialisation
+    semifinal  the best 3/8 of n, of both heats    2 units, an initialisation of its own
+    final      the best 3 of the semifinal         2 units, several initialisations
+
+All networks of one initialisation start from the same weights, edge by edge, and see the same batches. A later heat
+trains from scratch again: the initialisation that made a wiring lead is not the one that it has to prove itself with.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from ftso_cli.data import Augmentation, Batches, ImageData
+from ftso_cli.errors import SettingsError, TrainingError
+from ftso_cli.genotype import Genotype
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.network import Network
+from ftso_cli.search.bilevel import descend
+from ftso_cli.search.descent import SGD
+from ftso_cli.search.journal import Journal
+from ftso_cli.search.settings import RaceSettings
+from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
+from ftso_cli.search.topologies import Topology, draw, mutated
+from ftso_cli.spaces.darts import NetworkShape
+
+FINALISTS = 3
+ROUNDS = 4
+"""Initialisations of the final."""
+LEAST_UNIT = 4
+"""Steps below which a heat tells nothing."""
+RESERVE = 0.8
+"""The share of a budget of seconds that is planned; speed moves while a race runs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceProgress:
+    """Where a race stands after a step: steps of all runs, the heat, and the least loss of a finished run of it."""
+
+    iteration: int
+    iterations: int
+    heat: str
+    best: float | None
+
+    @property
+    def figures(self) -> str:
+        """What to show beside the progress bar."""
+        return self.heat if self.best is None else f"{self.heat}, best {self.best:.3f}"
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """Nothing: the standings say it."""
+        return {}
+
+
+class _StoppedError(Exception):
+    """Another run failed, or the user stopped the race."""
+
+
+class Race:
+    """A race; finished runs are in the journal, so that it goes on with it where it was stopped.
+
+    The result depends on data, settings, seed and the number of steps, not on `workers`, the runs at the same time.
+    A budget of seconds is turned into steps once, by a measurement; the journal keeps the number.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        settings: RaceSettings,
+        journal: Journal,
+        *,
+        seed: int,
+        device: torch.device,
+        workers: int | None = None,
+    ) -> None:
+        self.data, self.settings, self.journal = data, settings, journal
+        self.seed, self.device = seed, device
+        self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
+        self.random = random.Random(seed)
+        self.started = time.monotonic()
+        self.lock, self.stop = threading.Lock(), threading.Event()
+        self.done = 0
+
+    def run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
+        """Runs what the journal lacks, and gives the finalists, best first."""
+        threads = torch.get_num_threads()
+        try:
+            return self._run(on_progress)
+        finally:
+            torch.set_num_threads(threads)
+
+    def _run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
+        draws = self.settings.draws
+        drawn = self._distinct(draws, lambda: draw(self.random, self.settings.nodes), ())
+        unit = self._unit(drawn[0])
+        self.total = unit * _units(draws)
+        heat = self._heats(on_progress)
+        heat("draw", drawn, 0, unit)
+        leaders = best_of(self.journal.results, ["draw"], draws // 4)
+        mutants = self._distinct(draws, lambda: mutated(self.random, self.random.choice(leaders)), drawn)
+        heat("mutate", mutants, 0, unit)
+        heat("semifinal", best_of(self.journal.results, ["draw", "mutate"], _semifinalists(draws)), 1, 2 * unit)
+        finalists = best_of(self.journal.results, ["semifinal"], FINALISTS)
+        for round_ in range(ROUNDS):
+            heat("final", finalists, 2 + round_, 2 * unit)
+        return standings(self.journal.results, "final")
+
+    def _distinct(self, count: int, make: Callable[[], Topology], known: Sequence[Topology]) -> list[Topology]:
+        """Up to `count` wirings that differ from each other and from those known; small cells have only a few."""
+        found: dict[Topology, None] = {}
+        for _ in range(20 * count):
+            topology = make()
+            if topology not in known and len(found) < count:
+                found[topology] = None
+        return list(found)
+
+    def _unit(self, topology: Topology) -> int:
+        """The steps of a run in the first heats."""
+        steps = self.settings.steps or self.journal.steps or self._steps_in(self.settings.seconds, topology)
+        unit = steps // _units(self.settings.draws)
+        if unit < LEAST_UNIT:
+            least = LEAST_UNIT * _units(self.settings.draws)
+            raise SettingsError(f"a race of {steps} steps tells nothing; it takes {least} at least: raise --budget")
+        self.journal.begin(steps)
+        return unit
+
+    def _steps_in(self, seconds: float, topology: Topology) -> int:
+        """Steps that all workers together take in this time, measured with all of them at work."""
+        marks: list[float] = []
+
+        def timed(step: int) -> None:
+            if step in (2, 8):
+                marks.append(time.monotonic())
+
+        self._parallel([lambda: self._train(topology, 0, 8, timed)] * self.workers)
+        each = (sum(sorted(marks)[self.workers :]) - sum(sorted(marks)[: self.workers])) / self.workers / 6
+        left = seconds * RESERVE - (time.monotonic() - self.started)
+        return int(self.workers * left / each)
+
+    def _heats(
+        self, on_progress: Callable[[RaceProgress], None]
+    ) -> Callable[[str, Sequence[Topology], int, int], None]:
+        """What runs a heat: those of its runs that the journal lacks."""
+
+        def heat(name: str, field: Sequence[Topology], init: int, steps: int) -> None:
+            there = {(result.heat, result.topology, result.init) for result in self.journal.results}
+            missing = [each for each in field if (name, each, init) not in there]
+            self.done += steps * (len(field) - len(missing))
+            self._parallel([self._job(name, each, init, steps, on_progress) for each in missing])
+
+        return heat
+
+    def _job(
+        self, heat: str, topology: Topology, init: int, steps: int, on_progress: Callable[[RaceProgress], None]
+    ) -> Callable[[], None]:
+        def step(_: int) -> None:
+            if self.stop.is_set():
+                raise _StoppedError
+            with self.lock:
+                self.done += 1
+                best = min((result.loss for result in self.journal.results if result.heat == heat), default=None)
+                on_progress(RaceProgress(iteration=self.done, iterations=self.total, heat=heat, best=best))
+
+        def job() -> None:
+            losses = self._train(topology, init, steps, step)
+            late = losses[len(losses) // 2 :]
+            result = Result(heat=heat, topology=topology, init=init, steps=steps, loss=sum(late) / len(late))
+            with self.lock:
+                self.journal.add(result)
+
+        return job
+
+    def _parallel(self, jobs: Sequence[Callable[[], object]]) -> None:
+        """Runs the jobs, one thread each; the first error of any stops the others."""
+        with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            try:
+                runs = [pool.submit(job) for job in jobs]
+                finished, _ = wait(runs, return_when=FIRST_EXCEPTION)
+            except BaseException:
+                self.stop.set()
+                raise
+            for run in finished:
+                if run.exception() is not None:
+                    self.stop.set()
+            pool.shutdown(cancel_futures=True)
+        for run in finished:
+            run.result()
+
+    def _train(self, topology: Topology, init: int, steps: int, on_step: Callable[[int], None]) -> list[float]:
+        """The losses before each step of a training from scratch."""
+        settings, data = self.settings, self.data
+        seed = (self.seed << 16) + init
+        shape = NetworkShape(
+            channels=settings.channels,
+            cells=settings.cells,
+            classes=len(data.classes),
+            image_channels=data.channels,
+        )
+        with self.lock, seeded(seed):
+            network = Network(topology.genotype(settings.op), shape, auxiliary=False)
+        # On images this small channels-last is faster than fusing, and than the usual order.
+        network = network.to(self.device).to(memory_format=torch.channels_last).train()
+        weights = list(network.parameters())
+        sgd = SGD(weights, rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay)
+        batches = Batches(
+            data.train,
+            torch.arange(len(data.train)),
+            settings.batch_size,
+            seed,
+            normalise=data.normalise,
+            augment=Augmentation.of(data),
+        )
+        losses = []
+        for step in range(1, steps + 1):
+            images, labels = next(batches)
+            logits, _ = network(self._small(images.to(self.device)))
+            loss = functional.cross_entropy(logits, labels.to(self.device))
+            if not torch.isfinite(loss):
+                raise TrainingError(f"the loss is not finite at step {step} of a run; lower --weight-rate")
+            descend(sgd, weights, torch.autograd.grad(loss, weights, allow_unused=True), settings.clip)
+            losses.append(loss.item())
+            on_step(step)
+        return losses
+
+    def _small(self, images: Tensor) -> Tensor:
+        """(N, C, H, W) averaged to the side of the race where it is larger."""
+        side = self.settings.side
+        if max(images.shape[2:]) > side:
+            images = functional.adaptive_avg_pool2d(images, side)
+        return images.contiguous(memory_format=torch.channels_last)
+
+
+def decided(final: Sequence[Standing], op: str) -> tuple[Genotype, str]:
+    """The genotype of the winner, with `op` on every edge, and what there is to say about it."""
+    won, best = winner(final), final[0]
+    behind = [each for each in final if each.clearly_behind]
+    others = "other finalist" if len(final) == 2 else f"{len(final) - 1} other finalists"
+    if won is best:
+        note = f"the wiring has the least loss, and is clearly better than {len(behind)} of the {others}"
+    else:
+        alike = len(final) - len(behind)
+        note = f"{won.inits} initialisations can't tell {alike} finalists apart; the wiring is the shallowest of them"
+    return won.topology.genotype(op), note
+
+
+def _semifinalists(draws: int) -> int:
+    return max(FINALISTS, 3 * draws // 8)
+
+
+def _units(draws: int) -> int:
+    """Units of steps in a race with so many draws."""
+    return 2 * draws + 2 * _semifinalists(draws) + 2 * FINALISTS * ROUNDS

@@ -1,0 +1,86 @@
+"""Who leads a race, and whether it is more than chance. No torch.
+
+All runs of one heat with one initialisation see the same batches and start from the same weights, edge by edge, so
+what is compared is differences between runs of the same initialisation, and their error is that of paired differences.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from ftso_cli.search.topologies import Topology
+
+SURE = 0.975
+"""Where the quantile of Student's t lies beyond which a difference counts: 5 % on both sides together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A run: a topology trained from one initialisation, and its mean loss over the second half of the steps."""
+
+    heat: str
+    topology: Topology
+    init: int
+    steps: int
+    loss: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A finalist: its mean loss over the initialisations, and how far it lies behind the best.
+
+    The error is that of the mean of the differences; None with one initialisation.
+    """
+
+    topology: Topology
+    inits: int
+    loss: float
+    behind: float
+    error: float | None
+
+    @property
+    def clearly_behind(self) -> bool:
+        """Whether the best of the final is better by more than chance, by Student's t for paired differences."""
+        from scipy.special import stdtrit
+
+        return self.error is not None and self.behind > stdtrit(self.inits - 1, SURE) * self.error
+
+
+def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list[Topology]:
+    """The `count` wirings with the least loss in these heats, best first; equals in a fixed order."""
+    losses: dict[Topology, float] = {}
+    for result in results:
+        if result.heat in heats:
+            losses[result.topology] = min(result.loss, losses.get(result.topology, math.inf))
+    return sorted(losses, key=lambda topology: (losses[topology], topology.cells))[:count]
+
+
+def standings(results: Sequence[Result], heat: str) -> list[Standing]:
+    """The wirings of a heat, best first, over the initialisations that all of them have run."""
+    losses: dict[Topology, dict[int, float]] = defaultdict(dict)
+    for result in results:
+        if result.heat == heat:
+            losses[result.topology][result.init] = result.loss
+    common = sorted(set.intersection(*(set(each) for each in losses.values())))
+    rows = {topology: [each[init] for init in common] for topology, each in losses.items()}
+    best = min(rows, key=lambda topology: (fmean(rows[topology]), topology.cells))
+    return sorted(
+        (_standing(each, row, rows[best]) for each, row in rows.items()),
+        key=lambda each: (each.behind, each.topology.cells),
+    )
+
+
+def winner(final: Sequence[Standing]) -> Standing:
+    """The shallowest of those that the best is not clearly better than: it trains faster where losses don't differ."""
+    return min(
+        (each for each in final if not each.clearly_behind),
+        key=lambda each: (each.topology.depth, each.loss, each.topology.cells),
+    )
+
+
+def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> Standing:
+    differences = [own - other for own, other in zip(losses, best, strict=True)]
+    error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else None
+    return Standing(topology=topology, inits=len(losses), loss=fmean(losses), behind=fmean(differences), error=error)

@@ -1,0 +1,124 @@
+"""A race on real digits: its heats, its budget, and the same result after a stop or with other workers."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from ftso_cli.data import ImageData, open_images
+from ftso_cli.errors import RunError, SettingsError
+from ftso_cli.search import journal
+from ftso_cli.search.race import Race, RaceProgress
+from ftso_cli.search.settings import RaceSettings
+from ftso_cli.search.standings import Result, Standing
+
+SMALL = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, steps=160)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageData:
+    return open_images("digits")
+
+
+def opened(path: Path | None, *, resume: bool = False, settings: RaceSettings = SMALL) -> journal.Journal:
+    return journal.opened(settings.recorded(), 3, "digits", path, resume=resume)
+
+
+def raced(
+    data: ImageData, kept: journal.Journal, *, stop_after: int | None = None, workers: int = 2
+) -> tuple[list[Standing], list[RaceProgress]]:
+    seen: list[RaceProgress] = []
+
+    def on_progress(progress: RaceProgress) -> None:
+        seen.append(progress)
+        if len(seen) == stop_after:
+            raise KeyboardInterrupt
+
+    return Race(data, SMALL, kept, seed=3, device=CPU, workers=workers).run(on_progress), seen
+
+
+def by_run(results: list[Result]) -> list[Result]:
+    return sorted(results, key=lambda each: (each.heat, each.init, each.topology.cells))
+
+
+def test_heats_get_longer_and_smaller_and_keep_to_the_steps(digits: ImageData) -> None:
+    kept = opened(None)
+    final, seen = raced(digits, kept)
+    heats: dict[str, list[Result]] = {}
+    for result in kept.results:
+        heats.setdefault(result.heat, []).append(result)
+    assert list(heats) == ["draw", "mutate", "semifinal", "final"]
+    assert [len(heats[heat]) for heat in heats] == [4, 4, 3, 12]
+    assert [heats[heat][0].steps for heat in heats] == [4, 4, 8, 8]
+    assert len({result.topology for heat in ("draw", "mutate") for result in heats[heat]}) == 8
+    steps = sum(result.steps for result in kept.results)
+    assert steps == len(seen) == seen[-1].iteration == seen[-1].iterations <= (SMALL.steps or 0)
+    assert final[0].behind == 0 and final[0].inits == 4
+    assert all(each.behind >= 0 for each in final)
+
+
+def test_the_result_is_the_same_after_a_stop_and_with_one_worker(digits: ImageData, tmp_path: Path) -> None:
+    whole = opened(None)
+    expected, _ = raced(digits, whole, workers=1)
+    path = tmp_path / "race.json"
+    with pytest.raises(KeyboardInterrupt):
+        raced(digits, opened(path), stop_after=70)
+    kept = opened(path, resume=True)
+    assert 0 < len(kept.results) < len(whole.results)
+    found, seen = raced(digits, kept)
+    assert found == expected and by_run(kept.results) == by_run(whole.results)
+    assert seen[-1].iteration == seen[-1].iterations
+    kept.close()
+    assert not path.exists()
+
+
+def test_a_budget_of_seconds_becomes_steps_once(digits: ImageData, tmp_path: Path) -> None:
+    settings = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, seconds=6)
+    kept = opened(tmp_path / "race.json", settings=settings)
+    Race(digits, settings, kept, seed=3, device=CPU, workers=2).run(lambda progress: None)
+    steps = kept.steps
+    assert steps is not None and steps >= 160
+    again = opened(tmp_path / "race.json", settings=settings, resume=True)
+    assert again.steps == steps and by_run(again.results) == by_run(kept.results)
+
+
+def test_too_small_a_budget_is_refused_with_the_least(digits: ImageData) -> None:
+    settings = RaceSettings(draws=4, steps=20)
+    with pytest.raises(SettingsError, match="takes 152 at least"):
+        Race(digits, settings, opened(None, settings=settings), seed=0, device=CPU).run(lambda progress: None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda record: {**record, "seed": 4}, "was raced with seed 4, not 3"),
+        (lambda record: {**record, "settings": {**record["settings"], "cells": 9}}, "was raced with cells 9, not 2"),
+        (lambda record: {**record, "runs": [{"heat": "draw"}]}, "no journal of a race"),
+        (
+            lambda record: {
+                **record,
+                "runs": [{"heat": "draw", "cells": [[[0, 7]], [[0, 1]]], "init": 0, "steps": 4, "loss": 1.0}],
+            },
+            "no journal of a race",
+        ),
+    ],
+)
+def test_a_journal_of_another_race_or_a_damaged_one_is_refused(damage: object, says: str, tmp_path: Path) -> None:
+    path = tmp_path / "race.json"
+    opened(path).begin(160)
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))  # type: ignore[operator]
+    with pytest.raises(RunError, match=says):
+        opened(path, resume=True)
+
+
+def test_a_stopped_race_is_not_written_over(tmp_path: Path) -> None:
+    opened(tmp_path / "race.json").begin(160)
+    with pytest.raises(RunError, match="--resume"):
+        opened(tmp_path / "race.json")
+
+
+def test_settings_that_make_no_race_are_refused() -> None:
+    with pytest.raises(SettingsError, match="draws must be at least 4"):
+        RaceSettings(draws=2)

@@ -1,0 +1,49 @@
+"""Who leads a race, against differences worked out by hand."""
+
+import pytest
+
+from ftso_cli.search.standings import Result, best_of, standings, winner
+from ftso_cli.search.topologies import Topology, deepest, widest
+
+OTHER = Topology((((0, 1), (0, 2), (0, 1), (0, 1)),) * 2)
+
+
+def final(losses: dict[Topology, list[float]]) -> list[Result]:
+    return [
+        Result(heat="final", topology=topology, init=init, steps=8, loss=loss)
+        for topology, row in losses.items()
+        for init, loss in enumerate(row)
+    ]
+
+
+def test_differences_are_those_within_an_initialisation() -> None:
+    """Deep is behind by 0.1, 0.2, 0.3: mean 0.2, standard error 0.1 / √3; t of 2 degrees of freedom is 4.30."""
+    best, last = standings(final({deepest(4): [1.1, 2.2, 3.3], widest(4): [1.0, 2.0, 3.0]}), "final")
+    assert best.topology == widest(4) and best.behind == 0 and last.inits == 3
+    assert last.behind == pytest.approx(0.2) and last.error == pytest.approx(0.1 / 3**0.5)
+    assert not last.clearly_behind  # 0.2 < 4.30 · 0.0577
+    assert standings(final({deepest(4): [1.19, 2.2, 3.21], widest(4): [1, 2, 3]}), "final")[1].clearly_behind
+
+
+def test_where_losses_can_not_be_told_apart_the_shallowest_wins() -> None:
+    rows = {deepest(4): [1.0, 2.0, 3.0], OTHER: [1.1, 1.9, 3.2], widest(4): [1.5, 2.5, 3.5]}
+    assert winner(standings(final(rows), "final")).topology == OTHER
+
+
+def test_one_initialisation_tells_nothing_apart() -> None:
+    (best, last) = standings(final({deepest(4): [1.0], widest(4): [9.0]}), "final")
+    assert best.topology == deepest(4) and last.error is None and winner([best, last]).topology == widest(4)
+
+
+def test_only_initialisations_that_all_have_run_count() -> None:
+    (best, last) = standings(final({deepest(4): [1.0, 0.0], widest(4): [2.0]}), "final")
+    assert (best.loss, last.loss) == (1.0, 2.0)
+
+
+def test_leaders_are_those_of_the_heats_that_count() -> None:
+    results = [
+        Result(heat="draw", topology=deepest(4), init=0, steps=4, loss=2.0),
+        Result(heat="mutate", topology=widest(4), init=0, steps=4, loss=1.0),
+        Result(heat="semifinal", topology=OTHER, init=1, steps=8, loss=0.5),
+    ]
+    assert best_of(results, ["draw", "mutate"], 3) == [widest(4), deepest(4)]
