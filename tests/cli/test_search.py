@@ -70,6 +70,16 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
 
 
+def test_a_preset_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    small = ["--channels", "4", "--cells", "3", "--batch-size", "16"]
+    assert ftso("search-topology", "--preset", "stable", "--seeds", "5-6", *small, "-o", cell).exit_code == 0
+    found = storage.read(cell)
+    settings = found.history[-1].settings
+    assert [settings[name] for name in ("rank", "iters", "channels", "cells")] == ["gradient", 15, 4, 3]
+    assert found.ensemble is not None and found.ensemble.seeds == (5, 6)
+
+
 RACE = ["search-topology", "--rank", "race", "--nodes", "2", "--channels", "4", "--cells", "2", "--batch-size", "16"]
 
 
