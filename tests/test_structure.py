@@ -17,7 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),
-    frozenset({"files"}),
+    frozenset({"files", "interrupt"}),
     frozenset({"errors"}),
 )
 """From the top down; a part may import from its own layer only itself, and from every layer below."""

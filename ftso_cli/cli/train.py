@@ -1,6 +1,6 @@
 """`ftso train`: train the network of a genotype from scratch."""
 
-from dataclasses import replace
+from enum import StrEnum
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,24 +8,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ftso_cli.cli import common
-from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.training.recipes import RECIPES, Recipe, recipe
+from ftso_cli.training.recipes import RECIPES, Recipe
+from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
     from ftso_cli.training.loop import Progress, Row, Trainer
 
-DEFAULT_RECIPE = "quick"
 RUNS = Path("runs")
+
+
+class Precision(StrEnum):
+    """The values of --precision."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
 
 
 def _setting(field: str, text: str, *names: str) -> Any:
     """An option that overrules a value of the recipe; its help shows what the recipes say."""
-    values = ", ".join(f"{name} {getattr(known, field):g}" for name, known in RECIPES.items())
+    values = ", ".join(f"{name} {_written(getattr(known, field))}" for name, known in RECIPES.items())
     return typer.Option(*names, help=text, show_default=values)
+
+
+def _written(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 def train(
@@ -35,64 +47,126 @@ def train(
     ] = None,
     data: Annotated[str | None, common.data_option(common.DEFAULT_DATA)] = None,
     recipe_name: Annotated[
-        str, typer.Option("--recipe", "-r", metavar="NAME", help=f"Hyper-parameters: {', '.join(RECIPES)}.")
-    ] = DEFAULT_RECIPE,
+        str | None,
+        typer.Option(
+            "--recipe",
+            "-r",
+            metavar="NAME",
+            help=f"Hyper-parameters: {', '.join(RECIPES)}.",
+            show_default=DEFAULT_RECIPE,
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="FILE",
+            help="Settings as JSON, as in the config.json of a run; flags overrule them.",
+            show_default=False,
+        ),
+    ] = None,
     run: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="RUN", help="The run folder.", show_default="a new one in runs/"),
     ] = None,
     resume: Annotated[
         Path | None,
-        typer.Option(metavar="RUN", help="Go on with an interrupted run, where its last epoch ended."),
+        typer.Option(metavar="RUN", help="Go on with an interrupted run, where its last checkpoint ends."),
     ] = None,
     epochs: Annotated[int | None, _setting("epochs", "Passes over the images.", "--epochs", "-e")] = None,
     channels: Annotated[int | None, _setting("channels", "Channels of the first cells.")] = None,
     cells: Annotated[int | None, _setting("cells", "Cells of the network.")] = None,
+    stem: Annotated[
+        str | None, _setting("stem", "What comes before the cells: cifar, or imagenet for an eighth.")
+    ] = None,
     batch_size: Annotated[int | None, _setting("batch_size", "Images a step.", "--batch-size", "-b")] = None,
-    rate: Annotated[float | None, _setting("rate", "Learning rate of the first epoch.")] = None,
+    rate: Annotated[float | None, _setting("rate", "Highest learning rate.")] = None,
+    schedule: Annotated[str | None, _setting("schedule", "How the rate falls to 0: cosine or linear.")] = None,
+    warmup: Annotated[int | None, _setting("warmup", "Epochs in which the rate rises.")] = None,
+    momentum: Annotated[float | None, _setting("momentum", "Momentum of SGD.")] = None,
     weight_decay: Annotated[float | None, _setting("weight_decay", "Weight decay.")] = None,
+    clip: Annotated[float | None, _setting("clip", "Largest norm of the gradient.")] = None,
+    label_smoothing: Annotated[float | None, _setting("label_smoothing", "Label smoothing of both losses.")] = None,
     drop_path: Annotated[float | None, _setting("drop_path", "Drop-path rate of the last epoch.")] = None,
     cutout: Annotated[
         float | None, _setting("cutout", "Side of the square cut out of each image, as a share of the image's.")
     ] = None,
     auxiliary: Annotated[float | None, _setting("auxiliary", "Weight of the auxiliary head's loss; 0: none.")] = None,
-    seed: common.SeedOption = 0,
+    seed: Annotated[
+        int | None,
+        typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.", show_default="0"),
+    ] = None,
     image_size: common.ImageSizeOption = None,
-    device: common.DeviceOption = "auto",
+    device: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DEVICE", help="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.", show_default="auto"
+        ),
+    ] = None,
+    precision: Annotated[
+        Precision | None,
+        typer.Option(help="float32, or bfloat16 where that is exact enough.", show_default="auto: bfloat16 on GPUs"),
+    ] = None,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compile", help="Compile the network first, which takes minutes.", show_default=False),
+    ] = None,
+    save_minutes: Annotated[
+        float | None,
+        typer.Option("--save-every", metavar="MINUTES", min=0, help="Time between checkpoints.", show_default="10"),
+    ] = None,
     as_json: common.JsonOption = False,
 ) -> None:
     """Train the network of a cell from scratch, and test it once, after the last epoch.
 
     The run folder gets the settings, the metrics of each epoch as CSV and the weights as safetensors. An interrupted
-    training goes on with --resume.
+    training goes on with --resume, to the same weights. What a run did can be done again with --config RUN/config.json.
 
     Examples: `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
-    `ftso train --resume runs/cell-digits`
+    `ftso train --resume runs/cell-digits` · `ftso train --config runs/cell-digits/config.json --seed 1`
     """
     watch = common.Stopwatch()
-    overruled = {
+    given: dict[str, Any] = {
+        "data": data,
+        "seed": seed,
+        "image_size": image_size,
+        "device": device,
+        "precision": None if precision is None else precision.value,
+        "compile": compiled,
+        "save_minutes": save_minutes,
+    }
+    overruled: dict[str, Any] = {
         "epochs": epochs,
         "channels": channels,
         "cells": cells,
+        "stem": stem,
         "batch_size": batch_size,
         "rate": rate,
+        "schedule": schedule,
+        "warmup": warmup,
+        "momentum": momentum,
         "weight_decay": weight_decay,
+        "clip": clip,
+        "label_smoothing": label_smoothing,
         "drop_path": drop_path,
         "cutout": cutout,
         "auxiliary": auxiliary,
     }
-    given: dict[str, Any] = {name: value for name, value in overruled.items() if value is not None}
+    given, overruled = _present(given), _present(overruled)
     if resume is not None:
-        if cell or data or run or given:
+        if cell or run or config or recipe_name or given or overruled:
             raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
         trainer = _resumed(resume)
         _read_images(trainer, watch)
         _finish(trainer, watch, as_json)
         return
+    asked = read_request(config) if config else Request()
+    cell = cell or asked.cell
     if cell is None:
         raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
-    settings = replace(recipe(recipe_name), **given)
-    trainer = _started(cell, data or common.DEFAULT_DATA, settings, run, seed, image_size, device)
+    settings = asked.settings(recipe_name, overruled)
+    trainer = _started(cell, asked.model_copy(update=given), settings, run)
     try:
         _read_images(trainer, watch)
     except BaseException:
@@ -103,23 +177,27 @@ def train(
     _finish(trainer, watch, as_json)
 
 
-def _started(
-    cell: str, data: str, settings: Recipe, folder: Path | None, seed: int, image_size: int | None, device: str
-) -> "Trainer":
+def _present(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _started(cell: str, asked: Request, settings: Recipe, folder: Path | None) -> "Trainer":
     """A training from the beginning; its run folder is made, still empty."""
     genotype = library.load(cell)
     with common.about_file(cell):
         require_complete(genotype, "train")
     from ftso_cli.data import NAMES, open_images
-    from ftso_cli.nn.device import choose_device
+    from ftso_cli.nn.device import choose_device, has_fast_bfloat16
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
-    chosen = choose_device(device)
-    images = open_images(data, image_size=image_size)
+    device = choose_device(asked.device or "auto")
+    data = asked.data or common.DEFAULT_DATA
+    images = open_images(data, image_size=asked.side)
     run = Run(folder or _free_folder(cell, data))
     if run.config_file.exists():
         raise RunError(f"{run.folder} holds a run; go on with --resume {run.folder} or name another folder")
+    fields = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
     config = Config(
         data=data if data in NAMES else str(Path(data).expanduser().resolve()),
         image_size=images.image_size,
@@ -128,26 +206,37 @@ def _started(
         mean=images.mean,
         std=images.std,
         recipe=settings,
-        seed=seed,
-        device=str(chosen),
+        seed=asked.seed or 0,
+        device=str(device),
+        precision=_precision(asked.precision, has_fast_bfloat16(device)),
         versions=common.versions(),
+        **_present(fields),
     )
     trainer = Trainer(genotype, config, images, run)
     run.make_folder()
     return trainer
 
 
+def _precision(asked: str | None, fast: bool) -> Any:
+    """That of the training; what isn't asked for is bfloat16 where it is fast."""
+    if asked in (None, Precision.auto):
+        return Precision.bfloat16.value if fast else Precision.float32.value
+    return asked
+
+
 def _resumed(folder: Path) -> "Trainer":
-    """A training as its last finished epoch left it."""
+    """A training as its last checkpoint left it."""
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     run = Run(folder)
     config = run.config()
     trainer = Trainer(run.genotype(), config, common.images_of(config), run)
-    if run.checkpoint_file.exists():
-        trainer.load_checkpoint()
-    note(f"{folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}")
+    run.drop_unfinished()
+    if trainer.checkpoints.exist() and (problem := trainer.load_checkpoint()):
+        warn(f"{problem}; going on from the checkpoint before it")
+    step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
+    note(f"{folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}{step}")
     return trainer
 
 
@@ -175,8 +264,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
     try:
         _train(trainer)
     except KeyboardInterrupt:
-        saved = f"epoch {len(trainer.rows)} is saved" if trainer.rows else "no epoch is finished yet"
-        note(f"stopped; {saved}, go on with: ftso train --resume {run.folder}")
+        note(f"stopped; {trainer.saved}, go on with: ftso train --resume {run.folder}")
         raise
     trainer.save_weights()
     watch.lap("train")

@@ -7,9 +7,10 @@ from torch.nn import functional
 
 from ftso_cli.data import ImageData, ImageSource, eval_batches
 from ftso_cli.errors import RunError
+from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.nn.network import Network
 from ftso_cli.training.loop import network_shape
-from ftso_cli.training.run import Run, read_tensors
+from ftso_cli.training.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)

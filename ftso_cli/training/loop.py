@@ -1,21 +1,24 @@
-"""Training a network from scratch, an epoch at a time, so that a killed training goes on where its last epoch ended."""
+"""Training a network from scratch, so that a killed training goes on where its last checkpoint was written."""
 
-import json
+import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData
-from ftso_cli.errors import RunError, TrainingError
+from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Genotype
+from ftso_cli.interrupt import Interrupt, asked_to_stop
+from ftso_cli.nn.checkpoint import Checkpoints, State, write_tensors
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.fused import network_class
+from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
-from ftso_cli.training.run import Config, Run, read_tensors, write_tensors
+from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
 Row = dict[str, float | int]
@@ -33,6 +36,17 @@ class Progress:
     steps: int
     loss: float
     accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sums:
+    """What the steps of an epoch add up to so far."""
+
+    steps: int = 0
+    images: int = 0
+    correct: int = 0
+    loss: float = 0.0
+    seconds: float = 0.0
 
 
 def network_shape(config: Config) -> NetworkShape:
@@ -57,9 +71,10 @@ class Trainer:
         self.run = run
         self.device = torch.device(config.device)
         with seeded(config.seed):
-            kind = network_class(self.device, config.image_size)
+            kind = Network if config.compile else network_class(self.device, config.image_size)
             network = kind(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
+        self.forward = torch.compile(self.network) if config.compile else self.network
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator = self.drop_path_draws
         self.optimizer = torch.optim.SGD(
@@ -74,78 +89,121 @@ class Trainer:
         self.batches = Batches(
             data.train, everything, recipe.batch_size, config.seed, normalise=data.normalise, augment=augmentation
         )
+        self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
+        self.sums = Sums()
+        self._saved: tuple[int, int] | None = None
 
     def train(self, on_step: Callable[[Progress], None], on_epoch: Callable[[Row], None]) -> None:
-        """Trains the epochs that are left, writing metrics and a checkpoint after each."""
-        while len(self.rows) < self.config.recipe.epochs:
-            self.rows.append(self._epoch(len(self.rows), on_step))
-            self.save_checkpoint()
-            self.run.write_metrics(self.rows)
-            on_epoch(self.rows[-1])
+        """Trains what is left, with a checkpoint and a line of metrics after each epoch, and checkpoints in between.
 
-    def _epoch(self, epoch: int, on_step: Callable[[Progress], None]) -> Row:
-        recipe, started = self.config.recipe, time.perf_counter()
+        Ctrl-C ends the step in hand, writes a checkpoint and raises `KeyboardInterrupt`. Raises `TrainingError` for a
+        loss or gradients that are not finite, and `FileError` for a full disk; the last checkpoint stays in both cases.
+        """
+        if self.rows:
+            # A kill may have come between the checkpoint and its line of metrics.
+            self.run.write_metrics(self.rows)
+        with asked_to_stop() as interrupt:
+            while len(self.rows) < self.config.recipe.epochs:
+                self.rows.append(self._epoch(len(self.rows), on_step, interrupt))
+                self.sums = Sums()
+                self.save_checkpoint()
+                self.run.write_metrics(self.rows)
+                on_epoch(self.rows[-1])
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+
+    def _epoch(self, epoch: int, on_step: Callable[[Progress], None], interrupt: Interrupt) -> Row:
+        """Trains what is left of an epoch."""
+        recipe, steps = self.config.recipe, self.batches.steps_per_epoch
         self.network.train()
         self.network.drop_path.rate = drop_path_rate(recipe, epoch)
         for group in self.optimizer.param_groups:
             group["lr"] = learning_rate(recipe, epoch)
-        loss_sum, correct, seen = 0.0, 0, 0
-        for step in range(self.batches.steps_per_epoch):
-            loss, right, count = self._step(epoch)
-            loss_sum, correct, seen = loss_sum + loss * count, correct + right, seen + count
-            on_step(
-                Progress(
-                    epoch=epoch,
-                    step=step + 1,
-                    steps=self.batches.steps_per_epoch,
-                    loss=loss_sum / seen,
-                    accuracy=correct / seen,
-                )
-            )
+        saved = time.perf_counter()
+        while self.sums.steps < steps:
+            self._step(epoch)
+            sums = self.sums
+            means = {"loss": sums.loss / sums.images, "accuracy": sums.correct / sums.images}
+            on_step(Progress(epoch=epoch, step=sums.steps, steps=steps, **means))
+            due = time.perf_counter() - saved >= 60 * self.config.save_minutes
+            if sums.steps < steps and (due or interrupt.asked):
+                self.save_checkpoint()
+                saved = time.perf_counter()
+                if interrupt.asked:
+                    raise KeyboardInterrupt
         return {
             "epoch": epoch + 1,
             "rate": learning_rate(recipe, epoch),
             "drop_path": self.network.drop_path.rate,
-            "loss": loss_sum / seen,
-            "accuracy": correct / seen,
-            "seconds": round(time.perf_counter() - started, 3),
+            **means,
+            "seconds": round(self.sums.seconds, 3),
         }
 
-    def _step(self, epoch: int) -> tuple[float, int, int]:
-        """One batch; the loss of the main classifier, the number of right answers, and the number of images."""
+    def _step(self, epoch: int) -> None:
+        """Trains on one batch, and adds to the sums: the loss of the main classifier, the right answers, the images."""
+        started = time.perf_counter()
         images, labels = next(self.batches)
         images = images.to(self.device, memory_format=torch.channels_last)
         labels = labels.to(self.device)
-        logits, auxiliary = self.network(images)
-        loss = total = self._loss(logits, labels)
-        if auxiliary is not None:
-            total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
-        if not torch.isfinite(total):
-            raise TrainingError(
-                f"the loss is not finite in epoch {epoch + 1}; {self.run.folder} holds the epoch before. "
-                f"Train again with a lower --rate (now {self.config.recipe.rate:g})"
-            )
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
+            logits, auxiliary = self.forward(images)
+            loss = total = self._loss(logits, labels)
+            if auxiliary is not None:
+                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        # Looked at before the step: no checkpoint ever holds weights that are not finite.
+        for name, value in (("loss is", total.item()), ("gradients are", norm.item())):
+            if not math.isfinite(value):
+                raise TrainingError(self._not_finite(name, epoch))
         self.optimizer.step()
-        return loss.item(), int((logits.argmax(1) == labels).sum()), len(labels)
+        sums, count = self.sums, len(labels)
+        self.sums = replace(
+            sums,
+            steps=sums.steps + 1,
+            images=sums.images + count,
+            correct=sums.correct + int((logits.argmax(1) == labels).sum()),
+            loss=sums.loss + loss.item() * count,
+            seconds=sums.seconds + time.perf_counter() - started,
+        )
+
+    def _not_finite(self, what: str, epoch: int) -> str:
+        place = f"the {what} not finite in step {self.sums.steps + 1} of epoch {epoch + 1}"
+        return f"{place}; {self.saved}. Train again with a lower --rate (now {self.config.recipe.rate:g})"
+
+    @property
+    def saved(self) -> str:
+        """What there is to go on from."""
+        if self._saved is None:
+            return "nothing is saved yet"
+        epochs, steps = self._saved
+        place = f"step {steps} of epoch {epochs + 1}" if steps else f"epoch {epochs}"
+        return f"{self.checkpoints.last} holds all until {place}"
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(logits, labels, label_smoothing=self.config.recipe.label_smoothing)
 
     def save_checkpoint(self) -> None:
-        """Writes all that the next epoch depends on: weights, momenta, random states, data order, metrics."""
+        """Writes all that the next step depends on: weights, momenta, random states, data order, metrics."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
         tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
         tensors["drop_path"] = self.drop_path_draws.get_state()
-        write_tensors(tensors, self.run.checkpoint_file, {"rows": json.dumps(self.rows)})
+        try:
+            self.checkpoints.write(State(tensors=tensors, values={"rows": self.rows, "sums": asdict(self.sums)}))
+        except FileError as error:
+            raise FileError(f"{error}; {self.saved}") from None
+        self._saved = len(self.rows), self.sums.steps
 
-    def load_checkpoint(self) -> None:
-        """Goes back to the last finished epoch; raises `RunError` for a damaged checkpoint or another network's."""
-        tensors, about = read_tensors(self.run.checkpoint_file)
+    def load_checkpoint(self) -> str:
+        """Goes back to the last checkpoint, or to the one before where that is damaged, and says what is wrong with it.
+
+        Raises `RunError` where both are damaged, or belong to another network.
+        """
+        state, problem = self.checkpoints.read()
+        tensors = dict(state.tensors)
         try:
             self.network.load_state_dict(_under("network.", tensors))
             self.batches.restore(_under("batches.", tensors))
@@ -154,10 +212,12 @@ class Trainer:
                 momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
                 self.optimizer.state[parameter]["momentum_buffer"] = momentum
             self.drop_path_draws.set_state(tensors["drop_path"])
-            self.rows = json.loads(about["rows"])
+            self.rows, self.sums = list(state.values["rows"]), Sums(**state.values["sums"])
+            self._saved = len(self.rows), self.sums.steps
         except (KeyError, ValueError, RuntimeError, TypeError) as error:
             reason = " ".join(str(error).split())[:120]
             raise RunError(f"{self.run.checkpoint_file}: not a checkpoint of this network ({reason})") from None
+        return problem
 
     def save_weights(self) -> None:
         """Writes the trained network without its auxiliary head, which only training needs."""

@@ -12,6 +12,8 @@ from typing import Literal
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.spaces.darts import Stem
 
+Schedule = Literal["cosine", "linear"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -23,7 +25,7 @@ class Recipe:
     epochs: int
     batch_size: int
     rate: float
-    schedule: Literal["cosine", "linear"] = "cosine"
+    schedule: Schedule = "cosine"
     """How the rate falls to 0 over the epochs; it is stepped after each epoch."""
     warmup: int = 0
     """Epochs in which the rate rises linearly to `rate`."""

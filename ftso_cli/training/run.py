@@ -3,7 +3,7 @@
     genotype.json         the cell, as it was when the training started
     config.json           data set, recipe, seed, device: all that decides the result
     metrics.csv           a line an epoch
-    checkpoint.safetensors  everything that the next epoch needs
+    checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
     weights.safetensors   the trained network without its auxiliary head
     result.json           the accuracy on the test images, after the last epoch
 
@@ -20,18 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load, save
-from torch import Tensor
 
 from ftso_cli.errors import FileError, RunError
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
 from ftso_cli.training.recipes import Recipe
+from ftso_cli.training.request import Precision
 
 TEXT_LIMIT = 16_000_000
-TENSOR_LIMIT = 8_000_000_000
 
 
 class Config(Model):
@@ -46,6 +43,9 @@ class Config(Model):
     recipe: Recipe
     seed: int
     device: str
+    precision: Precision = "float32"
+    compile: bool = False
+    save_minutes: float = Field(default=10, ge=0, description="Minutes between checkpoints within an epoch.")
     versions: dict[str, str]
 
 
@@ -97,6 +97,11 @@ class Run:
         with suppress(OSError):
             self.folder.rmdir()
 
+    def drop_unfinished(self) -> None:
+        """Takes away what a kill has left half written."""
+        for file in self.folder.glob(".ftso-*.tmp"):
+            file.unlink(missing_ok=True)
+
     def create(self, genotype: Genotype, config: Config) -> None:
         """Makes the folder with its genotype and its settings; raises `FileError` where it can't be made."""
         self.make_folder()
@@ -127,20 +132,3 @@ class Run:
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Replaces result.json."""
         write_atomic(self.result_file, (json.dumps(result, indent=2) + "\n").encode())
-
-
-def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, str] | None = None) -> None:
-    """Writes tensors as safetensors, with `about` in the header."""
-    contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, dict(about or {})))
-
-
-def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """The tensors of a safetensors file and what its header says; raises `RunError` where it is damaged."""
-    content = read_bytes(path, limit=TENSOR_LIMIT)
-    try:
-        tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise RunError(f"{path}: damaged ({' '.join(str(error).split())[:120]})") from None
-    return tensors, header.get("__metadata__", {})

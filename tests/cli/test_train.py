@@ -33,6 +33,7 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
         "config.json",
         "metrics.csv",
         "checkpoint.safetensors",
+        "checkpoint-before.safetensors",
         "weights.safetensors",
         "result.json",
     }
@@ -112,8 +113,66 @@ def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> N
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.search(rf"stopped; epoch \d+ is saved, go on with: ftso train --resume {run}\n", stderr)
+    saved = rf"{run}/checkpoint\.safetensors holds all until (step \d+ of )?epoch \d+"
+    assert re.search(rf"stopped; {saved}, go on with: ftso train --resume {run}\n", stderr)
     assert "Traceback" not in stderr
+
+
+def test_a_run_can_be_done_again_as_its_config_says(tmp_path: Path) -> None:
+    first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
+    options = [*SMALL, "--seed", "3", "--schedule", "linear", "--momentum", "0.8", "--clip", "1", "--drop-path", "0.2"]
+    assert ftso("train", "darts_v2", *options, "--batch-size", "256", "-o", first).exit_code == 0
+    assert ftso("train", "--config", first / "config.json", "-o", again).exit_code == 0
+    assert ftso("train", "--config", first / "config.json", "--seed", "4", "--epochs", "1", "-o", other).exit_code == 0
+    assert (first / "config.json").read_bytes() == (again / "config.json").read_bytes()
+    assert (first / "genotype.json").read_bytes() == (again / "genotype.json").read_bytes()
+    expected, found = load_file(first / "weights.safetensors"), load_file(again / "weights.safetensors")
+    assert all(expected[name].equal(found[name]) for name in expected)
+    changed = json.loads((other / "config.json").read_text())
+    assert (changed["seed"], changed["recipe"]["epochs"], changed["recipe"]["schedule"]) == (4, 1, "linear")
+
+
+def test_a_config_written_by_hand_names_a_recipe_and_overrules_it(tmp_path: Path) -> None:
+    values = {"name": "cifar", "channels": 4, "cells": 3, "epochs": 1, "batch_size": 512}
+    config = tmp_path / "mine.json"
+    config.write_text(json.dumps({"cell": "darts_v2", "data": "digits", "recipe": values, "precision": "bfloat16"}))
+    assert ftso("train", "--config", config, "-o", tmp_path / "run").exit_code == 0
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["recipe"]["drop_path"] == 0.3 and saved["recipe"]["channels"] == 4 and saved["precision"] == "bfloat16"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("{", "mine.json"),
+        ('{"epochs": 3}', "epochs"),
+        ('{"recipe": {"epoch": 3}}', "did you mean epochs"),
+        ('{"recipe": {"epochs": 2.5}}', "epochs"),
+        ('{"recipe": {"schedule": "step"}}', "schedule"),
+        ('{"recipe": "cifr"}', "did you mean cifar"),
+        ('{"recipe": {"epochs": 0}}', "epochs must be at least 1"),
+        ('{"seed": -1}', "seed"),
+    ],
+)
+def test_a_wrong_config_gets_one_clear_line(content: str, says: str, tmp_path: Path) -> None:
+    config = tmp_path / "mine.json"
+    config.write_text(content)
+    result = ftso("train", "darts_v2", "--config", config, "-o", tmp_path / "run")
+    assert result.exit_code == 1 and says in " ".join(result.stderr.split())
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "-o", run).exit_code == 0
+    expected = (run / "weights.safetensors").read_bytes()
+    checkpoint = run / "checkpoint.safetensors"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    result = ftso("train", "--resume", run)
+    assert result.exit_code == 0, result.output
+    assert "checkpoint.safetensors: damaged" in result.stderr and "going on after epoch 1 of 2" in result.stderr
+    assert (run / "weights.safetensors").read_bytes() == expected
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,11 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, TrainingError
 from ftso_cli.genotype import library
+from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.training.evaluate import evaluate, load_network
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.run import Config, Run, read_tensors
+from ftso_cli.training.run import Config, Run
 
 CPU = torch.device("cpu")
 TINY = Recipe(channels=4, cells=3, epochs=3, batch_size=64, rate=0.1, drop_path=0.2, cutout=0.25)
@@ -129,6 +130,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path, digits: ImageData, dama
         other = start(tmp_path / "other", digits, replace(TINY, channels=8))
         other.save_checkpoint()
         content = other.run.checkpoint_file.read_bytes()
+    trainer.checkpoints.before.unlink(missing_ok=True)
     file.write_bytes({"cut": content[:-10], "flip": b"\xff" * 8 + content[8:], "empty": b""}.get(damage, content))
     with pytest.raises(RunError, match=r"damaged|not a checkpoint of this network"):
         trainer.load_checkpoint()
@@ -161,7 +163,10 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_epoch(tmp_path: Pat
     def poison(row: object) -> None:
         trainer.network.classifier[1][1].bias.data[0] = float("nan")
 
-    with pytest.raises(TrainingError, match="not finite in epoch 2"):
+    with pytest.raises(
+        TrainingError,
+        match=r"loss is not finite in step 1 of epoch 2; .*checkpoint\.safetensors holds all until epoch 1",
+    ):
         trainer.train(silent, poison)
     trainer.load_checkpoint()
     assert len(trainer.rows) == 1

@@ -1,0 +1,93 @@
+"""Twenty kills in one training, and a full disk: no work is lost and nothing is left broken."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from tests.processes import ROOT
+
+KILLED_TWENTY_TIMES = """
+import os, random, signal, sys, time
+from pathlib import Path
+import torch._dynamo  # Before the forks: every first step of an optimizer imports it, which takes a second.
+from ftso_cli.data import open_images
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.run import Run
+
+run, data, moments = Run(Path(sys.argv[1])), open_images("digits"), random.Random(7)
+data.train.load_all(lambda done, total: None)
+
+def train(started):
+    trainer = Trainer(run.genotype(), run.config(), data, run)
+    if trainer.checkpoints.exist():
+        trainer.load_checkpoint()
+    os.write(started, b"x")
+    trainer.train(lambda progress: None, lambda row: None)
+    trainer.save_weights()
+
+kills = 0
+while not run.weights_file.exists():
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        train(writer)
+        os._exit(0)
+    os.close(writer)
+    os.read(reader, 1)
+    if kills < 20:
+        time.sleep(moments.uniform(0, 0.15))
+        os.kill(child, signal.SIGKILL)
+        kills += 1
+    status = os.waitpid(child, 0)[1]
+    assert kills == 20 or os.WIFSIGNALED(status), "the training was over too soon"
+print(kills)
+"""
+
+
+def test_twenty_kills_at_random_moments_lead_to_the_weights_of_an_uninterrupted_training(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = ["--channels", "4", "--cells", "2", "--epochs", "8", "--drop-path", "0.3", "--auxiliary", "0"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ftso_cli", "train", "darts_v2", *options, "--save-every", "0", "-o", str(whole)]
+    subprocess.run(command, check=True, env=environment, capture_output=True, cwd=ROOT)
+    broken.mkdir()
+    for name in ("genotype.json", "config.json"):
+        (broken / name).write_bytes((whole / name).read_bytes())
+    killing = [sys.executable, "-c", KILLED_TWENTY_TIMES, str(broken)]
+    done = subprocess.run(killing, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=100)
+    assert done.stdout == "20\n", done.stderr
+    expected, found = (load_file(run / "weights.safetensors") for run in (whole, broken))
+    assert all(expected[name].equal(found[name]) for name in expected)
+    rows = [[line.rsplit(",", 1)[0] for line in (run / "metrics.csv").read_text().split()] for run in (whole, broken)]
+    assert rows[0] == rows[1]  # All but the seconds.
+
+
+def test_a_full_disk_ends_the_training_with_a_line_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--channels", "4", "--cells", "2", "--batch-size", "256", "--auxiliary", "0"]
+    start = [sys.executable, "-m", "ftso_cli", "train"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first = subprocess.run(
+        [*start, "darts_v2", *options, "--epochs", "1", "-o", str(run)], env=environment, cwd=ROOT, capture_output=True
+    )
+    assert first.returncode == 0
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"]["epochs"] = 2
+    (run / "config.json").write_text(json.dumps(config))
+    resume = [*start, "--resume", str(run)]
+
+    def no_room() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    full = subprocess.run(resume, env=environment, cwd=ROOT, capture_output=True, text=True, preexec_fn=no_room)
+    assert full.returncode == 1
+    last = full.stderr.splitlines()[-1]
+    assert last.startswith("error: ") and "can't be written" in last and "holds all until epoch 1" in last
+    assert "Traceback" not in full.stderr and not list(run.glob(".ftso-*"))
+    again = subprocess.run(resume, env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert again.returncode == 0 and "going on after epoch 1 of 2" in again.stderr
