@@ -83,6 +83,14 @@ class Commands(TyperGroup):
         """Reads the options before the command; without any argument, the help is shown."""
         try:
             return super().make_context(info_name, args, *others, **settings)
+        except BrokenPipeError:
+            _give_up_stdout()
+            raise typer.Exit(0) from None
+        except OSError as error:
+            # Help is printed here.
+            _fail(_message(error))
+            _give_up_stdout()
+            raise typer.Exit(1) from None
         except Exception as error:
             if _is_wrong_use(error):
                 raise _wrong_use(error) from None

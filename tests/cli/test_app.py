@@ -323,11 +323,13 @@ def test_a_reader_that_was_never_there_is_no_error(searched_file: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_full_disk_behind_stdout_is_an_error_on_one_line(searched_file: Path) -> None:
+@pytest.mark.parametrize("arguments", [["prune", "CELL", "-o", "-"], ["--help"], ["cost", "--help"]])
+def test_a_full_disk_behind_stdout_is_an_error_on_one_line(arguments: list[str], searched_file: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")
     with open("/dev/full", "wb") as full:
-        command = [sys.executable, "-m", "ftso_cli", "prune", str(searched_file), "-o", "-"]
+        arguments = [str(searched_file) if each == "CELL" else each for each in arguments]
+        command = [sys.executable, "-m", "ftso_cli", *arguments]
         done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=20)
     assert done.returncode == 1
     assert done.stderr == b"error: reading or writing failed: No space left on device\n"
