@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from ftso_cli.nn.fused_layers import Scaled, Step, add_up, convolve, normalise
 from ftso_cli.nn.network import EvaluationCell, Network
 
-WORTH_FUSING = 32
-"""Pixels of an image's side; on smaller images starting the operations takes longer than what fusing saves."""
+WORTH_FUSING = {"pixels": 32, "channels": 16}
+"""The least side of an image and width of the first cells; below, starting the operations takes longer than what
+fusing saves."""
 
 
 class FusedCell(EvaluationCell):
@@ -71,12 +72,15 @@ class FusedNetwork(Network):
         return _alone(stem, x) if _applies(stem, x) else super()._stem(stem, x)
 
 
-def network_class(device: torch.device, image_size: tuple[int, int]) -> type[Network]:
-    """The faster of both on a device, for images of (height, width) pixels; `docs/performance.md` has the figures.
+def network_class(device: torch.device, image_size: tuple[int, int], channels: int) -> type[Network]:
+    """The faster of both on a device, for images of (height, width) pixels and the channels of the first cells.
+
+    `docs/performance.md` has the figures.
 
     GPUs have kernels of their own, which fusing in Python would only slow down, and so are small maps on a CPU.
     """
-    return FusedNetwork if device.type == "cpu" and min(image_size) >= WORTH_FUSING else Network
+    large = min(image_size) >= WORTH_FUSING["pixels"] and channels >= WORTH_FUSING["channels"]
+    return FusedNetwork if device.type == "cpu" and large else Network
 
 
 def steps_of(operator: nn.Module) -> list[Step]:

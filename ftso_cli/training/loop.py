@@ -71,7 +71,7 @@ class Trainer:
         self.run = run
         self.device = torch.device(config.device)
         with seeded(config.seed):
-            kind = Network if config.compile else network_class(self.device, config.image_size)
+            kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
         self.network = network.to(self.device).to(memory_format=torch.channels_last)
         self.forward = torch.compile(self.network) if config.compile else self.network

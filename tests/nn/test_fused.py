@@ -136,6 +136,7 @@ def test_losses_stay_those_of_the_reference_over_fifty_steps(momentum: float | N
 
 def test_small_images_and_other_devices_keep_the_reference() -> None:
     cpu = torch.device("cpu")
-    assert network_class(cpu, (32, 32)) is FusedNetwork
-    assert network_class(cpu, (8, 8)) is network_class(cpu, (64, 28)) is Network
-    assert network_class(torch.device("cuda"), (32, 32)) is Network
+    assert network_class(cpu, (32, 32), 16) is FusedNetwork
+    assert network_class(cpu, (8, 8), 16) is network_class(cpu, (64, 28), 16) is Network
+    assert network_class(cpu, (32, 32), 8) is Network
+    assert network_class(torch.device("cuda"), (32, 32), 16) is Network
