@@ -21,18 +21,15 @@ from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
-from torch.nn import functional
 
-from ftso_cli.data import Augmentation, Batches, ImageData
-from ftso_cli.errors import SettingsError, TrainingError
+from ftso_cli.data import ImageData
+from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
-from ftso_cli.search.bilevel import descend
-from ftso_cli.search.descent import SGD
 from ftso_cli.search.journal import Journal
 from ftso_cli.search.settings import RaceSettings
+from ftso_cli.search.short_training import first_losses
 from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
 from ftso_cli.search.topologies import Topology, draw, mutated
 from ftso_cli.spaces.darts import NetworkShape
@@ -212,36 +209,7 @@ class Race:
         )
         with self.lock, seeded(seed):
             network = Network(topology.genotype(settings.op), shape, auxiliary=False)
-        # On images this small channels-last is faster than fusing, and than the usual order.
-        network = network.to(self.device).to(memory_format=torch.channels_last).train()
-        weights = list(network.parameters())
-        sgd = SGD(weights, rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay)
-        batches = Batches(
-            data.train,
-            torch.arange(len(data.train)),
-            settings.batch_size,
-            seed,
-            normalise=data.normalise,
-            augment=Augmentation.of(data),
-        )
-        losses = []
-        for step in range(1, steps + 1):
-            images, labels = next(batches)
-            logits, _ = network(self._small(images.to(self.device)))
-            loss = functional.cross_entropy(logits, labels.to(self.device))
-            if not torch.isfinite(loss):
-                raise TrainingError(f"the loss is not finite at step {step} of a run; lower --weight-rate")
-            descend(sgd, weights, torch.autograd.grad(loss, weights, allow_unused=True), settings.clip)
-            losses.append(loss.item())
-            on_step(step)
-        return losses
-
-    def _small(self, images: Tensor) -> Tensor:
-        """(N, C, H, W) averaged to the side of the race where it is larger."""
-        side = self.settings.side
-        if max(images.shape[2:]) > side:
-            images = functional.adaptive_avg_pool2d(images, side)
-        return images.contiguous(memory_format=torch.channels_last)
+        return first_losses(network, data, settings, seed=seed, steps=steps, device=self.device, on_step=on_step)
 
 
 def decided(final: Sequence[Standing], op: str) -> tuple[Genotype, str]:

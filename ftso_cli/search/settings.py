@@ -135,16 +135,9 @@ class JointSettings(SearchSettings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RaceSettings:
-    """A race among wirings (ours): what decides it but the data and the seed.
+class ShortTraining:
+    """How a small network is trained for a few steps, to see how fast it does."""
 
-    Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/results.md` has the study.
-    """
-
-    op: str = DARTS.usual
-    """What every edge gets: a wiring is worth what it does with the operator that it will have."""
-    nodes: int = 4
-    """Appendix A.1 of the paper."""
     channels: int = 8
     cells: int = 5
     side: int = 16
@@ -154,6 +147,19 @@ class RaceSettings:
     momentum: float = 0.9
     weight_decay: float = 3e-4
     clip: float = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceSettings(ShortTraining):
+    """A race among wirings (ours): what decides it but the data and the seed.
+
+    Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/results.md` has the study.
+    """
+
+    op: str = DARTS.usual
+    """What every edge gets: a wiring is worth what it does with the operator that it will have."""
+    nodes: int = 4
+    """Appendix A.1 of the paper."""
     draws: int = 16
     """Wirings drawn at random; as many mutations of the best of them follow."""
     steps: int | None = None

@@ -80,7 +80,13 @@ def winner(final: Sequence[Standing]) -> Standing:
     )
 
 
-def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> Standing:
-    differences = [own - other for own, other in zip(losses, best, strict=True)]
+def paired_difference(own: Sequence[float], other: Sequence[float]) -> tuple[float, float | None]:
+    """The mean of the differences of pairs, and its error; None for one pair."""
+    differences = [one - another for one, another in zip(own, other, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else None
-    return Standing(topology=topology, inits=len(losses), loss=fmean(losses), behind=fmean(differences), error=error)
+    return fmean(differences), error
+
+
+def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> Standing:
+    behind, error = paired_difference(losses, best)
+    return Standing(topology=topology, inits=len(losses), loss=fmean(losses), behind=behind, error=error)
