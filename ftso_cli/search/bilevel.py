@@ -6,8 +6,9 @@ architecture with the weights held, then one step on the weights with the archit
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -49,12 +50,23 @@ class Progress:
 class Engine(ABC):
     """What takes the iterations of a search."""
 
+    settings: SearchSettings
+    weight_batches: Batches
+    arch_batches: Batches
     iteration: int
     iterations: int
 
     @abstractmethod
     def step(self) -> Progress:
         """One iteration."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Tensor]:
+        """All that the next iteration depends on, by name."""
+
+    @abstractmethod
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from the `state` of an equal search; raises `RunError`, `KeyError` or `RuntimeError` for another."""
 
     def run(self, on_iteration: Callable[[Progress], None]) -> None:
         """Runs the iterations that are left; raises `TrainingError` where a loss is not finite."""
@@ -113,6 +125,24 @@ class Bilevel(Engine):
         scores: list[float] = self.net.beta[kind].tolist()
         return scores
 
+    def state(self) -> dict[str, Tensor]:
+        """Weights, α and β, both optimizers and the order of the images."""
+        return {
+            "iteration": torch.tensor(self.iteration),
+            **prefixed("net.", self.net.state_dict()),
+            **prefixed("weight_steps.", self.weight_steps.state()),
+            **prefixed("arch_steps.", self.arch_steps.state()),
+            **streams_state(self),
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from the `state` of an equal search."""
+        self.iteration = int(state["iteration"])
+        self.net.load_state_dict(under("net.", state))
+        self.weight_steps.restore(under("weight_steps.", state))
+        self.arch_steps.restore(under("arch_steps.", state))
+        restore_streams(self, state)
+
     def weight_rate(self, epoch: int) -> float:
         """The cosine from the full rate in epoch 0 towards the last one behind the last epoch (Table 4)."""
         return cosine_rate(self.settings, epoch, math.ceil(self.iterations / self.weight_batches.steps_per_epoch))
@@ -154,6 +184,30 @@ def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> Tensor:
     return loss
 
 
+def prefixed(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The state of a part, its names behind a prefix; counts as tensors."""
+    return {prefix + name: torch.as_tensor(value) for name, value in state.items()}
+
+
+def under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The state of the part whose names have this prefix."""
+    return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+
+
+def streams_state(engine: Engine) -> dict[str, Tensor]:
+    """Where both streams of images are."""
+    return {
+        **prefixed("weight_batches.", engine.weight_batches.state()),
+        **prefixed("arch_batches.", engine.arch_batches.state()),
+    }
+
+
+def restore_streams(engine: Engine, state: Mapping[str, Tensor]) -> None:
+    """Brings both streams of images back to where they were."""
+    engine.weight_batches.restore(under("weight_batches.", state))
+    engine.arch_batches.restore(under("arch_batches.", state))
+
+
 def descend(
     steps: Adam | SGD, parameters: list[nn.Parameter], gradients: Sequence[Tensor | None], clip: float | None = None
 ) -> None:
@@ -189,6 +243,16 @@ class GradientRanking(Bilevel):
             if gradient is not None:
                 total += gradient
         return loss
+
+    def state(self) -> dict[str, Tensor]:
+        """That of any search, and the sums."""
+        return super().state() | prefixed("sums.", self.sums)
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from the `state` of an equal search."""
+        super().restore(state)
+        for kind, total in under("sums.", state).items():
+            self.sums[kind].copy_(total)
 
     def scores(self, kind: str) -> list[float]:
         """Minus the mean gradient on each β: how much the loss falls as the edge gains weight."""

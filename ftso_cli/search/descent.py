@@ -5,7 +5,7 @@ itself and is not used here. The arithmetic is torch's own: its functional forms
 for.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,14 @@ class SGD:
             for at, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True))
         ]
 
+    def state(self) -> dict[str, Tensor]:
+        """The moment of every parameter that has moved, by its position."""
+        return {str(at): moment for at, moment in self._moments.items() if moment is not None}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a `state` of the same parameters."""
+        self._moments = {int(at): _like(self.parameters[int(at)], moment) for at, moment in state.items()}
+
     def _direction(self, at: int, parameter: Tensor, gradient: Tensor) -> Tensor:
         direction = gradient + self.decay * parameter
         moment = self._moments.get(at)
@@ -86,6 +94,26 @@ class Adam:
             eps=1e-8,
             maximize=False,
         )
+
+    def state(self) -> dict[str, Tensor]:
+        """Both moments of every parameter that has moved and the count of its steps, by position and part."""
+        return {f"{at}.{part}": value for at, parts in self._states.items() for part, value in enumerate(parts)}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from a `state` of the same parameters."""
+        self._states = {
+            at: (
+                _like(self.parameters[at], state[f"{at}.0"]),
+                _like(self.parameters[at], state[f"{at}.1"]),
+                state[f"{at}.2"].clone(),
+            )
+            for at in sorted({int(name.split(".")[0]) for name in state})
+        }
+
+
+def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
+    """A copy of the value on the parameter's device; raises `RuntimeError` where the shapes differ."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 
 def _with_gradient(parameters: list[nn.Parameter]) -> dict[int, Tensor]:

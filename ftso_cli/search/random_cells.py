@@ -5,7 +5,10 @@ iterations of the search evenly, and as in every search an iteration takes one b
 on the weights and, without a gradient, the held-out loss (ours).
 """
 
+from collections.abc import Mapping
+
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from ftso_cli.data import ImageData
@@ -13,7 +16,19 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.supernet import complete_wiring
-from ftso_cli.search.bilevel import Batch, Engine, Progress, cosine_rate, descend, finite, length
+from ftso_cli.search.bilevel import (
+    Batch,
+    Engine,
+    Progress,
+    cosine_rate,
+    descend,
+    finite,
+    length,
+    prefixed,
+    restore_streams,
+    streams_state,
+    under,
+)
 from ftso_cli.search.descent import SGD
 from ftso_cli.search.phases import network_shape, streams
 from ftso_cli.search.settings import JointSettings
@@ -68,6 +83,27 @@ class RandomCells(Engine):
         losses = self.losses or [0.0]
         return self.cells[losses.index(min(losses))]
 
+    def state(self) -> dict[str, Tensor]:
+        """The losses so far, the network of the cell in hand, its optimizer and the order of the images."""
+        return {
+            "iteration": torch.tensor(self.iteration),
+            "losses": torch.tensor(self.losses, dtype=torch.float64),
+            "held_out": torch.tensor(self.held_out, dtype=torch.float64),
+            **prefixed("network.", self.network.state_dict()),
+            **prefixed("weight_steps.", self.weight_steps.state()),
+            **streams_state(self),
+        }
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Goes on from the `state` of an equal search."""
+        self.iteration = int(state["iteration"])
+        self.losses, self.held_out = state["losses"].tolist(), state["held_out"].tolist()
+        if len(self.losses) < len(self.cells):
+            self._begin()
+            self.network.load_state_dict(under("network.", state))
+            self.weight_steps.restore(under("weight_steps.", state))
+        restore_streams(self, state)
+
     def _begin(self) -> None:
         with seeded(self.seed + len(self.losses)):
             network = Network(self.cells[len(self.losses)], self.shape, auxiliary=False)
@@ -91,7 +127,7 @@ class RandomCells(Engine):
         share, rest = divmod(self.iterations, len(self.cells))
         return share + (number < rest)
 
-    def _loss(self, batch: Batch) -> torch.Tensor:
+    def _loss(self, batch: Batch) -> Tensor:
         images, labels = batch
         logits, _ = self.network(images.to(self.device))
         return finite(functional.cross_entropy(logits, labels.to(self.device)), self.iteration + 1, self.settings)

@@ -50,3 +50,17 @@ def test_a_loss_that_is_not_finite_stops_it(name: str) -> None:
     alone = {"samples": 1} if name == "random" else {}
     with pytest.raises(TrainingError, match="not finite at iteration"):
         search(name, iters=8, weight_rate=1e30, **alone).run(lambda progress: None)
+
+
+@every_search
+def test_it_goes_on_from_its_state_to_the_same_result(name: str) -> None:
+    whole = search(name, iters=5).run(lambda progress: None)
+    stopped = search(name, iters=5)
+    for _ in range(3):
+        stopped.engine.step()
+    state = {part: tensor.clone() for part, tensor in stopped.engine.state().items()}
+    stopped.engine.step()  # What comes after must not reach into the saved state.
+    resumed = search(name, iters=5)
+    resumed.engine.restore(state)
+    assert resumed.engine.iteration == 3
+    assert resumed.run(lambda progress: None) == whole
