@@ -1,0 +1,207 @@
+"""Choosing operators by capacity, then trainability (ours).
+
+First a training-free score is climbed, one edge at a time, until no other operator on any edge raises it. It prefers
+large operators, so it ends where the cell has the most capacity, and hardly tells apart cells that cost it little. So
+the second part trains the best cell and those that differ from it on one edge and score almost as high for a few steps,
+and moves to the one that trains fastest, until none trains faster.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import torch
+
+from ftso_cli.data import Batches, ImageData
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import Cell, Genotype
+from ftso_cli.genotype.edit import require_pruned
+from ftso_cli.nn.network import Network
+from ftso_cli.search.bilevel import Batch
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.scores import NONE, SCORES
+from ftso_cli.search.short_training import averaged, first_losses, paired
+from ftso_cli.search.standings import paired_difference
+from ftso_cli.spaces import SPACES, operator
+from ftso_cli.spaces.darts import NetworkShape
+
+Ops = tuple[str, ...]
+"""The operators of all kept edges, cell by cell in the order of the space's kinds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapacityProgress:
+    """Scores and training steps that are done, and that are known to come; a search finds out what else as it goes."""
+
+    iteration: int
+    iterations: int
+    figures: str
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """Nothing: the trials say it."""
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A cell that was trained: what its score lacks of the best one, and its mean loss from each initialisation."""
+
+    ops: Ops
+    costs: float
+    losses: tuple[float, ...]
+
+    @property
+    def loss(self) -> float:
+        """The mean over the initialisations."""
+        return fmean(self.losses)
+
+    def behind(self, best: "Trial") -> tuple[float, float | None]:
+        """By how much its loss is above that of `best`, and the error of that; None for one initialisation."""
+        return paired_difference(self.losses, best.losses)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What a search has found: the cell, the best score and its cell, and all trials, the least loss first."""
+
+    genotype: Genotype
+    score: float
+    highest: Ops
+    trials: tuple[Trial, ...]
+
+
+class Capacity:
+    """A search; the same seed gives the same cell on one kind of device."""
+
+    def __init__(
+        self, genotype: Genotype, data: ImageData, settings: CapacitySettings, *, seed: int, device: torch.device
+    ) -> None:
+        """Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator the space lacks."""
+        require_pruned(genotype, "search-ops")
+        self.space = SPACES[genotype.space]
+        for op in settings.ops:
+            operator(op, tuple(op for op in self.space.operators if op not in self.space.never_derived))
+        self.genotype, self.data, self.settings = genotype, data, settings
+        self.seed, self.device = seed, device
+        self.shape = NetworkShape(
+            channels=settings.channels,
+            cells=settings.cells,
+            classes=len(data.classes),
+            image_channels=data.channels,
+        )
+        self.edges = sum(len(genotype.cells[kind].kept) for kind in self.space.kinds)
+        self.scores: dict[Ops, float] = {}
+        self.trials: dict[Ops, Trial] = {}
+        self.done = self.known = 0
+
+    def run(self, on_progress: Callable[[CapacityProgress], None]) -> Choice:
+        """Climbs the score, then races what comes close to the best."""
+        self.on_progress = on_progress
+        self.batches = self._batches()
+        highest = self._climb()
+        if self.scores[highest] == NONE:
+            raise SettingsError(f"no cell of {', '.join(self.settings.ops)} has a score; list other operators in --ops")
+        chosen = self._race(highest)
+        return Choice(
+            genotype=with_operators(self.genotype, chosen),
+            score=self.scores[highest],
+            highest=highest,
+            trials=tuple(sorted(self.trials.values(), key=lambda trial: (trial.loss, trial.ops))),
+        )
+
+    def _climb(self) -> Ops:
+        """The cell from which no other operator on one edge raises the score, from a cell drawn at random."""
+        draw = random.Random(self.seed)
+        ops = tuple(draw.choice(self.settings.ops) for _ in range(self.edges))
+        before = None
+        while before != ops:
+            before = ops
+            self.known = self.done + self.edges * (len(self.settings.ops) - 1)
+            for edge in range(self.edges):
+                ops = max([ops, *self._substitutions(ops, edge)], key=self._score)
+        return ops
+
+    def _race(self, highest: Ops) -> Ops:
+        """The cell that trains fastest among its neighbours with a score close to the highest."""
+        least = self.scores[highest] - self.settings.slack
+        current, before = highest, None
+        while before != current:
+            before = current
+            close = [ops for ops in self._neighbours(current) if self._score(ops) > least]
+            field = [current, *close]
+            new = [ops for ops in field if ops not in self.trials]
+            self.known = self.done + len(new) * self.settings.inits * self.settings.steps
+            for ops in new:
+                self.trials[ops] = self._trial(ops, self.scores[highest] - self.scores[ops])
+            current = min(field, key=lambda ops: self.trials[ops].loss)
+        return current
+
+    def _neighbours(self, ops: Ops) -> Iterator[Ops]:
+        for edge in range(self.edges):
+            yield from self._substitutions(ops, edge)
+
+    def _substitutions(self, ops: Ops, edge: int) -> Iterator[Ops]:
+        """The cells with another operator on this edge."""
+        return ((*ops[:edge], op, *ops[edge + 1 :]) for op in self.settings.ops if op != ops[edge])
+
+    def _score(self, ops: Ops) -> float:
+        if ops not in self.scores:
+            self.scores[ops] = SCORES[self.settings.score](self._network(ops, 0), self.batches)
+            self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
+        return self.scores[ops]
+
+    def _trial(self, ops: Ops, costs: float) -> Trial:
+        losses = []
+        for init in range(self.settings.inits):
+            first = first_losses(
+                self._network(ops, init),
+                self.data,
+                self.settings,
+                seed=self._stream(init),
+                steps=self.settings.steps,
+                device=self.device,
+                on_step=lambda step: self._advance(f"{len(self.trials)} cells raced"),
+            )
+            losses.append(fmean(first[len(first) // 2 :]))
+        return Trial(ops=ops, costs=costs, losses=tuple(losses))
+
+    def _network(self, ops: Ops, init: int) -> Network:
+        network = Network(with_operators(self.genotype, ops), self.shape, auxiliary=False)
+        return paired(network, self._stream(init))
+
+    def _batches(self) -> list[Batch]:
+        """The two batches that the scores look at."""
+        batches = Batches(
+            self.data.train,
+            torch.arange(len(self.data.train)),
+            min(self.settings.images, len(self.data.train)),
+            self._stream(0),
+            normalise=self.data.normalise,
+        )
+        pairs = [next(batches) for _ in range(2)]
+        return [(averaged(images, self.settings.side), labels) for images, labels in pairs]
+
+    def _stream(self, init: int) -> int:
+        """What seeds an initialisation and its batches."""
+        return (self.seed << 16) + init
+
+    def _advance(self, figures: str) -> None:
+        self.done += 1
+        self.on_progress(CapacityProgress(iteration=self.done, iterations=max(self.done, self.known), figures=figures))
+
+
+def with_operators(genotype: Genotype, ops: Sequence[str]) -> Genotype:
+    """The complete genotype with these operators on its kept edges, cell by cell."""
+    left = iter(ops)
+    cells = {
+        kind: Cell(
+            edges=tuple(
+                edge.model_copy(update={"op": next(left)}) if edge.kept else edge for edge in genotype.cells[kind].edges
+            ),
+            concat=genotype.cells[kind].concat,
+        )
+        for kind in SPACES[genotype.space].kinds
+    }
+    return genotype.replace(stage="complete", cells=cells, about=None)
