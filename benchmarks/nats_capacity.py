@@ -62,9 +62,11 @@ STUDIES: Mapping[str, tuple[CapacitySettings, range]] = {
 
 
 def wiring() -> Genotype:
-    """All edges of the cell, without operators."""
-    cell = Cell(edges=tuple(Edge(source=source, target=target) for source, target in EDGES), concat=(OUTPUT,))
-    return Genotype(format=FORMAT, space=NATS.name, stage="pruned", cells={KIND: cell})
+    """All edges of the cell, each with the same operator."""
+    cell = Cell(
+        edges=tuple(Edge(source=source, target=target, op=NATS.usual) for source, target in EDGES), concat=(OUTPUT,)
+    )
+    return Genotype(format=FORMAT, space=NATS.name, stage="complete", cells={KIND: cell})
 
 
 def text(ops: tuple[str, ...]) -> str:
