@@ -18,12 +18,14 @@ COMMANDS = {
     "search": Entry("ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search."),
     "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch."),
     "evaluate": Entry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
+    "predict": Entry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
+    "latency": Entry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
     "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
     "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     "query": Entry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
     "genotypes": Entry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
     "import": Entry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
-    "export": Entry("ftso_cli.cli.convert:export", "Write a genotype in the format of another tool."),
+    "export": Entry("ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."),
 }
 
 

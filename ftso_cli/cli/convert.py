@@ -1,4 +1,4 @@
-"""`ftso import` and `ftso export`: genotypes from and to the formats of other tools."""
+"""`ftso import` and `ftso export`: genotypes from and to the formats of other tools, and trained networks to them."""
 
 import json
 import os
@@ -12,6 +12,7 @@ import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
+from ftso_cli.cli.export_run import NETWORK_FORMATS, export_run
 from ftso_cli.errors import FileError, GenotypeError, SettingsError, unknown
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import formats, library, storage
@@ -66,11 +67,28 @@ ToOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help=f"The format to write: {', '.join(EXPORTS)}.",
-        show_default="that of the cell's space, darts or nats",
+        help=f"The format to write. Of a cell: {', '.join(EXPORTS)}. Of a run: {', '.join(NETWORK_FORMATS)}.",
+        show_default="that of the cell's space, darts or nats; of a run, onnx",
     ),
 ]
-ExportedOption = Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Write here; - is stdout.")]
+ExportedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="FILE",
+        help="Write here; - is stdout.",
+        show_default="stdout; of a run, a file in its folder",
+    ),
+]
+ExportArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="CELL|RUN",
+        help="A genotype file, - for standard input, the name of a published cell, or the run folder of a training.",
+        show_default=False,
+    ),
+]
 
 STDOUT = Path("-")
 
@@ -129,20 +147,29 @@ def _read(file: str) -> tuple[str, str]:
 
 
 def export(
-    cell: common.CellArgument,
+    cell: ExportArgument,
     format: ToOption = None,
-    output: ExportedOption = STDOUT,
+    output: ExportedOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Write a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, DOT, ...
+    """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
     What the format can't hold is named in a warning, and is an error where the network would be another one.
 
     Examples: `ftso export cell.json` · `ftso export pc_darts_cifar --format nni -o arch.json` ·
-    `ftso export bayesnas_0.01 --format edges` · `ftso export cell.json --format dot | dot -Tsvg > cell.svg`
+    `ftso export bayesnas_0.01 --format edges` · `ftso export cell.json --format dot | dot -Tsvg > cell.svg` ·
+    `ftso export runs/cell-photos --format onnx`
     """
-    if format is not None and format not in EXPORTS:
-        raise SettingsError(unknown("format", format, EXPORTS))
+    if format is not None and format not in (*EXPORTS, *NETWORK_FORMATS):
+        raise SettingsError(unknown("format", format, (*EXPORTS, *NETWORK_FORMATS)))
+    is_run = os.path.isfile(os.path.join(cell, "config.json"))
+    if format in NETWORK_FORMATS or (is_run and format is None):
+        if not Path(cell).is_dir():
+            raise SettingsError(f"{cell}: {format} holds a trained network; give the run folder of ftso train")
+        export_run(Path(cell), format or "onnx", output, as_json)
+        return
+    cell = str(Path(cell) / "genotype.json") if is_run else cell
+    output = output or STDOUT
     text, format, lost = _written(cell, format)
     if output != STDOUT:
         write_atomic(output, text.encode())

@@ -1,23 +1,36 @@
 """`ftso evaluate`: test what `ftso train` saved."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ftso_cli.cli import common
-from ftso_cli.cli.console import print_json, say
+from ftso_cli.cli.console import aligned, print_json, say
+from ftso_cli.drawing.plots import check_plot, plot_confusion
+
+if TYPE_CHECKING:
+    from ftso_cli.training.evaluate import Score
 
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    confusion: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw which classes are taken for which (.png, .svg or .pdf)."),
+    ] = None,
     device: common.DeviceOption = "auto",
     as_json: common.JsonOption = False,
 ) -> None:
     """Test a trained network on the test images again, from the files of its run.
 
-    Examples: `ftso evaluate runs/cell-digits` · `ftso evaluate runs/cell-digits --json`
+    Says how often the likeliest class, or one of the likeliest five, is right, and that of each class alone.
+
+    Examples: `ftso evaluate runs/cell-digits` · `ftso evaluate runs/cell-digits --confusion confusion.png`
     """
+    if confusion is not None:
+        check_plot(confusion)
+        common.check_writable(confusion)
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.evaluate import evaluate as test
     from ftso_cli.training.evaluate import load_network
@@ -29,7 +42,27 @@ def evaluate(
     network = load_network(folder, chosen)
     images = common.images_of(config)
     score = test(network, images.final, images, config.recipe.batch_size, chosen)
+    if confusion is not None:
+        plot_confusion(score.confusion.tolist(), config.classes, confusion)
     if as_json:
-        print_json({"run": str(run), "test_accuracy": score.accuracy, "test_loss": score.loss, "images": score.images})
-    else:
-        say(f"test accuracy {score.accuracy:.2%}, loss {score.loss:.4f}, on {score.images} images")
+        print_json(_as_json(run, score, config.classes))
+        return
+    top5 = f", top-5 {score.top5:.2%}" if len(config.classes) > 5 else ""
+    say(f"test accuracy {score.accuracy:.2%}{top5}, loss {score.loss:.4f}, on {score.images} images")
+    shares = ["-" if share is None else f"{share:.2%}" for share in score.class_accuracies]
+    for line in aligned(list(zip(config.classes, shares, strict=True)), (True, False), "  "):
+        say(f"  {line}")
+    if confusion is not None:
+        say(f"wrote {confusion}")
+
+
+def _as_json(run: Path, score: "Score", classes: tuple[str, ...]) -> dict[str, object]:
+    return {
+        "run": str(run),
+        "test_accuracy": score.accuracy,
+        "top5_accuracy": score.top5,
+        "test_loss": score.loss,
+        "images": score.images,
+        "class_accuracies": dict(zip(classes, score.class_accuracies, strict=True)),
+        "confusion": score.confusion.tolist(),
+    }

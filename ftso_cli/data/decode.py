@@ -18,19 +18,24 @@ Pixels = NDArray[np.uint8]
 
 
 def decode(path: str, size: int) -> Pixels:
-    """The image as (size, size, 3) uint8: the shorter side is resized to `size`, then the centre is cut out.
+    """The image in a file as `squared` gives it.
 
-    EXIF rotation is applied, 16 bits become 8, transparent pixels become white, animations give their first frame.
     Raises `DataError` with the file's name where it is damaged, truncated, no image or too large.
     """
     with _opened(path) as image:
-        # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size keeps the resizing exact enough.
-        image.draft(None, (2 * size, 2 * size))
-        ImageOps.exif_transpose(image, in_place=True)
-        rgb = _rgb(image)
-        if rgb.size != (size, size):
-            rgb = ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
-        return np.asarray(rgb)
+        return np.asarray(squared(image, size))
+
+
+def squared(image: Image.Image, size: int) -> Image.Image:
+    """The image as RGB of (size, size): the shorter side is resized to `size`, then the centre is cut out.
+
+    EXIF rotation is applied, in place; 16 bits become 8, transparent pixels white, animations give their first frame.
+    """
+    # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size keeps the resizing exact enough.
+    image.draft(None, (2 * size, 2 * size))
+    ImageOps.exif_transpose(image, in_place=True)
+    rgb = _rgb(image)
+    return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
 
 
 def stored_size(path: str) -> tuple[int, int]:

@@ -255,7 +255,7 @@ def test_json_has_the_text_or_the_file_and_what_is_lost() -> None:
             ["nasnet_a", "-f", "nni"],
             "nasnet_a: the output of the reduce cell is nodes [4, 5, 6], and NNI's DARTS space",
         ),
-        (["pdarts", "-f", "onnx"], "unknown format 'onnx'"),
+        (["pdarts", "-f", "onx"], "unknown format 'onx'"),
         (["pdartz"], "'pdartz': no such file and no published cell of that name, did you mean pdarts?"),
         (["pdarts", "-o", "nowhere/x"], "nowhere/x: can't be written"),
     ],

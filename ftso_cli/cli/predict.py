@@ -1,0 +1,39 @@
+"""`ftso predict`: the classes of images, by a trained network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.console import print_json, say
+
+BATCH = 64
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.", show_default=False)],
+    top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes to show.")] = 5,
+    device: common.DeviceOption = "auto",
+    as_json: common.JsonOption = False,
+) -> None:
+    """Tell the classes of images by a trained network: the likeliest first, with their probabilities.
+
+    Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/*.jpg --top 1 --json`
+    """
+    import ftso_cli
+
+    classifier = ftso_cli.load(run, device)
+    results = []
+    for first in range(0, len(images), BATCH):
+        part = images[first : first + BATCH]
+        for image, shares in zip(part, classifier.probabilities(part), strict=True):
+            best = shares.topk(min(top, len(classifier.classes)))
+            names = [classifier.classes[at] for at in best.indices.tolist()]
+            found = dict(zip(names, best.values.tolist(), strict=True))
+            results.append({"image": str(image), "classes": found})
+            if not as_json:
+                say(f"{image}: " + ", ".join(f"{name} {share:.1%}" for name, share in found.items()))
+    if as_json:
+        print_json({"run": str(run), "images": results})

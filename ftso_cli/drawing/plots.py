@@ -1,0 +1,76 @@
+"""Pictures of numbers: the curves of a training, and which classes a network takes for which. By matplotlib."""
+
+import io
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftso_cli.errors import DrawingError
+from ftso_cli.files import write_atomic
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg", "pdf")
+NUMBERED = 20
+"""Up to this many classes have the counts written into their squares."""
+
+
+def can_plot() -> bool:
+    """Whether matplotlib is installed."""
+    return find_spec("matplotlib") is not None
+
+
+def check_plot(path: Path) -> None:
+    """Raises `DrawingError` where a picture can't be made as `path`, so that no work is done for nothing."""
+    if path.suffix.removeprefix(".") not in FORMATS:
+        raise DrawingError(f"{path}: pictures end in .{', .'.join(FORMATS)}")
+    if not can_plot():
+        raise DrawingError("pictures of numbers need matplotlib; install with: pip install 'ftso[plots]'")
+
+
+def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
+    """Draws loss and accuracy of every epoch."""
+    check_plot(path)
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    epochs = [row["epoch"] for row in rows]
+    for axes, name, scale in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
+        axes.plot(epochs, [scale * row[name] for row in rows], marker="." if len(rows) < 40 else "")
+        axes.set_xlabel("epoch")
+        axes.set_title(f"training {name}{', %' if scale == 100 else ''}")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+    _write(figure, path)
+
+
+def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
+    """Draws how many images of each true class (row) got each answer (column), shaded by the share of the row."""
+    check_plot(path)
+    from matplotlib.figure import Figure
+
+    side = min(4 + 0.35 * len(classes), 30)
+    figure = Figure(figsize=(side, side), layout="constrained")
+    axes = figure.subplots()
+    shares = [[count / max(sum(row), 1) for count in row] for row in confusion]
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(classes)), classes, rotation=90)
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_xlabel("answer")
+    axes.set_ylabel("class")
+    for row, counts in enumerate(confusion if len(classes) <= NUMBERED else []):
+        for column, count in enumerate(counts):
+            dark = shares[row][column] > 0.5
+            axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black", size=8)
+    _write(figure, path)
+
+
+def _write(figure: "Figure", path: Path) -> None:
+    format = path.suffix.removeprefix(".")
+    content = io.BytesIO()
+    # Without a date, equal numbers give equal files.
+    undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
+    figure.savefig(content, format=format, dpi=150, metadata=undated)
+    write_atomic(path, content.getvalue())

@@ -1,0 +1,60 @@
+"""A trained network with all that is needed to use it: the names of its classes, and how an image becomes its input."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from ftso_cli.data.decode import decode, quiet, squared
+from ftso_cli.training.evaluate import load_network
+from ftso_cli.training.run import Config, Run
+
+
+class Classifier(nn.Module):
+    """Images (N, C, H, W), RGB or grey, float32 in 0..1, to logits (N, classes). Normalising is part of it.
+
+    `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, network: nn.Module, config: Config) -> None:
+        super().__init__()
+        self.network = network
+        self.classes = config.classes
+        self.image_size = config.image_size
+        self.channels = config.image_channels
+        self.register_buffer("mean", torch.tensor(config.mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits of images in 0..1."""
+        logits: Tensor = self.network((images - self.mean) / self.std)[0]
+        return logits
+
+    def preprocess(self, image: str | Path | Image.Image) -> Tensor:
+        """An image or its file as (C, H, W) in 0..1, scaled and cropped as in training; raises `DataError`."""
+        size = self.image_size[0]
+        if isinstance(image, Image.Image):
+            square = squared(image.copy(), size)
+        else:
+            with quiet():
+                square = Image.fromarray(decode(str(image), size))
+        pixels = np.asarray(square if self.channels == 3 else square.convert("L"))
+        return torch.from_numpy(pixels.copy()).view(*self.image_size, self.channels).permute(2, 0, 1).float() / 255
+
+    @torch.inference_mode()
+    def probabilities(self, images: Iterable[str | Path | Image.Image]) -> Tensor:
+        """The probability of each class for each image or file, (n, classes)."""
+        inputs = torch.stack([self.preprocess(image) for image in images])
+        logits: Tensor = self(inputs.to(self.mean.device))
+        return logits.softmax(1).cpu()
+
+
+def load_classifier(run: Run, device: torch.device) -> Classifier:
+    """The trained network of a run; raises `RunError` where the run has none."""
+    return Classifier(load_network(run, device), run.config()).to(device).eval()

@@ -1,0 +1,51 @@
+"""How long a trained network takes on this device."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ftso_cli.nn.folding import fold_batch_norm
+from ftso_cli.training.classifier import Classifier
+
+PERCENTILES = (50, 90, 99)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Milliseconds that a batch takes, by percentile of the runs, and images a second at the median."""
+
+    batch_size: int
+    runs: int
+    milliseconds: dict[int, float]
+    images_a_second: float
+
+
+@torch.inference_mode()
+def measure_latency(classifier: Classifier, *, batch_size: int, runs: int, warm_up: int) -> Latency:
+    """Times `runs` batches after `warm_up` that don't count, on the device of the classifier, batch norm folded."""
+    device = classifier.mean.device
+    network = fold_batch_norm(classifier)
+    size = (batch_size, classifier.channels, *classifier.image_size)
+    images = torch.rand(size, device=device).to(memory_format=torch.channels_last)
+    seconds = []
+    for _ in range(warm_up + runs):
+        _finish(device)
+        started = time.perf_counter()
+        network(images)
+        _finish(device)
+        seconds.append(time.perf_counter() - started)
+    taken = np.percentile(seconds[warm_up:], PERCENTILES)
+    return Latency(
+        batch_size=batch_size,
+        runs=runs,
+        milliseconds={at: round(1000 * float(value), 4) for at, value in zip(PERCENTILES, taken, strict=True)},
+        images_a_second=round(batch_size / float(taken[0]), 1),
+    )
+
+
+def _finish(device: torch.device) -> None:
+    """GPUs work on while Python goes ahead."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,162 @@
+"""What a trained network is used for: `evaluate`, `predict`, `latency`, `export RUN` and `ftso_cli.load`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from typer.testing import CliRunner, Result
+
+import ftso_cli
+from ftso_cli.cli.app import app
+from ftso_cli.training.classifier import Classifier
+from tests.images import write_folder
+
+OPTIONS = ["--channels", "4", "--cells", "3", "--epochs", "8", "--batch-size", "12", "--cutout", "0"]
+
+
+def ftso(*args: str | Path, status: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    assert result.exit_code == status, result.output
+    return result
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained on images of three colours, in `photos` beside the run."""
+    folder = tmp_path_factory.mktemp("use")
+    photos = write_folder(folder / "photos")
+    ftso("train", "ftso_wide_sep3", "--data", photos, *OPTIONS, "-o", folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def classifier(run: Path) -> Classifier:
+    return ftso_cli.load(run)
+
+
+def photos_of(run: Path) -> list[Path]:
+    """The test images, in the order of the data set."""
+    return sorted(path for path in (run.parent / "photos" / "test").rglob("*.*") if path.is_file())
+
+
+def test_evaluate_counts_what_the_loaded_network_answers(run: Path, classifier: Classifier) -> None:
+    found = json.loads(ftso("evaluate", run, "--json").stdout)
+    confusion = np.zeros((3, 3), dtype=int)
+    for path, shares in zip(photos_of(run), classifier.probabilities(photos_of(run)), strict=True):
+        confusion[classifier.classes.index(path.parent.name), int(shares.argmax())] += 1
+    assert found["confusion"] == confusion.tolist()
+    assert found["test_accuracy"] == pytest.approx(confusion.trace() / confusion.sum())
+    assert found["class_accuracies"]["red"] == pytest.approx(confusion[2, 2] / confusion[2].sum())
+    assert found["top5_accuracy"] == 1.0
+
+
+def test_evaluate_draws_the_confusion(run: Path, tmp_path: Path) -> None:
+    text = ftso("evaluate", run, "--confusion", tmp_path / "confusion.svg").stdout
+    assert "blue " in text and f"wrote {tmp_path / 'confusion.svg'}" in text
+    drawn = (tmp_path / "confusion.svg").read_text()
+    assert "<svg" in drawn and "green" in drawn
+    ftso("evaluate", run, "--confusion", tmp_path / "confusion.png")
+    with Image.open(tmp_path / "confusion.png") as image:
+        assert min(image.size) > 300
+    assert "pictures end in" in ftso("evaluate", run, "--confusion", "confusion.doc", status=1).stderr
+
+
+def test_predict_names_the_likeliest_classes_with_their_probabilities(run: Path) -> None:
+    photos = photos_of(run)
+    found = json.loads(ftso("predict", run, *photos, "--json").stdout)["images"]
+    assert [one["image"] for one in found] == [str(path) for path in photos]
+    for one in found:
+        assert sum(one["classes"].values()) == pytest.approx(1, abs=1e-5)
+        assert list(one["classes"].values()) == sorted(one["classes"].values(), reverse=True)
+    right = sum(next(iter(one["classes"])) == Path(one["image"]).parent.name for one in found)
+    assert right >= 0.9 * len(found)
+    line = ftso("predict", run, photos[0], "--top", "1").stdout
+    assert line.startswith(f"{photos[0]}: {photos[0].parent.name} ") and line.endswith("%\n")
+
+
+def test_predict_refuses_what_is_no_image_and_no_run(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.jpg").write_text("no image")
+    for args, says in (
+        ([run, tmp_path / "text.jpg"], "not an image"),
+        ([tmp_path, photos_of(run)[0]], "no run folder"),
+    ):
+        assert says in ftso("predict", *args, status=1).stderr
+
+
+def test_loading_takes_files_and_images_and_leaves_the_image_alone(run: Path, classifier: Classifier) -> None:
+    path = photos_of(run)[0]
+    with Image.open(path) as image:
+        before = image.tobytes()
+        inputs = classifier.preprocess(image)
+        assert image.tobytes() == before
+    assert inputs.shape == (3, *classifier.image_size) and inputs.min() >= 0 and inputs.max() <= 1
+    assert torch.equal(inputs, classifier.preprocess(str(path)))
+    assert not classifier.training and classifier.classes == ("blue", "green", "red")
+
+
+def test_importing_the_package_stays_light() -> None:
+    code = "import sys, ftso_cli; ftso_cli.load; print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
+
+
+def test_a_network_of_grey_images_takes_colours(tmp_path: Path) -> None:
+    ftso("train", "darts_v2", "--channels", "4", "--cells", "2", "--epochs", "1", "-o", tmp_path / "run")
+    classifier = ftso_cli.load(tmp_path / "run")
+    assert classifier.preprocess(Image.new("RGB", (30, 20), "white")).unique().tolist() == [1.0]
+    assert classifier.preprocess(Image.new("L", (8, 8), 51)).shape == (1, 8, 8)
+
+
+def test_onnx_answers_as_the_network_does_for_any_number_of_images(
+    run: Path, classifier: Classifier, tmp_path: Path
+) -> None:
+    file = tmp_path / "network.onnx"
+    ftso("export", run, "--format", "onnx", "-o", file)
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:5]])
+    for part in (images, images[:1]):
+        (logits,) = session.run(["logits"], {"images": part.numpy()})
+        np.testing.assert_allclose(logits, classifier(part).detach().numpy(), rtol=1e-3, atol=1e-4)
+    assert b"BatchNormalization" not in file.read_bytes()
+
+
+def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Classifier) -> None:
+    text = ftso("export", run, "--format", "torch-export").stdout
+    assert f"wrote {run / 'network.pt2'}" in text
+    images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:3]])
+    program = torch.export.load(run / "network.pt2").module()
+    torch.testing.assert_close(program(images), classifier(images), rtol=1e-3, atol=1e-4)
+
+
+def test_safetensors_hold_the_weights_and_what_builds_the_network(run: Path, classifier: Classifier) -> None:
+    assert json.loads(ftso("export", run, "-f", "safetensors", "--json").stdout)["format"] == "safetensors"
+    with safe_open(run / "network.safetensors", "pt") as file:
+        about = file.metadata()
+        for name, tensor in classifier.network.state_dict().items():
+            assert torch.equal(file.get_tensor(name), tensor)
+    assert json.loads(about["classes"]) == ["blue", "green", "red"]
+    assert json.loads(about["genotype"])["space"] == "darts"
+
+
+def test_the_cell_of_a_run_is_exported_as_any_other(run: Path) -> None:
+    assert ftso("export", run, "--format", "edges").stdout == ftso("export", "ftso_wide_sep3", "-f", "edges").stdout
+
+
+def test_a_network_format_needs_a_run_and_a_run_needs_weights(run: Path, tmp_path: Path) -> None:
+    assert "run folder" in ftso("export", "darts_v2", "--format", "onnx", status=1).stderr
+    assert "no run folder" in ftso("export", tmp_path, "-f", "safetensors", status=1).stderr
+    assert "did you mean onnx" in ftso("export", run, "--format", "onx", status=1).stderr
+
+
+def test_latency_says_milliseconds_and_images_a_second(run: Path) -> None:
+    found = json.loads(ftso("latency", run, "--runs", "20", "--batch-size", "4", "--device", "cpu", "--json").stdout)
+    times = found["milliseconds"]
+    assert 0 < times["p50"] <= times["p90"] <= times["p99"]
+    assert found["images_a_second"] == pytest.approx(4000 / times["p50"], rel=0.02)
+    assert "images a second on cpu, 1 thread" in ftso("latency", run, "--runs", "3", "--device", "cpu").stdout
