@@ -9,8 +9,11 @@ import typer
 
 from ftso_cli.cli import common, racing, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
+from ftso_cli.cli.space_option import SpaceName, SpaceOption
+from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.search.settings import PRESETS, RACE, STABLE_SEEDS, TOPOLOGY, TopologySettings
+from ftso_cli.search.settings import PRESETS, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
+from ftso_cli.spaces import DARTS, NATS, SPACES
 
 if TYPE_CHECKING:
     import torch
@@ -42,14 +45,17 @@ class Engine(StrEnum):
 
 
 def _setting(name: str, text: str, least: float, *names: str) -> Any:
-    """An option whose default depends on how edges are ranked; its help shows the paper's, and that of a race."""
+    """An option whose default depends on space and ranking; its help shows the paper's, those of a race and of nats."""
     paper, race = getattr(TOPOLOGY, name), getattr(RACE, name, None)
+    nats = SPACE_CHANGES[NATS.name].get(name, paper)
     shown = f"{paper:g}" if race in (None, paper) else f"{paper:g}; {race:g} in a race"
+    shown += "" if nats == paper else f"; {nats:g} in nats"
     return typer.Option(*names, min=least, help=text, show_default=shown)
 
 
 def search_topology(
     data: common.DataOption = common.DEFAULT_DATA,
+    space: SpaceOption = SpaceName.darts,
     iters: searching.ItersOption = None,
     epochs: Annotated[int | None, searching.epochs_option(TOPOLOGY.epochs)] = None,
     output: searching.NewFileOption = None,
@@ -66,7 +72,12 @@ def search_topology(
     ] = None,
     nodes: Annotated[
         int | None,
-        typer.Option(min=1, max=32, help="Intermediate nodes of a cell.", show_default=str(TOPOLOGY.nodes)),
+        typer.Option(
+            min=1,
+            max=32,
+            help="Nodes of a cell besides its inputs.",
+            show_default=f"{DARTS.nodes}; {NATS.nodes} in nats",
+        ),
     ] = None,
     channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
     cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1)] = None,
@@ -161,6 +172,8 @@ def search_topology(
         output=searching.new_file(output),
     )
     if rank is Rank.race:
+        if space is SpaceName.nats:
+            raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
         settings = racing.settings(given)
         racing.race(
             replace(request, settings=settings),
@@ -171,10 +184,10 @@ def search_topology(
             watch=watch,
         )
         return
-    _search(request, _settings(preset, rank, given), _seeds(preset, given), workers, as_json, watch)
+    _search(request, _settings(preset, space, rank, given), _seeds(preset, given), workers, as_json, watch)
 
 
-def _settings(preset: Preset, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
+def _settings(preset: Preset, space: SpaceName, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
     """Those of the preset, with what the command line gives."""
     for name in ("budget", "resume"):
         if name in given:
@@ -184,7 +197,7 @@ def _settings(preset: Preset, rank: Rank | None, given: dict[str, Any]) -> Topol
         known["iters"] = None
     if rank is not None:
         known["rank"] = rank.value
-    return replace(PRESETS[preset.value], **known)
+    return replace(PRESETS[preset.value], **{**SPACE_CHANGES[space.value], **known})
 
 
 def _seeds(preset: Preset, given: dict[str, Any]) -> tuple[int, ...] | None:
@@ -224,20 +237,24 @@ def _search(
         show(drawing.text(wiring, title="What was found; pruned: what ftso prune will take out", pruned=True))
         _comment(wiring)
         say(f"wrote {request.output} in {searching.seconds(watch)}")
-        next_step(f"ftso assign-ops {request.output} --op sep_conv_3x3")
+        next_step(f"ftso assign-ops {request.output} --op {SPACES[settings.space].usual}")
 
 
 def _blind_spots(settings: TopologySettings) -> list[str]:
     """Warns of what the operators can't see of the topology, whatever the images; gives the warning for the record."""
     from ftso_cli.search.visibility import blind_spots
 
+    all_kept = SPACES[settings.space].keep >= settings.nodes
     notes = [
         f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
-        f"degrees of freedom of a {found.kind} cell's wiring"
+        f"degrees of freedom of {'the' if all_kept else f'a {found.kind}'} cell's wiring"
         for found in blind_spots(settings)
     ]
     for text in notes:
-        warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
+        if all_kept:
+            warn(f"{text}: along the rest its gradient is rounding, and β shows its random start")
+        else:
+            warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
     return notes
 
 
@@ -251,6 +268,9 @@ def _certainty(wiring: Genotype) -> dict[str, Any]:
 
 def _comment(wiring: Genotype) -> None:
     """Says whether the wiring was found, or is no better than a draw."""
+    if all(edge.kept for cell in wiring.cells.values() for edge in cell.edges):
+        note(f"all edges are kept: a {wiring.space} cell has no choice of them, so β decides nothing")
+        return
     if wiring.ensemble is None or len(wiring.ensemble.seeds) < 2:
         note("one seed can't tell a wiring that was found from one drawn by lot; --seeds 0-15 can")
         return

@@ -6,7 +6,7 @@ and any set of candidates, and is the reference that every faster engine is comp
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
@@ -48,6 +48,14 @@ def complete_wiring(nodes: int, inputs: int = 2) -> Wiring:
     targets = range(inputs, inputs + nodes)
     edges = tuple((source, target) for target in targets for source in range(target))
     return Wiring(edges=edges, concat=tuple(targets))
+
+
+def complete_wirings(space: Space, nodes: int) -> dict[str, Wiring]:
+    """The complete wiring of every kind of cell of a space, with the output that its cells have."""
+    wiring = complete_wiring(nodes, space.inputs)
+    if not space.joins_nodes:
+        wiring = replace(wiring, concat=wiring.concat[-1:])
+    return dict.fromkeys(space.kinds, wiring)
 
 
 class MixedEdge(nn.Module):

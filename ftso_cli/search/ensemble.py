@@ -16,7 +16,7 @@ from ftso_cli.genotype.schema import Ensemble, Rank
 from ftso_cli.search.bilevel import Bilevel, Progress
 from ftso_cli.search.phases import topology_member, weighed
 from ftso_cli.search.settings import TopologySettings
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import SPACES
 
 
 class _StoppedError(Exception):
@@ -79,10 +79,10 @@ def _joined(members: Sequence[Bilevel], settings: TopologySettings, seeds: Seque
         kind: _mean_cell(
             [genotype.cells[kind] for genotype in each], [member.scores(kind) for member in members], settings.rank
         )
-        for kind in DARTS.kinds
+        for kind in each[0].cells
     }
     ensemble = Ensemble(rank=settings.rank, seeds=tuple(seeds))
-    return assessed(each[0].replace(cells=cells, ensemble=ensemble), DARTS.keep)
+    return assessed(each[0].replace(cells=cells, ensemble=ensemble), SPACES[settings.space].keep)
 
 
 def _mean_cell(cells: Sequence[Cell], scores: Sequence[list[float]], rank: Rank) -> Cell:

@@ -7,13 +7,13 @@ import torch
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
-from ftso_cli.nn.supernet import SuperNet, complete_wiring
+from ftso_cli.nn.supernet import SuperNet, complete_wirings
 from ftso_cli.search.bilevel import Bilevel
 from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
 from ftso_cli.search.random_cells import RandomCells
 from ftso_cli.search.settings import JointSettings
 from ftso_cli.search.unrolled import Unrolled
-from ftso_cli.spaces import DARTS, operator
+from ftso_cli.spaces import SPACES, Space, operator
 
 
 def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.device) -> Search:
@@ -21,31 +21,33 @@ def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.
 
     Raises `SettingsError` where there are fewer than two operators to choose from.
     """
+    space = SPACES[settings.space]
     for op in settings.ops:
-        operator(op, DARTS.operators)
-    if len(set(settings.ops) - DARTS.never_derived) < 2:
+        operator(op, space.operators)
+    if len(set(settings.ops) - space.never_derived) < 2:
         raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
     if settings.method == "random":
         cells = RandomCells(data, settings, seed=seed, device=device)
         return Search(cells, cells.best)
-    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
+    wirings = complete_wirings(space, settings.nodes)
     make = partial(SuperNet, weigh_edges=settings.weighs_edges)
     engine = Unrolled if settings.method == "darts-2nd" else Bilevel
-    search = supernet_search(wirings, DARTS, data, settings, seed, device, make, engine)
-    return Search(search, lambda: derived(search.net))
+    search = supernet_search(wirings, space, data, settings, seed, device, make, engine)
+    return Search(search, lambda: derived(search.net, space))
 
 
-def derived(net: SuperNet) -> Genotype:
+def derived(net: SuperNet, space: Space) -> Genotype:
     """The cell that a joint search has found so far.
 
-    An edge is as strong as its strongest operator but `none`, softmax(α) over all candidates, times softmax(β) where
-    edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3).
+    An edge is as strong as its strongest operator (in darts but `none`), softmax(α) over all candidates, times
+    softmax(β) where edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3),
+    in nats all of them.
     """
-    cells = {kind: _cell(net, kind) for kind in DARTS.kinds}
-    return Genotype(format=FORMAT, space=DARTS.name, stage="complete", searched_ops=net.ops, cells=cells)
+    cells = {kind: _cell(net, kind, space) for kind in space.kinds}
+    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=net.ops, cells=cells)
 
 
-def _cell(net: SuperNet, kind: str) -> Cell:
+def _cell(net: SuperNet, kind: str, space: Space) -> Cell:
     wiring = net.wirings[kind]
     shares = (net.candidate_weights(kind) * net.edge_weights(kind)[:, None]).tolist()
     found = list(zip(wiring.edges, alphas(net, kind), betas(net, kind), shares, strict=True))
@@ -53,11 +55,11 @@ def _cell(net: SuperNet, kind: str) -> Cell:
     for _, positions in wiring.nodes:
         into = []
         for (source, target), alpha, beta, row in found[positions]:
-            op = strongest(alpha or {}, DARTS)
+            op = strongest(alpha or {}, space)
             into.append((row[net.ops.index(op)], Edge(source=source, target=target, op=op, alpha=alpha, beta=beta)))
         ranked = sorted(into, key=lambda pair: (-pair[0], pair[1].source))
         edges += [
-            edge if place < DARTS.keep else edge.model_copy(update={"kept": False})
+            edge if place < space.keep else edge.model_copy(update={"kept": False})
             for place, (_, edge) in enumerate(ranked)
         ]
     return Cell(edges=tuple(edges), concat=wiring.concat)

@@ -11,7 +11,7 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.folded import FoldedSuperNet
-from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
+from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
@@ -59,20 +59,23 @@ def topology(data: ImageData, settings: TopologySettings, *, seed: int, device: 
 
 def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Bilevel:
     """The engine of a topology search: a super-net of all edges and its two streams of images."""
+    space = SPACES[settings.space]
     for op in settings.ops:
-        operator(op, DARTS.operators)
-    if set(settings.ops) <= DARTS.never_derived:
+        operator(op, space.operators)
+    if set(settings.ops) <= {"none"}:
         raise SettingsError("a super-net of none alone computes nothing; give --op skip_connect or another operator")
-    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
+    if settings.folded and space is not DARTS:
+        raise SettingsError(f"cells of the {space.name} space can't be folded; leave --engine folded away")
+    wirings = complete_wirings(space, settings.nodes)
     make = FoldedSuperNet if settings.folded else SuperNet
     engine = GradientRanking if settings.rank == "gradient" else Bilevel
-    return supernet_search(wirings, DARTS, data, settings, seed, device, make, engine)
+    return supernet_search(wirings, space, data, settings, seed, device, make, engine)
 
 
 def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
     """The genotype of a topology search: every edge with its β."""
-    cells = {kind: _weighed_cell(net, kind) for kind in DARTS.kinds}
-    return Genotype(format=FORMAT, space=DARTS.name, stage="searched", searched_ops=settings.ops, cells=cells)
+    cells = {kind: _weighed_cell(net, kind) for kind in net.wirings}
+    return Genotype(format=FORMAT, space=settings.space, stage="searched", searched_ops=settings.ops, cells=cells)
 
 
 def search_operators(

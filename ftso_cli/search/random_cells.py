@@ -15,7 +15,7 @@ from ftso_cli.data import ImageData
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
-from ftso_cli.nn.supernet import complete_wiring
+from ftso_cli.nn.supernet import Wiring, complete_wirings
 from ftso_cli.search.bilevel import (
     Batch,
     Engine,
@@ -32,7 +32,7 @@ from ftso_cli.search.bilevel import (
 from ftso_cli.search.descent import SGD
 from ftso_cli.search.phases import network_shape, streams
 from ftso_cli.search.settings import JointSettings
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import SPACES
 
 
 class RandomCells(Engine):
@@ -135,17 +135,18 @@ class RandomCells(Engine):
 
 def random_cells(settings: JointSettings, draws: torch.Generator) -> Genotype:
     """Cells in which every node reads two earlier ones, any as likely, by any candidate but `none`, any as likely."""
-    ops = [op for op in settings.ops if op not in DARTS.never_derived]
-    wiring = complete_wiring(settings.nodes, DARTS.inputs)
+    space = SPACES[settings.space]
+    ops = [op for op in settings.ops if op not in space.never_derived]
+    wirings = complete_wirings(space, settings.nodes)
 
-    def cell() -> Cell:
+    def cell(wiring: Wiring) -> Cell:
         edges = []
         for node, positions in wiring.nodes:
             into = wiring.edges[positions]
-            for at in torch.randperm(len(into), generator=draws)[: DARTS.keep].tolist():
+            for at in torch.randperm(len(into), generator=draws)[: space.keep].tolist():
                 op = ops[int(torch.randint(len(ops), (), generator=draws))]
                 edges.append(Edge(source=into[at][0], target=node, op=op))
         return Cell(edges=tuple(edges), concat=wiring.concat)
 
-    cells = {kind: cell() for kind in DARTS.kinds}
-    return Genotype(format=FORMAT, space=DARTS.name, stage="complete", searched_ops=settings.ops, cells=cells)
+    cells = {kind: cell(wiring) for kind, wiring in wirings.items()}
+    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=settings.ops, cells=cells)

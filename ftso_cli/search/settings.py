@@ -4,12 +4,13 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
-from ftso_cli.spaces import DARTS, operator
+from ftso_cli.spaces import DARTS, NATS, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
@@ -91,7 +92,8 @@ class SearchSettings:
 class TopologySettings(SearchSettings):
     """A search for the topology also decides how many nodes a cell has."""
 
-    nodes: int = 4
+    space: str = DARTS.name
+    nodes: int = DARTS.nodes
     """Appendix A.1."""
     engine: Literal["auto", "general", "folded"] = "auto"
     """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
@@ -107,7 +109,7 @@ class TopologySettings(SearchSettings):
     @property
     def folded(self) -> bool:
         """Whether the folded super-net is used: skip connections alone are linear on the channels."""
-        return self.engine == "folded" or (self.engine == "auto" and self.ops == FOLDABLE)
+        return self.engine == "folded" or (self.engine == "auto" and self.space == DARTS.name and self.ops == FOLDABLE)
 
 
 Method = Literal["darts-1st", "darts-2nd", "pc-darts", "random"]
@@ -118,7 +120,8 @@ class JointSettings(SearchSettings):
     """A search for wiring and operators at once; `recipes.METHODS` has the published ones."""
 
     method: Method = "darts-1st"
-    nodes: int = 4
+    space: str = DARTS.name
+    nodes: int = DARTS.nodes
     """DARTS."""
     samples: int = 24
     """Random search: how many cells are tried. DARTS: the best of 24."""
@@ -228,6 +231,13 @@ PRESETS = {
 }
 """Settings to start from. stable, ours: the gradients of iterations 11 to 15 of a small super-net, where many seeds
 agree most for their time (docs/results.md)."""
+
+SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {
+    DARTS.name: {},
+    NATS.name: {"space": NATS.name, "nodes": NATS.nodes, "partial": 1, "cells": 3},
+}
+"""What a search of wiring has instead in a space. nats: all channels, as the benchmark's super-net has it, and a cell a
+stage, so that an epoch of CIFAR-10 takes about a minute on two cores."""
 
 STABLE_SEEDS = tuple(range(128))
 """The ensemble of the preset stable."""

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.supernet import SearchCell, SuperNet, complete_wiring
+from ftso_cli.nn.supernet import SearchCell, SuperNet, complete_wirings
 from ftso_cli.search.settings import TopologySettings
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 
 TOLERANCE = 1e-9
@@ -39,10 +39,10 @@ def blind_spots(settings: TopologySettings) -> list[Visibility]:
 
     With several candidates it is asked how much their mean shows. The images don't matter.
     """
-    wirings = dict.fromkeys(DARTS.kinds, complete_wiring(settings.nodes, DARTS.inputs))
+    space = SPACES[settings.space]
     with seeded(0):
         shape = NetworkShape(channels=settings.channels, cells=settings.cells)
-        net = SuperNet(wirings, DARTS, settings.ops, shape, partial=settings.partial)
+        net = SuperNet(complete_wirings(space, settings.nodes), space, settings.ops, shape, partial=settings.partial)
     return [found for found in visibility(net) if found.visible < found.freedom]
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from ftso_cli.errors import SpaceError, unknown
 from ftso_cli.spaces.darts import NetworkShape, darts_skeleton
-from ftso_cli.spaces.nats import KIND, nats_skeleton
+from ftso_cli.spaces.nats import KIND, OUTPUT, nats_skeleton
 from ftso_cli.spaces.operators import OPERATORS, Operator, operator
 from ftso_cli.spaces.skeleton import Skeleton
 
@@ -27,6 +27,7 @@ class Space:
     """The shape of a cell: its kinds, its inputs, how many edges a node keeps, and what an edge may carry.
 
     `candidates` are the operators that a search chooses from; `operators` also has those of published cells.
+    A cell has `nodes` nodes besides its inputs; its output is all of them with `joins_nodes`, else the last.
     `never_derived` are candidates that a search may weigh but a found cell may not carry. `usual` is the operator that
     every edge gets where no other is asked for.
     """
@@ -34,6 +35,8 @@ class Space:
     name: str
     kinds: tuple[str, ...]
     inputs: int
+    nodes: int
+    joins_nodes: bool
     keep: int
     operators: tuple[str, ...]
     candidates: tuple[str, ...]
@@ -50,6 +53,8 @@ DARTS = Space(
     name="darts",
     kinds=("normal", "reduce"),
     inputs=2,
+    nodes=4,
+    joins_nodes=True,
     keep=2,
     operators=tuple(OPERATORS)[:11],
     candidates=tuple(OPERATORS)[:8],
@@ -64,6 +69,8 @@ NATS = Space(
     name="nats",
     kinds=(KIND,),
     inputs=1,
+    nodes=OUTPUT,
+    joins_nodes=False,
     keep=3,  # all: every node of a cell reads every earlier one
     operators=_NATS_OPERATORS,
     candidates=_NATS_OPERATORS,

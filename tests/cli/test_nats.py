@@ -10,7 +10,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import EDGES
-from tests.nats import FTSO, genotype, uniform
+from tests.nats import FTSO, genotype, string, uniform
 
 
 def ftso(*words: str, status: int = 0) -> Result:
@@ -142,6 +142,40 @@ def test_genotypes_shows_the_costs_on_the_three_data_sets_and_the_string() -> No
     assert FTSO in text
     costs = json.loads(ftso("genotypes", "show", "cell.json", "--json").stdout)["costs"]
     assert list(costs) == ["cifar10", "cifar100", "imagenet16-120"]
+
+
+def test_search_topology_keeps_all_edges_and_says_that_skip_connections_see_nothing() -> None:
+    result = ftso("search-topology", "--space", "nats", "--iters", "1", "-o", "wiring.json")
+    assert "skip_connect with --partial 1 sees 0 of the 3 degrees of freedom of the cell's wiring" in result.stderr
+    assert "all edges are kept" in result.stderr
+    assert result.stdout.endswith("next: ftso assign-ops wiring.json --op nor_conv_3x3\n")
+    found = storage.read(Path("wiring.json"))
+    assert (found.stage, found.cells["cell"].concat) == ("searched", (3,))
+    assert [(edge.source, edge.target) for edge in found.cells["cell"].edges] == list(EDGES)
+    assert found.history[0].settings["space"] == "nats"
+    ftso("assign-ops", "wiring.json")
+    assert ftso("export", "wiring.json").stdout == f"{string(['nor_conv_3x3'] * 6)}\n"
+
+
+def test_search_topology_has_no_blind_spot_with_average_pools_nor_several_seeds() -> None:
+    words = ("--op", "avg_pool_3x3", "--iters", "1", "--seeds", "0-1", "--rank", "gradient")
+    result = ftso("search-topology", "--space", "nats", *words, "-o", "pool.json")
+    assert "degrees of freedom" not in result.stderr
+    found = storage.read(Path("pool.json"))
+    assert found.ensemble is not None and found.ensemble.agreement["cell"].chance == 1
+    assert any(abs(score) > 1e-9 for edge in found.cells["cell"].edges for score in edge.scores or ())
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--rank", "race"), "nats cells keep all edges, so there is nothing to race"),
+        (("--op", "sep_conv_3x3"), "unknown operator 'sep_conv_3x3'"),
+        (("--engine", "folded"), "can't be folded"),
+    ],
+)
+def test_search_topology_refuses_what_the_space_lacks(words: tuple[str, ...], says: str) -> None:
+    assert says in ftso("search-topology", "--space", "nats", *words, "-o", "x.json", status=1).stderr
 
 
 def test_search_ops_weighs_the_operators_of_the_space() -> None:

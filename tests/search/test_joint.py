@@ -17,7 +17,7 @@ def test_the_strongest_operator_but_none_ranks_an_edge() -> None:
     # Edges 0→2 1→2, then 0→3 1→3 2→3. none takes a share of edge 1→3 without being counted.
     alpha[2, 3], alpha[3, 0], alpha[3, 1], alpha[4, 2] = 1.0, 9.0, 2.0, 1.5
     net.alpha["normal"].data.copy_(alpha)
-    cell = derived(net).cells["normal"]
+    cell = derived(net, DARTS).cells["normal"]
     kept = [(edge.source, edge.op) for edge in cell.inputs_of(3)]
     assert kept == [(0, "sep_conv_3x3"), (2, "max_pool_3x3")]
     assert all(edge.beta is None and edge.alpha for edge in cell.edges)
@@ -29,7 +29,7 @@ def test_edge_normalisation_multiplies_the_operators_strength() -> None:
     alpha[2, 3], alpha[4, 2] = 1.0, 1.5
     net.alpha["normal"].data.copy_(alpha)
     net.beta["normal"].data.copy_(torch.tensor([0.0, 0.0, -2.0, 3.0, 0.0]))
-    cell = derived(net).cells["normal"]
+    cell = derived(net, DARTS).cells["normal"]
     assert [edge.source for edge in cell.inputs_of(3)] == [1, 2]
     assert [edge.source for edge in cell.edges if not edge.kept] == [0]
 
