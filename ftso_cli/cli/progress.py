@@ -1,8 +1,9 @@
 """Progress bars on stderr: what is done, at what rate, what is left to wait. Quiet where there is no terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from rich.console import RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -54,10 +55,22 @@ class Bar:
         self._progress.update(self._task, completed=done, total=total, figures=figures)  # type: ignore[arg-type]
 
 
+class _WithMore(Progress):
+    """A progress bar with something below it, drawn anew with it."""
+
+    below: Callable[[], RenderableType | None] | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The bar, and what is below it."""
+        yield from super().get_renderables()
+        if self.below is not None and (more := self.below()) is not None:
+            yield more
+
+
 @contextmanager
-def bar(title: str, unit: str) -> Iterator[Bar]:
-    """A progress bar that goes away when the work is done."""
-    progress = Progress(
+def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[Bar]:
+    """A progress bar that goes away when the work is done, and what `below` gives with it."""
+    progress = _WithMore(
         TextColumn(title),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
@@ -69,5 +82,6 @@ def bar(title: str, unit: str) -> Iterator[Bar]:
         transient=True,
         disable=not err.is_terminal,
     )
+    progress.below = below
     with progress:
         yield Bar(progress, progress.add_task(title, total=None, figures=""))

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ftso_cli.cli import common, searching
+from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.search.recipes import METHODS
 from ftso_cli.search.settings import JointSettings
@@ -64,6 +64,12 @@ def search(
     samples: Annotated[
         int | None, _setting("samples", "Random search: the cells that share the iterations.", 1)
     ] = None,
+    run: recording.RunOption = None,
+    resume: recording.ResumeOption = False,
+    track: recording.TrackOption = None,
+    early_stop: recording.EarlyStopOption = None,
+    every: recording.EveryOption = None,
+    save_minutes: recording.SaveOption = recording.SAVE_MINUTES,
     seed: common.SeedOption = 0,
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
@@ -108,9 +114,20 @@ def search(
     )
     from ftso_cli.search.joint import joint
 
-    genotype, facts = searching.execute(
-        request, lambda images, on, each: joint(images, settings, seed=seed, device=on).run(each), watch
+    recorded = recording.Recorded(
+        request,
+        recording.Options(
+            folder=recording.folder_of(request.output, run),
+            every=every,
+            track=track is not None,
+            early_stop=early_stop is not None,
+            save_minutes=save_minutes,
+            resume=resume,
+        ),
+        lambda images, on: joint(images, settings, seed=seed, device=on),
     )
+    genotype, facts = searching.execute(request, recorded, watch, recorded.leaders)
+    recorded.close()
     if as_json:
         print_json(facts)
     elif str(request.output) != "-":

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from ftso_cli.cli import common, searching
+from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_pruned
@@ -28,6 +28,13 @@ def search_ops(
     batch_size: searching.BatchOption = OPERATORS.batch_size,
     weight_rate: searching.WeightRateOption = OPERATORS.weight_rate,
     arch_rate: searching.ArchRateOption = OPERATORS.arch_rate,
+    warmup: searching.WarmupOption = OPERATORS.warmup,
+    run: recording.RunOption = None,
+    resume: recording.ResumeOption = False,
+    track: recording.TrackOption = None,
+    early_stop: recording.EarlyStopOption = None,
+    every: recording.EveryOption = None,
+    save_minutes: recording.SaveOption = recording.SAVE_MINUTES,
     seed: common.SeedOption = 0,
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
@@ -54,6 +61,7 @@ def search_ops(
         batch_size=batch_size,
         weight_rate=weight_rate,
         arch_rate=arch_rate,
+        warmup=warmup,
     )
     request = searching.Request(
         command="search-ops",
@@ -68,13 +76,21 @@ def search_ops(
         require_pruned(start, "search-ops")
     from ftso_cli.search import phases
 
-    genotype, facts = searching.execute(
+    recorded = recording.Recorded(
         request,
-        lambda images, on, each: phases.search_operators(
-            start, images, settings, seed=seed, device=on, on_iteration=each
+        recording.Options(
+            folder=recording.folder_of(request.output, run),
+            every=every,
+            track=track is not None,
+            early_stop=early_stop is not None,
+            save_minutes=save_minutes,
+            resume=resume,
         ),
-        watch,
+        lambda images, on: phases.operators(start, images, settings, seed=seed, device=on),
+        start,
     )
+    genotype, facts = searching.execute(request, recorded, watch, recorded.leaders)
+    recorded.close()
     if as_json:
         print_json(facts)
     elif str(request.output) != "-":

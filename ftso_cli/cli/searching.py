@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
+from rich.console import RenderableType
 
 from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
@@ -102,8 +103,13 @@ class Standing(Protocol):
 Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
 
 
-def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[Genotype, dict[str, Any]]:
-    """Runs the search and writes its genotype; also gives the facts of it for --json."""
+def execute(
+    request: Request,
+    search: Search,
+    watch: common.Stopwatch,
+    below: Callable[[], RenderableType | None] | None = None,
+) -> tuple[Genotype, dict[str, Any]]:
+    """Runs the search and writes its genotype; also gives the facts of it for --json. `below` is shown meanwhile."""
     common.check_writable(request.output)
     from ftso_cli.data import open_images
     from ftso_cli.nn.device import choose_device
@@ -117,7 +123,7 @@ def execute(request: Request, search: Search, watch: common.Stopwatch) -> tuple[
             images.train.load_all(progress.update)
     watch.lap("data")
     last: dict[str, float] = {}
-    with bar(request.command, "it") as progress:
+    with bar(request.command, "it", below) as progress:
 
         def on_iteration(state: Standing) -> None:
             last.update(state.facts)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
 from tests.images import write_folder
-from tests.processes import ROOT
+from tests.processes import ROOT, environment
 
 SMALL = ["--channels", "8", "--cells", "3", "--batch-size", "16"]
 
@@ -183,6 +183,31 @@ def test_the_baselines_write_complete_cells_that_other_commands_take(method: str
     assert ("samples" in step.settings) == (method == "random")
     assert ftso("cost", cell).exit_code == 0
     assert ftso("draw", cell, "-o", tmp_path / "cell.svg").exit_code == 0
+
+
+def test_a_killed_operator_search_resumes_to_the_file_of_an_uninterrupted_one(searched: Path, tmp_path: Path) -> None:
+    start, whole, killed = (tmp_path / f"{name}.json" for name in ("start", "whole", "killed"))
+    assert ftso("prune", searched, "-o", start).exit_code == 0
+    request = ["search-ops", start, "--iters", "12", *SMALL, "--save-every", "0", "--track", "eigenvalue"]
+    assert ftso(*request, "-o", whole).exit_code == 0
+    command = [sys.executable, "-m", "ftso_cli", *map(str, request), "-o", str(killed)]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "killed.search" / "checkpoint-before.safetensors"
+    while not checkpoint.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert not killed.exists()
+    again = ftso(*request, "-o", killed)
+    assert again.exit_code == 1 and "--resume" in again.stderr
+    changed = ftso(*request, "--seed", "1", "-o", killed, "--resume")
+    assert changed.exit_code == 1 and "seed 0, not 1" in changed.stderr.replace("\n", " ")
+    resumed = ftso(*request, "-o", killed, "--resume")
+    assert resumed.exit_code == 0, resumed.output
+    assert "going on after iteration" in resumed.stderr
+    assert without_times(killed) == without_times(whole)
+    assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["alphas.csv", "betas.csv", "metrics.csv"]
 
 
 def test_a_topology_that_is_not_pruned_is_sent_to_prune(searched: Path) -> None:

@@ -1,0 +1,211 @@
+"""Running a search so that nothing of it is lost: its history, its checkpoints, and a stop before it collapses.
+
+metrics.csv             a line a record: losses, skip connections, the dominant eigenvalue
+alphas.csv, betas.csv   α and β of every edge at every record
+checkpoint.safetensors  all that the next iteration depends on; taken away once the search is done
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from ftso_cli.errors import FileError, RunError
+from ftso_cli.files import write_atomic
+from ftso_cli.genotype import Genotype
+from ftso_cli.interrupt import Interrupt, asked_to_stop
+from ftso_cli.nn.checkpoint import Checkpoints, State
+from ftso_cli.search.bilevel import Bilevel, Progress, prefixed, under
+from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
+from ftso_cli.search.history import Architecture, History, Record, restored
+from ftso_cli.search.phases import Search
+
+HISTORY = "history."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recording:
+    """What to keep of a search; `every` is in iterations, an epoch where it is None."""
+
+    folder: Path | None = None
+    every: int | None = None
+    track: bool = False
+    early_stop: bool = False
+    save_minutes: float = 10
+
+    @property
+    def tracks(self) -> bool:
+        """Whether the dominant eigenvalue is worked out at every record."""
+        return self.track or self.early_stop
+
+
+class Recorder:
+    """Runs a search and keeps its history; `request` says what the search was asked for, to be compared on resuming."""
+
+    def __init__(self, search: Search, recording: Recording, request: Mapping[str, Any]) -> None:
+        self.search, self.recording, self.request = search, recording, dict(request)
+        self.engine = search.engine
+        self.history = History()
+        self.checkpoints = (
+            None if recording.folder is None else Checkpoints(recording.folder / "checkpoint.safetensors")
+        )
+        self._pending: list[tuple[float, float | None]] = []
+        self._saved = time.perf_counter()
+
+    @property
+    def stopped(self) -> int | None:
+        """The place in the history of the record before the jump that ended the search, or None."""
+        if not self.recording.early_stop:
+            return None
+        tracked = [at for at, record in enumerate(self.history.records) if record.eigenvalue is not None]
+        place = jump([self.history.records[at].eigenvalue or 0.0 for at in tracked])
+        return None if place is None else tracked[place]
+
+    def begin(self, *, resume: bool) -> str:
+        """Makes the folder, or with `resume` goes back to its last checkpoint and says what was wrong with it, if any.
+
+        Raises `RunError` where there is nothing to resume, or a search that was stopped and is not to be resumed.
+        """
+        if self.checkpoints is None:
+            if resume:
+                raise RunError("nothing was kept of a search that writes to -; name a file with -o")
+        elif self.checkpoints.exist():
+            if not resume:
+                raise RunError(f"{self.recording.folder} holds a search that was stopped; give --resume, or delete it")
+            return self._load(self.checkpoints)
+        elif resume:
+            raise RunError(f"{self.recording.folder}: no search to resume, it has no checkpoint")
+        self._make_folder()
+        self._record()
+        return ""
+
+    def run(
+        self, on_iteration: Callable[[Progress], None], on_record: Callable[[Record], None] = lambda record: None
+    ) -> Genotype:
+        """Runs what is left and gives what was found; where it stopped early, what it was before the jump.
+
+        With a folder, Ctrl-C ends the iteration in hand, writes a checkpoint and raises `KeyboardInterrupt`.
+        """
+        engine = self.engine
+        with nullcontext(Interrupt()) if self.checkpoints is None else asked_to_stop() as interrupt:
+            while engine.iteration < engine.iterations and self.stopped is None:
+                progress = engine.step()
+                self._pending.append((progress.weight_loss, progress.arch_loss))
+                on_iteration(progress)
+                if self._due(self.recording.every or self._epoch):
+                    self._record()
+                    on_record(self.history.records[-1])
+                if interrupt.asked or self._due(self._epoch) or self._late():
+                    self._save()
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+        if (place := self.stopped) is not None:
+            self._assign(self.history.architectures[place])
+        self._write_tables()
+        return self.search.derive()
+
+    def close(self) -> None:
+        """Takes the checkpoints away: the result is written."""
+        if self.checkpoints is not None:
+            self.checkpoints.remove()
+
+    @property
+    def _epoch(self) -> int:
+        return self.engine.weight_batches.steps_per_epoch
+
+    def _due(self, every: int) -> bool:
+        return self.engine.iteration % every == 0 or self.engine.iteration == self.engine.iterations
+
+    def _late(self) -> bool:
+        return time.perf_counter() - self._saved >= 60 * self.recording.save_minutes
+
+    def _record(self) -> None:
+        """Adds a record; the first, before any iteration, has no losses and no eigenvalue."""
+        found = self.search.derive()
+        edges = [edge for cell in found.cells.values() for edge in cell.kept] if found.stage == "complete" else []
+        held_out = [loss for _, loss in self._pending if loss is not None]
+        record = Record(
+            iteration=self.engine.iteration,
+            epoch=self.engine.iteration // self._epoch,
+            weight_loss=fmean(loss for loss, _ in self._pending) if self._pending else None,
+            arch_loss=fmean(held_out) if held_out else None,
+            skips=sum(edge.op == "skip_connect" for edge in edges) if edges else None,
+            edges=len(edges) or None,
+            eigenvalue=self._eigenvalue() if self._pending and self.recording.tracks else None,
+        )
+        self.history = self.history.with_record(record, self._architecture())
+        self._pending = []
+
+    def _architecture(self) -> Architecture:
+        if not isinstance(self.engine, Bilevel):
+            return {}
+        net = self.engine.net
+        return prefixed("alpha.", dict(net.alpha)) | prefixed("beta.", dict(net.beta))
+
+    @torch.no_grad()
+    def _assign(self, architecture: Architecture) -> None:
+        for name, parameter in self._architecture().items():
+            parameter.copy_(architecture[name])
+
+    def _eigenvalue(self) -> float | None:
+        """On the batch that the next step on the architecture takes; the search itself doesn't notice."""
+        if not isinstance(self.engine, Bilevel):
+            return None
+        batches = self.engine.arch_batches
+        state = batches.state()
+        batch = next(batches)
+        batches.restore(state)
+        parameters = self.engine.net.architecture()
+        with self.engine.net.moving(parameters):
+            return dominant_eigenvalue(self.engine.loss(batch), parameters)
+
+    def _make_folder(self) -> None:
+        if self.recording.folder is not None:
+            try:
+                self.recording.folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FileError(f"{self.recording.folder}: can't be made ({error.strerror or error})") from None
+
+    def _save(self) -> None:
+        if self.checkpoints is None:
+            return
+        tensors = self.engine.state() | prefixed(HISTORY, self.history.tensors())
+        values = {"request": self.request, "history": self.history.values(), "pending": self._pending}
+        self.checkpoints.write(State(tensors=tensors, values=values))
+        self._write_tables()
+        self._saved = time.perf_counter()
+
+    def _load(self, checkpoints: Checkpoints) -> str:
+        for half in checkpoints.last.parent.glob(".ftso-*.tmp"):
+            half.unlink(missing_ok=True)  # What a kill has left half written.
+        state, problem = checkpoints.read()
+        values, tensors = state.values, dict(state.tensors)
+        was = values.get("request", {})
+        changed = sorted(name for name in {*was, *self.request} if was.get(name) != self.request.get(name))
+        if changed:
+            named = ", ".join(f"{name} {was.get(name)}, not {self.request.get(name)}" for name in changed)
+            raise RunError(f"{checkpoints.last}: was searched with {named}; resume it with the same request")
+        try:
+            self.engine.restore(tensors)
+            self.history = restored(values["history"], under(HISTORY, tensors))
+            self._pending = [(weight, held_out) for weight, held_out in values["pending"]]
+        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:120]
+            raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({reason})") from None
+        return problem
+
+    def _write_tables(self) -> None:
+        folder = self.recording.folder
+        if folder is None:
+            return
+        write_atomic(folder / "metrics.csv", self.history.metrics())
+        if isinstance(self.engine, Bilevel):
+            if self.engine.net.alpha:
+                write_atomic(folder / "alphas.csv", self.history.alphas(self.engine.net))
+            if self.engine.net.beta:
+                write_atomic(folder / "betas.csv", self.history.betas(self.engine.net))
