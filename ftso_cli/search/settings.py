@@ -156,7 +156,7 @@ class ShortTraining:
 class RaceSettings(ShortTraining):
     """A race among wirings (ours): what decides it but the data and the seed.
 
-    Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/results.md` has the study.
+    Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/topology.md` has the study.
     """
 
     op: str = DARTS.usual
@@ -230,7 +230,7 @@ PRESETS = {
     "stable": replace(TOPOLOGY, rank="gradient", channels=8, cells=5, iters=15, warmup=2 / 3),
 }
 """Settings to start from. stable, ours: the gradients of iterations 11 to 15 of a small super-net, where many seeds
-agree most for their time (docs/results.md)."""
+agree most for their time (docs/topology.md)."""
 
 SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {
     DARTS.name: {},
