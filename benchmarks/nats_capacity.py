@@ -102,6 +102,7 @@ def run(names: list[str], path: Path, data: str, workers: int) -> None:
     """Runs what is missing in the records."""
     there = {(record["study"], record["seed"]) for record in read(path)}
     missing = [(name, seed) for name in names for seed in STUDIES[name][1] if (name, seed) not in there]
+    missing.sort(key=lambda each: (STUDIES[each[0]][1] is not FRESH, each[1]))  # one seed of every study, then another
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, path.open("a") as records:
         for number, done in enumerate(as_completed([pool.submit(searched, *each, data) for each in missing]), 1):
             record = done.result()

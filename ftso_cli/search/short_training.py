@@ -4,6 +4,7 @@ The loss of a batch before the step on it, averaged over steps, ranks networks e
 al., 2021). Networks that are compared start from the same weights and see the same batches.
 """
 
+import math
 import zlib
 from collections.abc import Callable
 
@@ -13,7 +14,6 @@ from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData
 from ftso_cli.errors import TrainingError
-from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
 from ftso_cli.search.bilevel import descend
 from ftso_cli.search.descent import SGD
@@ -69,13 +69,14 @@ def averaged(images: Tensor, side: int) -> Tensor:
 def paired(network: Network, seed: int) -> Network:
     """The network with initial weights that depend on `seed` and a layer's name alone, and a classifier without bias.
 
-    So two networks of one seed differ only where their operators do. A random bias of the classifier costs a network
-    its first steps to undo, and drowns what is compared.
+    They are drawn as torch does. So two networks of one seed differ only where their operators do. A random bias of
+    the classifier costs a network its first steps to undo, and drowns what is compared.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            with seeded((seed << 32) + zlib.crc32(name.encode())):
-                module.reset_parameters()
+            # torch's generator of a CPU takes 32 bits of a seed, so seed and name are mixed into as many.
+            random = torch.Generator().manual_seed(zlib.crc32(f"{seed} {name}".encode()))
+            nn.init.kaiming_uniform_(module.weight, a=math.sqrt(5), generator=random)
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
     return network

@@ -1,0 +1,104 @@
+"""Operators by capacity, then trainability, on real digits."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+
+from ftso_cli.data import ImageData, open_images
+from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
+from ftso_cli.genotype import Genotype
+from ftso_cli.search.capacity import Capacity, CapacityProgress, Choice, with_operators
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.topologies import widest
+from ftso_cli.spaces import DARTS, NATS
+from tests.nats import uniform
+
+SMALL = CapacitySettings(ops=NATS.candidates, channels=4, cells=3, batch_size=8, steps=2, inits=2, slack=1.0)
+CONV = ("nor_conv_3x3",) * 6
+
+
+@cache
+def digits() -> ImageData:
+    return open_images("digits")
+
+
+def search(settings: CapacitySettings = SMALL, seed: int = 0, start: Genotype | None = None) -> Capacity:
+    start = start or uniform("none")
+    return Capacity(start, digits(), settings, seed=seed, device=torch.device("cpu"))
+
+
+def found(settings: CapacitySettings = SMALL, seed: int = 0) -> Choice:
+    return search(settings, seed).run(lambda progress: None)
+
+
+def differences(one: tuple[str, ...], other: tuple[str, ...]) -> int:
+    return sum(op != its for op, its in zip(one, other, strict=True))
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_synflow_climbs_to_convolutions_alone_and_races_what_costs_little(seed: int) -> None:
+    run = search(seed=seed)
+    choice = run.run(lambda progress: None)
+    assert choice.highest == CONV and choice.score == max(run.scores.values())
+    close = [
+        ops
+        for edge in range(6)
+        for op in set(NATS.candidates) - {"nor_conv_3x3"}
+        if choice.score - run.scores[ops := (*CONV[:edge], op, *CONV[edge + 1 :])] < SMALL.slack
+    ]
+    raced = [trial.ops for trial in choice.trials]
+    assert set(raced) >= {CONV, *close} and close
+    assert [trial.loss for trial in choice.trials] == sorted(trial.loss for trial in choice.trials)
+    assert all(len(trial.losses) == SMALL.inits for trial in choice.trials)
+
+
+def test_the_cell_is_the_fastest_of_its_neighbours() -> None:
+    choice = found()
+    chosen = tuple(edge.op or "" for edge in choice.genotype.cells["cell"].kept)
+    own = next(trial for trial in choice.trials if trial.ops == chosen)
+    rivals = [trial for trial in choice.trials if differences(trial.ops, chosen) == 1]
+    assert rivals and all(own.loss <= trial.loss for trial in rivals)
+    assert own.behind(own) == (0, 0)
+
+
+def test_without_slack_the_highest_score_wins() -> None:
+    choice = found(replace(SMALL, slack=0.0))
+    assert choice.genotype == with_operators(uniform("none"), CONV) and len(choice.trials) == 1
+
+
+def test_the_same_seed_finds_the_same_and_another_sees_other_batches() -> None:
+    settings = replace(SMALL, slack=0.0)
+    first, again, other = (found(settings, seed) for seed in (3, 3, 4))
+    assert first == again
+    assert first.trials[0].losses != other.trials[0].losses and first.score != other.score
+
+
+def test_progress_counts_scores_and_steps() -> None:
+    seen: list[CapacityProgress] = []
+    run = search()
+    choice = run.run(seen.append)
+    assert [each.iteration for each in seen] == list(range(1, len(seen) + 1))
+    assert len(seen) == len(run.scores) + len(choice.trials) * SMALL.inits * SMALL.steps
+    assert all(each.iteration <= each.iterations for each in seen)
+
+
+def test_it_takes_the_darts_space_too_where_no_edge_gets_none() -> None:
+    start = widest(2).genotype("sep_conv_3x3")
+    settings = replace(SMALL, ops=("max_pool_3x3", "skip_connect", "sep_conv_3x3"), cells=2, slack=0.1)
+    choice = search(settings, start=start).run(lambda progress: None)
+    assert choice.genotype.space == "darts" and len(choice.highest) == 8
+    assert {edge.op for cell in choice.genotype.cells.values() for edge in cell.kept} <= set(settings.ops)
+    with pytest.raises(SpaceError, match="none"):
+        search(replace(SMALL, ops=DARTS.candidates), start=start)
+
+
+def test_what_can_not_be_searched_is_refused() -> None:
+    with pytest.raises(SettingsError, match="two or more"):
+        replace(SMALL, ops=("skip_connect",))
+    with pytest.raises(SettingsError, match="inits must be at least 1, not 0"):
+        replace(SMALL, inits=0)
+    searched = uniform("skip_connect").replace(stage="searched")
+    with pytest.raises(GenotypeError, match="not pruned"):
+        search(start=searched)
