@@ -1,0 +1,65 @@
+"""The searches that are compared in the nats space, each on a small super-net. None of them sees the table."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import torch
+
+from ftso_cli.data import ImageData
+from ftso_cli.genotype import Genotype
+from ftso_cli.genotype.edit import assign_operator, prune
+from ftso_cli.search import phases
+from ftso_cli.search.capacity import Capacity
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.joint import joint
+from ftso_cli.search.recipes import METHODS
+from ftso_cli.search.settings import OPERATORS, SPACE_CHANGES, TOPOLOGY, Method
+from ftso_cli.spaces import NATS
+
+SMALL: Mapping[str, Any] = {**SPACE_CHANGES[NATS.name], "channels": 8}
+"""A cell a stage, of 8, 16 and 32 channels; the rest is what each method has by itself."""
+
+Run = Callable[[ImageData, int, int, torch.device], Genotype]
+"""From images, a seed, a number of iterations and a device to a complete cell."""
+
+
+def _wiring(data: ImageData, seed: int, device: torch.device) -> Genotype:
+    """The first phase of FTSO: one iteration, for in this space all edges are kept whatever it finds."""
+    settings = replace(TOPOLOGY, **SMALL, iters=1)
+    found = phases.search_topology(data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
+    return prune(found)[0]
+
+
+def _assigned(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+    return assign_operator(_wiring(data, seed, device), NATS.usual)
+
+
+def _by_gradient(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+    own = {name: value for name, value in SMALL.items() if name not in ("space", "nodes")}
+    settings = replace(OPERATORS, **own, ops=NATS.candidates, iters=iters)
+    wiring = _wiring(data, seed, device)
+    return phases.search_operators(wiring, data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
+
+
+def _by_capacity(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+    settings = CapacitySettings(ops=NATS.candidates)
+    wiring = _wiring(data, seed, device)
+    return Capacity(wiring, data, settings, seed=seed, device=device).run(lambda progress: None).genotype
+
+
+def _joint(method: Method, data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+    settings = replace(METHODS[method], **SMALL, ops=NATS.candidates, iters=iters)
+    return joint(data, settings, seed=seed, device=device).run(lambda progress: None)
+
+
+RUNS: Mapping[str, Run] = {
+    "assign-ops": _assigned,
+    "search-ops": _by_gradient,
+    "capacity": _by_capacity,
+    "darts-1st": partial(_joint, "darts-1st"),
+    "darts-2nd": partial(_joint, "darts-2nd"),
+    "random": partial(_joint, "random"),
+}
+"""assign-ops, search-ops and capacity are FTSO with each way to choose the operators; capacity has its own length."""

@@ -1,0 +1,82 @@
+"""`ftso nats-table2` on digits and a made-up table."""
+
+import json
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ftso_cli.benchmarks.paper import TABLE_2
+from ftso_cli.benchmarks.tables import read_table
+from ftso_cli.cli.app import app
+from tests.benchmarks.tables import PUBLISHED
+from tests.benchmarks.tables import text as made_up
+from tests.nats import string
+
+GRADIENT = ("-m", "darts-1st", "-m", "darts-2nd", "-m", "search-ops", "-m", "random")
+
+
+def ftso(*words: str, status: int = 0) -> Result:
+    result = CliRunner().invoke(app, ["nats-table2", "--table", "table.csv", *words])
+    assert result.exit_code == status, result.output
+    return result
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FTSO_CACHE", str(tmp_path / "cache"))
+    Path("table.csv").write_bytes(made_up())
+
+
+def test_it_prints_the_paper_s_rows_and_ours() -> None:
+    result = ftso("-m", "assign-ops", "-m", "evolution", "--seeds", "0-1", "--queries", "20")
+    lines = result.stdout.splitlines()
+    assert lines[0].split() == ["CIFAR-10", "CIFAR-100", "ImageNet16-120", "seconds"]
+    assert lines[-3].split("  ")[0] == "paper: FTSO, searched on any of them"
+    assert lines[-2].startswith("here: assign-ops") and lines[-1].startswith("here: evolution")
+    assert len(lines) == 1 + len(TABLE_2) + 2
+    assert "has looked up 20 cells, each a training of 200 epochs" in result.stderr
+
+
+def test_every_method_finds_cells_whose_accuracies_are_those_of_the_table() -> None:
+    answer = json.loads(ftso(*GRADIENT, "--seeds", "3,5", "--iters", "1", "--json").stdout)
+    assert list(answer["methods"]) == ["darts-1st", "darts-2nd", "search-ops", "random"]
+    table = read_table(Path("table.csv"))
+    for row in answer["methods"].values():
+        assert [run["seed"] for run in row["runs"]] == [3, 5]
+        reached = [table.find(run["cell"]).scores["cifar100"].accuracy for run in row["runs"]]
+        assert row["data_sets"]["cifar100"]["mean"] == pytest.approx(fmean(reached))
+        assert row["data_sets"]["cifar100"]["best"] == max(reached)
+
+
+def test_replacement_gives_convolutions_alone_and_one_seed_has_no_deviation() -> None:
+    answer = json.loads(ftso("-m", "assign-ops", "--seeds", "4", "--json").stdout)
+    row = answer["methods"]["assign-ops"]
+    assert row["runs"][0]["cell"] == string(["nor_conv_3x3"] * 6)
+    assert row["data_sets"]["cifar10"]["std"] is None
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason=f"no {PUBLISHED.name} beside this checkout")
+@pytest.mark.parametrize(
+    ("row", "cell"),
+    [
+        (
+            "FTSO, searched on any of them",
+            ["nor_conv_3x3", "nor_conv_3x3", "nor_conv_3x3", "nor_conv_1x1", "nor_conv_3x3", "nor_conv_3x3"],
+        ),
+        ("DARTS 1st, searched on CIFAR-10", ["skip_connect"] * 6),
+        ("DARTS 1st, searched on CIFAR-100", ["none", "skip_connect", "none", "skip_connect", "nor_conv_1x1", "none"]),
+        ("DARTS 1st, searched on ImageNet", ["none", "skip_connect", "none", "skip_connect", "none", "nor_conv_1x1"]),
+        ("DARTS 2nd, searched on CIFAR-10", ["skip_connect", "nor_conv_3x3", "none", "skip_connect", "none", "none"]),
+        (
+            "DARTS 2nd, searched on CIFAR-100",
+            ["skip_connect", "nor_conv_1x1", "none", "nor_conv_3x3", "skip_connect", "none"],
+        ),
+        ("DARTS 2nd, searched on ImageNet", ["none", "skip_connect", "none", "skip_connect", "none", "skip_connect"]),
+    ],
+)
+def test_the_paper_s_rows_are_cells_of_the_published_table(row: str, cell: list[str]) -> None:
+    scores = read_table(PUBLISHED).find(string(cell)).scores
+    assert {name: round(score.accuracy, 2) for name, score in scores.items()} == TABLE_2[row]
