@@ -14,7 +14,7 @@ from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftso_cli.cli import searching
+from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, warn
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.spaces import OPERATORS
@@ -83,7 +83,7 @@ def folder_of(output: Path, run: Path | None) -> Path | None:
     """The run folder: as asked for, or beside the genotype; none where that goes to stdout."""
     if run is not None:
         return run
-    return None if str(output) == "-" else output.with_suffix(".search")
+    return None if str(output) == "-" else output.parent / f"{output.stem}.search"
 
 
 @dataclass
@@ -161,6 +161,20 @@ class Recorded:
             )
             self.request.notes.append(text)
             note(text)
+
+
+def execute(
+    request: searching.Request,
+    options: Options,
+    make: Make,
+    watch: common.Stopwatch,
+    start: Genotype | None = None,
+) -> tuple[Genotype, dict[str, Any]]:
+    """Runs a search, writes its genotype, and only then takes its checkpoints away; gives the facts for --json too."""
+    recorded = Recorded(request, options, make, start)
+    found = searching.execute(request, recorded, watch, recorded.leaders)
+    recorded.close()
+    return found
 
 
 def _line(record: "Record") -> str:

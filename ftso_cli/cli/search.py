@@ -46,6 +46,7 @@ def search(
     ] = None,
     channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
     cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1)] = None,
+    recipe: searching.RecipeOption = searching.Recipe.cifar,
     batch_size: Annotated[
         int | None,
         typer.Option("--batch-size", "-b", min=2, help="Images a step.", show_default="64; 256 for pc-darts"),
@@ -64,6 +65,8 @@ def search(
     samples: Annotated[
         int | None, _setting("samples", "Random search: the cells that share the iterations.", 1)
     ] = None,
+    weight_share: searching.WeightShareOption = None,
+    arch_share: searching.ArchShareOption = None,
     run: recording.RunOption = None,
     resume: recording.ResumeOption = False,
     track: recording.TrackOption = None,
@@ -88,7 +91,7 @@ def search(
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
     overruled: dict[str, Any] = {
-        "ops": common.listed(ops) or None,
+        "ops": searching.operators(ops) or None,
         "iters": iters,
         "epochs": epochs,
         "nodes": nodes,
@@ -99,10 +102,10 @@ def search(
         "arch_rate": arch_rate,
         "warmup": warmup,
         "samples": samples,
+        "weight_share": weight_share,
+        "arch_share": arch_share,
     }
-    settings: JointSettings = replace(
-        METHODS[method.value], **{name: value for name, value in overruled.items() if value is not None}
-    )
+    settings: JointSettings = replace(METHODS[method.value], **searching.recipe(recipe, overruled))
     request = searching.Request(
         command="search",
         data=data,
@@ -114,7 +117,7 @@ def search(
     )
     from ftso_cli.search.joint import joint
 
-    recorded = recording.Recorded(
+    genotype, facts = recording.execute(
         request,
         recording.Options(
             folder=recording.folder_of(request.output, run),
@@ -125,9 +128,8 @@ def search(
             resume=resume,
         ),
         lambda images, on: joint(images, settings, seed=seed, device=on),
+        watch,
     )
-    genotype, facts = searching.execute(request, recorded, watch, recorded.leaders)
-    recorded.close()
     if as_json:
         print_json(facts)
     elif str(request.output) != "-":

@@ -3,11 +3,12 @@
 from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli.cli import common, racing, searching
+from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.errors import SettingsError
@@ -62,11 +63,12 @@ def search_topology(
     preset: Annotated[
         Preset, typer.Option(help="Settings to start from: the paper's, or an ensemble whose wiring repeats itself.")
     ] = Preset.paper,
+    recipe: searching.RecipeOption = searching.Recipe.cifar,
     op: Annotated[
         list[str] | None,
         typer.Option(
             metavar="OP",
-            help="The operator on every edge; several (repeated, or a,b,c) are weighed against each other.",
+            help="The operator on every edge; several (repeated, or a,b,c, or 3op, 4op) are weighed.",
             show_default=f"{','.join(TOPOLOGY.ops)}; {RACE.op} in a race",
         ),
     ] = None,
@@ -94,6 +96,8 @@ def search_topology(
     ] = None,
     arch_rate: Annotated[float | None, _setting("arch_rate", "Learning rate of α and β.", 0)] = None,
     warmup: Annotated[float | None, _setting("warmup", searching.WARMUP, 0)] = None,
+    weight_share: searching.WeightShareOption = None,
+    arch_share: searching.ArchShareOption = None,
     rank: Annotated[
         Rank | None,
         typer.Option(
@@ -108,7 +112,16 @@ def search_topology(
             metavar="BUDGET", help="Race: a time as in 90s, 5m, 1h, or training steps as in 2000.", show_default="5m"
         ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Race: go on with one that was stopped.")] = False,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            "--run", metavar="DIR", help="Keep β, losses and checkpoints there.", show_default="OUTPUT.search"
+        ),
+    ] = None,
+    resume: recording.ResumeOption = False,
+    track: recording.TrackOption = None,
+    early_stop: recording.EarlyStopOption = None,
+    every: recording.EveryOption = None,
     seed: common.SeedOption = 0,
     seeds: Annotated[
         str | None,
@@ -145,7 +158,7 @@ def search_topology(
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
     given: dict[str, Any] = {
-        "ops": common.listed(op) or None,
+        "ops": searching.operators(op) or None,
         "iters": iters,
         "epochs": epochs,
         "nodes": nodes,
@@ -157,6 +170,9 @@ def search_topology(
         "weight_rate": weight_rate,
         "arch_rate": arch_rate,
         "warmup": warmup,
+        "weight_share": weight_share,
+        "arch_share": arch_share,
+        "recipe": None if recipe is searching.Recipe.cifar else recipe,
         "seeds": seeds,
         "budget": budget,
         "resume": resume or None,
@@ -184,15 +200,31 @@ def search_topology(
             watch=watch,
         )
         return
-    _search(request, _settings(preset, space, rank, given), _seeds(preset, given), workers, as_json, watch)
+    chosen = _settings(preset, space, rank, given)
+    kept = recording.Options(
+        folder=recording.folder_of(request.output, run),
+        every=every,
+        track=track is not None,
+        early_stop=early_stop is not None,
+        resume=resume,
+    )
+    if run or kept.track or kept.early_stop or resume:
+        if "seeds" in given or chosen.rank != "beta":
+            raise typer.BadParameter(
+                "is for a search from one --seed, ranked by β", param_hint="--run, --track, --resume"
+            )
+        _search(request, chosen, None, workers, as_json, watch, kept)
+    else:
+        _search(request, chosen, _seeds(preset, given), workers, as_json, watch)
 
 
 def _settings(preset: Preset, space: SpaceName, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
     """Those of the preset, with what the command line gives."""
-    for name in ("budget", "resume"):
-        if name in given:
-            raise typer.BadParameter("belongs to a race; give --rank race", param_hint=f"--{name}")
-    known = {name: value for name, value in given.items() if name != "seeds"}
+    if "budget" in given:
+        raise typer.BadParameter("belongs to a race; give --rank race", param_hint="--budget")
+    chosen = given.get("recipe", searching.Recipe.cifar)
+    known = {name: value for name, value in given.items() if name not in ("seeds", "resume", "recipe")}
+    known = searching.recipe(chosen, known)
     if "epochs" in known:
         known["iters"] = None
     if rank is not None:
@@ -214,6 +246,7 @@ def _search(
     workers: int | None,
     as_json: bool,
     watch: common.Stopwatch,
+    kept: recording.Options | None = None,
 ) -> None:
     """Runs the search, from one seed or many, and prints what it found."""
     seed = request.seed or 0
@@ -227,7 +260,12 @@ def _search(
             images, settings, seeds=members or (seed,), device=on, on_iteration=each, workers=workers
         )
 
-    genotype, facts = searching.execute(request, search, watch)
+    if kept is None:
+        genotype, facts = searching.execute(request, search, watch)
+    else:
+        genotype, facts = recording.execute(
+            request, kept, lambda images, on: phases.topology(images, settings, seed=seed, device=on), watch
+        )
     wiring, _ = edit.prune(genotype)
     if as_json:
         print_json(facts | _certainty(wiring))

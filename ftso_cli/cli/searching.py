@@ -1,8 +1,9 @@
 """What the commands that search share: options, the run with its progress bar, the record of it."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
@@ -13,7 +14,9 @@ from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, Step, storage
-from ftso_cli.search.settings import RaceSettings, SearchSettings
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.recipes import IMAGENET, OPERATOR_SETS
+from ftso_cli.search.settings import OPERATORS, RaceSettings, SearchSettings
 
 if TYPE_CHECKING:
     import torch
@@ -28,15 +31,58 @@ CellsOption = Annotated[int, typer.Option(min=1, help="Cells of the super-net.")
 PartialOption = Annotated[
     int, typer.Option(min=1, help="One in so many channels passes through the operators (PC-DARTS); 1 is DARTS.")
 ]
-BatchOption = Annotated[int, typer.Option("--batch-size", "-b", min=2, help="Images a step.")]
-WeightRateOption = Annotated[
-    float, typer.Option(min=0, help="Learning rate of the weights; falls to 0 along a cosine over the epochs.")
+BatchOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        "-b",
+        min=2,
+        help="Images a step.",
+        show_default=f"{OPERATORS.batch_size}; imagenet {IMAGENET['batch_size']}",
+    ),
 ]
-ArchRateOption = Annotated[float, typer.Option(min=0, help="Learning rate of α and β.")]
-
+WeightRateOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Learning rate of the weights; falls to 0 along a cosine over the epochs.",
+        show_default=f"{OPERATORS.weight_rate:g}; imagenet {IMAGENET['weight_rate']:g}",
+    ),
+]
+ArchRateOption = Annotated[
+    float | None,
+    typer.Option(
+        min=0,
+        help="Learning rate of α and β.",
+        show_default=f"{OPERATORS.arch_rate:g}; imagenet {IMAGENET['arch_rate']:g}",
+    ),
+]
 
 WARMUP = "Share of the search, 0 to 1, in which only weights learn and α and β are held."
 WarmupOption = Annotated[float, typer.Option(min=0, help=WARMUP)]
+
+
+class Recipe(StrEnum):
+    """The values of --recipe."""
+
+    cifar = "cifar"
+    imagenet = "imagenet"
+
+
+RecipeOption = Annotated[
+    Recipe,
+    typer.Option(
+        help="Settings for images as those of CIFAR-10 or of ImageNet; options given beside it win (docs/methods.md)."
+    ),
+]
+WeightShareOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Share of the training images that moves the weights.", show_default="0.5; imagenet 0.1"),
+]
+ArchShareOption = Annotated[
+    float | None,
+    typer.Option(min=0, help="Share of them that moves α and β.", show_default="0.5; imagenet 0.025"),
+]
 
 DEFAULT_OUTPUT = Path("cell.json")
 NewFileOption = Annotated[
@@ -59,6 +105,17 @@ def epochs_option(default: int) -> Any:
     return typer.Option("--epochs", "-e", min=1, help="Passes over the images.", show_default=str(default))
 
 
+def operators(values: list[str] | None) -> tuple[str, ...]:
+    """The operators that --op or --ops lists; 3op and 4op stand for those of the paper's Table 3."""
+    return tuple(op for name in common.listed(values) for op in OPERATOR_SETS.get(name, (name,)))
+
+
+def recipe(chosen: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe has instead of the method's own settings, and what the command line gives instead of either."""
+    own = IMAGENET if chosen is Recipe.imagenet else {}
+    return {**own, **{name: value for name, value in given.items() if value is not None}}
+
+
 def check_length(iters: int | None, epochs: int | None) -> None:
     """A search is as long as --iters or --epochs says, not both."""
     if iters is not None and epochs is not None:
@@ -72,7 +129,7 @@ class Request:
     command: str
     data: str
     image_size: int | None
-    settings: SearchSettings | RaceSettings
+    settings: SearchSettings | RaceSettings | CapacitySettings
     seed: int | None
     device: str
     output: Path

@@ -1,6 +1,8 @@
 """What the editing commands do to a genotype: prune edges, assign operators. Nothing searched is lost."""
 
 import math
+import random
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pydantic import ValidationError
@@ -9,7 +11,7 @@ from ftso_cli.errors import GenotypeError, SettingsError
 from ftso_cli.genotype.agreement import assessed
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
-from ftso_cli.spaces import SPACES, operator
+from ftso_cli.spaces import SPACES, Space, operator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,22 +87,44 @@ def _tie(kind: str, node: int, ranked: list[Edge], keep: int) -> Tie:
     return Tie(kind=kind, node=node, kept=kept, pruned=pruned)
 
 
-def assign_operator(genotype: Genotype, op: str) -> Genotype:
-    """Gives every kept edge the operator `op` (Algorithm 2, lines 1 and 2).
+Choose = Callable[[str, Edge], str]
+"""The operator for an edge of a cell of this kind."""
+
+
+def assign_operators(genotype: Genotype, choose: Choose) -> Genotype:
+    """Gives every kept edge the operator that `choose` names; with one for all, Algorithm 2, lines 1 and 2.
 
     What is known about a published cell is left out: with other operators it is another cell.
     Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator that the space lacks.
     """
     require_pruned(genotype, "assign-ops")
-    space = SPACES[genotype.space]
-    operator(op, tuple(name for name in space.operators if name not in space.never_derived))
-    cells = {kind: _with_operator(cell, op) for kind, cell in genotype.cells.items()}
+    valid = derivable(SPACES[genotype.space])
+
+    def chosen(kind: str, edge: Edge) -> Edge:
+        return edge.model_copy(update={"op": operator(choose(kind, edge), valid).name}) if edge.kept else edge
+
+    cells = {
+        kind: Cell(edges=tuple(chosen(kind, edge) for edge in cell.edges), concat=cell.concat)
+        for kind, cell in genotype.cells.items()
+    }
     return genotype.replace(stage="complete", cells=cells, about=None)
 
 
-def _with_operator(cell: Cell, op: str) -> Cell:
-    edges = tuple(edge.model_copy(update={"op": op}) if edge.kept else edge for edge in cell.edges)
-    return Cell(edges=edges, concat=cell.concat)
+def assign_operator(genotype: Genotype, op: str) -> Genotype:
+    """Gives every kept edge the operator `op`; see `assign_operators`."""
+    return assign_operators(genotype, lambda kind, edge: op)
+
+
+def random_choice(space: Space, seed: int) -> Choose:
+    """Any candidate that a found cell may carry, any as likely (Shu et al., 2020, on random operators)."""
+    draw = random.Random(seed)
+    allowed = [op for op in space.candidates if op not in space.never_derived]
+    return lambda kind, edge: draw.choice(allowed)
+
+
+def derivable(space: Space) -> tuple[str, ...]:
+    """The operators that a found cell may carry."""
+    return tuple(op for op in space.operators if op not in space.never_derived)
 
 
 def require_pruned(genotype: Genotype, command: str) -> None:

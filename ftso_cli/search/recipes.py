@@ -42,3 +42,9 @@ IMAGENET: Mapping[str, Any] = {
     "arch_share": 0.025,
 }
 """What a search on ImageNet has instead (Table 4, appendix A.1; the batch is that of PC-DARTS, section 4.3)."""
+
+OPERATOR_SETS: Mapping[str, tuple[str, ...]] = {
+    "3op": ("none", "max_pool_3x3", "skip_connect"),
+    "4op": ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"),
+}
+"""The sets of operators that the topology was searched with in Table 3, by the names that they have there."""

@@ -179,3 +179,36 @@ def test_a_published_wiring_with_other_operators_no_longer_claims_to_be_the_publ
     genotype = storage.read(path)
     assert genotype.about is None
     assert genotype.history[-1].settings == {"op": "sep_conv_3x3", "wiring": "pc_darts_cifar"}
+
+
+def test_single_edges_get_another_operator_by_map(pruned_file: Path, tmp_path: Path) -> None:
+    genotype = storage.read(pruned_file)
+    edge = genotype.cells["reduce"].kept[0]
+    entry = f"reduce:{edge.source}-{edge.target}=skip_connect"
+    target = tmp_path / "mapped.json"
+    result = assign(pruned_file, "--map", entry, "-o", target)
+    assert result.exit_code == 0, result.output
+    mapped = storage.read(target)
+    assert [each.op for each in mapped.cells["reduce"].kept].count("skip_connect") == 1
+    assert {each.op for each in mapped.cells["normal"].kept} == {"sep_conv_3x3"}
+    assert mapped.history[-1].settings["map"] == [entry]
+
+
+def test_random_operators_depend_on_the_seed_alone(pruned_file: Path, tmp_path: Path) -> None:
+    def drawn(seed: int, name: str) -> list[str | None]:
+        assert assign(pruned_file, "--op", "random", "--seed", str(seed), "-o", tmp_path / name).exit_code == 0
+        genotype = storage.read(tmp_path / name)
+        assert genotype.history[-1].seed is None and genotype.history[-1].settings["seed"] == seed
+        return [edge.op for cell in genotype.cells.values() for edge in cell.kept]
+
+    assert drawn(1, "a.json") == drawn(1, "b.json") != drawn(2, "c.json")
+    assert "none" not in drawn(3, "d.json") and len(set(drawn(3, "d.json"))) > 2
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [("0=skip_connect", "is not written as"), ("0-9=skip_connect", "the edge 0→9"), ("0-2=sep_conv", "did you mean")],
+)
+def test_a_map_that_fits_no_edge_or_operator_is_refused(entry: str, says: str, searched_file: Path) -> None:
+    result = assign(searched_file, "--map", entry)
+    assert result.exit_code == 1 and says in result.stderr.replace("\n", " ")

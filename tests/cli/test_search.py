@@ -210,6 +210,38 @@ def test_a_killed_operator_search_resumes_to_the_file_of_an_uninterrupted_one(se
     assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["alphas.csv", "betas.csv", "metrics.csv"]
 
 
+def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path: Path) -> None:
+    images = write_folder(tmp_path / "images", train=80, test=4, size=64)
+    cell = tmp_path / "cell.json"
+    request = ["--data", images, "--recipe", "imagenet", "--epochs", "1", "--batch-size", "6", *SMALL[:4]]
+    assert ftso("search-topology", *request, "-o", cell).exit_code == 0
+    assert ftso("prune", cell).exit_code == 0
+    result = ftso("search-ops", cell, *request, "--ops", "4op")
+    assert result.exit_code == 0, result.output
+    first, _, last = storage.read(cell).history
+    for step in (first, last):
+        known = {
+            name: step.settings[name] for name in ("stem", "arch_rate", "weight_rate", "weight_share", "arch_share")
+        }
+        assert known == {
+            "stem": "imagenet", "arch_rate": 6e-3, "weight_rate": 0.5, "weight_share": 0.1, "arch_share": 0.025
+        }  # fmt: skip
+        assert step.settings["batch_size"] == 6
+    assert last.settings["ops"] == ["none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"]
+    metrics = (tmp_path / "cell.search" / "metrics.csv").read_text().splitlines()
+    assert metrics[-1].startswith("4,1,"), "24 of 240 images are 4 batches of 6"
+
+
+def test_a_topology_search_that_is_tracked_keeps_its_history_and_its_result(searched: Path, tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    request = ["search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", cell]
+    assert ftso(*request, "--track", "eigenvalue", "--every", "1").exit_code == 0
+    assert storage.read(cell).cells == storage.read(searched).cells
+    assert len((tmp_path / "cell.search" / "metrics.csv").read_text().splitlines()) == 1 + 3
+    assert ftso(*request, "--resume").exit_code == 1
+    assert ftso(*request, "--seeds", "0-1", "--track", "eigenvalue").exit_code == 2
+
+
 def test_a_topology_that_is_not_pruned_is_sent_to_prune(searched: Path) -> None:
     result = ftso("search-ops", searched, "--iters", "1", *SMALL)
     assert result.exit_code == 1
