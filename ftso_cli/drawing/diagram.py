@@ -105,6 +105,7 @@ def _heading(title: str, drawn: dict[str, list[Line]], common: str | None, agree
     legend = [] if common is None else [f"operator: {OPERATORS[common].label}"]
     legend += ["line width: softmax of β"] if any(line.share is not None for line in every) else []
     legend += ["dotted: pruned"] if not all(line.kept for line in every) else []
+    legend += ["dotted: left out by ftso prune"] if any(line.left_out for line in every) else []
     legend += ["dashed: drawn by lot"] if any(line.by_lot for line in every) else []
     small = [f'<font point-size="10" color="{GREY}">{" · ".join(row)}</font>' for row in (legend, agreements) if row]
     rows = [row for row in (f"<b>{_escaped(title)}</b>" if title else "", *small) if row]
@@ -155,7 +156,7 @@ def _look(line: Line) -> Look:
     """Colour by operator, width by strength."""
     width = PEN if line.share is None else 0.4 + 4 * line.share
     look = {"color": line.colour, "penwidth": f"{width:.2f}"}
-    if not line.kept:
+    if not line.kept or line.left_out:
         return {**look, "color": "#888888", "style": "dotted"}
     return {**look, "style": "dashed"} if line.by_lot or line.op == "none" else look
 

@@ -38,7 +38,8 @@ class Line:
 
     `op` is its operator, or where candidates are weighed the strongest, and then `chance` is its softmax share of
     all candidates. `share` is the edge's share of its node's input; both in 0..1, and None where not searched.
-    `z` is how clearly an ensemble kept it, None where it had no choice; `by_lot` where that is not clear enough.
+    `z` is how clearly an ensemble kept it, None where it had no choice; `by_lot` where that is not clear enough,
+    `left_out` where it is clear that pruning takes it out.
     """
 
     source: int
@@ -49,6 +50,7 @@ class Line:
     kept: bool
     z: float | None = None
     by_lot: bool = False
+    left_out: bool = False
 
     @property
     def label(self) -> str:
@@ -109,6 +111,7 @@ def _line(edge: Edge, share: float | None, excluded: Collection[str]) -> Line:
         kept=edge.kept,
         z=edge.z,
         by_lot=agreement.by_lot(edge),
+        left_out=agreement.left_out(edge),
     )
 
 

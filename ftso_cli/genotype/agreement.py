@@ -88,8 +88,13 @@ def assessed(genotype: Genotype, keep: int) -> Genotype:
 
 
 def by_lot(edge: Edge) -> bool:
-    """Whether an ensemble could not tell this kept edge from the one left out in its place."""
-    return edge.kept and edge.z is not None and edge.z < FOUND
+    """Whether an ensemble could not tell this edge from the one that would take its place, or give it one."""
+    return edge.kept and edge.z is not None and abs(edge.z) < FOUND
+
+
+def left_out(edge: Edge) -> bool:
+    """Whether an ensemble clearly prefers others to this edge, which pruning has not taken out yet."""
+    return edge.kept and edge.z is not None and edge.z <= -FOUND
 
 
 def found(genotype: Genotype) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from ftso_cli.genotype.agreement import (
     common_share,
     found,
     halves_agree,
+    left_out,
     margin,
     wiring,
 )
@@ -108,7 +109,11 @@ def test_edges_of_noise_are_mostly_drawn_by_lot_and_those_of_a_signal_found() ->
     pruned, _ = prune(genotype(clear, 16))
     assert found(pruned) == (12, 12)
     assert not any(by_lot(edge) for edge in pruned.cells["normal"].edges)
-    assert wiring(pruned.cells["normal"]) == {(s, t) for s, t in FULL if s >= t - 2}
+    kept = {(s, t) for s, t in FULL if s >= t - 2}
+    assert wiring(pruned.cells["normal"]) == kept
+    searched = assessed(genotype(clear, 16), 2).cells["normal"].edges
+    assert {(edge.source, edge.target) for edge in searched if left_out(edge)} == set(FULL) - kept
+    assert not any(by_lot(edge) for edge in searched)
 
 
 def test_one_seed_has_neither_agreement_nor_z() -> None:
