@@ -75,7 +75,7 @@ def asked(context: typer.Context, strategy: Strategy) -> bool:
 def settings(context: typer.Context, start: Genotype) -> CapacitySettings:
     """The settings from the options that the command line gives."""
     given, space = _given(context), SPACES[start.space]
-    given["ops"] = common.listed(given.get("ops")) or tuple(
+    given["ops"] = searching.operators(given.get("ops")) or tuple(
         op for op in space.candidates if op not in space.never_derived
     )
     return CapacitySettings(**given)

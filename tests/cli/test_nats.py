@@ -184,3 +184,35 @@ def test_search_ops_weighs_the_operators_of_the_space() -> None:
     assert [(edge.source, edge.target) for edge in found.kept] == list(EDGES)
     assert all(set(edge.alpha or ()) == set(NATS.candidates) for edge in found.kept)
     assert ftso("export", "found.json").stdout.count("~") == 6
+
+
+def test_search_ops_by_capacity_says_what_it_chose_among() -> None:
+    words = (
+        "--strategy",
+        "capacity",
+        "--cells",
+        "3",
+        "--channels",
+        "4",
+        "--steps",
+        "2",
+        "--inits",
+        "2",
+        "--slack",
+        "0.3",
+    )
+    result = ftso("search-ops", "cell.json", *words, "-o", "found.json")
+    titles, *rows = result.stdout[result.stdout.index("trained") :].splitlines()
+    assert titles.split() == ["trained", "synflow", "loss", "behind", "the", "best"]
+    found = storage.read(Path("found.json"))
+    step = found.history[-1]
+    assert any(row.startswith("highest score") for row in rows) and any("highest score" in note for note in step.notes)
+    assert (step.settings["strategy"], step.settings["inits"], step.seed) == ("capacity", 2, 0)
+    facts = json.loads(ftso("search-ops", "cell.json", *words, "-o", "again.json", "--json").stdout)
+    assert storage.read(Path("again.json")).cells == found.cells
+    assert [trial["behind"] for trial in facts["trials"]] == sorted(trial["behind"] for trial in facts["trials"])
+
+
+@pytest.mark.parametrize("words", [("--strategy", "capacity", "--partial", "2"), ("--slack", "2")])
+def test_search_ops_refuses_options_of_the_other_strategy(words: tuple[str, ...]) -> None:
+    assert "has no meaning with --strategy" in ftso("search-ops", "cell.json", *words, status=2).stderr
