@@ -9,8 +9,10 @@ import typer
 
 from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
+from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.search.recipes import METHODS
-from ftso_cli.search.settings import JointSettings
+from ftso_cli.search.settings import SPACE_CHANGES, JointSettings
+from ftso_cli.spaces import SPACES
 
 OF_THE_METHOD = "that of the method"
 
@@ -34,18 +36,19 @@ def _setting(name: str, text: str, least: float = 0, shown: str | None = None) -
 def search(
     method: Annotated[Method, typer.Option("--method", "-m", help="How to search.", show_default=False)],
     data: common.DataOption = common.DEFAULT_DATA,
+    space: SpaceOption = SpaceName.darts,
     iters: searching.ItersOption = None,
     epochs: Annotated[int | None, searching.epochs_option(METHODS["darts-1st"].epochs)] = None,
     output: searching.NewFileOption = None,
     ops: Annotated[
         list[str] | None,
-        typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="all eight of DARTS"),
+        typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="all of the space"),
     ] = None,
     nodes: Annotated[
-        int | None, typer.Option(min=1, max=32, help="Intermediate nodes of a cell.", show_default="4")
+        int | None, typer.Option(min=1, max=32, help="Nodes of a cell besides its inputs.", show_default="4; 3 in nats")
     ] = None,
     channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
-    cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1)] = None,
+    cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1, "8; 3 in nats")] = None,
     recipe: searching.RecipeOption = searching.Recipe.cifar,
     batch_size: Annotated[
         int | None,
@@ -105,7 +108,8 @@ def search(
         "weight_share": weight_share,
         "arch_share": arch_share,
     }
-    settings: JointSettings = replace(METHODS[method.value], **searching.recipe(recipe, overruled))
+    own = {**_in_space(space), **searching.recipe(recipe, overruled)}
+    settings: JointSettings = replace(METHODS[method.value], **own)
     request = searching.Request(
         command="search",
         data=data,
@@ -139,3 +143,9 @@ def search(
         say(searching.counted(genotype))
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(data)}")
+
+
+def _in_space(space: SpaceName) -> dict[str, Any]:
+    """What a method has instead in this space; how many channels pass the operators is its own affair."""
+    changes = {name: value for name, value in SPACE_CHANGES[space.value].items() if name != "partial"}
+    return {**changes, "ops": SPACES[space.value].candidates}

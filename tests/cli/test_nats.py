@@ -216,3 +216,12 @@ def test_search_ops_by_capacity_says_what_it_chose_among() -> None:
 @pytest.mark.parametrize("words", [("--strategy", "capacity", "--partial", "2"), ("--slack", "2")])
 def test_search_ops_refuses_options_of_the_other_strategy(words: tuple[str, ...]) -> None:
     assert "has no meaning with --strategy" in ftso("search-ops", "cell.json", *words, status=2).stderr
+
+
+@pytest.mark.parametrize("method", ["darts-1st", "darts-2nd", "pc-darts", "random"])
+def test_every_joint_search_gives_a_cell_of_the_space(method: str) -> None:
+    words = ("--channels", "4", "--batch-size", "16", "--iters", "2")
+    ftso("search", "--method", method, "--space", "nats", *words, "-o", "found.json")
+    found = storage.read(Path("found.json"))
+    assert found.stage == "complete" and found.history[0].settings["space"] == "nats"
+    assert ftso("export", "found.json").stdout.count("~") == 6
