@@ -1,6 +1,7 @@
 """`ftso train`: train the network of a genotype from scratch."""
 
 from enum import StrEnum
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,12 +12,13 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import RunError
-from ftso_cli.genotype import library
+from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.training.recipes import RECIPES, Recipe
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
+    from ftso_cli.nn.distributed import Group
     from ftso_cli.training.loop import Progress, Row, Trainer
 
 RUNS = Path("runs")
@@ -157,16 +159,53 @@ def train(
     if resume is not None:
         if cell or run or config or recipe_name or given or overruled:
             raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
-        trainer = _resumed(resume)
-        _read_images(trainer, watch)
-        _finish(trainer, watch, as_json)
-        return
-    asked = read_request(config) if config else Request()
-    cell = cell or asked.cell
-    if cell is None:
-        raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
-    settings = asked.settings(recipe_name, overruled)
-    trainer = _started(cell, asked.model_copy(update=given), settings, run)
+        start = partial(_resumed, resume, watch)
+    else:
+        asked = read_request(config) if config else Request()
+        cell = cell or asked.cell
+        if cell is None:
+            raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
+        settings = asked.settings(recipe_name, overruled)
+        # Before torch is imported, so that a wrong cell is told at once.
+        genotype = library.load(cell)
+        with common.about_file(cell):
+            require_complete(genotype, "train")
+        start = partial(_new, cell, genotype, asked.model_copy(update=given), settings, run, watch)
+    from ftso_cli.nn.distributed import launched
+
+    with launched() as group:
+        if group.first:
+            trainer = start(group)
+            group.told(str(trainer.run.folder))
+            _finish(trainer, watch, as_json)
+        else:
+            _follow(Path(group.told()), group)
+
+
+def _follow(folder: Path, group: "Group") -> None:
+    """Trains along with the process that talks to the user."""
+    trainer = _opened(folder, group)
+    if trainer.checkpoints.exist():
+        trainer.load_checkpoint()
+    trainer.data.train.load_all()
+    trainer.train(lambda progress: None, lambda row: None)
+
+
+def _present(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _new(
+    cell: str,
+    genotype: Genotype,
+    asked: Request,
+    settings: Recipe,
+    folder: Path | None,
+    watch: common.Stopwatch,
+    group: "Group",
+) -> "Trainer":
+    """A training from the beginning, with its images in memory and its run folder on the disk."""
+    trainer = _started(cell, genotype, asked, settings, folder, group)
     try:
         _read_images(trainer, watch)
     except BaseException:
@@ -174,18 +213,13 @@ def train(
         trainer.run.drop_folder()
         raise
     trainer.run.create(trainer.genotype, trainer.config)
-    _finish(trainer, watch, as_json)
+    return trainer
 
 
-def _present(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _started(cell: str, asked: Request, settings: Recipe, folder: Path | None) -> "Trainer":
+def _started(
+    cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
+) -> "Trainer":
     """A training from the beginning; its run folder is made, still empty."""
-    genotype = library.load(cell)
-    with common.about_file(cell):
-        require_complete(genotype, "train")
     from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device, has_fast_bfloat16
     from ftso_cli.training.loop import Trainer
@@ -212,7 +246,7 @@ def _started(cell: str, asked: Request, settings: Recipe, folder: Path | None) -
         versions=common.versions(),
         **_present(fields),
     )
-    trainer = Trainer(genotype, config, images, run)
+    trainer = Trainer(genotype, config, images, run, group)
     run.make_folder()
     return trainer
 
@@ -224,19 +258,25 @@ def _precision(asked: str | None, fast: bool) -> Any:
     return asked
 
 
-def _resumed(folder: Path) -> "Trainer":
-    """A training as its last checkpoint left it."""
+def _opened(folder: Path, group: "Group") -> "Trainer":
+    """The training of a run folder, at its beginning."""
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     run = Run(folder)
     config = run.config()
-    trainer = Trainer(run.genotype(), config, common.images_of(config), run)
-    run.drop_unfinished()
+    return Trainer(run.genotype(), config, common.images_of(config), run, group)
+
+
+def _resumed(folder: Path, watch: common.Stopwatch, group: "Group") -> "Trainer":
+    """A training as its last checkpoint left it, with its images in memory."""
+    trainer = _opened(folder, group)
+    trainer.run.drop_unfinished()
     if trainer.checkpoints.exist() and (problem := trainer.load_checkpoint()):
         warn(f"{problem}; going on from the checkpoint before it")
     step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
-    note(f"{folder}: going on after epoch {len(trainer.rows)} of {config.recipe.epochs}{step}")
+    note(f"{folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
+    _read_images(trainer, watch)
     return trainer
 
 
@@ -301,7 +341,8 @@ def _train(trainer: "Trainer") -> None:
 def _description(trainer: "Trainer") -> str:
     recipe, images = trainer.config.recipe, trainer.data
     weights = sum(parameter.numel() for parameter in trainer.network.parameters())
+    where = f"{trainer.device}, {trainer.group.size} processes" if trainer.group.size > 1 else str(trainer.device)
     return (
         f"{recipe.cells} cells, {recipe.channels} channels, {weights:,} parameters; "
-        f"{len(images.train)} training images of {len(images.classes)} classes on {trainer.device}"
+        f"{len(images.train)} training images of {len(images.classes)} classes on {where}"
     )

@@ -10,6 +10,11 @@ from torch.nn import functional
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import SettingsError
 
+Share = tuple[int, int]
+"""(k, n): every n-th image of a batch from the k-th on, those of process k of n. All draw for the whole batch."""
+
+WHOLE: Share = (0, 1)
+
 Normalise = Callable[[Tensor], Tensor]
 """Makes pixels (n, C, H, W) uint8 to normalised float32."""
 
@@ -36,40 +41,44 @@ class Augmentation:
         """The usual one for `data`: padding by an eighth of the size (4 at 32, 1 at 8), flip where classes allow it."""
         return cls(padding=min(data.image_size) // 8, flip=data.flip, cutout=cutout)
 
-    def __call__(self, images: Tensor, normalise: Normalise, generator: Generator) -> Tensor:
+    def __call__(self, images: Tensor, normalise: Normalise, generator: Generator, share: Share = WHOLE) -> Tensor:
         """Augmented and normalised images (N, C, H, W) float32 from uint8."""
         if self.padding:
-            images = random_crop(images, self.padding, generator)
+            images = random_crop(images, self.padding, generator, share)
         if self.flip:
-            images = random_flip(images, generator)
+            images = random_flip(images, generator, share)
         images = normalise(images)
-        return random_cutout(images, self.cutout, generator) if self.cutout else images
+        return random_cutout(images, self.cutout, generator, share) if self.cutout else images
 
 
-def random_crop(images: Tensor, padding: int, generator: Generator) -> Tensor:
+def random_crop(images: Tensor, padding: int, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Pads (N, C, H, W) by `padding` zeros at each side and cuts a window of the old size, anywhere in it."""
     count, _, height, width = images.shape
-    top, left = torch.randint(0, 2 * padding + 1, (2, count), generator=generator)
+    top, left = torch.randint(0, 2 * padding + 1, (2, count * share[1]), generator=generator)[:, _own(share)]
     padded = functional.pad(images, (padding, padding, padding, padding))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
     return windows[torch.arange(count), :, top, left]
 
 
-def random_flip(images: Tensor, generator: Generator) -> Tensor:
+def random_flip(images: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Mirrors each of (N, C, H, W) left to right with probability 1/2."""
-    mirrored = torch.rand(len(images), generator=generator) < 0.5
+    mirrored = torch.rand(len(images) * share[1], generator=generator)[_own(share)] < 0.5
     return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
 
 
-def random_cutout(images: Tensor, length: int, generator: Generator) -> Tensor:
+def random_cutout(images: Tensor, length: int, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Sets a square of `length` pixels to zero in each of (N, C, H, W) (DeVries and Taylor, 2017).
 
     Its centre is uniform over the image, so what reaches over the border is lost, as in the published code.
     """
     count, _, height, width = images.shape
-    top = torch.randint(0, height, (count, 1), generator=generator) - length // 2
-    left = torch.randint(0, width, (count, 1), generator=generator) - length // 2
+    top = torch.randint(0, height, (count * share[1], 1), generator=generator)[_own(share)] - length // 2
+    left = torch.randint(0, width, (count * share[1], 1), generator=generator)[_own(share)] - length // 2
     rows, columns = torch.arange(height), torch.arange(width)
     cut_rows = (rows >= top) & (rows < top + length)
     cut_columns = (columns >= left) & (columns < left + length)
     return images.masked_fill((cut_rows.unsqueeze(2) & cut_columns.unsqueeze(1)).unsqueeze(1), 0.0)
+
+
+def _own(share: Share) -> slice:
+    return slice(share[0], None, share[1])

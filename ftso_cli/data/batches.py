@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ftso_cli.data.augment import Augmentation, Normalise
+from ftso_cli.data.augment import WHOLE, Augmentation, Normalise, Share
 from ftso_cli.data.sources import ImageSource
 from ftso_cli.errors import DataError, RunError
 
@@ -18,7 +18,7 @@ class Batches:
     """An endless iterator of batches, shuffled anew each epoch; the last images that fill no batch are left out.
 
     Iterators that run side by side need different seeds, or they would shuffle alike. `state` and `restore` let a
-    resumed run see the batches that an uninterrupted one sees.
+    resumed run see the batches that an uninterrupted one sees. With a `share`, each batch is this process's part of it.
     Raises `DataError` where there are fewer images than one batch.
     """
 
@@ -31,14 +31,20 @@ class Batches:
         *,
         normalise: Normalise,
         augment: Augmentation | None = None,
+        share: Share = WHOLE,
     ) -> None:
         if not 1 <= batch_size <= len(indices):
             raise DataError(
                 f"a batch of {batch_size} images is larger than the {len(indices)} images to draw from; "
                 f"use --batch-size {len(indices)} or less"
             )
+        if batch_size % share[1]:
+            raise DataError(
+                f"a batch of {batch_size} images can't be shared by {share[1]} processes; "
+                f"use --batch-size {batch_size - batch_size % share[1] or share[1]}"
+            )
         self._source, self._indices, self._batch_size = source, indices, batch_size
-        self._normalise, self._augment = normalise, augment
+        self._normalise, self._augment, self._share = normalise, augment, share
         self._shuffling = Generator().manual_seed(seed)
         # A stream of its own: the order of images stays the same with another augmentation, or none.
         self._augmenting = Generator().manual_seed(int(torch.randint(2**62, (), generator=self._shuffling)))
@@ -61,12 +67,13 @@ class Batches:
         if self._position == self.steps_per_epoch:
             self._start_epoch(self._epoch + 1)
         first = self._position * self._batch_size
-        chosen = self._order[first : first + self._batch_size]
+        rank, size = self._share
+        chosen = self._order[first : first + self._batch_size][rank::size]
         images = self._source.read(chosen)
         self._position += 1
         if self._augment is None:
             return self._normalise(images), self._source.labels[chosen]
-        return self._augment(images, self._normalise, self._augmenting), self._source.labels[chosen]
+        return self._augment(images, self._normalise, self._augmenting, self._share), self._source.labels[chosen]
 
     def _start_epoch(self, epoch: int) -> None:
         self._epoch, self._position = epoch, 0

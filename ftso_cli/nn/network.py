@@ -20,6 +20,8 @@ class DropPath:
     def __init__(self) -> None:
         self.rate = 0.0
         self.generator: torch.Generator | None = None
+        self.share = (0, 1)
+        """(k, n) where this is process k of n; all draw for the whole batch, and take every n-th from the k-th on."""
 
     def __call__(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to the same shape, with the samples dropped at zero."""
@@ -31,7 +33,9 @@ class DropPath:
         if self.rate == 0.0:
             return None
         keep = 1.0 - self.rate
-        kept = torch.rand((x.shape[0], 1, 1, 1), device=x.device, generator=self.generator) < keep
+        rank, size = self.share
+        draws = torch.rand((x.shape[0] * size, 1, 1, 1), device=x.device, generator=self.generator)
+        kept = draws[rank::size] < keep
         return kept.to(x.dtype) / keep
 
 

@@ -11,10 +11,11 @@ from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData
 from ftso_cli.errors import FileError, RunError, TrainingError
-from ftso_cli.genotype import Genotype
+from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, write_tensors
 from ftso_cli.nn.device import seeded
+from ftso_cli.nn.distributed import Group, synchronised
 from ftso_cli.nn.fused import network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
@@ -63,20 +64,23 @@ def network_shape(config: Config) -> NetworkShape:
 class Trainer:
     """A network, its optimizer and its stream of batches; `rows` holds the metrics of every finished epoch."""
 
-    def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run) -> None:
+    def __init__(
+        self, genotype: Genotype, config: Config, data: ImageData, run: Run, group: Group | None = None
+    ) -> None:
         recipe = config.recipe
+        self.group = group = group or Group()
         self.genotype = genotype
         self.config = config
         self.data = data
         self.run = run
-        self.device = torch.device(config.device)
+        self.device = group.device(torch.device(config.device))
         with seeded(config.seed):
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
-        self.network = network.to(self.device).to(memory_format=torch.channels_last)
-        self.forward = torch.compile(self.network) if config.compile else self.network
+        network = network.to(self.device).to(memory_format=torch.channels_last)
+        self.network = synchronised(network, group, self.device)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
-        self.network.drop_path.generator = self.drop_path_draws
+        self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, (group.rank, group.size)
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
             lr=recipe.rate,
@@ -87,12 +91,19 @@ class Trainer:
         augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
         everything = torch.arange(len(data.train))
         self.batches = Batches(
-            data.train, everything, recipe.batch_size, config.seed, normalise=data.normalise, augment=augmentation
+            data.train,
+            everything,
+            recipe.batch_size,
+            config.seed,
+            normalise=data.normalise,
+            augment=augmentation,
+            share=(group.rank, group.size),
         )
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
         self._saved: tuple[int, int] | None = None
+        self._stopping = False
 
     def train(self, on_step: Callable[[Progress], None], on_epoch: Callable[[Row], None]) -> None:
         """Trains what is left, with a checkpoint and a line of metrics after each epoch, and checkpoints in between.
@@ -100,17 +111,20 @@ class Trainer:
         Ctrl-C ends the step in hand, writes a checkpoint and raises `KeyboardInterrupt`. Raises `TrainingError` for a
         loss or gradients that are not finite, and `FileError` for a full disk; the last checkpoint stays in both cases.
         """
-        if self.rows:
+        if self.rows and self.group.first:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
-        with asked_to_stop() as interrupt:
+        with asked_to_stop() as interrupt, self.group.together():
+            parallel = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
+            self._forward = torch.compile(parallel) if self.config.compile else parallel
             while len(self.rows) < self.config.recipe.epochs:
                 self.rows.append(self._epoch(len(self.rows), on_step, interrupt))
                 self.sums = Sums()
                 self.save_checkpoint()
-                self.run.write_metrics(self.rows)
+                if self.group.first:
+                    self.run.write_metrics(self.rows)
                 on_epoch(self.rows[-1])
-                if interrupt.asked:
+                if self._stopping:
                     raise KeyboardInterrupt
 
     def _epoch(self, epoch: int, on_step: Callable[[Progress], None], interrupt: Interrupt) -> Row:
@@ -122,15 +136,15 @@ class Trainer:
             group["lr"] = learning_rate(recipe, epoch)
         saved = time.perf_counter()
         while self.sums.steps < steps:
-            self._step(epoch)
+            self._step(epoch, interrupt)
             sums = self.sums
             means = {"loss": sums.loss / sums.images, "accuracy": sums.correct / sums.images}
             on_step(Progress(epoch=epoch, step=sums.steps, steps=steps, **means))
             due = time.perf_counter() - saved >= 60 * self.config.save_minutes
-            if sums.steps < steps and (due or interrupt.asked):
+            if sums.steps < steps and (due or self._stopping):
                 self.save_checkpoint()
                 saved = time.perf_counter()
-                if interrupt.asked:
+                if self._stopping:
                     raise KeyboardInterrupt
         return {
             "epoch": epoch + 1,
@@ -140,14 +154,17 @@ class Trainer:
             "seconds": round(self.sums.seconds, 3),
         }
 
-    def _step(self, epoch: int) -> None:
-        """Trains on one batch, and adds to the sums: the loss of the main classifier, the right answers, the images."""
+    def _step(self, epoch: int, interrupt: Interrupt) -> None:
+        """Trains on one batch, and adds to the sums: the loss of the main classifier, the right answers, the images.
+
+        The processes of a group add theirs up, and stop together once one of them is asked to.
+        """
         started = time.perf_counter()
         images, labels = next(self.batches)
         images = images.to(self.device, memory_format=torch.channels_last)
         labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits, auxiliary = self.forward(images)
+            logits, auxiliary = self._forward(images)
             loss = total = self._loss(logits, labels)
             if auxiliary is not None:
                 total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
@@ -155,17 +172,21 @@ class Trainer:
         torch.autograd.backward(total)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
         # Looked at before the step: no checkpoint ever holds weights that are not finite.
-        for name, value in (("loss is", total.item()), ("gradients are", norm.item())):
+        count, right = len(labels), int((logits.argmax(1) == labels).sum())
+        mine = [count, right, loss.item() * count, total.item() * count, interrupt.asked]
+        count, right, main, all_, asked = self.group.total(torch.tensor(mine, dtype=torch.float64)).tolist()
+        for name, value in (("loss is", all_), ("gradients are", norm.item())):
             if not math.isfinite(value):
                 raise TrainingError(self._not_finite(name, epoch))
         self.optimizer.step()
-        sums, count = self.sums, len(labels)
+        self._stopping = asked > 0
+        sums = self.sums
         self.sums = replace(
             sums,
             steps=sums.steps + 1,
-            images=sums.images + count,
-            correct=sums.correct + int((logits.argmax(1) == labels).sum()),
-            loss=sums.loss + loss.item() * count,
+            images=sums.images + int(count),
+            correct=sums.correct + int(right),
+            loss=sums.loss + main,
             seconds=sums.seconds + time.perf_counter() - started,
         )
 
@@ -186,7 +207,12 @@ class Trainer:
         return functional.cross_entropy(logits, labels, label_smoothing=self.config.recipe.label_smoothing)
 
     def save_checkpoint(self) -> None:
-        """Writes all that the next step depends on: weights, momenta, random states, data order, metrics."""
+        """Writes all that the next step depends on: weights, momenta, random states, data order, metrics.
+
+        It is the same in every process of a group, so the first alone writes it, and any number can go on from it.
+        """
+        if not self.group.first:
+            return
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
         tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
@@ -235,3 +261,17 @@ class Trainer:
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _reads_all(genotype: Genotype) -> bool:
+    """Whether every node of every cell has a part in the output, so that every parameter gets a gradient."""
+    return all(_is_read(cell) for cell in genotype.cells.values())
+
+
+def _is_read(cell: Cell) -> bool:
+    nodes = set(cell.concat)
+    for edge in sorted(cell.kept, key=lambda edge: edge.target, reverse=True):
+        if edge.target in nodes:
+            nodes.add(edge.source)
+    # A zero passes no gradient on.
+    return all(edge.op != "none" for edge in cell.kept) and nodes == {0, 1} | {edge.target for edge in cell.kept}

@@ -1,0 +1,116 @@
+"""Two processes on a CPU train as one does, and end together; `torchrun` starts them as a user would."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from ftso_cli.data import Augmentation, Batches, open_images
+from ftso_cli.errors import DataError
+from ftso_cli.genotype import library
+from ftso_cli.nn.checkpoint import read_tensors
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.recipes import Recipe
+from ftso_cli.training.run import Config, Run
+from tests.processes import ROOT, environment
+
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+RECIPE = Recipe(channels=4, cells=3, epochs=1, batch_size=240, rate=0.02, drop_path=0.3, cutout=0.25)
+
+
+ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
+
+
+def test_the_shares_of_two_processes_make_up_the_batch_of_one() -> None:
+    data = open_images("digits")
+    augment = Augmentation(padding=1, flip=True, cutout=2)
+    options = {"normalise": data.normalise, "augment": augment}
+    indices = torch.arange(len(data.train))
+    whole = Batches(data.train, indices, 64, 3, **options)
+    shares = [Batches(data.train, indices, 64, 3, **options, share=(rank, 2)) for rank in range(2)]
+    for _ in range(30):
+        images, labels = next(whole)
+        for rank, share in enumerate(shares):
+            mine, mine_labels = next(share)
+            assert torch.equal(mine, images[rank::2]) and torch.equal(mine_labels, labels[rank::2])
+    with pytest.raises(DataError, match="use --batch-size 63"):
+        Batches(data.train, indices, 64, 3, **options, share=(0, 3))
+
+
+WORKER = """
+import sys
+from pathlib import Path
+from ftso_cli.data import open_images
+from ftso_cli.nn.checkpoint import write_tensors
+from ftso_cli.nn.distributed import launched
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.run import Run
+
+with launched() as group:
+    run = Run(Path(sys.argv[1]))
+    trainer = Trainer(run.genotype(), run.config(), open_images("digits"), run, group)
+    trainer.train(lambda progress: None, lambda row: None)
+    write_tensors(trainer.network.state_dict(), run.folder / f"rank{group.rank}.safetensors")
+"""
+
+
+def trainer_in(folder: Path) -> Trainer:
+    data, run = open_images("digits"), Run(folder)
+    known = {"classes": data.classes, "mean": data.mean, "std": data.std, "image_size": data.image_size}
+    config = Config(data="digits", image_channels=1, recipe=RECIPE, seed=1, device="cpu", versions={}, **known)
+    run.create(library.load("darts_v2"), config)
+    return Trainer(run.genotype(), config, data, run)
+
+
+def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path) -> None:
+    one = trainer_in(tmp_path / "one")
+    start = {name: tensor.clone() for name, tensor in one.network.state_dict().items()}
+    one.train(lambda progress: None, lambda row: None)
+    trainer_in(tmp_path / "two")
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path / "two")]
+    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    first, second = (read_tensors(tmp_path / "two" / f"rank{rank}.safetensors")[0] for rank in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    # Rounding grows from step to step, but stays small beside what the steps have changed.
+    trained = {name: parameter.detach() for name, parameter in one.network.named_parameters()}
+    apart = sum(float((first[name] - tensor).square().sum()) for name, tensor in trained.items())
+    moved = sum(float((start[name] - tensor).square().sum()) for name, tensor in trained.items())
+    assert apart < 1e-3 * moved
+    lines = [(tmp_path / name / "metrics.csv").read_text().split()[1].split(",") for name in ("one", "two")]
+    assert float(lines[0][3]) == pytest.approx(float(lines[1][3]), rel=1e-4)  # The loss.
+
+
+def children(process: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
+def test_a_killed_process_ends_all_with_an_error_and_a_run_that_goes_on(tmp_path: Path) -> None:
+    run, output = tmp_path / "run", tmp_path / "output"
+    options = ["--channels", "4", "--cells", "2", "--epochs", "400", "--batch-size", "240", "--auxiliary", "0"]
+    command = [*TORCHRUN, "-m", "ftso_cli", "train", "darts_v2", *options, "-o", str(run)]
+    with output.open("w") as file:
+        process = subprocess.Popen(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file)
+        deadline = time.monotonic() + 150
+        while not (run / "metrics.csv").exists() and time.monotonic() < deadline and process.poll() is None:
+            time.sleep(0.05)
+        assert (run / "metrics.csv").exists(), output.read_text()
+        os.kill(children(process.pid)[1], signal.SIGKILL)
+        assert process.wait(timeout=100) != 0
+    text = output.read_text()
+    assert "error: " in text or "Signal 9" in text
+    config = (run / "config.json").read_text()
+    (run / "config.json").write_text(config.replace('"epochs": 400', '"epochs": 2'))
+    # Any number of processes goes on with what two have begun.
+    resume = [sys.executable, "-m", "ftso_cli", "train", "--resume", str(run)]
+    done = subprocess.run(resume, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "going on after epoch" in done.stderr and load_file(run / "weights.safetensors")
