@@ -140,6 +140,9 @@ class SuperNet(nn.Module):
     Both are parameters of the module, so that every checkpoint holds them.
     """
 
+    cell: type[SearchCell] = SearchCell
+    """What its cells are built as."""
+
     def __init__(
         self,
         wirings: Mapping[str, Wiring],
@@ -160,7 +163,7 @@ class SuperNet(nn.Module):
         self.kinds = tuple(stage.kind for stage in skeleton.cells)
         self.stems = nn.ModuleList(sequential(stem) for stem in skeleton.stems)
         self.cells = nn.ModuleList(
-            SearchCell(wirings[stage.kind], stage, space, ops, partial) for stage in skeleton.cells
+            self.cell(wirings[stage.kind], stage, space, ops, partial) for stage in skeleton.cells
         )
         self.classifier = sequential(skeleton.classifier)
         self.beta = nn.ParameterDict(

@@ -7,6 +7,7 @@ import torch
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, complete_wirings
 from ftso_cli.search.bilevel import Bilevel
 from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
@@ -30,7 +31,7 @@ def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.
         cells = RandomCells(data, settings, seed=seed, device=device)
         return Search(cells, cells.best)
     wirings = complete_wirings(space, settings.nodes)
-    make = partial(SuperNet, weigh_edges=settings.weighs_edges)
+    make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     engine = Unrolled if settings.method == "darts-2nd" else Bilevel
     search = supernet_search(wirings, space, data, settings, seed, device, make, engine)
     return Search(search, lambda: derived(search.net, space))

@@ -11,6 +11,7 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.folded import FoldedSuperNet
+from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
@@ -19,6 +20,8 @@ from ftso_cli.spaces.darts import NetworkShape
 
 ARCH_STREAM = 2**32
 """Added to the seed for the order of the architecture half, so that the two halves are shuffled independently."""
+
+ENGINES: Mapping[str, type[SuperNet]] = {"general": SuperNet, "shared": SharedSuperNet, "folded": FoldedSuperNet}
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, d
     if settings.folded and space is not DARTS:
         raise SettingsError(f"cells of the {space.name} space can't be folded; leave --engine folded away")
     wirings = complete_wirings(space, settings.nodes)
-    make = FoldedSuperNet if settings.folded else SuperNet
+    make = ENGINES[settings.taken]
     engine = GradientRanking if settings.rank == "gradient" else Bilevel
     return supernet_search(wirings, space, data, settings, seed, device, make, engine)
 
@@ -126,7 +129,7 @@ def supernet_search(
     settings: SearchSettings,
     seed: int,
     device: torch.device,
-    make: Callable[..., SuperNet] = SuperNet,
+    make: Callable[..., SuperNet] = SharedSuperNet,
     engine: type[Bilevel] = Bilevel,
 ) -> Bilevel:
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""

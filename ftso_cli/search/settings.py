@@ -104,7 +104,12 @@ class TopologySettings(SearchSettings):
 
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them, with the engine that was taken."""
-        return super().recorded() | {"engine": "folded" if self.folded else "general"}
+        return super().recorded() | {"engine": self.taken}
+
+    @property
+    def taken(self) -> str:
+        """The engine that `engine` means: general evaluates edge by edge, shared what edges have in common once."""
+        return "folded" if self.folded else "general" if self.engine == "general" else "shared"
 
     @property
     def folded(self) -> bool:
