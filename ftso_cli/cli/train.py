@@ -19,6 +19,7 @@ from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
     from ftso_cli.nn.distributed import Group
+    from ftso_cli.training.curves import Curves
     from ftso_cli.training.loop import Progress, Row, Trainer
 
 RUNS = Path("runs")
@@ -118,6 +119,9 @@ def train(
         float | None,
         typer.Option("--save-every", metavar="MINUTES", min=0, help="Time between checkpoints.", show_default="10"),
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write curves for TensorBoard into RUN/tensorboard, too.")
+    ] = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Train the network of a cell from scratch, and test it once, after the last epoch.
@@ -172,12 +176,16 @@ def train(
             require_complete(genotype, "train")
         start = partial(_new, cell, genotype, asked.model_copy(update=given), settings, run, watch)
     from ftso_cli.nn.distributed import launched
+    from ftso_cli.training.curves import Curves, check_tensorboard
 
+    if tensorboard:
+        check_tensorboard()
     with launched() as group:
         if group.first:
             trainer = start(group)
             group.told(str(trainer.run.folder))
-            _finish(trainer, watch, as_json)
+            curves = Curves(trainer.run, len(trainer.rows)) if tensorboard else None
+            _finish(trainer, watch, curves, as_json)
         else:
             _follow(Path(group.told()), group)
 
@@ -295,14 +303,14 @@ def _read_images(trainer: "Trainer", watch: common.Stopwatch) -> None:
     watch.lap("data")
 
 
-def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
+def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None", as_json: bool) -> None:
     """Trains the epochs that are left, tests the network once, and says what came of it."""
     from ftso_cli.training.evaluate import evaluate, load_network
 
     run, config, images = trainer.run, trainer.config, trainer.data
     note(_description(trainer))
     try:
-        _train(trainer)
+        _train(trainer, curves)
     except KeyboardInterrupt:
         note(f"stopped; {trainer.saved}, go on with: ftso train --resume {run.folder}")
         raise
@@ -312,15 +320,30 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, as_json: bool) -> None:
     score = evaluate(network, images.final, images, config.recipe.batch_size, trainer.device)
     watch.lap("test")
     run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
+    if curves is not None:
+        curves.add_test(config.recipe.epochs, score.accuracy)
+    pictures = _draw_metrics(trainer)
     if as_json:
         print_json({"run": str(run.folder), "test_accuracy": score.accuracy, "seconds": watch.seconds})
         return
     say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
-    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, config.json, genotype.json, result.json")
+    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, result.json")
     next_step(f"ftso evaluate {run.folder}")
 
 
-def _train(trainer: "Trainer") -> None:
+def _draw_metrics(trainer: "Trainer") -> str:
+    """Draws the curves where matplotlib is installed; gives the names of the files, for a list."""
+    from ftso_cli.drawing.plots import can_plot, plot_metrics
+
+    if not can_plot():
+        note("for curves as pictures: pip install 'ftso[plots]'")
+        return ""
+    for name in ("metrics.png", "metrics.svg"):
+        plot_metrics(trainer.rows, trainer.run.folder / name)
+    return "metrics.png, metrics.svg, "
+
+
+def _train(trainer: "Trainer", curves: "Curves | None") -> None:
     """Trains behind a progress bar, with a line an epoch."""
     epochs = trainer.config.recipe.epochs
     with bar("train", "step") as progress:
@@ -330,6 +353,8 @@ def _train(trainer: "Trainer") -> None:
             progress.update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
 
         def on_epoch(row: "Row") -> None:
+            if curves is not None:
+                curves.add(row)
             note(
                 f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.3f}  "
                 f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"

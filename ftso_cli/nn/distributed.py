@@ -59,14 +59,14 @@ class Group:
         return nn.parallel.DistributedDataParallel(network, device_ids=ids, find_unused_parameters=spared)
 
     @contextmanager
-    def together(self) -> Iterator[None]:
-        """Inside, the end of another process is a `TrainingError` here."""
+    def together(self, advice: str) -> Iterator[None]:
+        """Inside, the end of another process is a `TrainingError` here, which says what to do."""
         try:
             yield
         except RuntimeError as error:
             if self.size == 1 or not _is_of_others(error):
                 raise
-            raise TrainingError("another process of the training has ended") from None
+            raise TrainingError(f"another process of the training has ended; {advice}") from None
 
 
 def _is_of_others(error: RuntimeError) -> bool:

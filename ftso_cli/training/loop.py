@@ -114,7 +114,8 @@ class Trainer:
         if self.rows and self.group.first:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
-        with asked_to_stop() as interrupt, self.group.together():
+        advice = f"go on with: ftso train --resume {self.run.folder}"
+        with asked_to_stop() as interrupt, self.group.together(advice):
             parallel = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
             self._forward = torch.compile(parallel) if self.config.compile else parallel
             while len(self.rows) < self.config.recipe.epochs:

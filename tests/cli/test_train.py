@@ -1,5 +1,6 @@
 """`train` and `evaluate` as a user runs them, killed processes included."""
 
+import csv
 import json
 import os
 import re
@@ -10,7 +11,9 @@ import time
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from safetensors.torch import load_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
@@ -32,6 +35,8 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
         "genotype.json",
         "config.json",
         "metrics.csv",
+        "metrics.png",
+        "metrics.svg",
         "checkpoint.safetensors",
         "checkpoint-before.safetensors",
         "weights.safetensors",
@@ -44,6 +49,24 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
     assert json.loads((run / "config.json").read_text())["recipe"]["epochs"] == 2
     again = ftso("evaluate", run, "--json")
     assert json.loads(again.stdout)["test_accuracy"] == accuracy
+
+
+def test_the_curves_of_a_resumed_training_are_whole_in_tensorboard_and_as_pictures(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    options = ["--channels", "4", "--cells", "2", "--batch-size", "256", "--auxiliary", "0", "--tensorboard"]
+    assert ftso("train", "darts_v2", *options, "--epochs", "2", "-o", run).exit_code == 0
+    config = (run / "config.json").read_text()
+    (run / "config.json").write_text(config.replace('"epochs": 2', '"epochs": 4'))
+    (run / "result.json").unlink()
+    assert ftso("train", "--resume", run, "--tensorboard").exit_code == 0
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    rows = csv.DictReader((run / "metrics.csv").read_text().splitlines())
+    losses = [(int(row["epoch"]), pytest.approx(float(row["loss"]))) for row in rows]
+    assert [(event.step, event.value) for event in events.Scalars("train/loss")] == losses
+    assert [event.step for event in events.Scalars("test/accuracy")] == [2, 4]
+    assert "<svg" in (run / "metrics.svg").read_text()
+    with Image.open(run / "metrics.png") as image:
+        assert image.size[0] > 500
 
 
 def test_a_folder_of_images_trains_to_a_high_accuracy(tmp_path: Path) -> None:
