@@ -9,6 +9,7 @@ and moves to the one that trains fastest, until none trains faster.
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 import torch
@@ -95,11 +96,11 @@ class Capacity:
         self.scores: dict[Ops, float] = {}
         self.trials: dict[Ops, Trial] = {}
         self.done = self.known = 0
+        self.on_progress: Callable[[CapacityProgress], None] = lambda progress: None
 
     def run(self, on_progress: Callable[[CapacityProgress], None]) -> Choice:
         """Climbs the score, then races what comes close to the best."""
         self.on_progress = on_progress
-        self.batches = self._batches()
         highest = self._climb()
         if self.scores[highest] == NONE:
             raise SettingsError(f"no cell of {', '.join(self.settings.ops)} has a score; list other operators in --ops")
@@ -120,7 +121,7 @@ class Capacity:
             before = ops
             self.known = self.done + self.edges * (len(self.settings.ops) - 1)
             for edge in range(self.edges):
-                ops = max([ops, *self._substitutions(ops, edge)], key=self._score)
+                ops = max([ops, *self._substitutions(ops, edge)], key=self.score)
         return ops
 
     def _race(self, highest: Ops) -> Ops:
@@ -129,12 +130,12 @@ class Capacity:
         current, before = highest, None
         while before != current:
             before = current
-            close = [ops for ops in self._neighbours(current) if self._score(ops) > least]
+            close = [ops for ops in self._neighbours(current) if self.score(ops) > least]
             field = [current, *close]
             new = [ops for ops in field if ops not in self.trials]
             self.known = self.done + len(new) * self.settings.inits * self.settings.steps
             for ops in new:
-                self.trials[ops] = self._trial(ops, self.scores[highest] - self.scores[ops])
+                self.trials[ops] = self.trial(ops, highest)
             current = min(field, key=lambda ops: self.trials[ops].loss)
         return current
 
@@ -146,13 +147,15 @@ class Capacity:
         """The cells with another operator on this edge."""
         return ((*ops[:edge], op, *ops[edge + 1 :]) for op in self.settings.ops if op != ops[edge])
 
-    def _score(self, ops: Ops) -> float:
+    def score(self, ops: Ops) -> float:
+        """What the untrained network of this cell scores; a cell is scored once."""
         if ops not in self.scores:
             self.scores[ops] = SCORES[self.settings.score](self._network(ops, 0), self.batches)
             self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
         return self.scores[ops]
 
-    def _trial(self, ops: Ops, costs: float) -> Trial:
+    def trial(self, ops: Ops, highest: Ops) -> Trial:
+        """Trains the cell for a few steps from each initialisation; what it costs is to the cell `highest`."""
         losses = []
         for init in range(self.settings.inits):
             first = first_losses(
@@ -165,13 +168,14 @@ class Capacity:
                 on_step=lambda step: self._advance(f"{len(self.trials)} cells raced"),
             )
             losses.append(fmean(first[len(first) // 2 :]))
-        return Trial(ops=ops, costs=costs, losses=tuple(losses))
+        return Trial(ops=ops, costs=self.score(highest) - self.score(ops), losses=tuple(losses))
 
     def _network(self, ops: Ops, init: int) -> Network:
         network = Network(with_operators(self.genotype, ops), self.shape, auxiliary=False)
         return paired(network, self._stream(init))
 
-    def _batches(self) -> list[Batch]:
+    @cached_property
+    def batches(self) -> list[Batch]:
         """The two batches that the scores look at."""
         batches = Batches(
             self.data.train,
