@@ -4,9 +4,11 @@ open_images     a set by name or by folder: `ImageData`, whose parts are `ImageS
 search_halves   the images for the weights and for the architecture
 hold_out        a part of a set laid aside
 Batches         endless seeded batches for training; `eval_batches` goes through once, in order
+AheadBatches    batches read ahead in a thread
 Augmentation    crop, flip and cutout, a batch at a time
 """
 
+from ftso_cli.data.ahead import AheadBatches
 from ftso_cli.data.augment import Augmentation
 from ftso_cli.data.batches import Batches, eval_batches
 from ftso_cli.data.named import NAMES
@@ -16,6 +18,7 @@ from ftso_cli.data.splits import hold_out, search_halves, split
 
 __all__ = [
     "NAMES",
+    "AheadBatches",
     "Augmentation",
     "Batches",
     "ImageData",

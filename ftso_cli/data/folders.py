@@ -69,6 +69,11 @@ class FolderSource:
     def __len__(self) -> int:
         return len(self._paths)
 
+    @property
+    def streams(self) -> bool:
+        """Whether the set is larger than `memory_limit`."""
+        return self._memory is None
+
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, 3, size, size) uint8; raises `DataError` with the name of a damaged file."""
         if self._memory is None:

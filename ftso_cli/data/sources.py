@@ -30,6 +30,10 @@ class ImageSource(Protocol):
 
     def __len__(self) -> int: ...
 
+    @property
+    def streams(self) -> bool:
+        """Whether every `read` decodes files, because memory shall not hold the set."""
+
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8; raises `DataError` with the name of a damaged file."""
 
@@ -57,6 +61,11 @@ class ArraySource:
 
     def __len__(self) -> int:
         return len(self._labels)
+
+    @property
+    def streams(self) -> bool:
+        """False: images are in memory."""
+        return False
 
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data import Augmentation, Batches, ImageData
+from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.interrupt import Interrupt, asked_to_stop
@@ -90,7 +90,7 @@ class Trainer:
         )
         augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
         everything = torch.arange(len(data.train))
-        self.batches = Batches(
+        batches = Batches(
             data.train,
             everything,
             recipe.batch_size,
@@ -99,6 +99,9 @@ class Trainer:
             augment=augmentation,
             share=(group.rank, group.size),
         )
+        # A GPU has nothing to do while the CPU augments; a CPU has, unless it waits for the disk.
+        ahead = data.train.streams or self.device.type != "cpu"
+        self.batches = AheadBatches(batches) if ahead else batches
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
