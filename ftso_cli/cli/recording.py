@@ -40,7 +40,7 @@ RunOption = Annotated[
         "--run",
         metavar="DIR",
         help="Folder of α, β and losses over time, and of checkpoints.",
-        show_default="OUTPUT.search",
+        show_default="OUTPUT.COMMAND",
     ),
 ]
 TrackOption = Annotated[
@@ -79,11 +79,12 @@ class Options:
     resume: bool = False
 
 
-def folder_of(output: Path, run: Path | None) -> Path | None:
+def folder_of(request: searching.Request, run: Path | None) -> Path | None:
     """The run folder: as asked for, or beside the genotype; none where that goes to stdout."""
     if run is not None:
         return run
-    return None if str(output) == "-" else output.parent / f"{output.stem}.search"
+    output = request.output
+    return None if str(output) == "-" else output.parent / f"{output.stem}.{request.command}"
 
 
 @dataclass
@@ -97,6 +98,7 @@ class Recorded:
     """The cell that the search started from, where it did."""
     leaders: "Leaders" = field(default_factory=lambda: Leaders())
     _recorder: "Recorder | None" = None
+    _warned: bool = False
 
     def __call__(
         self, images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]
@@ -146,7 +148,8 @@ class Recorded:
 
     def _tell(self, record: "Record") -> None:
         note(_line(record))
-        if record.skips is not None and record.edges and self.leaders.collapsing():
+        if not self._warned and record.skips is not None and self.leaders.collapsing():
+            self._warned = True
             warn(
                 f"skip connections lead on {record.skips} of {record.edges} edges: the search is collapsing "
                 "(--early-stop eigenvalue stops before)"

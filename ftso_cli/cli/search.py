@@ -124,7 +124,7 @@ def search(
     genotype, facts = recording.execute(
         request,
         recording.Options(
-            folder=recording.folder_of(request.output, run),
+            folder=recording.folder_of(request, run),
             every=every,
             track=track is not None,
             early_stop=early_stop is not None,

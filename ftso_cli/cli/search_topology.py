@@ -115,7 +115,7 @@ def search_topology(
     run: Annotated[
         Path | None,
         typer.Option(
-            "--run", metavar="DIR", help="Keep β, losses and checkpoints there.", show_default="OUTPUT.search"
+            "--run", metavar="DIR", help="Keep β, losses and checkpoints there.", show_default="OUTPUT.COMMAND"
         ),
     ] = None,
     resume: recording.ResumeOption = False,
@@ -202,7 +202,7 @@ def search_topology(
         return
     chosen = _settings(preset, space, rank, given)
     kept = recording.Options(
-        folder=recording.folder_of(request.output, run),
+        folder=recording.folder_of(request, run),
         every=every,
         track=track is not None,
         early_stop=early_stop is not None,

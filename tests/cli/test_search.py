@@ -192,7 +192,7 @@ def test_a_killed_operator_search_resumes_to_the_file_of_an_uninterrupted_one(se
     assert ftso(*request, "-o", whole).exit_code == 0
     command = [sys.executable, "-m", "ftso_cli", *map(str, request), "-o", str(killed)]
     process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-    checkpoint = tmp_path / "killed.search" / "checkpoint-before.safetensors"
+    checkpoint = tmp_path / "killed.search-ops" / "checkpoint-before.safetensors"
     while not checkpoint.exists():
         assert process.poll() is None
         time.sleep(0.01)
@@ -228,7 +228,7 @@ def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path
         }  # fmt: skip
         assert step.settings["batch_size"] == 6
     assert last.settings["ops"] == ["none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"]
-    metrics = (tmp_path / "cell.search" / "metrics.csv").read_text().splitlines()
+    metrics = (tmp_path / "cell.search-ops" / "metrics.csv").read_text().splitlines()
     assert metrics[-1].startswith("4,1,"), "24 of 240 images are 4 batches of 6"
 
 
@@ -237,7 +237,7 @@ def test_a_topology_search_that_is_tracked_keeps_its_history_and_its_result(sear
     request = ["search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", cell]
     assert ftso(*request, "--track", "eigenvalue", "--every", "1").exit_code == 0
     assert storage.read(cell).cells == storage.read(searched).cells
-    assert len((tmp_path / "cell.search" / "metrics.csv").read_text().splitlines()) == 1 + 3
+    assert len((tmp_path / "cell.search-topology" / "metrics.csv").read_text().splitlines()) == 1 + 3
     assert ftso(*request, "--resume").exit_code == 1
     assert ftso(*request, "--seeds", "0-1", "--track", "eigenvalue").exit_code == 2
 
