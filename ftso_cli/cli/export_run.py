@@ -20,6 +20,11 @@ def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> No
     if as_json:
         print_json({"file": str(target), "format": format})
         return
-    say(f"wrote {target}, {target.stat().st_size / 1e6:.1f} MB")
+    say(f"wrote {target}, {_size(target.stat().st_size)}")
     if format != "safetensors":
         say("its input is images (N, C, H, W), float32 in 0..1; its output logits (N, classes)")
+
+
+def _size(count: int) -> str:
+    """As in `25.5 kB` or `3.2 MB`."""
+    return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"

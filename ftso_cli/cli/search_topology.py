@@ -310,7 +310,7 @@ def _comment(wiring: Genotype) -> None:
         note(f"all edges are kept: a {wiring.space} cell has no choice of them, so β decides nothing")
         return
     if wiring.ensemble is None or len(wiring.ensemble.seeds) < 2:
-        note("one seed can't tell a wiring that was found from one drawn by lot; --seeds 0-15 can")
+        note("one seed can't tell a wiring that was found from one drawn by lot; many can: --preset stable, or --seeds")
         return
     found, chosen = agreement.found(wiring)
     say(f"found {found} of the {chosen} edges that there was a choice for; the others were drawn by lot")
