@@ -190,6 +190,8 @@ def search_topology(
     if rank is Rank.race:
         if space is SpaceName.nats:
             raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
+        if run or track or early_stop:
+            raise typer.BadParameter("has no meaning in a race", param_hint="--run, --track, --early-stop")
         settings = racing.settings(given)
         racing.race(
             replace(request, settings=settings),
@@ -282,7 +284,8 @@ def _blind_spots(settings: TopologySettings) -> list[str]:
     """Warns of what the operators can't see of the topology, whatever the images; gives the warning for the record."""
     from ftso_cli.search.visibility import blind_spots
 
-    all_kept = SPACES[settings.space].keep >= settings.nodes
+    space = SPACES[settings.space]
+    all_kept = space.keep >= space.inputs + settings.nodes - 1
     notes = [
         f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
         f"degrees of freedom of {'the' if all_kept else f'a {found.kind}'} cell's wiring"

@@ -66,6 +66,8 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     seen = "skip_connect with --partial 1 sees 4 of the 10 degrees of freedom of a normal cell's wiring"
     assert seen in " ".join(result.stderr.split()) and "--op max_pool_3x3" in result.stderr
     assert storage.read(cell).history[-1].notes == (seen,)
+    result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--nodes", "2", "-o", cell)
+    assert "the rest is drawn by lot" in " ".join(result.stderr.split())
     result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--op", "max_pool_3x3", "-o", cell)
     assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
 
@@ -119,6 +121,7 @@ def test_a_killed_race_goes_on_to_the_same_cell(tmp_path: Path) -> None:
         (["--budget", "10"], "raise --budget"),
         (["--epochs", "2"], "--epochs: has no meaning in a race"),
         (["--seeds", "0-3"], "--seeds: has no meaning in a race"),
+        (["--track", "eigenvalue"], "has no meaning in a race"),
         (["--op", "skip_connect,none"], "one operator"),
         (["--op", "none"], "none"),
         (["--resume"], "no such file"),
