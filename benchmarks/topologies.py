@@ -179,6 +179,8 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
     facts: dict[str, Any] = {"searches": _seconds(records)}
     for budget in TRAININGS:
         seeds = sorted({seed for its, _, seed in accuracy if its == budget})
+        if not seeds:
+            continue
         means = {
             name: [
                 fmean(accuracy[budget, each, seed] for seed in seeds)
@@ -187,7 +189,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
             ]
             for name, wirings in found.items()
         }
-        if seeds and means["random"]:
+        if means["random"]:
             facts[budget] = {name: _compared(own, means["random"]) for name, own in means.items() if own}
     short, long = _both(accuracy, found, "cifar", "cifar, 4 epochs")
     facts["cifar, 1 and 4 epochs"] = _correlation(short, long)
