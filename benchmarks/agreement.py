@@ -13,13 +13,15 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import torch
+from records import add, by_study, read
 
 from ftso_cli.data import open_images
 from ftso_cli.genotype import Cell, Edge
@@ -114,28 +116,13 @@ def _windows(iters: int) -> Iterator[tuple[int, int]]:
     yield from zip(starts, [start - 1 for start in starts[1:]] + [iters], strict=True)
 
 
-def read(path: Path) -> list[dict[str, Any]]:
-    """The records that are whole; a kill may have cut the last one."""
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records
-
-
 def run(names: list[str], path: Path, data: str, workers: int) -> None:
     """Runs what is missing in the records."""
     open_images(data).train.load_all(lambda done, total: None)  # fills the cache
     there = {(record["study"], record["seed"]) for record in read(path)}
     missing = [(name, seed) for name in names for seed in range(STUDIES[name].seeds) if (name, seed) not in there]
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, path.open("a") as records:
-        for number, done in enumerate(as_completed([pool.submit(searched, *each, data) for each in missing]), 1):
-            record = done.result()
-            records.write(json.dumps(record) + "\n")
-            records.flush()
-            print(f"{number}/{len(missing)}  {record['study']}  {record['seconds']} s", file=sys.stderr, flush=True)
+    work = [partial(searched, *each, data) for each in missing]
+    add(path, work, ProcessPoolExecutor(workers, mp_context=get_context("spawn")), by_study)
 
 
 def cell_of(scores: list[list[float]]) -> Cell:

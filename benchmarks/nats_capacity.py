@@ -12,15 +12,16 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
 import torch
-from agreement import read
+from records import add, by_study, read
 
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.benchmarks.tables import read_table
@@ -101,12 +102,8 @@ def run(names: list[str], path: Path, data: str, workers: int) -> None:
     there = {(record["study"], record["seed"]) for record in read(path)}
     missing = [(name, seed) for name in names for seed in STUDIES[name][1] if (name, seed) not in there]
     missing.sort(key=lambda each: (STUDIES[each[0]][1] is not FRESH, each[1]))  # one seed of every study, then another
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool, path.open("a") as records:
-        for number, done in enumerate(as_completed([pool.submit(searched, *each, data) for each in missing]), 1):
-            record = done.result()
-            records.write(json.dumps(record) + "\n")
-            records.flush()
-            print(f"{number}/{len(missing)}  {record['study']}  {record['seconds']} s", file=sys.stderr, flush=True)
+    work = [partial(searched, *each, data) for each in missing]
+    add(path, work, ProcessPoolExecutor(workers, mp_context=get_context("spawn")), by_study)
 
 
 def summary(records: list[dict[str, Any]], table: Table) -> dict[str, Any]:

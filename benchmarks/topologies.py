@@ -16,12 +16,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
 
+from records import Record, add, read
 from scipy.stats import pearsonr, spearmanr
 
 from ftso_cli.genotype import storage
@@ -30,36 +31,24 @@ from ftso_cli.search.topologies import Topology, deepest, draw, topology_of, wid
 from ftso_cli.spaces import DARTS
 
 RECORDS = Path(__file__).parent / "records" / "topologies.jsonl"
-SEARCHES, DRAWS, SEEDS = 5, 20, 2
+SEARCHES, DRAWS = 5, 20
 NETWORK = ["--channels", "8", "--cells", "5", "--batch-size", "64", "--image-size", "16", "--drop-path", "0"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Method:
-    """A topology search: the options of `ftso search-topology` for its search of a number."""
-
-    options: Callable[[int], list[str]]
-
-
-METHODS = {
-    "beta, 1 iteration": Method(options=lambda number: ["--iters", "1", "--seed", str(number)]),
-    "beta, 1 epoch": Method(options=lambda number: ["--epochs", "1", "--seed", str(number)]),
-    "beta, 2 epochs": Method(options=lambda number: ["--epochs", "2", "--seed", str(number)]),
-    "stable": Method(
-        options=lambda number: ["--preset", "stable", "--seeds", f"{1000 * number}-{1000 * number + 127}"]
-    ),
-    "race": Method(options=lambda number: ["--rank", "race", "--budget", "2600", "--seed", str(number)]),
+METHODS: dict[str, Callable[[int], list[str]]] = {
+    "beta, 1 iteration": lambda number: ["--iters", "1", "--seed", str(number)],
+    "beta, 1 epoch": lambda number: ["--epochs", "1", "--seed", str(number)],
+    "beta, 2 epochs": lambda number: ["--epochs", "2", "--seed", str(number)],
+    "stable": lambda number: ["--preset", "stable", "--seeds", f"{1000 * number}-{1000 * number + 127}"],
+    "race": lambda number: ["--rank", "race", "--budget", "2600", "--seed", str(number)],
 }
+"""For each topology search, the options of `ftso search-topology` for its search of a number."""
 FIXED = {"wide": widest(4), "deep": deepest(4)}
 TRAININGS = {
-    "cifar": ("cifar", ["--epochs", "1"]),
-    "cifar, 4 epochs": ("cifar", ["--epochs", "4"]),
-    "fashion": ("fashion", ["--epochs", "1"]),
+    "cifar": ("cifar", ["--epochs", "1"], 2),
+    "cifar, 4 epochs": ("cifar", ["--epochs", "4"], 1),
+    "fashion": ("fashion", ["--epochs", "1"], 2),
 }
-"""For each budget, the data set and the options of `ftso train`."""
-
-Record = dict[str, Any]
-Task = Callable[[], Record]
+"""For each budget, the data set, the options of `ftso train`, and the number of seeds."""
 
 
 def ftso(*arguments: str) -> dict[str, Any]:
@@ -76,7 +65,7 @@ def searched(method: str, number: int, data: str) -> Record:
     """A search: the wiring that it found, and its seconds on one thread."""
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
-        options = METHODS[method].options(number)
+        options = METHODS[method](number)
         facts = ftso("search-topology", "--data", data, *options, "--workers", "1", "-o", str(cell))
         found = storage.read(cell)
     if found.stage == "searched":
@@ -107,17 +96,6 @@ def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
     }
 
 
-def read(path: Path) -> list[Record]:
-    """The records that are whole; a kill may have cut the last one."""
-    records = []
-    for line in path.read_text().splitlines() if path.exists() else ():
-        try:
-            records.append(json.loads(line))
-        except ValueError:
-            continue
-    return records
-
-
 def draws() -> list[Topology]:
     """The random wirings, always the same."""
     return [draw(random.Random(number), 4) for number in range(DRAWS)]
@@ -136,36 +114,28 @@ def _topology(record: Record) -> Topology:
     return Topology(tuple(tuple(tuple(sources) for sources in inputs) for inputs in record["cells"]))
 
 
-def missing(records: Sequence[Record], data: dict[str, str], budgets: Sequence[str]) -> Iterator[Task]:
+def missing(records: Sequence[Record], data: dict[str, str], budgets: Sequence[str]) -> Iterator[partial[Record]]:
     """What is still to be run, as far as is known: trainings of a search follow when it is done."""
     searches = {(each["method"], each["number"]) for each in records if each["kind"] == "search"}
     trainings = {(each["budget"], _topology(each), each["seed"]) for each in records if each["kind"] == "training"}
     for number in range(SEARCHES):
         for method in METHODS:
             if (method, number) not in searches:
-                yield lambda method=method, number=number: searched(method, number, data["cifar"])  # type: ignore[misc]
+                yield partial(searched, method, number, data["cifar"])
     wirings = list(dict.fromkeys(topology for each in topologies(records).values() for topology in each))
     for budget in budgets:
-        seeds = range(SEEDS if "4" not in budget else 1)
-        for seed in seeds:
+        where = data.get(TRAININGS[budget][0])
+        for seed in range(TRAININGS[budget][2]):
             for topology in wirings:
-                where = data.get(TRAININGS[budget][0])
                 if where and (budget, topology, seed) not in trainings:
-                    yield lambda topology=topology, seed=seed, budget=budget, where=where: trained(  # type: ignore[misc]
-                        topology, budget, seed, where
-                    )
+                    yield partial(trained, topology, budget, seed, where)
 
 
 def run(path: Path, data: dict[str, str], budgets: Sequence[str], workers: int) -> None:
     """Runs what is missing; searches first, for their wirings have to be trained too."""
     path.parent.mkdir(exist_ok=True)
-    while tasks := list(missing(read(path), data, budgets)):
-        with ThreadPoolExecutor(workers) as pool, path.open("a") as records:
-            for done, each in enumerate(as_completed([pool.submit(task) for task in tasks]), 1):
-                record = each.result()
-                records.write(json.dumps(record) + "\n")
-                records.flush()
-                print(f"{done}/{len(tasks)}  {record}", file=sys.stderr, flush=True)
+    while work := list(missing(read(path), data, budgets)):
+        add(path, work, ThreadPoolExecutor(workers), str)
 
 
 def summary(records: Sequence[Record]) -> dict[str, Any]:
