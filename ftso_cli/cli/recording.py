@@ -79,12 +79,26 @@ class Options:
     resume: bool = False
 
 
-def folder_of(request: searching.Request, run: Path | None) -> Path | None:
-    """The run folder: as asked for, or beside the genotype; none where that goes to stdout."""
-    if run is not None:
-        return run
+def options(
+    request: searching.Request,
+    run: Path | None,
+    every: int | None,
+    track: Tracked | None,
+    early_stop: Tracked | None,
+    resume: bool,
+    save_minutes: float = SAVE_MINUTES,
+) -> Options:
+    """The options of a command; the run folder is the one asked for, or beside the genotype; none for stdout."""
     output = request.output
-    return None if str(output) == "-" else output.parent / f"{output.stem}.{request.command}"
+    beside = None if str(output) == "-" else output.parent / f"{output.stem}.{request.command}"
+    return Options(
+        folder=run or beside,
+        every=every,
+        track=track is not None,
+        early_stop=early_stop is not None,
+        save_minutes=save_minutes,
+        resume=resume,
+    )
 
 
 @dataclass

@@ -119,14 +119,7 @@ def search_ops(
 
     genotype, facts = recording.execute(
         request,
-        recording.Options(
-            folder=recording.folder_of(request, run),
-            every=every,
-            track=track is not None,
-            early_stop=early_stop is not None,
-            save_minutes=save_minutes,
-            resume=resume,
-        ),
+        recording.options(request, run, every, track, early_stop, resume, save_minutes),
         lambda images, on: phases.operators(start, images, settings, seed=seed, device=on),
         watch,
         start,

@@ -203,13 +203,7 @@ def search_topology(
         )
         return
     chosen = _settings(preset, space, rank, given)
-    kept = recording.Options(
-        folder=recording.folder_of(request, run),
-        every=every,
-        track=track is not None,
-        early_stop=early_stop is not None,
-        resume=resume,
-    )
+    kept = recording.options(request, run, every, track, early_stop, resume)
     if run or kept.track or kept.early_stop or resume:
         if "seeds" in given or chosen.rank != "beta":
             raise typer.BadParameter(

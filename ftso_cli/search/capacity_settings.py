@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.search.settings import ShortTraining
+from ftso_cli.search.settings import LEAST_OF_A_SHORT_TRAINING, ShortTraining, check_bounds
 
 Score = Literal["synflow", "naswot", "zico"]
 """A measure of an untrained network, see `search.scores`."""
@@ -33,10 +33,7 @@ class CapacitySettings(ShortTraining):
     def __post_init__(self) -> None:
         if len(set(self.ops)) < 2:
             raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
-        for name, least in _LEAST.items():
-            value = getattr(self, name)
-            if value < least:
-                raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        check_bounds(self, LEAST_OF_A_SHORT_TRAINING | _LEAST)
 
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them."""
@@ -48,17 +45,4 @@ class CapacitySettings(ShortTraining):
         return False
 
 
-_LEAST = {
-    "channels": 1,
-    "cells": 1,
-    "side": 8,
-    "batch_size": 2,
-    "weight_rate": 0.0,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "clip": 0.0,
-    "slack": 0.0,
-    "steps": 2,
-    "inits": 1,
-    "images": 2,
-}
+_LEAST = {"slack": 0.0, "steps": 2, "inits": 1, "images": 2}

@@ -15,6 +15,14 @@ from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
 
+def check_bounds(settings: object, least: Mapping[str, float]) -> None:
+    """Raises `SettingsError` for the first of these fields that is set and too small; `settings` may lack some."""
+    for name, bound in least.items():
+        value = getattr(settings, name, None)
+        if value is not None and value < bound:
+            raise SettingsError(f"{name.replace('_', ' ')} must be at least {bound}, not {value}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """Everything that decides a search but the data and the seed.
@@ -61,10 +69,7 @@ class SearchSettings:
     """The share of the iterations in which only weights learn; the paper has none."""
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            value = getattr(self, name, None)
-            if value is not None and value < least:
-                raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        check_bounds(self, _LEAST)
         if self.warmup >= 1:
             raise SettingsError(
                 f"a warm-up of {self.warmup:g} of the search leaves nothing to search in; give less than 1"
@@ -177,10 +182,7 @@ class RaceSettings(ShortTraining):
 
     def __post_init__(self) -> None:
         operator(self.op, tuple(name for name in DARTS.operators if name not in DARTS.never_derived))
-        for name, least in _LEAST_OF_A_RACE.items():
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise SettingsError(f"{name.replace('_', ' ')} must be at least {least}, not {value}")
+        check_bounds(self, LEAST_OF_A_SHORT_TRAINING | _LEAST_OF_A_RACE)
 
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them."""
@@ -193,20 +195,18 @@ class RaceSettings(ShortTraining):
         return True
 
 
-_LEAST_OF_A_RACE = {
-    "side": 8,
-    "nodes": 2,
+LEAST_OF_A_SHORT_TRAINING = {
     "channels": 1,
     "cells": 1,
+    "side": 8,
     "batch_size": 2,
     "weight_rate": 0.0,
     "momentum": 0.0,
     "weight_decay": 0.0,
     "clip": 0.0,
-    "draws": 4,
-    "steps": 1,
-    "seconds": 1.0,
 }
+
+_LEAST_OF_A_RACE = {"nodes": 2, "draws": 4, "steps": 1, "seconds": 1.0}
 
 _LEAST = {
     "iters": 1,
