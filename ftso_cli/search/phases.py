@@ -18,8 +18,8 @@ from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 
-ARCH_STREAM = 2**32
-"""Added to the seed for the order of the architecture half, so that the two halves are shuffled independently."""
+ARCH_STREAM = 2**31
+"""Added to the seed for the order of the architecture half; torch's generator on a CPU keeps 32 bits of a seed."""
 
 ENGINES: Mapping[str, type[SuperNet]] = {"general": SuperNet, "shared": SharedSuperNet, "folded": FoldedSuperNet}
 

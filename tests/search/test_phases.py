@@ -8,7 +8,7 @@ from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
 from ftso_cli.search.bilevel import Progress
-from ftso_cli.search.phases import search_operators, search_topology, strongest
+from ftso_cli.search.phases import search_operators, search_topology, streams, strongest
 from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS
 
@@ -54,6 +54,11 @@ def test_the_same_seed_gives_the_same_genotype_and_another_seed_another(digits: 
     assert topology(digits) != topology(digits, seed=1)
     start, _ = prune(topology(digits))
     assert operators(start, digits) == operators(start, digits)
+
+
+def test_the_two_halves_are_shuffled_apart(digits: ImageData) -> None:
+    weights, arch = streams(digits, TopologySettings(**TINY), seed=3)
+    assert not torch.equal(weights.state()["shuffling"], arch.state()["shuffling"])
 
 
 def test_an_operator_search_decides_every_kept_edge_and_keeps_what_the_topology_search_found(digits: ImageData) -> None:
