@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.network import network_cost
 from ftso_cli.data import open_images
 from ftso_cli.genotype import library
 from ftso_cli.search.capacity import Capacity, Ops, with_operators

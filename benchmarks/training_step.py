@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.network import network_cost
 from ftso_cli.genotype import library
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.fused import FusedNetwork

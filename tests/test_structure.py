@@ -13,7 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
-    frozenset({"search", "training", "drawing", "cost", "benchmarks"}),
+    frozenset({"search", "training", "drawing", "costs", "benchmarks"}),
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ftso_cli.cost.formulas import Formulas
+from ftso_cli.costs.formulas import Formulas
 from ftso_cli.errors import SettingsError
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
@@ -39,7 +39,7 @@ class Setting(StrEnum):
 
 
 class Convention(StrEnum):
-    """The conventions of `ftso_cli.cost.conventions`, and all of them side by side."""
+    """The conventions of `ftso_cli.costs.conventions`, and all of them side by side."""
 
     conv_linear = "conv-linear"
     bn_relu = "bn-relu"

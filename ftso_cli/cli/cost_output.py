@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 
 from ftso_cli.cli.console import plain, say
-from ftso_cli.cost.conventions import CONVENTIONS, multiply_adds
-from ftso_cli.cost.formulas import Formulas
-from ftso_cli.cost.layers import Cost
-from ftso_cli.cost.network import MOBILE_MACS, NetworkCost, StageCost
-from ftso_cli.cost.supernet import SupernetCost, supernet_cost
+from ftso_cli.costs.conventions import CONVENTIONS, multiply_adds
+from ftso_cli.costs.formulas import Formulas
+from ftso_cli.costs.layers import Cost
+from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, StageCost
+from ftso_cli.costs.supernet import SupernetCost, supernet_cost
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import SEARCH, NetworkShape
 

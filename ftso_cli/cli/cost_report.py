@@ -10,9 +10,9 @@ import typer
 from ftso_cli.cli import common, cost_output
 from ftso_cli.cli.console import next_step, note, print_json
 from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep, preset
-from ftso_cli.cost.conventions import CONVENTIONS
-from ftso_cli.cost.fit import fit_channels
-from ftso_cli.cost.network import MOBILE_MACS, network_cost
+from ftso_cli.costs.conventions import CONVENTIONS
+from ftso_cli.costs.fit import fit_channels
+from ftso_cli.costs.network import MOBILE_MACS, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftso_cli.cli.console import aligned, note, say
-from ftso_cli.cost.network import NetworkCost, network_cost
+from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
 from ftso_cli.spaces import DARTS, NATS, OPERATORS

@@ -13,8 +13,8 @@ from ftso_cli.benchmarks.nats import CELLS, Entry, Table
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.cli import common
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
-from ftso_cli.cost.conventions import multiply_adds
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, formats, library
 from ftso_cli.genotype.edit import require_complete

@@ -1,6 +1,6 @@
 """The layers that operators, stems and heads are made of, as plain data.
 
-`ftso_cli.nn` builds a torch module from each, `ftso_cli.cost` counts parameters and MACs of each: both read the
+`ftso_cli.nn` builds a torch module from each, `ftso_cli.costs` counts parameters and MACs of each: both read the
 same values, so they can't disagree. Shapes are (channels, height, width) of one image.
 """
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.cli.cost_options import Convention
-from ftso_cli.cost.conventions import CONVENTIONS
+from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.genotype import Genotype, edit, library, storage
 
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ftso_cli.cost.layers import layers_cost
+from ftso_cli.costs.layers import layers_cost
 from ftso_cli.nn.layers import AuxiliaryPool, FactorizedReduce, module, sequential
 from ftso_cli.spaces import OPERATORS
 from ftso_cli.spaces.layers import BatchNorm, Pool, Shape, for_search

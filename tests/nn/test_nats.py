@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.network import network_cost
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.supernet import SearchCell, complete_wiring
 from ftso_cli.spaces import NATS

@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.edit import assign_operator, prune

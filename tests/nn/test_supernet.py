@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ftso_cli.cost.supernet import supernet_cost
+from ftso_cli.costs.supernet import supernet_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.nn.supernet import MixedEdge, SuperNet, Wiring, complete_wiring, shuffle
 from ftso_cli.spaces import DARTS

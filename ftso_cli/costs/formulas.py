@@ -1,7 +1,7 @@
 """The closed formulas with which the FTSO paper compares its searches to DARTS (end of section 3), in exact numbers.
 
 They count one cell whose candidates are all full k×k convolutions with a bias, and leave out stem, 1x1 preprocessing
-and classifier. What real super-nets of depthwise-separable candidates save is in `ftso_cli.cost.supernet`.
+and classifier. What real super-nets of depthwise-separable candidates save is in `ftso_cli.costs.supernet`.
 
 Where the paper contradicts itself, this is computed:
 

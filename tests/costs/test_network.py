@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftso_cli.cost.conventions import multiply_adds
-from ftso_cli.cost.network import NetworkCost, network_cost
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype, edit, library
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
-from tests.cost.test_layers import closed_form
+from tests.costs.test_layers import closed_form
 from tests.strategies import genotypes
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "reference" / "genotypes.json"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftso_cli.cost.formulas import Formulas
+from ftso_cli.costs.formulas import Formulas
 from ftso_cli.errors import SettingsError
 
 FORMULAS = st.builds(

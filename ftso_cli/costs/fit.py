@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from ftso_cli.cost.conventions import multiply_adds
-from ftso_cli.cost.network import NetworkCost, network_cost
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces.darts import NetworkShape

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftso_cli.cost.layers import Cost, layers_cost
-from ftso_cli.cost.network import image_shape, stage_costs
+from ftso_cli.costs.layers import Cost, layers_cost
+from ftso_cli.costs.network import image_shape, stage_costs
 from ftso_cli.errors import SettingsError
 from ftso_cli.spaces import DARTS, operator
 from ftso_cli.spaces.darts import SEARCH, NetworkShape, darts_skeleton

@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given
 
-from ftso_cli.cost.conventions import multiply_adds
-from ftso_cli.cost.network import NetworkCost, network_cost
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces.nats import DATA_SETS
 from tests.nats import FTSO, STRINGS, genotype, uniform

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from ftso_cli.cost.layers import Cost
+from ftso_cli.costs.layers import Cost
 from ftso_cli.errors import SettingsError, unknown
 
 CONVENTIONS: Mapping[str, str] = {

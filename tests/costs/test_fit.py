@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftso_cli.cost.conventions import multiply_adds
-from ftso_cli.cost.fit import fit_channels
-from ftso_cli.cost.network import network_cost
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.fit import fit_channels
+from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape

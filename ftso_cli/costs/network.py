@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from ftso_cli.cost.layers import Cost, layer_output, layers_cost
+from ftso_cli.costs.layers import Cost, layer_output, layers_cost
 from ftso_cli.errors import SpaceError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_complete

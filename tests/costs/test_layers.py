@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftso_cli.cost.layers import Cost, layer_cost, layer_output, layers_cost
+from ftso_cli.costs.layers import Cost, layer_cost, layer_output, layers_cost
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces import OPERATORS, operator
 from ftso_cli.spaces.layers import (

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftso_cli.cost.supernet import SupernetCost, supernet_cost
+from ftso_cli.costs.supernet import SupernetCost, supernet_cost
 from ftso_cli.errors import SettingsError, SpaceError
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import SEARCH, NetworkShape
