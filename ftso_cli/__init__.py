@@ -1,23 +1,75 @@
-"""ftso: find the wiring of a small image-classification network first, then its operators."""
+"""ftso: find the wiring of a small image-classification network first, then its operators.
 
-from os import PathLike
-from typing import TYPE_CHECKING
+    import ftso_cli
+
+    cell = ftso_cli.search_topology("digits", iters=1)
+    cell = ftso_cli.assign_operators(cell, "sep_conv_3x3")
+    ftso_cli.draw(cell, "cell.svg")
+    print(ftso_cli.cost(cell).params)
+    run = ftso_cli.train(cell, "digits", epochs=12)
+    network = run.load()
+
+Every verb of the command line is a function here, with its options as keywords. They print nothing and give typed
+results; what is wrong with a request is an `FtsoError`. Nothing heavy is imported before it is used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ftso_cli.errors import FtsoError
 
 if TYPE_CHECKING:
-    from ftso_cli.training.classifier import Classifier
+    from ftso_cli.api.cells import read, write
+    from ftso_cli.api.edits import assign_operators, prune
+    from ftso_cli.api.networks import cost
+    from ftso_cli.api.pictures import draw
+    from ftso_cli.api.searches import search_baseline, search_operators, search_topology
+    from ftso_cli.api.trainings import evaluate, load, train
+    from ftso_cli.genotype import Genotype
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "FtsoError",
+    "Genotype",
+    "__version__",
+    "assign_operators",
+    "cost",
+    "draw",
+    "evaluate",
+    "load",
+    "prune",
+    "read",
+    "search_baseline",
+    "search_operators",
+    "search_topology",
+    "train",
+    "write",
+]
 
-def load(run: str | PathLike[str], device: str = "cpu") -> "Classifier":
-    """The trained network in a run folder, an `nn.Module` with `classes` and `preprocess`, ready to evaluate.
+_PLACES = {
+    "Genotype": "cells",
+    "assign_operators": "edits",
+    "cost": "networks",
+    "draw": "pictures",
+    "evaluate": "trainings",
+    "load": "trainings",
+    "prune": "edits",
+    "read": "cells",
+    "search_baseline": "searches",
+    "search_operators": "searches",
+    "search_topology": "searches",
+    "train": "trainings",
+    "write": "cells",
+}
+"""The module of `ftso_cli.api` that has each name."""
 
-    Raises `RunError` where the folder holds no trained network.
-    """
-    from pathlib import Path
 
-    from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.classifier import load_classifier
-    from ftso_cli.training.run import Run
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"ftso_cli.api.{_PLACES[name]}"), name)
 
-    return load_classifier(Run(Path(run)), choose_device(device))
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,6 +1,5 @@
 """`ftso search-ops --strategy capacity`: its options, and what it chose among."""
 
-from collections.abc import Callable
 from dataclasses import fields
 from enum import StrEnum
 from shlex import quote
@@ -9,17 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from ftso_cli.api.races import ByCapacity
+from ftso_cli.api.settings import capacity_settings, operators
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
-    import torch
-
-    from ftso_cli.data import ImageData
-    from ftso_cli.search.capacity import Choice, Trial
+    from ftso_cli.search.capacity import Trial
 
 SHARED = ("strategy", "cell", "data", "output", "seed", "image_size", "device", "as_json")
 """Options that mean the same whatever the strategy."""
@@ -74,11 +71,10 @@ def asked(context: typer.Context, strategy: Strategy) -> bool:
 
 def settings(context: typer.Context, start: Genotype) -> CapacitySettings:
     """The settings from the options that the command line gives."""
-    given, space = _given(context), SPACES[start.space]
-    given["ops"] = searching.operators(given.get("ops")) or tuple(
-        op for op in space.candidates if op not in space.never_derived
-    )
-    return CapacitySettings(**given)
+    given = _given(context)
+    if ops := operators(given.pop("ops", None)):
+        given["ops"] = ops
+    return capacity_settings(start.space, given)
 
 
 def _given(context: typer.Context) -> dict[str, Any]:
@@ -97,31 +93,21 @@ def choose(
     as_json: bool,
 ) -> None:
     """Runs the search, writes the cell, and prints what it was chosen among."""
-    found: list[Choice] = []
-
-    def search(images: "ImageData", on: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
-        from ftso_cli.search.capacity import Capacity
-
-        choice = Capacity(start, images, settings, seed=request.seed or 0, device=on).run(each)
-        found.append(choice)
-        request.notes.extend(
-            f"{_label(start, choice, trial)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}" for trial in choice.trials
-        )
-        return choice.genotype
-
+    search = ByCapacity(start, request, settings)
     genotype, facts = searching.execute(request, search, watch)
     if as_json:
-        trials = [_facts(start, found[0], trial) for trial in found[0].trials]
-        print_json(facts | {settings.score: round(found[0].score, 4), "trials": trials})
+        trials = [_facts(search, trial) for trial in search.choice.trials]
+        print_json(facts | {settings.score: round(search.choice.score, 4), "trials": trials})
     elif str(request.output) != "-":
-        _report(start, genotype, found[0], settings)
+        _report(genotype, search)
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
 
 
-def _report(start: Genotype, genotype: Genotype, choice: "Choice", settings: CapacitySettings) -> None:
+def _report(genotype: Genotype, search: ByCapacity) -> None:
     from ftso_cli import drawing
 
+    choice, settings = search.choice, search.settings
     show(drawing.text(genotype))
     table = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
     for name in ("trained", settings.score, "loss", "behind the best"):
@@ -129,24 +115,16 @@ def _report(start: Genotype, genotype: Genotype, choice: "Choice", settings: Cap
     for trial in choice.trials:
         behind, error = trial.behind(choice.trials[0])
         text = "" if trial is choice.trials[0] else f"{behind:.4f}" + ("" if error is None else f" ± {error:.4f}")
-        table.add_row(_label(start, choice, trial), f"{choice.score - trial.costs:.3f}", f"{trial.loss:.4f}", text)
+        table.add_row(search.label(trial), f"{choice.score - trial.costs:.3f}", f"{trial.loss:.4f}", text)
     show(table)
     note(f"cells that differ on one edge and whose {settings.score} is less than {settings.slack:g} below the highest")
     say(searching.counted(genotype))
 
 
-def _label(start: Genotype, choice: "Choice", trial: "Trial") -> str:
-    """Where a cell differs from that of the highest score."""
-    kinds = SPACES[start.space].kinds
-    edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in start.cells[kind].kept]
-    changed = [f"{edge} {op}" for edge, op, its in zip(edges, trial.ops, choice.highest, strict=True) if op != its]
-    return ", ".join(changed) or "highest score"
-
-
-def _facts(start: Genotype, choice: "Choice", trial: "Trial") -> dict[str, Any]:
-    behind, error = trial.behind(choice.trials[0])
+def _facts(search: ByCapacity, trial: "Trial") -> dict[str, Any]:
+    behind, error = trial.behind(search.choice.trials[0])
     return {
-        "cell": _label(start, choice, trial),
+        "cell": search.label(trial),
         "ops": list(trial.ops),
         "costs": round(trial.costs, 4),
         "loss": round(trial.loss, 4),

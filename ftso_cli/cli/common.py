@@ -1,26 +1,18 @@
 """Arguments and options that several commands share, and what they do with a genotype."""
 
 import os
-import platform
-import re
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
-from pydantic import JsonValue
 
-from ftso_cli import __version__
-from ftso_cli.errors import FileError, FtsoError, GenotypeError, RunError, SettingsError, short
-from ftso_cli.genotype import Genotype, Step, Times, library
-from ftso_cli.genotype.schema import MOST_SEEDS
+from ftso_cli.api import record
+from ftso_cli.errors import FileError, FtsoError
+from ftso_cli.genotype import library
 
-if TYPE_CHECKING:
-    from ftso_cli.data import ImageData
-    from ftso_cli.training.run import Config
+DEFAULT_DATA = "digits"
+"""The data set that needs no download."""
 
 CellArgument = Annotated[
     str,
@@ -51,35 +43,11 @@ _STARTED = time.perf_counter()
 """About when the process started: this module is imported before any work is done."""
 
 
-class Stopwatch:
+class Stopwatch(record.Stopwatch):
     """Seconds by phase, the first of them from the start of the process: `lap` ends a phase."""
 
     def __init__(self) -> None:
-        self.started = datetime.now(UTC)
-        self.seconds: dict[str, float] = {}
-        self._last = _STARTED
-
-    def lap(self, phase: str) -> float:
-        """Ends the phase and gives its seconds."""
-        now = time.perf_counter()
-        self.seconds[phase] = round(now - self._last, 4)
-        self._last = now
-        return self.seconds[phase]
-
-    def times(self) -> Times:
-        """The phases so far, as the genotype stores them."""
-        return Times(started=self.started.isoformat(timespec="seconds"), seconds=dict(self.seconds))
-
-
-def edited(genotype: Genotype, command: str, watch: Stopwatch, **settings: JsonValue) -> Genotype:
-    """The genotype with an editing command added to its history."""
-    known: dict[str, JsonValue] = {name: value for name, value in settings.items() if value is not None}
-    watch.lap("edit")
-    return genotype.with_step(Step(command=command, settings=known, versions={"ftso": __version__}), watch.times())
-
-
-DEFAULT_DATA = "digits"
-"""The data set that needs no download."""
+        super().__init__(_STARTED)
 
 
 def data_option(shown: str | bool = True) -> Any:
@@ -101,34 +69,6 @@ DeviceOption = Annotated[
 ]
 
 
-def listed(values: list[str] | None) -> tuple[str, ...]:
-    """The values of an option that can be repeated and may hold several, separated by commas."""
-    return tuple(part.strip() for value in values or () for part in value.split(",") if part.strip())
-
-
-def seeds_of(text: str) -> tuple[int, ...]:
-    """The seeds that `0-15`, `3,5,8` or `0-3,9` means; raises `SettingsError` for anything else, or one twice."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,12})(?:-(\d{1,12}))?", part.strip())
-        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last or last - first >= MOST_SEEDS:
-            raise SettingsError(f"seeds are written as 0-15 or 3,5,8, at most {MOST_SEEDS} of them, not {short(text)}")
-        seeds += range(first, last + 1)
-    if len(set(seeds)) < len(seeds) or len(seeds) > MOST_SEEDS:
-        raise SettingsError(f"--seeds {short(text)} has a seed twice, or more than {MOST_SEEDS}")
-    return tuple(seeds)
-
-
-@contextmanager
-def about_file(name: str) -> Iterator[None]:
-    """Puts the name of the file before a complaint about the genotype in it, and in the commands it proposes."""
-    try:
-        yield
-    except GenotypeError as error:
-        raise GenotypeError(f"{name}: {str(error).replace('FILE', name)}") from None
-
-
 def check_writable(path: Path) -> None:
     """Raises `FileError` where a result could not be written, so that no long work is done for nothing."""
     folder = Path(os.path.realpath(path)).parent
@@ -138,21 +78,3 @@ def check_writable(path: Path) -> None:
         raise FileError(f"{path}: there is no folder {folder.name}; make it first")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{path}: can't be written, the folder is read-only")
-
-
-def versions() -> dict[str, str]:
-    """The versions that a search or a training depends on. Imports torch."""
-    import torch
-
-    return {"ftso": __version__, "torch": torch.__version__, "python": platform.python_version()}
-
-
-def images_of(config: "Config") -> "ImageData":
-    """The images that a run was started on; raises `RunError` where they have other classes by now."""
-    from ftso_cli.data import open_images
-
-    size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
-    images = open_images(config.data, image_size=size)
-    if images.classes != config.classes:
-        raise RunError(f"{config.data}: has other classes than the run was started with")
-    return images

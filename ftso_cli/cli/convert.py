@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from ftso_cli.api.cells import about_file
+from ftso_cli.api.record import edited
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.export_run import NETWORK_FORMATS, export_run
@@ -117,7 +119,7 @@ def import_(
     except GenotypeError as error:
         raise GenotypeError(f"{where}: {error}") from None
     told = None if dialect == "darts" else dialect
-    genotype = common.edited(imported.genotype, "import", watch, format=imported.format, dialect=told, pick=pick)
+    genotype = edited(imported.genotype, "import", watch, format=imported.format, dialect=told, pick=pick)
     if not (as_json and output == STDOUT):
         storage.write(genotype, output)
     title = formats.FORMATS[imported.format].title
@@ -187,7 +189,7 @@ def _written(cell: str, wanted: str | None) -> tuple[str, str, tuple[str, ...]]:
     """The text of a genotype in a format, the format, and what is lost; errors and warnings name the file."""
     genotype = library.load(cell)
     format = wanted or genotype.space
-    with common.about_file(cell):
+    with about_file(cell):
         if format == DOT:
             from ftso_cli.drawing.diagram import dot
 

@@ -1,8 +1,7 @@
 """The options of `ftso cost`, and how counts, sizes and ranges are written."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from typing import Annotated, Any
@@ -10,10 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.costs.formulas import Formulas
-from ftso_cli.errors import SettingsError
+from ftso_cli.costs.networks import PRESETS
 from ftso_cli.spaces import DARTS, NATS
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
-from ftso_cli.spaces.nats import DATA_SETS
 
 PAPER = Formulas()
 """The worked example of the paper, which the options default to."""
@@ -45,34 +42,6 @@ class Convention(StrEnum):
     bn_relu = "bn-relu"
     bias = "bias"
     all = "all"
-
-
-Preset = tuple[NetworkShape, int]
-
-PRESETS: Mapping[str, Mapping[Setting, Preset]] = {
-    DARTS.name: {
-        Setting.cifar: (CIFAR, 32),
-        Setting.cifar100: (replace(CIFAR, classes=100), 32),
-        Setting.imagenet: (IMAGENET, 224),
-    },
-    NATS.name: {
-        setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)
-        for setting, name in (
-            (Setting.cifar, "cifar10"),
-            (Setting.cifar100, "cifar100"),
-            (Setting.imagenet16_120, "imagenet16-120"),
-        )
-    },
-}
-"""The shape and the image size of each setting, by space."""
-
-
-def preset(space: str, setting: Setting) -> Preset:
-    """The shape and the image size of a setting; raises `SettingsError` for one that the space hasn't got."""
-    if setting not in PRESETS[space]:
-        known = ", ".join(PRESETS[space])
-        raise SettingsError(f"the {space} space has no setting {setting.value}; it has {known}")
-    return PRESETS[space][setting]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,8 +114,8 @@ def _network(name: str, least: int, most: int, text: str) -> Any:
 def _shown(name: str, space: str) -> str:
     """The value of a setting that applies where none is named, and those that differ from it."""
     values = {setting: getattr(shape, name) for setting, (shape, _) in PRESETS[space].items()}
-    usual = values[Setting.cifar]
-    others = (f"{value} for {setting.value}" for setting, value in values.items() if value != usual)
+    usual = values[Setting.cifar.value]
+    others = (f"{value} for {setting}" for setting, value in values.items() if value != usual)
     return ", ".join([str(usual), *others])
 
 

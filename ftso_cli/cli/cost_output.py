@@ -14,10 +14,11 @@ from ftso_cli.cli.console import plain, say
 from ftso_cli.costs.conventions import CONVENTIONS, multiply_adds
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.layers import Cost
-from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, StageCost
+from ftso_cli.costs.network import StageCost
+from ftso_cli.costs.networks import Network
 from ftso_cli.costs.supernet import SupernetCost, supernet_cost
 from ftso_cli.spaces import DARTS
-from ftso_cli.spaces.darts import SEARCH, NetworkShape
+from ftso_cli.spaces.darts import SEARCH
 
 HEADINGS = {"conv-linear": "MACs", "bn-relu": "+ BN, ReLU", "bias": "+ bias"}
 """The column of each convention."""
@@ -30,28 +31,6 @@ WIDEST = 500
 
 BAR = 46
 """Characters of the longest bar of a plot."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """A counted network: the cell as the user named it, its space and shape, the image in pixels (height, width)."""
-
-    name: str
-    space: str
-    shape: NetworkShape
-    image_size: tuple[int, int]
-    cost: NetworkCost
-
-    @property
-    def above_mobile(self) -> bool:
-        """Whether a network of the ImageNet setting has more than the mobile setting's 600M MACs."""
-        return self.shape.stem == "imagenet" and self.cost.macs > MOBILE_MACS
-
-    @property
-    def title(self) -> str:
-        """The settings that all networks of one call share."""
-        image = "×".join(map(str, (self.shape.image_channels, *self.image_size)))
-        return f"{self.shape.cells} cells, images {image}, {self.shape.classes} classes"
 
 
 @dataclass(frozen=True, kw_only=True)

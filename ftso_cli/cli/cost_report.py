@@ -7,12 +7,13 @@ from typing import Any
 
 import typer
 
-from ftso_cli.cli import common, cost_output
+from ftso_cli.api.cells import about_file
+from ftso_cli.cli import cost_output
 from ftso_cli.cli.console import next_step, note, print_json
-from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep, preset
+from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep
 from ftso_cli.costs.conventions import CONVENTIONS
-from ftso_cli.costs.fit import fit_channels
-from ftso_cli.costs.network import MOBILE_MACS, network_cost
+from ftso_cli.costs.network import MOBILE_MACS
+from ftso_cli.costs.networks import Network, counted
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete
@@ -54,26 +55,26 @@ class Request:
         """Whether a budget chooses the width."""
         return self.macs is not None or self.params is not None
 
-    def counted(self, reference: str) -> cost_output.Network:
+    def counted(self, reference: str) -> Network:
         """The network of one cell; errors name the cell and, where it isn't ready, the command to run."""
         genotype = library.load(reference)
-        with common.about_file(reference):
+        with about_file(reference):
             require_complete(genotype, "cost")
+        size = (self.image_size.height, self.image_size.width) if self.image_size else None
         try:
-            usual, pixels = preset(genotype.space, self.setting)
+            return counted(
+                genotype,
+                reference,
+                setting=self.setting.value,
+                changes=self.shape,
+                image_size=size,
+                macs=self.macs,
+                params=self.params,
+                # Where all conventions are shown, or none is named, a budget is in plain MACs.
+                convention="conv-linear" if self.convention in (None, Convention.all) else self.convention.value,
+            )
         except SettingsError as error:
             raise SettingsError(f"{reference}: {error}") from None
-        size = (self.image_size.height, self.image_size.width) if self.image_size else (pixels, pixels)
-        shape = replace(usual, **self.shape)
-        if self.fits:
-            # Where all conventions are shown, or none is named, a budget is in plain MACs.
-            by = "conv-linear" if self.convention in (None, Convention.all) else self.convention
-            try:
-                shape = fit_channels(genotype, shape, size, macs=self.macs, params=self.params, convention=by)
-            except SettingsError as error:
-                raise SettingsError(f"{reference}: {error}") from None
-        counts = network_cost(genotype, shape, size)
-        return cost_output.Network(name=reference, shape=shape, image_size=size, cost=counts, space=genotype.space)
 
 
 def report_networks(cells: list[str], request: Request, by_stage: bool, as_json: bool) -> None:
@@ -85,7 +86,7 @@ def report_networks(cells: list[str], request: Request, by_stage: bool, as_json:
     _show(networks, request, by_stage)
 
 
-def _show(networks: list[cost_output.Network], request: Request, by_stage: bool) -> None:
+def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
     if len(networks) > 1:
         for space, group in groupby(networks, key=lambda network: network.space):
             cost_output.show_networks(list(group), _columns(request.convention, space))

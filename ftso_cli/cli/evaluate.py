@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ftso_cli.api.trainings import evaluate as test
 from ftso_cli.cli import common
 from ftso_cli.cli.console import aligned, print_json, say
 from ftso_cli.drawing.plots import check_plot, plot_confusion
@@ -31,17 +32,10 @@ def evaluate(
     if confusion is not None:
         check_plot(confusion)
         common.check_writable(confusion)
-    from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_network
     from ftso_cli.training.run import Run
 
-    folder = Run(run)
-    config = folder.config()
-    chosen = choose_device(device)
-    network = load_network(folder, chosen)
-    images = common.images_of(config)
-    score = test(network, images.final, images, config.recipe.batch_size, chosen)
+    score = test(run, device)
+    config = Run(run).config()
     if confusion is not None:
         plot_confusion(score.confusion.tolist(), config.classes, confusion)
     if as_json:

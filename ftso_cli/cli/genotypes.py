@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ftso_cli.api.cells import about_file
 from ftso_cli.cli import common, genotypes_output
 from ftso_cli.cli.console import next_step, print_json, say
 from ftso_cli.cli.genotypes_output import COLUMNS, Row
@@ -90,7 +91,7 @@ def _show(reference: str, as_json: bool) -> None:
         row = Row(about=about, genotype=None, costs={})
     else:
         genotype = library.load(reference)
-        with common.about_file(reference):
+        with about_file(reference):
             row = genotypes_output.row_of(genotype, reference)
     if as_json:
         cells = row.genotype.model_dump(mode="json", exclude_defaults=True)["cells"] if row.genotype else None

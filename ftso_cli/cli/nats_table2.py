@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ftso_cli.api.settings import seeds_of
 from ftso_cli.benchmarks.evolution import evolve
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.benchmarks.paper import TABLE_2
@@ -66,7 +67,7 @@ def nats_table2(
     Examples: `ftso nats-table2 --table nats_bench.csv.gz --data cifar10` ·
     `ftso nats-table2 -t nats_bench.csv.gz -d cifar10 -m darts-1st -m capacity --seeds 0-9`
     """
-    members, chosen = common.seeds_of(seeds), list(dict.fromkeys(method or Method))
+    members, chosen = seeds_of(seeds), list(dict.fromkeys(method or Method))
     found = read_table(table, trust_pickle=trust_pickle)
     searches = [name for name in chosen if name is not Method.evolution]
     images, on = _images(data, image_size, device) if searches else (None, None)

@@ -5,9 +5,11 @@ from typing import Annotated
 
 import typer
 
+from ftso_cli.api.edits import pruned
+from ftso_cli.api.record import edited
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.genotype import Genotype, edit, library, storage
+from ftso_cli.genotype import Genotype, library, storage
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
 
@@ -36,7 +38,7 @@ def prune(
     watch = common.Stopwatch()
     target = common.output_for(cell, output, as_json=as_json)
     genotype, ties, keep = pruned(library.load(cell), cell, keep)
-    storage.write(common.edited(genotype, "prune", watch, keep=keep), target)
+    storage.write(edited(genotype, "prune", watch, keep=keep), target)
     for tie in ties:
         note(f"tie: {tie}")
     if as_json:
@@ -47,13 +49,6 @@ def prune(
             say(f"{kind:<7} {wiring}")
         say(f"wrote {target}: at most {keep} edges a node")
         next_step(f"ftso assign-ops {quote(str(target))} --op {SPACES[genotype.space].usual}")
-
-
-def pruned(genotype: Genotype, cell: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie], int]:
-    """The genotype of the file `cell`, pruned, with its ties and the edges that a node keeps; errors name the file."""
-    keep = SPACES[genotype.space].keep if keep is None else keep
-    with common.about_file(cell):
-        return *edit.prune(genotype, keep), keep
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ftso_cli.api.cells import about_file
 from ftso_cli.benchmarks.nats import CELLS, Entry, Table
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.cli import common
@@ -78,7 +79,7 @@ def _loaded(reference: str) -> tuple[Genotype, str]:
         genotype = formats.loads(reference, NATS.name).genotype
     else:
         genotype = library.load(reference)
-    with common.about_file(reference):
+    with about_file(reference):
         if genotype.space != NATS.name:
             raise GenotypeError(f"is of the {genotype.space} space, and the table has cells of the nats space")
         require_complete(genotype, "query")

@@ -3,9 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,8 @@ from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from ftso_cli.api import recorded
+from ftso_cli.api.searching import Standing
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, warn
 from ftso_cli.genotype import Cell, Genotype
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ftso_cli.data import ImageData
     from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
-    from ftso_cli.search.recorder import Recorder
 
 
 class Tracked(StrEnum):
@@ -61,22 +60,6 @@ SaveOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with the same search where it was stopped or killed.")
 ]
-SAVE_MINUTES = 10.0
-
-Make = Callable[["ImageData", "torch.device"], "Search"]
-"""Makes the search, ready to run."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the command line asks to keep of a search."""
-
-    folder: Path | None
-    every: int | None = None
-    track: bool = False
-    early_stop: bool = False
-    save_minutes: float = SAVE_MINUTES
-    resume: bool = False
 
 
 def options(
@@ -86,12 +69,12 @@ def options(
     track: Tracked | None,
     early_stop: Tracked | None,
     resume: bool,
-    save_minutes: float = SAVE_MINUTES,
-) -> Options:
+    save_minutes: float = recorded.SAVE_MINUTES,
+) -> recorded.Options:
     """The options of a command; the run folder is the one asked for, or beside the genotype; none for stdout."""
     output = request.output
     beside = None if str(output) == "-" else output.parent / f"{output.stem}.{request.command}"
-    return Options(
+    return recorded.Options(
         folder=run or beside,
         every=every,
         track=track is not None,
@@ -101,66 +84,38 @@ def options(
     )
 
 
-@dataclass
-class Recorded:
-    """Runs a search with its history, checkpoints and live view; `close` once the result is written."""
+class Recorded(recorded.Recorded):
+    """A search that shows its leading operators and tells what it records."""
 
-    request: searching.Request
-    options: Options
-    make: Make
-    start: Genotype | None = None
-    """The cell that the search started from, where it did."""
-    leaders: "Leaders" = field(default_factory=lambda: Leaders())
-    _recorder: "Recorder | None" = None
-    _warned: bool = False
+    def __init__(
+        self, request: searching.Request, options: recorded.Options, make: recorded.Make, start: Genotype | None = None
+    ) -> None:
+        super().__init__(request, options, make, start)
+        self.leaders = Leaders()
+        self._warned = False
 
-    def __call__(
-        self, images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]
-    ) -> Genotype:
-        """Runs it to the end."""
-        from ftso_cli.search.recorder import Recorder, Recording
-
-        search = self.make(images, device)
-        recording = Recording(
-            folder=self.options.folder,
-            every=self.options.every,
-            track=self.options.track,
-            early_stop=self.options.early_stop,
-            save_minutes=self.options.save_minutes,
-        )
-        self._recorder = recorder = Recorder(search, recording, self._identity(images.name, device.type))
-        if problem := recorder.begin(resume=self.options.resume):
-            warn(f"{problem}; going on from the checkpoint before it")
-        if self.options.resume:
-            note(f"going on after iteration {search.engine.iteration} of {search.engine.iterations}")
-
-        def on_iteration(state: searching.Standing) -> None:
-            self.leaders.look(search)
-            each(state)
-
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+        """Runs it to the end; where it is interrupted, says how to go on."""
         try:
-            found = recorder.run(on_iteration, self._tell)
+            return super().__call__(images, device, each)
         except KeyboardInterrupt:
             if self.options.folder is not None:
                 note(f"stopped; {self.options.folder} holds all until here: give the same command with --resume")
             raise
-        self._tell_stop(recorder)
-        return found
 
-    def close(self) -> None:
-        """Takes the checkpoints away."""
-        if self._recorder is not None:
-            self._recorder.close()
+    def on_begin(self, search: "Search", problem: str) -> None:
+        """Says where a resumed search goes on."""
+        if problem:
+            warn(f"{problem}; going on from the checkpoint before it")
+        if self.options.resume:
+            note(f"going on after iteration {search.engine.iteration} of {search.engine.iterations}")
 
-    def _identity(self, data: str, device: str) -> dict[str, Any]:
-        """All that decides the result, to be compared on resuming."""
-        request = self.request
-        start = None if self.start is None else sha256(self.start.model_dump_json().encode()).hexdigest()[:16]
-        kept = {"command": request.command, "data": data, "seed": request.seed, "device": device, "start": start}
-        asked = {"every": self.options.every, "early_stop": self.options.early_stop, "track": self.options.track}
-        return request.settings.recorded() | kept | asked
+    def on_iteration(self, search: "Search") -> None:
+        """Looks which operators lead."""
+        self.leaders.look(search)
 
-    def _tell(self, record: "Record") -> None:
+    def on_record(self, record: "Record") -> None:
+        """A line of history, and once a warning where skip connections take over."""
         note(_line(record))
         if not self._warned and record.skips is not None and self.leaders.collapsing():
             self._warned = True
@@ -169,28 +124,22 @@ class Recorded:
                 "(--early-stop eigenvalue stops before)"
             )
 
-    def _tell_stop(self, recorder: "Recorder") -> None:
-        if (place := recorder.stopped) is not None:
-            now, then = recorder.history.records[-1], recorder.history.records[place]
-            text = (
-                f"stopped at iteration {now.iteration}: the dominant eigenvalue has jumped; "
-                f"the cell is that of iteration {then.iteration}"
-            )
-            self.request.notes.append(text)
-            note(text)
+    def on_stop(self, text: str) -> None:
+        """Says that the search stopped early."""
+        note(text)
 
 
 def execute(
     request: searching.Request,
-    options: Options,
-    make: Make,
+    options: recorded.Options,
+    make: recorded.Make,
     watch: common.Stopwatch,
     start: Genotype | None = None,
 ) -> tuple[Genotype, dict[str, Any]]:
     """Runs a search, writes its genotype, and only then takes its checkpoints away; gives the facts for --json too."""
-    recorded = Recorded(request, options, make, start)
-    found = searching.execute(request, recorded, watch, recorded.leaders)
-    recorded.close()
+    search = Recorded(request, options, make, start)
+    found = searching.execute(request, search, watch, search.leaders)
+    search.close()
     return found
 
 

@@ -1,18 +1,17 @@
 """`ftso search`: the searches for wiring and operators at once, which FTSO is compared with."""
 
-from dataclasses import replace
 from enum import StrEnum
 from shlex import quote
 from typing import Annotated, Any
 
 import typer
 
+from ftso_cli.api.recorded import SAVE_MINUTES
+from ftso_cli.api.settings import joint_settings, operators
 from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.search.recipes import METHODS
-from ftso_cli.search.settings import SPACE_CHANGES, JointSettings
-from ftso_cli.spaces import SPACES
 
 OF_THE_METHOD = "that of the method"
 
@@ -75,7 +74,7 @@ def search(
     track: recording.TrackOption = None,
     early_stop: recording.EarlyStopOption = None,
     every: recording.EveryOption = None,
-    save_minutes: recording.SaveOption = recording.SAVE_MINUTES,
+    save_minutes: recording.SaveOption = SAVE_MINUTES,
     seed: common.SeedOption = 0,
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
@@ -94,7 +93,7 @@ def search(
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
     overruled: dict[str, Any] = {
-        "ops": searching.operators(ops) or None,
+        "ops": operators(ops) or None,
         "iters": iters,
         "epochs": epochs,
         "nodes": nodes,
@@ -108,8 +107,7 @@ def search(
         "weight_share": weight_share,
         "arch_share": arch_share,
     }
-    own = {**_in_space(space), **searching.recipe(recipe, overruled)}
-    settings: JointSettings = replace(METHODS[method.value], **own)
+    settings = joint_settings(method.value, space.value, recipe.value, searching.given(overruled))
     request = searching.Request(
         command="search",
         data=data,
@@ -136,9 +134,3 @@ def search(
         say(searching.counted(genotype))
         say(f"wrote {request.output} in {searching.seconds(watch)}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(data)}")
-
-
-def _in_space(space: SpaceName) -> dict[str, Any]:
-    """What a method has instead in this space; how many channels pass the operators is its own affair."""
-    changes = {name: value for name, value in SPACE_CHANGES[space.value].items() if name != "partial"}
-    return {**changes, "ops": SPACES[space.value].candidates}

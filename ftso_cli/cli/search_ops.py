@@ -4,12 +4,14 @@ from typing import Annotated
 
 import typer
 
+from ftso_cli.api.cells import about_file
+from ftso_cli.api.recorded import SAVE_MINUTES
+from ftso_cli.api.settings import operator_settings, operators
 from ftso_cli.cli import capacity, common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_pruned
-from ftso_cli.search.settings import OPERATORS, SearchSettings
-from ftso_cli.spaces import SPACES
+from ftso_cli.search.settings import OPERATORS
 
 
 def search_ops(
@@ -47,7 +49,7 @@ def search_ops(
     track: recording.TrackOption = None,
     early_stop: recording.EarlyStopOption = None,
     every: recording.EveryOption = None,
-    save_minutes: recording.SaveOption = recording.SAVE_MINUTES,
+    save_minutes: recording.SaveOption = SAVE_MINUTES,
     seed: common.SeedOption = 0,
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
@@ -69,7 +71,7 @@ def search_ops(
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
     start = library.load(cell)
-    with common.about_file(cell):
+    with about_file(cell):
         require_pruned(start, "search-ops")
     if capacity.asked(context, strategy):
         chosen = capacity.settings(context, start)
@@ -90,22 +92,20 @@ def search_ops(
         )
         return
     given = {
+        "ops": operators(ops) or None,
+        "iters": iters,
+        "epochs": epochs,
+        "channels": channels,
+        "cells": cells,
+        "partial": partial,
+        "warmup": warmup,
         "batch_size": batch_size,
         "weight_rate": weight_rate,
         "arch_rate": arch_rate,
         "weight_share": weight_share,
         "arch_share": arch_share,
     }
-    settings = SearchSettings(
-        ops=searching.operators(ops) or SPACES[start.space].candidates,
-        iters=iters,
-        epochs=epochs or OPERATORS.epochs,
-        channels=channels,
-        cells=cells,
-        partial=partial,
-        warmup=warmup,
-        **searching.recipe(recipe, given),
-    )
+    settings = operator_settings(start.space, recipe.value, searching.given(given))
     request = searching.Request(
         command="search-ops",
         data=data,

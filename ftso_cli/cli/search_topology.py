@@ -1,25 +1,22 @@
 """`ftso search-topology`: the first phase of FTSO."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from ftso_cli.api import recorded
+from ftso_cli.api.searches import blind_spots, topology_search
+from ftso_cli.api.settings import ensemble_seeds, operators, topology_settings
 from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.search.settings import PRESETS, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
+from ftso_cli.search.settings import RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
-
-if TYPE_CHECKING:
-    import torch
-
-    from ftso_cli.data import ImageData
 
 
 class Rank(StrEnum):
@@ -158,7 +155,7 @@ def search_topology(
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
     given: dict[str, Any] = {
-        "ops": searching.operators(op) or None,
+        "ops": operators(op) or None,
         "iters": iters,
         "epochs": epochs,
         "nodes": nodes,
@@ -211,28 +208,17 @@ def search_topology(
             )
         _search(request, chosen, None, workers, as_json, watch, kept)
     else:
-        _search(request, chosen, _seeds(preset, given), workers, as_json, watch)
+        _search(request, chosen, ensemble_seeds(preset.value, given.get("seeds")), workers, as_json, watch)
 
 
 def _settings(preset: Preset, space: SpaceName, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
     """Those of the preset, with what the command line gives."""
     if "budget" in given:
         raise typer.BadParameter("belongs to a race; give --rank race", param_hint="--budget")
-    chosen = given.get("recipe", searching.Recipe.cifar)
     known = {name: value for name, value in given.items() if name not in ("seeds", "resume", "recipe")}
-    known = searching.recipe(chosen, known)
-    if "epochs" in known:
-        known["iters"] = None
-    if rank is not None:
-        known["rank"] = rank.value
-    return replace(PRESETS[preset.value], **{**SPACE_CHANGES[space.value], **known})
-
-
-def _seeds(preset: Preset, given: dict[str, Any]) -> tuple[int, ...] | None:
-    """The seeds of an ensemble, None for a single search."""
-    if "seeds" in given:
-        return common.seeds_of(given["seeds"])
-    return STABLE_SEEDS if preset is Preset.stable else None
+    recipe = given.get("recipe", searching.Recipe.cifar).value
+    ranked = None if rank is None else rank.value
+    return topology_settings(preset=preset.value, space=space.value, recipe=recipe, rank=ranked, given=known)
 
 
 def _search(
@@ -242,22 +228,15 @@ def _search(
     workers: int | None,
     as_json: bool,
     watch: common.Stopwatch,
-    kept: recording.Options | None = None,
+    kept: recorded.Options | None = None,
 ) -> None:
     """Runs the search, from one seed or many, and prints what it found."""
     seed = request.seed or 0
     request = replace(request, settings=settings, seed=seed if members is None else None, notes=_blind_spots(settings))
-    from ftso_cli.search import ensemble, phases
-
-    def search(images: "ImageData", on: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
-        if members is None and settings.rank == "beta":
-            return phases.search_topology(images, settings, seed=seed, device=on, on_iteration=each)
-        return ensemble.search_ensemble(
-            images, settings, seeds=members or (seed,), device=on, on_iteration=each, workers=workers
-        )
+    from ftso_cli.search import phases
 
     if kept is None:
-        genotype, facts = searching.execute(request, search, watch)
+        genotype, facts = searching.execute(request, topology_search(settings, seed, members, workers), watch)
     else:
         genotype, facts = recording.execute(
             request, kept, lambda images, on: phases.topology(images, settings, seed=seed, device=on), watch
@@ -276,15 +255,7 @@ def _search(
 
 def _blind_spots(settings: TopologySettings) -> list[str]:
     """Warns of what the operators can't see of the topology, whatever the images; gives the warning for the record."""
-    from ftso_cli.search.visibility import blind_spots
-
-    space = SPACES[settings.space]
-    all_kept = space.keep >= space.inputs + settings.nodes - 1
-    notes = [
-        f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
-        f"degrees of freedom of {'the' if all_kept else f'a {found.kind}'} cell's wiring"
-        for found in blind_spots(settings)
-    ]
+    notes, all_kept = blind_spots(settings)
     for text in notes:
         if all_kept:
             warn(f"{text}: along the rest its gradient is rounding, and β shows its random start")

@@ -1,27 +1,23 @@
 """What the commands that search share: options, the run with its progress bar, the record of it."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import typer
 from rich.console import RenderableType
 
+from ftso_cli.api import searching
 from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
-from ftso_cli.genotype import Genotype, Step, storage
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.recipes import IMAGENET, OPERATOR_SETS
-from ftso_cli.search.settings import OPERATORS, RaceSettings, SearchSettings
-
-if TYPE_CHECKING:
-    import torch
-
-    from ftso_cli.data import ImageData
+from ftso_cli.genotype import Genotype, storage
+from ftso_cli.search.recipes import IMAGENET
+from ftso_cli.search.settings import OPERATORS
 
 ItersOption = Annotated[
     int | None, typer.Option("--iters", "-i", min=1, help="Iterations, instead of epochs.", show_default=False)
@@ -105,15 +101,9 @@ def epochs_option(default: int) -> Any:
     return typer.Option("--epochs", "-e", min=1, help="Passes over the images.", show_default=str(default))
 
 
-def operators(values: list[str] | None) -> tuple[str, ...]:
-    """The operators that --op or --ops lists; 3op and 4op stand for those of the paper's Table 3."""
-    return tuple(op for name in common.listed(values) for op in OPERATOR_SETS.get(name, (name,)))
-
-
-def recipe(chosen: Recipe, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recipe has instead of the method's own settings, and what the command line gives instead of either."""
-    own = IMAGENET if chosen is Recipe.imagenet else {}
-    return {**own, **{name: value for name, value in given.items() if value is not None}}
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that the command line gives."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def check_length(iters: int | None, epochs: int | None) -> None:
@@ -123,85 +113,30 @@ def check_length(iters: int | None, epochs: int | None) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(searching.Request):
     """A search as the command line asks for it."""
 
-    command: str
-    data: str
-    image_size: int | None
-    settings: SearchSettings | RaceSettings | CapacitySettings
-    seed: int | None
-    device: str
     output: Path
-    notes: list[str] = field(default_factory=list)
-    """What its record says besides; a search may add to them."""
-
-
-class Standing(Protocol):
-    """Where a search stands, as its engine reports it after every step."""
-
-    @property
-    def iteration(self) -> int:
-        """Iterations that are done."""
-
-    @property
-    def iterations(self) -> int:
-        """Iterations of the whole search."""
-
-    @property
-    def figures(self) -> str:
-        """What to show beside the progress bar."""
-
-    @property
-    def facts(self) -> dict[str, float]:
-        """What --json tells of the last iteration."""
-
-
-Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
 
 
 def execute(
     request: Request,
-    search: Search,
+    search: searching.Search,
     watch: common.Stopwatch,
     below: Callable[[], RenderableType | None] | None = None,
 ) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search and writes its genotype; also gives the facts of it for --json. `below` is shown meanwhile."""
     common.check_writable(request.output)
-    from ftso_cli.data import open_images
-    from ftso_cli.nn.device import choose_device
 
-    device = choose_device(request.device)
-    watch.lap("start")
-    images = open_images(request.data, image_size=request.image_size)
-    if request.settings.takes_all_images:
-        # A few iterations read only what they need, and so does a search on a share of the images.
-        with bar("read images", "image") as progress:
-            images.train.load_all(progress.update)
-    watch.lap("data")
-    last: dict[str, float] = {}
-    with bar(request.command, "it", below) as progress:
+    @contextmanager
+    def shown(title: str, unit: str) -> Iterator[searching.Update]:
+        with bar(title, unit, None if unit == "image" else below) as progress:
+            yield progress.update
 
-        def on_iteration(state: Standing) -> None:
-            last.update(state.facts)
-            progress.update(state.iteration, state.iterations, state.figures)
-
-        genotype = search(images, device, on_iteration)
-    watch.lap("search")
-    step = Step(
-        command=request.command,
-        settings=request.settings.recorded() | {"image_size": list(images.image_size)},
-        seed=request.seed,
-        data=images.name,
-        device=device.type,
-        versions=common.versions(),
-        notes=tuple(request.notes),
-    )
-    storage.write(genotype.with_step(step, watch.times()), request.output)
+    genotype, facts = searching.execute(request, search, watch, shown)
+    storage.write(genotype, request.output)
     watch.lap("write")
-    facts: dict[str, Any] = {"file": str(request.output), "data": images.name, "device": device.type}
-    facts |= {} if request.seed is None else {"seed": request.seed}
-    return genotype, facts | last | {"seconds": watch.seconds}
+    return genotype, {"file": str(request.output), **facts, "seconds": watch.seconds}
 
 
 def counted(genotype: Genotype) -> str:

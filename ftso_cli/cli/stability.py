@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from ftso_cli.api.edits import pruned
 from ftso_cli.cli import common
 from ftso_cli.cli.console import print_json, say, show, warn
-from ftso_cli.cli.prune import pruned
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.agreement import chance, common_share, halves_agree, wiring

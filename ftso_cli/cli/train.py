@@ -2,18 +2,16 @@
 
 from enum import StrEnum
 from functools import partial
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ftso_cli.api.trainings import complete, fill, opened, started, tested
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
-from ftso_cli.errors import RunError
-from ftso_cli.genotype import Genotype, library
-from ftso_cli.genotype.edit import require_complete
+from ftso_cli.genotype import Genotype
 from ftso_cli.training.recipes import RECIPES, Recipe
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.loop import Progress, Row, Trainer
-
-RUNS = Path("runs")
 
 
 class Precision(StrEnum):
@@ -171,9 +167,7 @@ def train(
             raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
         settings = asked.settings(recipe_name, overruled)
         # Before torch is imported, so that a wrong cell is told at once.
-        genotype = library.load(cell)
-        with common.about_file(cell):
-            require_complete(genotype, "train")
+        genotype = complete(cell)
         start = partial(_new, cell, genotype, asked.model_copy(update=given), settings, run, watch)
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
@@ -192,7 +186,7 @@ def train(
 
 def _follow(folder: Path, group: "Group") -> None:
     """Trains along with the process that talks to the user."""
-    trainer = _opened(folder, group)
+    trainer = opened(folder, group)
     if trainer.checkpoints.exist():
         trainer.load_checkpoint()
     trainer.data.train.load_all()
@@ -213,101 +207,32 @@ def _new(
     group: "Group",
 ) -> "Trainer":
     """A training from the beginning, with its images in memory and its run folder on the disk."""
-    trainer = _started(cell, genotype, asked, settings, folder, group)
-    try:
-        _read_images(trainer, watch)
-    except BaseException:
-        # Once the damaged image is gone, the same request can be given again.
-        trainer.run.drop_folder()
-        raise
-    trainer.run.create(trainer.genotype, trainer.config)
+    trainer = started(cell, genotype, asked, settings, folder, group)
+    watch.lap("start")
+    with bar("read images", "image") as progress:
+        fill(trainer, progress.update)
+    watch.lap("data")
     return trainer
-
-
-def _started(
-    cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
-) -> "Trainer":
-    """A training from the beginning; its run folder is made, still empty."""
-    from ftso_cli.data import NAMES, open_images
-    from ftso_cli.nn.device import choose_device, has_fast_bfloat16
-    from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.run import Config, Run
-
-    device = choose_device(asked.device or "auto")
-    data = asked.data or common.DEFAULT_DATA
-    images = open_images(data, image_size=asked.side)
-    run = Run(folder or _free_folder(cell, data))
-    if run.config_file.exists():
-        raise RunError(f"{run.folder} holds a run; go on with --resume {run.folder} or name another folder")
-    fields = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
-    config = Config(
-        data=data if data in NAMES else str(Path(data).expanduser().resolve()),
-        image_size=images.image_size,
-        image_channels=images.channels,
-        classes=images.classes,
-        mean=images.mean,
-        std=images.std,
-        recipe=settings,
-        seed=asked.seed or 0,
-        device=str(device),
-        precision=_precision(asked.precision, has_fast_bfloat16(device)),
-        versions=common.versions(),
-        **_present(fields),
-    )
-    trainer = Trainer(genotype, config, images, run, group)
-    run.make_folder()
-    return trainer
-
-
-def _precision(asked: str | None, fast: bool) -> Any:
-    """That of the training; what isn't asked for is bfloat16 where it is fast."""
-    if asked in (None, Precision.auto):
-        return Precision.bfloat16.value if fast else Precision.float32.value
-    return asked
-
-
-def _opened(folder: Path, group: "Group") -> "Trainer":
-    """The training of a run folder, at its beginning."""
-    from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.run import Run
-
-    run = Run(folder)
-    config = run.config()
-    return Trainer(run.genotype(), config, common.images_of(config), run, group)
 
 
 def _resumed(folder: Path, watch: common.Stopwatch, group: "Group") -> "Trainer":
     """A training as its last checkpoint left it, with its images in memory."""
-    trainer = _opened(folder, group)
+    trainer = opened(folder, group)
     trainer.run.drop_unfinished()
     if trainer.checkpoints.exist() and (problem := trainer.load_checkpoint()):
         warn(f"{problem}; going on from the checkpoint before it")
     step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
     note(f"{folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
-    _read_images(trainer, watch)
-    return trainer
-
-
-def _free_folder(cell: str, data: str) -> Path:
-    """runs/CELL-DATA, with a number behind it where that is taken."""
-    name = f"{Path(cell).stem or 'cell'}-{Path(data).name or 'data'}"
-    names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
-    return next(folder for folder in names if not folder.exists())
-
-
-def _read_images(trainer: "Trainer", watch: common.Stopwatch) -> None:
-    """Reads the training images, all of which every epoch needs."""
     watch.lap("start")
     with bar("read images", "image") as progress:
-        trainer.data.train.load_all(lambda done, total: progress.update(done, total))
+        trainer.data.train.load_all(progress.update)
     watch.lap("data")
+    return trainer
 
 
 def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None", as_json: bool) -> None:
     """Trains the epochs that are left, tests the network once, and says what came of it."""
-    from ftso_cli.training.evaluate import evaluate, load_network
-
-    run, config, images = trainer.run, trainer.config, trainer.data
+    run, config = trainer.run, trainer.config
     note(_description(trainer))
     try:
         _train(trainer, curves)
@@ -316,10 +241,8 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
         raise
     trainer.save_weights()
     watch.lap("train")
-    network = load_network(run, trainer.device)
-    score = evaluate(network, images.final, images, config.recipe.batch_size, trainer.device)
+    score = tested(trainer)
     watch.lap("test")
-    run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
     if curves is not None:
         curves.add_test(config.recipe.epochs, score.accuracy)
     pictures = _draw_metrics(trainer)

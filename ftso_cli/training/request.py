@@ -52,7 +52,7 @@ class Request(Model):
         base = recipe(name or str(values.pop("name", DEFAULT_RECIPE)))
         values.pop("name", None)
         known = [field.name for field in fields(Recipe)]
-        for value in values:
+        for value in (*values, *overruled):
             if value not in known:
                 raise SettingsError(unknown("value of a recipe", value, known))
         try:

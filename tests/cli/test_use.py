@@ -102,7 +102,7 @@ def test_loading_takes_files_and_images_and_leaves_the_image_alone(run: Path, cl
 
 
 def test_importing_the_package_stays_light() -> None:
-    code = "import sys, ftso_cli; ftso_cli.load; print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
+    code = "import sys, ftso_cli; print(sorted({'torch', 'numpy', 'pydantic'} & set(sys.modules)))"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "[]\n"
 
 

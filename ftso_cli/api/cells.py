@@ -1,0 +1,41 @@
+"""What a cell may be given as: a genotype, a file, or the name of a published cell."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ftso_cli.errors import GenotypeError
+from ftso_cli.genotype import Genotype, library, storage
+
+CellLike = Genotype | str | os.PathLike[str]
+"""A genotype, the path of its file, or the name of a published cell."""
+
+
+def read(cell: CellLike) -> Genotype:
+    """The genotype in a file, or the published cell of that name; a genotype is given back as it is.
+
+    Raises `FileError` where it can't be read and `GenotypeError` where it is not valid or there is none.
+    """
+    return cell if isinstance(cell, Genotype) else library.load(os.fspath(cell))
+
+
+def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:
+    """Writes the genotype file, whole or not at all; raises `FileError` where it can't be written."""
+    storage.write(genotype, Path(file))
+
+
+def name_of(cell: CellLike) -> str:
+    """How to call the cell in an error."""
+    if isinstance(cell, Genotype):
+        return cell.about.name if cell.about else "the genotype"
+    return os.fspath(cell)
+
+
+@contextmanager
+def about_file(name: str) -> Iterator[None]:
+    """Puts the name of the file before a complaint about the genotype in it, and in the commands it proposes."""
+    try:
+        yield
+    except GenotypeError as error:
+        raise GenotypeError(f"{name}: {str(error).replace('FILE', name)}") from None

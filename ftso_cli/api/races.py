@@ -1,0 +1,81 @@
+"""Searches that train many small networks for a short time: the race of wirings, operators by capacity."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftso_cli.api.searching import Request, Standing
+from ftso_cli.genotype import Genotype
+from ftso_cli.search import journal, standings
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.settings import RaceSettings
+from ftso_cli.spaces import SPACES
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+    from ftso_cli.search.capacity import Choice, Trial
+
+
+class Raced:
+    """A race of wirings; `path` is where it keeps its finished runs, to be resumed, and `final` how it ended."""
+
+    def __init__(
+        self,
+        request: Request,
+        settings: RaceSettings,
+        *,
+        path: Path | None = None,
+        resume: bool = False,
+        workers: int | None = None,
+    ) -> None:
+        self.request, self.settings = request, settings
+        self.path, self.resume, self.workers = path, resume, workers
+        self.final: list[standings.Standing] = []
+        self.runs = 0
+        """Finished runs that are kept, once it was interrupted."""
+
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+        """Runs it to the end."""
+        from ftso_cli.search.race import Race, decided
+
+        seed = self.request.seed or 0
+        kept = journal.opened(self.settings.recorded(), seed, images.name, self.path, resume=self.resume)
+        try:
+            race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
+            self.final.extend(race.run(each))
+        except KeyboardInterrupt:
+            self.runs = len(kept.results)
+            raise
+        kept.close()
+        found, text = decided(self.final, self.settings.op)
+        self.request.notes.append(text)
+        return found
+
+
+class ByCapacity:
+    """An operator search by capacity from the cell `start`; `choice` is what it chose among."""
+
+    choice: "Choice"
+
+    def __init__(self, start: Genotype, request: Request, settings: CapacitySettings) -> None:
+        self.start, self.request, self.settings = start, request, settings
+
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+        """Runs it to the end."""
+        from ftso_cli.search.capacity import Capacity
+
+        seed = self.request.seed or 0
+        self.choice = choice = Capacity(self.start, images, self.settings, seed=seed, device=device).run(each)
+        self.request.notes.extend(
+            f"{self.label(trial)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}" for trial in choice.trials
+        )
+        return choice.genotype
+
+    def label(self, trial: "Trial") -> str:
+        """Where a cell that was trained differs from that of the highest score."""
+        kinds, cells = SPACES[self.start.space].kinds, self.start.cells
+        edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]
+        both = zip(edges, trial.ops, self.choice.highest, strict=True)
+        return ", ".join(f"{edge} {op}" for edge, op, its in both if op != its) or "highest score"

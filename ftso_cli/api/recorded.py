@@ -1,0 +1,106 @@
+"""A search that keeps its history and its checkpoints in a folder, and can be resumed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftso_cli.api.searching import Request, Standing
+from ftso_cli.genotype import Genotype
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+    from ftso_cli.search.history import Record
+    from ftso_cli.search.phases import Search
+    from ftso_cli.search.recorder import Recorder
+
+SAVE_MINUTES = 10.0
+
+Make = Callable[["ImageData", "torch.device"], "Search"]
+"""Makes the search, ready to run."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What to keep of a search."""
+
+    folder: Path | None
+    every: int | None = None
+    track: bool = False
+    early_stop: bool = False
+    save_minutes: float = SAVE_MINUTES
+    resume: bool = False
+
+
+class Recorded:
+    """Runs a search with its history and its checkpoints; `close` once the result is written.
+
+    What it is told on the way, a subclass can tell the user.
+    """
+
+    def __init__(self, request: Request, options: Options, make: Make, start: Genotype | None = None) -> None:
+        self.request, self.options, self.make = request, options, make
+        self.start = start
+        """The cell that the search started from, where it did."""
+        self._recorder: Recorder | None = None
+
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+        """Runs it to the end."""
+        from ftso_cli.search.recorder import Recorder, Recording
+
+        search = self.make(images, device)
+        recording = Recording(
+            folder=self.options.folder,
+            every=self.options.every,
+            track=self.options.track,
+            early_stop=self.options.early_stop,
+            save_minutes=self.options.save_minutes,
+        )
+        self._recorder = recorder = Recorder(search, recording, self._identity(images.name, device.type))
+        self.on_begin(search, recorder.begin(resume=self.options.resume))
+
+        def on_iteration(state: Standing) -> None:
+            self.on_iteration(search)
+            each(state)
+
+        found = recorder.run(on_iteration, self.on_record)
+        self._note_stop(recorder)
+        return found
+
+    def close(self) -> None:
+        """Takes the checkpoints away."""
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def on_begin(self, search: "Search", problem: str) -> None:
+        """The search begins or is resumed; `problem` says what was wrong with its last checkpoint, if anything."""
+
+    def on_iteration(self, search: "Search") -> None:
+        """An iteration is done."""
+
+    def on_record(self, record: "Record") -> None:
+        """A record was added to the history."""
+
+    def on_stop(self, text: str) -> None:
+        """The search stopped before its end."""
+
+    def _identity(self, data: str, device: str) -> dict[str, Any]:
+        """All that decides the result, to be compared on resuming."""
+        request = self.request
+        start = None if self.start is None else sha256(self.start.model_dump_json().encode()).hexdigest()[:16]
+        kept = {"command": request.command, "data": data, "seed": request.seed, "device": device, "start": start}
+        asked = {"every": self.options.every, "early_stop": self.options.early_stop, "track": self.options.track}
+        return request.settings.recorded() | kept | asked
+
+    def _note_stop(self, recorder: "Recorder") -> None:
+        if (place := recorder.stopped) is not None:
+            now, then = recorder.history.records[-1], recorder.history.records[place]
+            text = (
+                f"stopped at iteration {now.iteration}: the dominant eigenvalue has jumped; "
+                f"the cell is that of iteration {then.iteration}"
+            )
+            self.request.notes.append(text)
+            self.on_stop(text)

@@ -1,0 +1,113 @@
+"""Running a search and recording it: its images, its phases, the step of history that it leaves."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ftso_cli.api.record import Stopwatch, versions
+from ftso_cli.genotype import Genotype, Step
+from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.settings import RaceSettings, SearchSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+
+
+class Update(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, total: int, figures: str = "") -> None:
+        """Shows `done` of `total` steps, with figures as text."""
+
+
+Bar = Callable[[str, str], AbstractContextManager[Update]]
+"""Makes a progress bar with a title, for steps of a unit."""
+
+
+def bars(progress: Update | None) -> Bar:
+    """Bars that call `progress` for the steps of the work itself, and not while images are read; or nothing at all."""
+
+    @contextmanager
+    def bar(title: str, unit: str) -> Iterator[Update]:
+        def quiet(done: int, total: int, figures: str = "") -> None:
+            return
+
+        yield quiet if progress is None or unit == "image" else progress
+
+    return bar
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A search as it is asked for."""
+
+    command: str
+    data: str
+    image_size: int | None
+    settings: SearchSettings | RaceSettings | CapacitySettings
+    seed: int | None
+    device: str
+    notes: list[str] = field(default_factory=list)
+    """What its record says besides; a search may add to them."""
+
+
+class Standing(Protocol):
+    """Where a search stands, as its engine reports it after every step."""
+
+    @property
+    def iteration(self) -> int:
+        """Iterations that are done."""
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the whole search."""
+
+    @property
+    def figures(self) -> str:
+        """What to show beside the progress bar."""
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What --json tells of the last iteration."""
+
+
+Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
+
+
+def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
+    """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
+    from ftso_cli.data import open_images
+    from ftso_cli.nn.device import choose_device
+
+    device = choose_device(request.device)
+    watch.lap("start")
+    images = open_images(request.data, image_size=request.image_size)
+    if request.settings.takes_all_images:
+        # A few iterations read only what they need, and so does a search on a share of the images.
+        with bar("read images", "image") as update:
+            images.train.load_all(update)
+    watch.lap("data")
+    last: dict[str, float] = {}
+    with bar(request.command, "it") as update:
+
+        def on_iteration(state: Standing) -> None:
+            last.update(state.facts)
+            update(state.iteration, state.iterations, state.figures)
+
+        genotype = search(images, device, on_iteration)
+    watch.lap("search")
+    step = Step(
+        command=request.command,
+        settings=request.settings.recorded() | {"image_size": list(images.image_size)},
+        seed=request.seed,
+        data=images.name,
+        device=device.type,
+        versions=versions(),
+        notes=tuple(request.notes),
+    )
+    facts: dict[str, Any] = {"data": images.name, "device": device.type}
+    facts |= {} if request.seed is None else {"seed": request.seed}
+    return genotype.with_step(step, watch.times()), facts | last

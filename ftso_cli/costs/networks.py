@@ -1,0 +1,100 @@
+"""The evaluation networks of the papers, by space and data set, and a counted one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.fit import fit_channels
+from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, network_cost
+from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.genotype import Genotype
+from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.nats import DATA_SETS
+
+Preset = tuple[NetworkShape, int]
+"""The shape of a network and the side of its images in pixels."""
+
+PRESETS: Mapping[str, Mapping[str, Preset]] = {
+    DARTS.name: {
+        "cifar": (CIFAR, 32),
+        "cifar100": (replace(CIFAR, classes=100), 32),
+        "imagenet": (IMAGENET, 224),
+    },
+    NATS.name: {
+        setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)
+        for setting, name in (("cifar", "cifar10"), ("cifar100", "cifar100"), ("imagenet16-120", "imagenet16-120"))
+    },
+}
+"""The shape and the image size of each setting, by space."""
+
+
+def preset(space: str, setting: str) -> Preset:
+    """The shape and the image size of a setting; raises `SettingsError` for one that the space hasn't got."""
+    if not any(setting in settings for settings in PRESETS.values()):
+        raise SettingsError(unknown("setting", setting, PRESETS[space]))
+    if setting not in PRESETS[space]:
+        raise SettingsError(f"the {space} space has no setting {setting}; it has {', '.join(PRESETS[space])}")
+    return PRESETS[space][setting]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """A counted network: the cell as the user named it, its space and shape, the image in pixels (height, width)."""
+
+    name: str
+    space: str
+    shape: NetworkShape
+    image_size: tuple[int, int]
+    cost: NetworkCost
+
+    @property
+    def params(self) -> int:
+        """Trainable parameters, the auxiliary head left out."""
+        return self.cost.params
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of convolutions and linear layers for one image."""
+        return self.cost.macs
+
+    def multiply_adds(self, convention: str = "conv-linear") -> int:
+        """What a convention counts for one image: conv-linear, bn-relu or bias (`ftso_cli.costs.conventions`)."""
+        return multiply_adds(self.cost.total, convention)
+
+    @property
+    def above_mobile(self) -> bool:
+        """Whether a network of the ImageNet setting has more than the mobile setting's 600M MACs."""
+        return self.shape.stem == "imagenet" and self.cost.macs > MOBILE_MACS
+
+    @property
+    def title(self) -> str:
+        """The settings that all networks of one call share."""
+        image = "×".join(map(str, (self.shape.image_channels, *self.image_size)))
+        return f"{self.shape.cells} cells, images {image}, {self.shape.classes} classes"
+
+
+def counted(
+    genotype: Genotype,
+    name: str,
+    *,
+    setting: str,
+    changes: Mapping[str, Any],
+    image_size: tuple[int, int] | None,
+    macs: int | None,
+    params: int | None,
+    convention: str,
+) -> Network:
+    """The network of a complete genotype called `name`: that of a setting with changes, as wide as a budget allows.
+
+    `image_size` is (height, width). Raises `SettingsError` where the space hasn't got the setting or nothing fits.
+    """
+    usual, pixels = preset(genotype.space, setting)
+    size = image_size or (pixels, pixels)
+    shape = replace(usual, **changes)
+    if macs is not None or params is not None:
+        shape = fit_channels(genotype, shape, size, macs=macs, params=params, convention=convention)
+    return Network(
+        name=name, space=genotype.space, shape=shape, image_size=size, cost=network_cost(genotype, shape, size)
+    )

@@ -1,0 +1,239 @@
+"""The verbs in Python: they do what the commands do, give typed objects, print nothing and import little."""
+
+import inspect
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+import ftso_cli
+from ftso_cli import FtsoError, Genotype
+from ftso_cli.cli.app import app
+from ftso_cli.errors import DrawingError, GenotypeError, SettingsError, SpaceError
+from ftso_cli.genotype import storage
+
+SMALL = {"channels": 4, "cells": 2, "batch_size": 16}
+"""Settings of a search that takes a moment."""
+
+FLAGS = ("--channels", "4", "--cells", "2", "--batch-size", "16")
+
+
+def ftso(*args: str | Path) -> dict[str, Any]:
+    """What a command prints with --json."""
+    done = CliRunner().invoke(app, [*map(str, args), "--json"])
+    assert done.exit_code == 0, done.output
+    return dict(json.loads(done.stdout))
+
+
+def without_times(genotype: Genotype) -> Genotype:
+    empty = tuple(times.model_copy(update={"started": "", "seconds": {}}) for times in genotype.times)
+    return genotype.replace(times=empty)
+
+
+def same(one: Genotype, other: Genotype) -> bool:
+    return without_times(one) == without_times(other)
+
+
+@pytest.fixture(scope="module")
+def topology() -> Genotype:
+    return ftso_cli.search_topology("digits", iters=2, seed=3, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def cell(topology: Genotype) -> Genotype:
+    return ftso_cli.assign_operators(topology, "sep_conv_3x3")
+
+
+# The package
+
+
+def test_every_verb_is_listed_documented_and_there() -> None:
+    assert set(ftso_cli.__all__) <= set(dir(ftso_cli))
+    assert sorted(ftso_cli.__all__) == sorted({*ftso_cli.__all__})
+    for name in ftso_cli.__all__:
+        assert inspect.getdoc(getattr(ftso_cli, name)), name
+
+
+def test_no_verb_imports_torch_before_it_is_called() -> None:
+    code = """if True:
+        import sys, ftso_cli
+        for name in ftso_cli.__all__: getattr(ftso_cli, name)
+        cell = ftso_cli.assign_operators("pc_darts_cifar", "skip_connect")
+        print(ftso_cli.cost(cell).params > 0, sorted({'torch', 'numpy', 'typer'} & set(sys.modules)))"""
+    assert subprocess.check_output([sys.executable, "-c", code], text=True) == "True []\n"
+
+
+def test_a_name_that_is_not_there_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="serch"):
+        ftso_cli.serch  # noqa: B018
+
+
+def test_the_function_cost_stays_one_after_the_package_of_costs_is_imported() -> None:
+    import ftso_cli.costs.network
+
+    assert callable(ftso_cli.cost)
+
+
+# The same as the commands
+
+
+def test_search_topology_finds_what_the_command_finds(topology: Genotype, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ftso("search-topology", "--data", "digits", "--iters", "2", "--seed", "3", *FLAGS, "-o", file)
+    assert same(ftso_cli.read(file), topology)
+    assert topology.history[-1].command == "search-topology"
+
+
+def test_an_ensemble_is_that_of_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    args = ("--preset", "stable", "--iters", "2", "--seeds", "0-2")
+    ftso("search-topology", *args, *FLAGS, "-o", file)
+    found = ftso_cli.search_topology(preset="stable", iters=2, seeds=range(3), **SMALL)
+    assert same(ftso_cli.read(file), found)
+    assert found.ensemble is not None and found.ensemble.seeds == (0, 1, 2)
+
+
+def test_a_race_is_that_of_the_command(tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ftso("search-topology", "--rank", "race", "--budget", "300", "--nodes", "2", *FLAGS, "-o", file)
+    found = ftso_cli.search_topology(rank="race", budget=300, nodes=2, **SMALL)
+    assert same(ftso_cli.read(file), found) and found.stage == "complete"
+
+
+def test_edits_are_those_of_the_commands(topology: Genotype, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ftso_cli.write(topology, file)
+    ftso("prune", file, "--keep", "2")
+    assert same(ftso_cli.read(file), ftso_cli.prune(topology, keep=2))
+    ftso("assign-ops", file, "--op", "random", "--seed", "5", "--map", "normal:0-2=skip_connect")
+    mine = ftso_cli.assign_operators(ftso_cli.prune(topology), "random", seed=5, map={"normal:0-2": "skip_connect"})
+    assert same(ftso_cli.read(file), mine)
+
+
+@pytest.mark.parametrize("strategy", ["gradient", "capacity"])
+def test_search_operators_finds_what_the_command_finds(strategy: Any, topology: Genotype, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    pruned = ftso_cli.prune(topology)
+    ftso_cli.write(pruned, file)
+    length = ("--iters", "2") if strategy == "gradient" else ("--steps", "2", "--inits", "1", "--slack", "0")
+    kwargs: Any = {"iters": 2} if strategy == "gradient" else {"steps": 2, "inits": 1, "slack": 0.0}
+    ops = "skip_connect,max_pool_3x3"
+    ftso("search-ops", file, "--strategy", strategy, "--ops", ops, *length, *FLAGS)
+    mine = ftso_cli.search_operators(pruned, strategy=strategy, ops=ops, **kwargs, **SMALL)
+    assert same(ftso_cli.read(file), mine)
+
+
+def test_search_baseline_finds_what_the_command_finds(tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ops = ("skip_connect", "max_pool_3x3")
+    args = ("--method", "pc-darts", "--iters", "2", "--ops", ",".join(ops), "--nodes", "2")
+    ftso("search", *args, *FLAGS, "-o", file)
+    mine = ftso_cli.search_baseline("pc-darts", iters=2, ops=ops, nodes=2, **SMALL)
+    assert same(ftso_cli.read(file), mine)
+
+
+def test_train_evaluate_and_load_are_those_of_the_commands(cell: Genotype, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ftso_cli.write(cell, file)
+    args = ("--epochs", "1", "--channels", "4", "--cells", "2", "--auxiliary", "0", "--seed", "1")
+    theirs = ftso("train", file, "--data", "digits", *args, "-o", tmp_path / "theirs")
+    run = ftso_cli.train(cell, epochs=1, channels=4, cells=2, auxiliary=0.0, seed=1, output=tmp_path / "mine")
+    assert run.test_accuracy == theirs["test_accuracy"] == ftso_cli.evaluate(run.folder).accuracy
+    assert [row["epoch"] for row in run.metrics] == [1] and run.test_images == 359
+    weights = [tmp_path / name / "weights.safetensors" for name in ("mine", "theirs")]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    assert run.load().classes == tuple("0123456789")
+    again = ftso_cli.train(resume=run.folder)
+    assert again.test_accuracy == run.test_accuracy
+
+
+def test_cost_is_that_of_the_command(cell: Genotype, tmp_path: Path) -> None:
+    file = tmp_path / "cell.json"
+    ftso_cli.write(cell, file)
+    (theirs,) = ftso("cost", file, "--setting", "imagenet", "--fit-macs", "600M")["networks"]
+    mine = ftso_cli.cost(cell, setting="imagenet", fit_macs=600_000_000)
+    assert (mine.params, mine.macs) == (theirs["params"], theirs["macs"])
+    assert mine.shape.channels == theirs["channels"] and mine.macs <= 600_000_000
+
+
+def test_draw_writes_what_the_command_writes(tmp_path: Path) -> None:
+    theirs, mine = tmp_path / "theirs.svg", tmp_path / "mine.svg"
+    ftso("draw", "pc_darts_cifar", "-o", theirs)
+    picture = ftso_cli.draw("pc_darts_cifar", mine)
+    assert mine.read_bytes() == theirs.read_bytes() == picture.render()
+    assert picture.dot.startswith("digraph")
+
+
+# In notebooks, and without a terminal
+
+
+def test_genotypes_and_pictures_show_themselves_as_svg(cell: Genotype) -> None:
+    svg = cell._repr_svg_()  # type: ignore[attr-defined]
+    assert "<svg" in svg and svg == ftso_cli.draw(cell)._repr_svg_()
+
+
+def test_progress_is_told_and_nothing_is_printed(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    ftso_cli.search_topology(iters=3, progress=lambda done, total, figures="": told.append((done, total)), **SMALL)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    told.clear()
+    ftso_cli.train(
+        "darts_v2",
+        epochs=1,
+        channels=4,
+        cells=2,
+        batch_size=700,
+        output=tmp_path / "run",
+        progress=lambda done, total, figures="": told.append((done, total)),
+    )
+    assert told == [(1, 2), (2, 2)]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    kept = ftso_cli.search_operators(ftso_cli.prune(topology), iters=2, ops="skip_connect,none", run=folder, **SMALL)
+    assert kept.stage == "complete"
+    assert sorted(path.name for path in folder.iterdir()) == ["alphas.csv", "betas.csv", "metrics.csv"]
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("call", "kind", "says"),
+    [
+        (lambda: ftso_cli.read("pc_darts_cifr"), GenotypeError, "did you mean pc_darts_cifar"),
+        (lambda: ftso_cli.train("sgas"), FtsoError, "several published cells"),
+        (lambda: ftso_cli.assign_operators("darts_v2", "sep_conv"), SpaceError, "did you mean sep_conv"),
+        (lambda: ftso_cli.search_topology(iters=1, epochs=1), SettingsError, "not both"),
+        (lambda: ftso_cli.search_topology(chanels=1), SettingsError, "did you mean channels"),
+        (lambda: ftso_cli.search_topology(preset="stabel"), SettingsError, "did you mean stable"),
+        (lambda: ftso_cli.search_topology(rank="race", iters=1), SettingsError, "no meaning in a race"),
+        (lambda: ftso_cli.search_baseline("pcdarts"), SettingsError, "did you mean pc-darts"),
+        (lambda: ftso_cli.cost("darts_v2", setting="imagnet"), SettingsError, "did you mean imagenet"),
+        (lambda: ftso_cli.cost("darts_v2", channels=4, fit_macs=10**6), SettingsError, "leave channels out"),
+        (lambda: ftso_cli.draw("darts_v2", "cell.gif"), DrawingError, "unknown picture suffix"),
+        (lambda: ftso_cli.train(), SettingsError, "give a cell"),
+        (lambda: ftso_cli.train("darts_v2", resume="run"), SettingsError, "give resume alone"),
+        (lambda: ftso_cli.train("darts_v2", epoch=1), SettingsError, "did you mean epochs"),
+    ],
+)
+def test_a_wrong_request_says_what_is_wrong(call: Any, kind: type[FtsoError], says: str) -> None:
+    with pytest.raises(kind, match=says):
+        call()
+
+
+def test_a_genotype_that_is_not_ready_is_told_with_the_way_on(topology: Genotype) -> None:
+    with pytest.raises(GenotypeError, match="is not pruned, which train needs"):
+        ftso_cli.train(topology)
+
+
+def test_a_genotype_survives_writing_and_reading(cell: Genotype, tmp_path: Path) -> None:
+    ftso_cli.write(cell, tmp_path / "cell.json")
+    assert ftso_cli.read(tmp_path / "cell.json") == cell == storage.read(tmp_path / "cell.json")
+    assert ftso_cli.read(cell) is cell
