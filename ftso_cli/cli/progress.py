@@ -85,3 +85,13 @@ def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None
     progress.below = below
     with progress:
         yield Bar(progress, progress.add_task(title, total=None, figures=""))
+
+
+@contextmanager
+def waiting(title: str) -> Iterator[None]:
+    """A sign that something is going on, where there is a terminal; it goes away when the work is done."""
+    if not err.is_terminal:
+        yield
+        return
+    with err.status(title):
+        yield

@@ -1,0 +1,66 @@
+"""`ftso doctor`, in fresh processes: what it finds here, and on machines where something is missing or broken."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.processes import run_ftso
+
+
+def findings(*args: str, env: dict[str, str] | None = None, status: int = 0) -> dict[str, dict[str, Any]]:
+    """The findings of `ftso doctor --json` by name."""
+    done = run_ftso("doctor", *args, "--json", env=env)
+    assert done.returncode == status, done.stderr.decode()
+    report = json.loads(done.stdout)
+    assert report["broken"] == (status == 1)
+    return {finding["name"]: finding for finding in report["findings"]}
+
+
+def test_a_search_and_a_training_on_digits_are_well_here() -> None:
+    found = findings()
+    smoke = found["search and train"]
+    assert smoke["state"] == "ok" and smoke["facts"]["accuracy"] > 0.5
+    assert found["packages"]["facts"]["torch"] and found["device"]["facts"]["threads"] >= 1
+    assert found["library"]["facts"]["cells"] > 40
+    assert "svg" in found["pictures"]["facts"]["formats"]
+
+
+def test_a_bug_report_names_no_file_of_the_users(tmp_path: Path) -> None:
+    home = tmp_path / "miller"
+    cache = home / "secret"
+    cache.mkdir(parents=True)
+    (cache / "x").write_bytes(bytes(10))
+    done = run_ftso("doctor", "--quick", "--json", env={"HOME": str(home), "FTSO_CACHE": str(cache)}, cwd=home)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"miller" not in done.stdout and b"secret" not in done.stdout
+    cached = next(finding for finding in json.loads(done.stdout)["findings"] if finding["name"] == "cache")
+    assert cached["facts"] == {"cache": "FTSO_CACHE", "bytes": 10, "files": 1}
+
+
+def test_what_is_missing_is_named_with_what_mends_it() -> None:
+    found = findings("--quick", env={"FTSO_CACHE": "", "PATH": "/nowhere"})
+    assert (found["cache"]["state"], found["cache"]["remedy"]) == ("missing", "unset FTSO_CACHE")
+    assert found["pictures"]["state"] == "missing" and "Graphviz" in found["pictures"]["text"]
+    assert "search and train" not in found
+
+
+def test_a_broken_package_gives_status_1_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so: cannot open shared object file')")
+    done = run_ftso("doctor", "--quick", env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}", "COLUMNS": "100"})
+    output = (done.stdout + done.stderr).decode()
+    assert done.returncode == 1
+    assert "libnothing.so" in output and "Traceback" not in output
+
+
+def test_a_broken_torch_is_told_among_what_is_well(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so: cannot open shared object file')")
+    found = findings("--quick", env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"}, status=1)
+    assert found["packages"]["state"] == "broken" and found["packages"]["remedy"].startswith("pip install")
+    assert found["library"]["state"] == "ok"
+
+
+def test_it_is_legible_on_a_narrow_terminal() -> None:
+    done = run_ftso("doctor", "--quick", env={"COLUMNS": "40"})
+    lines = done.stdout.decode().splitlines()
+    assert all(len(line) <= 40 for line in lines) and lines[-1] == "all that ftso needs is here"
+    assert "…" not in done.stdout.decode()
