@@ -27,8 +27,8 @@ COMMANDS = {
     "genotypes": Entry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
     "import": Entry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
     "export": Entry("ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."),
-}
     "doctor": Entry("ftso_cli.cli.doctor:doctor", "Tell what works on this machine, and what mends the rest."),
+}
 
 
 class Ftso(Commands):
