@@ -13,6 +13,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
+    frozenset({"report"}),
     frozenset({"api"}),
     frozenset({"search", "training", "drawing", "costs", "benchmarks"}),
     frozenset({"nn", "data"}),

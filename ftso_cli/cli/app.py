@@ -21,6 +21,7 @@ COMMANDS = {
     "predict": Entry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
     "latency": Entry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
     "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
+    "report": Entry("ftso_cli.cli.report:report", "Make a page about a cell, its searches and trainings."),
     "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     "query": Entry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
     "nats-table2": Entry("ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),

@@ -1,0 +1,95 @@
+"""Charts as SVG text, drawn by Vega-Lite while the page is made: it needs no library and no network to show them.
+
+Colours are CSS variables of the page, so that the same picture is right in the light, in the dark and in print. What
+a mark shows is its `aria-label`, which screen readers read and the page shows when the mark is pointed at.
+"""
+
+import re
+from importlib.util import find_spec
+from typing import Any
+
+from ftso_cli.errors import DrawingError
+
+Spec = dict[str, Any]
+Values = list[dict[str, Any]]
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
+
+THEME: Spec = {
+    "background": None,
+    "font": "sans-serif",
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": "var(--soft)",
+        "titleColor": "var(--soft)",
+        "gridColor": "var(--grid)",
+        "domainColor": "var(--rule)",
+        "tickColor": "var(--rule)",
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "titlePadding": 8,
+    },
+    "axisX": {"grid": False},
+    "axisY": {"domain": False, "ticks": False, "labelPadding": 6},
+    "title": {"color": "var(--soft)", "fontSize": 12, "fontWeight": 600, "anchor": "start", "offset": 8},
+    "text": {"color": "var(--soft)", "fontSize": 11},
+    "line": {"color": "var(--op-sep)"},
+    "legend": {"labelColor": "var(--soft)", "labelFontSize": 11, "titleColor": "var(--soft)"},
+}
+
+
+def check_charts() -> None:
+    """Raises `DrawingError` where what draws a page is not installed."""
+    missing = [name for name in ("jinja2", "vl_convert") if find_spec(name) is None]
+    if missing:
+        raise DrawingError(f"a report needs {' and '.join(missing)}; install with: pip install 'ftso[report]'")
+
+
+def svg(spec: Spec) -> str:
+    """The chart as an SVG element."""
+    import vl_convert
+
+    text = vl_convert.vegalite_to_svg({"$schema": SCHEMA, "config": THEME, **spec}, vl_version="5.20")
+    # Inside HTML the namespaces are understood, and a page that names no address is seen to need none.
+    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+
+
+def line(
+    values: Values, x: str, name: str, *, title: str = "", size: tuple[int, int] = (360, 170), **more: Any
+) -> Spec:
+    """Lines of the field `name` over `x`, each value with its description `tip`; `more` are further encodings."""
+    encoding = {"x": number(x, nice=False), "y": number(name), **more}
+    points: Spec = {"type": "circle", "size": 90, "opacity": 0}
+    return {
+        "width": size[0],
+        "height": size[1],
+        "data": {"values": values},
+        "encoding": encoding,
+        "layer": [
+            {"mark": {"type": "line", "strokeWidth": 1.8, "aria": False}},
+            {"mark": points, "encoding": {"description": {"field": "tip"}}},
+        ],
+        **({"title": title} if title else {}),
+    }
+
+
+def number(field: str, *, nice: bool = True, zero: bool = False, title: str | None = None, **axis: Any) -> Spec:
+    """An encoding by a number."""
+    return {
+        "field": field,
+        "type": "quantitative",
+        "scale": {"nice": nice, "zero": zero},
+        "axis": {"tickCount": 5, **axis},
+        "title": field.replace("_", " ") if title is None else title,
+    }
+
+
+def category(field: str, title: str | None = "", **more: Any) -> Spec:
+    """An encoding by a name, in the order of the values."""
+    return {"field": field, "type": "nominal", "sort": None, "title": title, **more}
+
+
+def painted(field: str) -> Spec:
+    """A colour that the values hold themselves."""
+    return {"field": field, "type": "nominal", "scale": None, "legend": None}

@@ -1,0 +1,113 @@
+"""From what the user names to what the page is about: one cell, its searches, its trainings, its network's cost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftso_cli.costs.network import network_cost
+from ftso_cli.costs.networks import Network, preset
+from ftso_cli.drawing.style import name_of, printable
+from ftso_cli.errors import RunError
+from ftso_cli.genotype import Genotype, library
+from ftso_cli.report.trace import Trace, is_search, read_trace
+from ftso_cli.report.trained import Training, is_training, read_training
+from ftso_cli.spaces import DARTS
+from ftso_cli.spaces.darts import NetworkShape
+
+SEARCHES = ("search-topology", "search-ops", "search")
+"""The commands that keep their history in a folder beside the genotype, CELL.COMMAND, in the order they are used in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a page shows; `genotype` is None for the folder of a search that has not ended yet."""
+
+    title: str
+    file: str
+    genotype: Genotype | None
+    traces: tuple[Trace, ...] = ()
+    trainings: tuple[Training, ...] = ()
+    network: Network | None = None
+
+
+def collect(sources: Sequence[str], title: str | None = None) -> Report:
+    """Reads genotype files, published cells by name, folders of searches and of trainings, all of one cell.
+
+    A genotype file brings the searches beside it, the folder of a search the genotype beside it. Raises `RunError` for
+    a folder that is neither, and where the sources are of different cells.
+    """
+    traces: dict[Path, Trace] = {}
+    trainings: list[Training] = []
+    genotypes: dict[str, Genotype] = {}
+    for source in sources:
+        path = Path(source)
+        if not path.is_dir():
+            genotypes[source] = library.load(source)
+            traces |= {folder: read_trace(folder) for folder in _searches_beside(path)}
+        elif is_training(path):
+            trainings.append(read_training(path))
+        elif is_search(path):
+            traces[path] = read_trace(path)
+            beside = path.with_name(f"{path.name.rpartition('.')[0]}.json")
+            if beside.is_file():
+                genotypes[str(beside)] = library.load(str(beside))
+        else:
+            raise RunError(f"{path}: no run folder: ftso train makes one, and a search one beside its genotype")
+    genotypes |= {str(training.folder / "genotype.json"): training.genotype for training in trainings}
+    _check_same(genotypes)
+    file, genotype = next(iter(genotypes.items()), (sources[0], None))
+    named = title or (name_of(genotype) if genotype else "") or _name(file)
+    return Report(
+        title=printable(named),
+        file=file if Path(file).is_file() else "cell.json",
+        genotype=genotype,
+        traces=tuple(sorted(traces.values(), key=_order)),
+        trainings=tuple(trainings),
+        network=_network(genotype, trainings),
+    )
+
+
+def _searches_beside(file: Path) -> list[Path]:
+    folders = [file.with_name(f"{file.stem}.{command}") for command in SEARCHES]
+    return [folder for folder in folders if is_search(folder)]
+
+
+def _order(trace: Trace) -> int:
+    return SEARCHES.index(trace.command) if trace.command in SEARCHES else len(SEARCHES)
+
+
+def _name(source: str) -> str:
+    """What to call a cell that has no name: as its file, `cell` for cell.json."""
+    path = Path(source)
+    return path.stem if path.suffix == ".json" else path.name or source
+
+
+def _check_same(genotypes: dict[str, Genotype]) -> None:
+    """Raises `RunError` where two sources have different cells."""
+    cells = {file: _edges(genotype) for file, genotype in genotypes.items()}
+    for file, edges in cells.items():
+        first = next(iter(cells))
+        if edges != cells[first]:
+            raise RunError(f"{file} has another cell than {first}; a report is about one (ftso compare takes several)")
+
+
+def _edges(genotype: Genotype) -> dict[str, list[tuple[int, int, str | None]]]:
+    return {kind: [(edge.source, edge.target, edge.op) for edge in cell.kept] for kind, cell in genotype.cells.items()}
+
+
+def _network(genotype: Genotype | None, trainings: Sequence[Training]) -> Network | None:
+    """The network that was trained, or the paper's for CIFAR-10; None where operators are still to be chosen."""
+    if genotype is None or genotype.stage != "complete":
+        return None
+    if trainings:
+        first = trainings[0]
+        return counted(genotype, f"the network of {first.folder.name}", first.shape, first.config.image_size)
+    shape, pixels = preset(genotype.space, "cifar")
+    whose = "the paper's" if genotype.space == DARTS.name else "the benchmark's"
+    return counted(genotype, f"{whose} network for CIFAR-10", shape, (pixels, pixels))
+
+
+def counted(genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int]) -> Network:
+    """The network of a complete genotype with its exact costs."""
+    cost = network_cost(genotype, shape, image_size)
+    return Network(name=name, space=genotype.space, shape=shape, image_size=image_size, cost=cost)

@@ -1,0 +1,275 @@
+"""The charts of a page: a search over time, trainings, costs, and the cell beside the published ones."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ftso_cli.costs.networks import Network
+from ftso_cli.genotype import Genotype
+from ftso_cli.report import charts
+from ftso_cli.report.charts import Spec, Values
+from ftso_cli.report.palette import operator_colour, operator_dash, source_colour
+from ftso_cli.report.trace import CellTrace, Trace
+from ftso_cli.report.trained import Training
+
+SMALL = (176, 104)
+"""Pixels of a chart that is one of many."""
+
+SLIGHT = 0.05
+"""The least difference from an equal share that a heat map shows at full strength, so that noise looks like noise."""
+
+NOW: Spec = {"type": "rule", "color": "var(--now)", "strokeWidth": 1.5, "aria": False}
+"""The line that stands where the slider does."""
+
+
+def losses(trace: Trace) -> str:
+    """Training and held-out loss over the iterations."""
+    series = {"training": "weight_loss", "held out": "arch_loss"}
+    values: Values = [
+        {
+            "iteration": record.iteration,
+            "loss": value,
+            "of": of,
+            "tip": f"iteration {record.iteration}\n{of} {value:.4f}",
+        }
+        for of, name in series.items()
+        for record in trace.records
+        if (value := getattr(record, name)) is not None
+    ]
+    return _over_time(trace, values, "loss", title="Loss", color=_two_lines(list(series)))
+
+
+def eigenvalue(trace: Trace) -> str:
+    """The dominant eigenvalue of the held-out loss's Hessian, where it was tracked."""
+    return _over_time(trace, _series(trace, "eigenvalue"), "eigenvalue", title="Dominant eigenvalue")
+
+
+def skips(trace: Trace) -> str:
+    """How many edges skip connections lead."""
+    edges = next((int(record.edges) for record in trace.records if record.edges), 0)
+    whole = charts.number("skips", zero=True, tickMinStep=1, format="d")
+    return _over_time(trace, _series(trace, "skips"), "skips", title=f"Skip connections, of {edges} edges", y=whole)
+
+
+def _series(trace: Trace, name: str) -> Values:
+    values = ((record.iteration, getattr(record, name)) for record in trace.records)
+    return [
+        {"iteration": iteration, name: value, "tip": f"iteration {iteration}\n{name} {value:.4g}"}
+        for iteration, value in values
+        if value is not None
+    ]
+
+
+def _over_time(trace: Trace, values: Values, name: str, **more: Any) -> str:
+    if not values:
+        return ""
+    return charts.svg(_with_now(charts.line(values, "iteration", name, **more), trace))
+
+
+def _with_now(spec: Spec, trace: Trace) -> Spec:
+    """The chart with all of the search on its axis, and a line that the slider moves."""
+    first, last = trace.records[0].iteration, trace.records[-1].iteration
+    spec["encoding"]["x"]["scale"] = {"domain": [first, max(last, first + 1)], "nice": False}
+    at = {"field": "iteration", "type": "quantitative"}
+    now = {"name": "now", "data": {"values": [{"iteration": last}]}, "mark": NOW}
+    # The line crosses the whole height, so it takes nothing of the other marks' encoding.
+    alone = dict.fromkeys(set(spec["encoding"]) - {"x"})
+    spec["layer"].append({**now, "encoding": {**alone, "x": at}})
+    return spec
+
+
+def beta_lines(trace: Trace, cell: CellTrace) -> list[str]:
+    """For each node with a choice, the shares of its inputs over time."""
+    pictures = []
+    for node in sorted({target for _, target in cell.edges}):
+        into = [ends for ends in cell.edges if ends[1] == node]
+        values: Values = [
+            {
+                "iteration": record.iteration,
+                "share": round(cell.betas[at][ends], 5),
+                "from": ends[0],
+                "colour": source_colour(ends[0]),
+                "tip": f"{ends[0]}→{node}, iteration {record.iteration}\nshare {cell.betas[at][ends]:.4f}",
+            }
+            for ends in into
+            for at, record in enumerate(trace.records)
+        ]
+        if len(into) > 1:
+            pictures.append(_small(trace, values, f"node {node}", y="share", ticks=3))
+    return pictures
+
+
+def alpha_lines(trace: Trace, cell: CellTrace) -> list[str]:
+    """For each edge, the shares of its candidates over time."""
+    pictures = []
+    for ends in cell.edges:
+        values: Values = [
+            {
+                "iteration": record.iteration,
+                "share": round(cell.alphas[at][ends][place], 5),
+                "op": op,
+                "colour": operator_colour(op),
+                "dash": operator_dash(op),
+            }
+            for place, op in enumerate(cell.ops)
+            for at, record in enumerate(trace.records)
+        ]
+        pictures.append(_small(trace, values, f"{ends[0]}→{ends[1]}", y="share", ticks=3, hover=False))
+    return pictures
+
+
+def _small(trace: Trace, values: Values, title: str, *, y: str, ticks: int, hover: bool = True) -> str:
+    dash = {"strokeDash": charts.painted("dash")} if "dash" in values[0] else {}
+    detail = {"detail": charts.category("op" if "op" in values[0] else "from")}
+    spec = charts.line(
+        values, "iteration", y, title=title, size=SMALL, color=charts.painted("colour"), **dash, **detail
+    )
+    spec["encoding"]["x"] |= {"title": None, "axis": {"tickCount": 3}}
+    spec["encoding"]["y"] |= {"title": None, "axis": {"tickCount": ticks, "format": "~%"}}
+    if not hover:
+        spec["layer"] = spec["layer"][:1]
+        spec["layer"][0]["mark"]["strokeWidth"] = 1.3
+    return charts.svg(_with_now(spec, trace))
+
+
+def beta_heat(trace: Trace, cell: CellTrace) -> str:
+    """Every edge at every moment: its share, from below an equal one (faint) to above (strong)."""
+    inputs = Counter(target for _, target in cell.edges)
+    values: Values = [
+        {
+            "iteration": str(record.iteration),
+            "edge": f"{ends[0]}→{ends[1]}",
+            "above": round(share * inputs[ends[1]] - 1, 5),
+            "tip": f"{ends[0]}→{ends[1]}, iteration {record.iteration}\nshare {share:.4f}",
+        }
+        for ends in cell.edges
+        for record, share in zip(trace.records, (shares[ends] for shares in cell.betas), strict=True)
+        if inputs[ends[1]] > 1
+    ]
+    far = max(SLIGHT, *(abs(value["above"]) for value in values))
+    each = max(1, len(trace.records) // 8)
+    shown = [str(record.iteration) for record in trace.records[::each]]
+    return charts.svg(
+        {
+            "width": 760,
+            "height": {"step": 15},
+            "title": f"from {far:.0%} below an equal share (faint) to {far:.0%} above (strong)",
+            "data": {"values": values},
+            "mark": {"type": "rect", "color": "var(--heat)", "stroke": "var(--paper)", "strokeWidth": 0.5},
+            "encoding": {
+                "x": charts.category("iteration", "iteration", axis={"values": shown, "labelAngle": 0, "ticks": False}),
+                "y": charts.category("edge", axis={"ticks": False}),
+                "fillOpacity": {
+                    "field": "above",
+                    "type": "quantitative",
+                    "scale": {"domain": [-far, far], "range": [0.04, 1]},
+                    "legend": None,
+                },
+                "description": {"field": "tip"},
+            },
+        }
+    )
+
+
+def _two_lines(names: Sequence[str]) -> Spec:
+    colours = ["var(--op-sep)", "var(--op-dil)"]
+    return charts.category(
+        "of",
+        scale={"domain": list(names), "range": colours[: len(names)]},
+        legend={"orient": "top", "title": None, "symbolType": "stroke", "offset": 2},
+    )
+
+
+def training_curves(trainings: Sequence[Training], names: Mapping[int, str]) -> list[str]:
+    """Loss and accuracy over the epochs of all trainings."""
+    pictures = []
+    for y, title, scale, unit in (("loss", "Training loss", 1, ""), ("accuracy", "Training accuracy, %", 100, " %")):
+        values: Values = [
+            {
+                "epoch": epoch.epoch,
+                y: scale * value,
+                "of": names[at],
+                "colour": source_colour(at),
+                "tip": f"{names[at]}, epoch {epoch.epoch}\n{y} {scale * value:.4g}{unit}",
+            }
+            for at, training in enumerate(trainings)
+            for epoch in training.epochs
+            if (value := getattr(epoch, y)) is not None
+        ]
+        if values:
+            more: dict[str, Any] = {"color": charts.painted("colour"), "detail": charts.category("of")}
+            spec = charts.line(values, "epoch", y, title=title, **more)
+            spec["encoding"]["x"]["axis"] |= {"tickMinStep": 1, "format": "d"}
+            spec["encoding"]["y"]["title"] = None
+            pictures.append(charts.svg(spec))
+    return pictures
+
+
+def stage_costs(network: Network) -> list[str]:
+    """Parameters and MACs of every part of the network, in the order that an image takes."""
+    pictures = []
+    for name, title in (("params", "Parameters"), ("macs", "MACs of one image")):
+        values: Values = [
+            {
+                "part": stage.name,
+                "amount": getattr(stage, name),
+                "colour": "var(--op-dil)"
+                if stage.kind == "reduce"
+                else "var(--op-sep)"
+                if stage.in_cell
+                else "var(--soft)",
+                "tip": f"{stage.name} ({stage.kind}, {stage.channels} channels)\n{title}: {getattr(stage, name):,}",
+            }
+            for stage in network.cost.stages
+        ]
+        pictures.append(
+            charts.svg(
+                {
+                    "width": 360,
+                    "height": 170,
+                    "title": title,
+                    "data": {"values": values},
+                    "mark": {"type": "bar", "cornerRadiusEnd": 2},
+                    "encoding": {
+                        "x": charts.category("part", axis={"labelAngle": -60, "ticks": False}),
+                        "y": charts.number("amount", zero=True, title="", format="~s"),
+                        "color": charts.painted("colour"),
+                        "description": {"field": "tip"},
+                    },
+                }
+            )
+        )
+    return pictures
+
+
+def seconds(genotype: Genotype, trainings: Sequence[Training]) -> str:
+    """Seconds of every phase of the history, and of the trainings."""
+    values: Values = [
+        {"step": f"{at + 1} {step.command}", "phase": phase, "seconds": value}
+        for at, (step, times) in enumerate(zip(genotype.history, genotype.times, strict=True))
+        for phase, value in times.seconds.items()
+    ]
+    values += [{"step": f"train {each.folder.name}", "phase": "train", "seconds": each.seconds} for each in trainings]
+    for value in values:
+        value["tip"] = f"{value['step']}: {value['phase']}\n{value['seconds']:.2f} s"
+        value["row"] = f"{value['step']} · {value['phase']}"
+    if not values:
+        return ""
+    row = charts.category("row", axis={"ticks": False, "domain": False, "labelLimit": 220})
+    base: Spec = {"x": charts.number("seconds", zero=True), "y": row}
+    label = {"field": "seconds", "type": "quantitative", "format": ",.2f"}
+    return charts.svg(
+        {
+            "width": 560,
+            "height": {"step": 19},
+            "data": {"values": values},
+            "encoding": base,
+            "layer": [
+                {
+                    "mark": {"type": "bar", "color": "var(--op-sep)", "cornerRadiusEnd": 2, "height": 10},
+                    "encoding": {"description": {"field": "tip"}},
+                },
+                {"mark": {"type": "text", "align": "left", "dx": 5, "aria": False}, "encoding": {"text": label}},
+            ],
+        }
+    )

@@ -1,0 +1,74 @@
+"""The page: one HTML file that asks for nothing else, and forbids itself to.
+
+Every text that comes from a file goes through the template's escaping, and the page's policy runs no script but its
+own, known by its hash, and fetches nothing at all.
+"""
+
+import base64
+import hashlib
+import platform
+from functools import cache
+from pathlib import Path
+
+from ftso_cli import __version__
+from ftso_cli.report import palette, sections
+from ftso_cli.report.charts import check_charts
+from ftso_cli.report.collect import Report
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def page(report: Report) -> str:
+    """The page as HTML text; raises `DrawingError` where the extra `report` is not installed."""
+    check_charts()
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # For what is markup already: charts, whose texts Vega-Lite escapes, and JSON that holds no sign of markup.
+    environment.filters["as_is"] = Markup
+    script, cells = _text("page.js"), sections.found_cells(report)
+    return environment.get_template("page.html").render(
+        title=report.title,
+        subtitle=sections.subtitle(report.genotype),
+        about=None if report.genotype is None else report.genotype.about,
+        style=_style(),
+        script=script,
+        policy=_policy(script),
+        made_by=f"ftso {__version__}, Python {platform.python_version()}",
+        facts=sections.facts(report),
+        cells=cells,
+        dashes=sections.dashes(cells),
+        searches=[sections.search(trace, report, at) for at, trace in enumerate(report.traces)],
+        training=sections.training(report),
+        costs=sections.costs(report),
+        published=sections.published(report),
+        history=sections.history(report),
+        environment=sections.environment(report),
+    )
+
+
+@cache
+def _text(name: str) -> str:
+    return (TEMPLATES / name).read_text(encoding="utf-8")
+
+
+def _style() -> str:
+    """The style sheet: light, dark where the reader's system is, and light again on paper."""
+    light, dark = palette.variables(dark=False), palette.variables(dark=True)
+    return _text("page.css").replace("/* light */", light).replace("/* dark */", dark)
+
+
+def _policy(script: str) -> str:
+    """The policy of the page: no requests, inline styles, and of scripts this one alone."""
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,195 @@
+"""What a search has left in its folder: losses, and the shares of β and α over time, thinned to what a page holds."""
+
+import csv
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from ftso_cli.errors import FileError, RunError, short
+from ftso_cli.genotype.storage import describe
+from ftso_cli.spaces import OPERATORS, SPACES, Space
+
+MOST_RECORDS = 60
+"""Moments of a search that a page shows; of more, every so-manieth."""
+
+MOST_NUMBERS = 60_000
+"""Shares of all moments together; a search of large cells shows fewer moments."""
+
+MOST_METRICS = 1_000_000
+"""Lines of metrics.csv that are read."""
+
+Ends = tuple[int, int]
+"""An edge: its source and its target."""
+
+
+def _number(value: object) -> object:
+    """Nothing for an empty field and for what is no finite number, as a loss that went astray."""
+    return None if value in ("", None) or not math.isfinite(float(str(value))) else value
+
+
+Count = Annotated[int, Field(ge=0)]
+Number = Annotated[float | None, BeforeValidator(_number)]
+
+
+class _Row(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Record(_Row):
+    """A line of metrics.csv; see `search.history.Record`."""
+
+    iteration: Count
+    epoch: Count
+    weight_loss: Number
+    arch_loss: Number
+    skips: Number
+    edges: Number
+    eigenvalue: Number
+
+
+class _Beta(_Row):
+    iteration: Count
+    cell: str
+    source: Count
+    target: Annotated[int, Field(ge=0, lt=64)]
+    beta: float
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+class _Alpha(_Row):
+    iteration: Count
+    cell: str
+    source: Count
+    target: Annotated[int, Field(ge=0, lt=64)]
+    operator: str
+    alpha: float
+    share: Annotated[float, Field(ge=0, le=1)]
+
+
+AnyRow = TypeVar("AnyRow", bound=_Row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellTrace:
+    """The edges of a cell of one kind over time.
+
+    `betas` holds a mapping a moment: each edge's share of its node's input. `alphas` likewise: each edge's shares of
+    `ops`. Both are empty where they were not searched.
+    """
+
+    edges: tuple[Ends, ...]
+    ops: tuple[str, ...]
+    betas: tuple[Mapping[Ends, float], ...]
+    alphas: tuple[Mapping[Ends, tuple[float, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trace:
+    """A search over time: the moments that are shown, of `total` that were recorded."""
+
+    name: str
+    command: str | None
+    records: tuple[Record, ...]
+    total: int
+    cells: Mapping[str, CellTrace]
+
+    @property
+    def space(self) -> Space | None:
+        """The space whose kinds of cells these are."""
+        return next((space for space in SPACES.values() if set(space.kinds) == set(self.cells)), None)
+
+
+def is_search(folder: Path) -> bool:
+    """Whether a search has kept its history here."""
+    return (folder / "metrics.csv").is_file() and not (folder / "config.json").exists()
+
+
+def read_trace(folder: Path) -> Trace:
+    """The search that kept its history in `folder`; raises `RunError` where its tables are none of a search."""
+    records = tuple(_rows(folder / "metrics.csv", Record, most=MOST_METRICS))
+    if not records:
+        raise RunError(f"{folder / 'metrics.csv'}: has no records; the search was stopped before its first")
+    shown = _thinned(records, MOST_RECORDS)
+    betas, alphas = folder / "betas.csv", folder / "alphas.csv"
+    ahead = {record.iteration for record in shown[:1]}
+    numbers = sum(sum(1 for _ in _rows(path, row, ahead)) for path, row in ((betas, _Beta), (alphas, _Alpha)))
+    shown = _thinned(shown, max(2, min(MOST_RECORDS, MOST_NUMBERS // max(1, numbers))))
+    wanted = {record.iteration for record in shown}
+    cells = _cells(folder, shown, list(_rows(betas, _Beta, wanted)), list(_rows(alphas, _Alpha, wanted)))
+    command = folder.name.rpartition(".")[2] if "." in folder.name else None
+    return Trace(name=folder.name, command=command, records=shown, total=len(records), cells=cells)
+
+
+def _thinned(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:
+    """Evenly chosen records, the first and the last among them."""
+    if len(records) <= most:
+        return records
+    return tuple(records[round(at * (len(records) - 1) / (most - 1))] for at in range(most))
+
+
+def _rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int | None = None) -> Iterator[AnyRow]:
+    """The lines of a table, those of the `wanted` iterations; none where there is no table."""
+    if not path.is_file():
+        return
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number, line in enumerate(csv.DictReader(file)):
+                if most is not None and number >= most:
+                    raise RunError(f"{path}: has more than {most:,} lines")
+                if wanted is None or _iteration(line) in wanted:
+                    yield row.model_validate(line)
+    except ValidationError as error:
+        raise RunError(f"{path}: no table of a search ({describe(error)})") from None
+    except (ValueError, csv.Error) as error:
+        raise RunError(f"{path}: no table of a search ({short(str(error))})") from None
+    except OSError as error:
+        raise FileError(f"{path}: can't be read ({error.strerror or error})") from None
+
+
+def _iteration(line: Mapping[str, str]) -> int:
+    return int(line.get("iteration") or "")
+
+
+def _cells(
+    folder: Path, records: Sequence[Record], betas: Sequence[_Beta], alphas: Sequence[_Alpha]
+) -> dict[str, CellTrace]:
+    """The cells of the shown records, in the order in which the tables have them."""
+    for row in alphas:
+        if row.operator not in OPERATORS:
+            raise RunError(f"{folder / 'alphas.csv'}: {short(row.operator)} is no operator")
+    rows: list[_Beta | _Alpha] = [*betas, *alphas]
+    kinds = dict.fromkeys(row.cell for row in rows)
+    if kinds and not any(set(space.kinds) == set(kinds) for space in SPACES.values()):
+        raise RunError(f"{folder}: has cells of the kinds {short(', '.join(kinds))}, which no space has")
+    try:
+        return {
+            kind: _cell(
+                [record.iteration for record in records],
+                [row for row in betas if row.cell == kind],
+                [row for row in alphas if row.cell == kind],
+            )
+            for kind in kinds
+        }
+    except KeyError:
+        raise RunError(f"{folder}: its tables don't have the same records and edges; were they edited?") from None
+
+
+def _cell(iterations: Sequence[int], betas: Sequence[_Beta], alphas: Sequence[_Alpha]) -> CellTrace:
+    """Raises `KeyError` where an edge or an operator lacks at some iteration."""
+    beta = {(row.iteration, row.source, row.target): row.share for row in betas}
+    alpha = {(row.iteration, row.source, row.target, row.operator): row.share for row in alphas}
+    both: list[_Beta | _Alpha] = [*betas, *alphas]
+    edges = tuple(sorted({(row.source, row.target) for row in both}, key=lambda ends: (ends[1], ends[0])))
+    ops = tuple(dict.fromkeys(row.operator for row in alphas))
+    return CellTrace(
+        edges=edges,
+        ops=ops,
+        betas=tuple({ends: beta[at, *ends] for ends in edges} for at in iterations) if beta else (),
+        alphas=tuple({ends: tuple(alpha[at, *ends, op] for op in ops) for ends in edges} for at in iterations)
+        if alpha
+        else (),
+    )

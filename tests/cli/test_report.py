@@ -1,0 +1,43 @@
+"""`ftso report` as a user runs it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.processes import ROOT, environment, modules_imported_by, run_ftso
+
+
+def test_a_published_cell_gets_a_page_without_torch(tmp_path: Path) -> None:
+    imported = modules_imported_by(["report", "pc_darts_cifar", "-o", tmp_path / "page.html"])
+    assert not imported & {"torch", "torchvision", "sklearn", "matplotlib"}
+    assert (tmp_path / "page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
+
+
+def test_json_tells_the_file_and_what_is_on_it(searched_file: Path, tmp_path: Path) -> None:
+    done = run_ftso("report", searched_file, "-o", tmp_path / "page.html", "--json")
+    told = json.loads(done.stdout)
+    assert told == {
+        "file": str(tmp_path / "page.html"),
+        "bytes": (tmp_path / "page.html").stat().st_size,
+        "searches": [],
+        "trainings": [],
+    }
+
+
+def test_what_is_no_run_is_told_on_one_line(tmp_path: Path) -> None:
+    done = run_ftso("report", tmp_path, "-o", tmp_path / "page.html")
+    assert done.returncode == 1 and not (tmp_path / "page.html").exists()
+    assert done.stderr.decode().count("\n") == 1 and "no run folder" in done.stderr.decode()
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
+    hidden = "import sys; sys.modules['vl_convert'] = None; from ftso_cli.cli.app import app; app()"
+    done = subprocess.run(
+        [sys.executable, "-c", hidden, "report", "darts_v2", "-o", str(tmp_path / "page.html")],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+    )
+    assert done.returncode == 1
+    assert "pip install 'ftso[report]'" in done.stderr.decode()

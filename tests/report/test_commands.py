@@ -1,0 +1,82 @@
+"""The commands on the page do the same again."""
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ftso_cli.cli.app import COMMANDS
+from ftso_cli.genotype import Genotype, Step, Times, library, storage
+from ftso_cli.report.commands import OPTIONS, commands, train_command
+from ftso_cli.report.trained import read_training
+from tests.report.conftest import ftso
+
+
+def same_work(genotype: Genotype) -> Genotype:
+    blank = tuple(time.model_copy(update={"started": "", "seconds": {}}) for time in genotype.times)
+    return genotype.model_copy(update={"times": blank})
+
+
+def test_a_history_done_again_gives_the_same_genotype(afternoon: Path) -> None:
+    cell = afternoon / "cell.json"
+    for command in commands(storage.read(cell), str(cell)):
+        ftso(*shlex.split(command)[1:])
+    again = storage.read(afternoon / "cell-again.json")
+    assert same_work(again) == same_work(storage.read(cell))
+
+
+def test_a_training_done_again_has_the_same_settings(afternoon: Path, tmp_path: Path) -> None:
+    training = read_training(afternoon / "run")
+    command = train_command(training)
+    assert "--recipe quick --channels 4 --cells 3 --epochs 2 --batch-size 8" in command and "--momentum" not in command
+    ftso(*shlex.split(command)[1:], "-o", tmp_path / "again")
+    again = read_training(tmp_path / "again")
+    assert again.config == training.config and again.genotype == training.genotype
+    assert again.result == training.result
+
+
+@pytest.mark.parametrize("command", OPTIONS)
+def test_every_option_that_a_command_is_given_is_one_of_its_own(command: str) -> None:
+    entry = COMMANDS[{"race": "search-topology", "capacity": "search-ops"}.get(command, command)].load(command)
+    known = {option for param in entry.params for option in param.opts}
+    names = {"op" if command == "search-topology" and name == "ops" else name for name in OPTIONS[command]}
+    assert {f"--{name.replace('_', '-')}" for name in names} <= known
+
+
+def step(command: str, **settings: Any) -> Genotype:
+    genotype = library.load("darts_v2").replace(about=None)
+    seed = settings.pop("seed", None)
+    notes = settings.pop("notes", ())
+    done = Step(command=command, settings=settings, seed=seed, data="my photos", notes=notes)
+    return genotype.with_step(done, Times(started=""))
+
+
+@pytest.mark.parametrize(
+    ("genotype", "command"),
+    [
+        (
+            step("search-topology", rank="race", op="sep_conv_3x3", nodes=4, steps=900, side=16, seed=3),
+            "ftso search-topology --data 'my photos' --rank race --op sep_conv_3x3 --nodes 4 --budget 900 --seed 3 "
+            "-o x-again.json",
+        ),
+        (
+            step("search-ops", strategy="capacity", ops=["none", "skip_connect"], slack=1.5, seed=0),
+            "ftso search-ops x-again.json --data 'my photos' --strategy capacity --ops none,skip_connect --slack 1.5 "
+            "--seed 0",
+        ),
+        (
+            step("search", method="pc-darts", stem="imagenet", seed=1, notes=("stopped at iteration 7: it jumped",)),
+            "ftso search --data 'my photos' --method pc-darts --recipe imagenet --early-stop eigenvalue --seed 1 "
+            "-o x-again.json",
+        ),
+        (
+            step("assign-ops", op="sep_conv_3x3", wiring="darts_v2", map=["reduce:0-2=skip_connect"]),
+            "ftso assign-ops darts_v2 --data 'my photos' --op sep_conv_3x3 --map reduce:0-2=skip_connect "
+            "-o x-again.json",
+        ),
+    ],
+    ids=["race", "capacity", "early stop on ImageNet", "another wiring"],
+)
+def test_a_step_is_written_as_its_command(genotype: Genotype, command: str) -> None:
+    assert commands(genotype, "x.json") == (command,)
