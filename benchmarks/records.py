@@ -23,13 +23,25 @@ def read(path: Path) -> list[Record]:
 
 
 def add(path: Path, work: Sequence["partial[Record]"], pool: Executor, line: Callable[[Record], str]) -> None:
-    """Does the work and adds its records as they come; `line` says of each what to show on stderr."""
+    """Does the work and adds its records as they come; `line` says of each what to show on stderr.
+
+    Where a piece fails, those that have begun are finished and recorded, no other is begun, and the failure is raised.
+    """
+    failure: BaseException | None = None
     with pool, path.open("a") as records:
-        for number, done in enumerate(as_completed([pool.submit(each) for each in work]), 1):
-            record = done.result()
-            records.write(json.dumps(record) + "\n")
+        for number, done in enumerate(as_completed(begun := [pool.submit(each) for each in work]), 1):
+            if done.cancelled():
+                continue
+            if failed := done.exception():
+                failure = failure or failed
+                for each in begun:
+                    each.cancel()
+                continue
+            records.write(json.dumps(done.result()) + "\n")
             records.flush()
-            print(f"{number}/{len(work)}  {line(record)}", file=sys.stderr, flush=True)
+            print(f"{number}/{len(work)}  {line(done.result())}", file=sys.stderr, flush=True)
+    if failure:
+        raise failure
 
 
 def by_study(record: Record) -> str:

@@ -114,12 +114,14 @@ def _topology(record: Record) -> Topology:
     return Topology(tuple(tuple(tuple(sources) for sources in inputs) for inputs in record["cells"]))
 
 
-def missing(records: Sequence[Record], data: dict[str, str], budgets: Sequence[str]) -> Iterator[partial[Record]]:
+def missing(
+    records: Sequence[Record], data: dict[str, str], budgets: Sequence[str], methods: Sequence[str]
+) -> Iterator[partial[Record]]:
     """What is still to be run, as far as is known: trainings of a search follow when it is done."""
     searches = {(each["method"], each["number"]) for each in records if each["kind"] == "search"}
     trainings = {(each["budget"], _topology(each), each["seed"]) for each in records if each["kind"] == "training"}
     for number in range(SEARCHES):
-        for method in METHODS:
+        for method in methods:
             if (method, number) not in searches:
                 yield partial(searched, method, number, data["cifar"])
     wirings = list(dict.fromkeys(topology for each in topologies(records).values() for topology in each))
@@ -131,10 +133,10 @@ def missing(records: Sequence[Record], data: dict[str, str], budgets: Sequence[s
                     yield partial(trained, topology, budget, seed, where)
 
 
-def run(path: Path, data: dict[str, str], budgets: Sequence[str], workers: int) -> None:
+def run(path: Path, data: dict[str, str], budgets: Sequence[str], methods: Sequence[str], workers: int) -> None:
     """Runs what is missing; searches first, for their wirings have to be trained too."""
     path.parent.mkdir(exist_ok=True)
-    while work := list(missing(read(path), data, budgets)):
+    while work := list(missing(read(path), data, budgets, methods)):
         add(path, work, ThreadPoolExecutor(workers), str)
 
 
@@ -211,12 +213,13 @@ def main() -> None:
     parser.add_argument("--cifar", help="a folder of CIFAR-10 images; without it nothing is run")
     parser.add_argument("--fashion", help="the Fashion-MNIST images")
     parser.add_argument("--budget", action="append", choices=list(TRAININGS), help="may be repeated; default: all")
+    parser.add_argument("--method", action="append", choices=list(METHODS), help="may be repeated; default: all")
     parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     if asked.cifar:
         data = {"cifar": asked.cifar} | ({"fashion": asked.fashion} if asked.fashion else {})
-        run(asked.records, data, asked.budget or list(TRAININGS), asked.workers)
+        run(asked.records, data, asked.budget or list(TRAININGS), asked.method or list(METHODS), asked.workers)
     facts = summary(read(asked.records))
     for name, rows in facts.items():
         print(name, file=sys.stderr)
