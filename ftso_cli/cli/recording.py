@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
 
+SAVE_MINUTES = recorded.SAVE_MINUTES
+
 
 class Tracked(StrEnum):
     """The values of --track and --early-stop."""
