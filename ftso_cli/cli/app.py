@@ -22,6 +22,7 @@ COMMANDS = {
     "latency": Entry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
     "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
     "report": Entry("ftso_cli.cli.report:report", "Make a page about a cell, its searches and trainings."),
+    "compare": Entry("ftso_cli.cli.compare:compare", "Compare cells or runs: edges, costs, accuracies."),
     "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     "query": Entry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
     "nats-table2": Entry("ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),

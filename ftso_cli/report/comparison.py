@@ -1,0 +1,157 @@
+"""Cells side by side: which edges and operators they share, what their networks cost, what they reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+from ftso_cli.costs.network import network_cost
+from ftso_cli.costs.networks import preset
+from ftso_cli.errors import GenotypeError, RunError
+from ftso_cli.genotype import Cell, Genotype, agreement, edit, library
+from ftso_cli.report.trained import Training, is_training, read_training
+from ftso_cli.spaces import SPACES
+
+Edge = tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Price:
+    """Trainable parameters, and MACs of one image."""
+
+    params: int
+    macs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entrant:
+    """A cell that is compared: its wiring is decided, if need be by pruning it here.
+
+    `price` is that of the paper's network for CIFAR-10, and `trained_price` that of the network of its run; None where
+    operators are still to be chosen, or there is no run.
+    """
+
+    name: str
+    genotype: Genotype
+    pruned_here: bool
+    price: Price | None
+    training: Training | None = None
+    trained_price: Price | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two cells of one kind: the share of their edges that they have in common, beside that of random wirings.
+
+    `same_ops` of the `shared` edges carry the same operators in both; None where one of them has none yet. `chance` is
+    None where the cells have other nodes.
+    """
+
+    kind: str
+    one: str
+    other: str
+    agreement: float
+    chance: float | None
+    shared: int
+    same_ops: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """An edge that not all cells have, or not with the same operators; those of each cell, None where it lacks it."""
+
+    kind: str
+    source: int
+    target: int
+    ops: tuple[tuple[str, ...] | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """All of it."""
+
+    entrants: tuple[Entrant, ...]
+    pairs: tuple[Pair, ...]
+    differences: tuple[Difference, ...]
+    kinds: tuple[str, ...]
+
+
+def compare(sources: Sequence[str]) -> Comparison:
+    """Compares genotype files, published cells by name and run folders of trainings.
+
+    Raises `GenotypeError` where they are of different spaces, `RunError` for a folder that is no training.
+    """
+    entrants = tuple(_entrant(source) for source in sources)
+    first = entrants[0]
+    for each in entrants[1:]:
+        if each.genotype.space != first.genotype.space:
+            spaces = f"the {each.genotype.space} and the {first.genotype.space} space"
+            raise GenotypeError(f"{each.name} and {first.name} are cells of {spaces}, which have no edges to compare")
+    kinds = SPACES[first.genotype.space].kinds
+    return Comparison(
+        entrants=entrants,
+        pairs=tuple(_pair(kind, one, other) for one, other in combinations(entrants, 2) for kind in kinds),
+        differences=tuple(difference for kind in kinds for difference in _differences(kind, entrants)),
+        kinds=kinds,
+    )
+
+
+def _entrant(source: str) -> Entrant:
+    path = Path(source)
+    if path.is_dir() and not is_training(path):
+        raise RunError(f"{path}: no run folder of a training; give a genotype file, a published name or such a folder")
+    training = read_training(path) if path.is_dir() else None
+    genotype = library.load(source) if training is None else training.genotype
+    searched = genotype.stage == "searched"
+    if searched:
+        genotype, _ = edit.prune(genotype)
+    shape, pixels = preset(genotype.space, "cifar")
+    complete = genotype.stage == "complete"
+    cost = network_cost(genotype, shape, (pixels, pixels)) if complete else None
+    trained = None if training is None else network_cost(genotype, training.shape, training.config.image_size)
+    return Entrant(
+        name=source,
+        genotype=genotype,
+        pruned_here=searched,
+        price=None if cost is None else Price(params=cost.params, macs=cost.macs),
+        training=training,
+        trained_price=None if trained is None else Price(params=trained.params, macs=trained.macs),
+    )
+
+
+def _pair(kind: str, one: Entrant, other: Entrant) -> Pair:
+    cells = one.genotype.cells[kind], other.genotype.cells[kind]
+    wirings = agreement.wiring(cells[0]), agreement.wiring(cells[1])
+    shared = wirings[0] & wirings[1]
+    decided = all(each.genotype.stage == "complete" for each in (one, other))
+    ops = _ops(cells[0]), _ops(cells[1])
+    keep = SPACES[one.genotype.space].keep
+    return Pair(
+        kind=kind,
+        one=one.name,
+        other=other.name,
+        agreement=agreement.common_share(*wirings),
+        chance=agreement.chance(cells[0], keep) if cells[0].targets == cells[1].targets else None,
+        shared=len(shared),
+        same_ops=sum(ops[0][edge] == ops[1][edge] for edge in shared) if decided else None,
+    )
+
+
+def _differences(kind: str, entrants: Sequence[Entrant]) -> list[Difference]:
+    """The edges of a kind of cell that differ, in order of target."""
+    cells = [_ops(each.genotype.cells[kind]) for each in entrants]
+    edges = sorted({edge for cell in cells for edge in cell}, key=lambda edge: (edge[1], edge[0]))
+    found = [
+        Difference(kind=kind, source=edge[0], target=edge[1], ops=tuple(cell.get(edge) for cell in cells))
+        for edge in edges
+    ]
+    return [each for each in found if len(set(each.ops)) > 1]
+
+
+def _ops(cell: Cell) -> Mapping[Edge, tuple[str, ...]]:
+    """The operators on each kept edge, several where edges are parallel; none where they are still to be chosen."""
+    ops: dict[Edge, tuple[str, ...]] = {}
+    for edge in cell.kept:
+        named = () if edge.op is None else (edge.op,)
+        ops[edge.source, edge.target] = tuple(sorted((*ops.get((edge.source, edge.target), ()), *named)))
+    return ops
