@@ -14,6 +14,7 @@ SOURCES = sorted(PACKAGE.rglob("*.py"))
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"cli"}),
     frozenset({"report"}),
+    frozenset({"studies"}),
     frozenset({"api"}),
     frozenset({"search", "training", "drawing", "costs", "benchmarks"}),
     frozenset({"nn", "data"}),

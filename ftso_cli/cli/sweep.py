@@ -1,0 +1,121 @@
+"""`ftso sweep`: studies over settings and seeds."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.errors import SettingsError
+from ftso_cli.studies import presets, results, runner, trials
+from ftso_cli.studies.plan import plan
+from ftso_cli.studies.study import read_study
+from ftso_cli.studies.work import check_root
+
+RUNS = Path("runs")
+
+
+def sweep(
+    study: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STUDY",
+            help="A study file, STUDY.toml, or a preset (--presets lists them).",
+            show_default=False,
+        ),
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="The full size of a study that has one, for GPUs.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="DIR", help="The folder of the study.", show_default="runs/STUDY"),
+    ] = None,
+    data: Annotated[str | None, common.data_option("that of the study")] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(metavar="SEEDS", help="As in 0-4 or 3,5,8.", show_default="those of the study"),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers", "-w", min=1, help="Trials at a time; they share the cores.", show_default="one for two cores"
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="A database that many machines reach, as in postgresql+psycopg://user@host/ftso.",
+            show_default="SQLite in DIR",
+        ),
+    ] = None,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    list_presets: Annotated[bool, typer.Option("--presets", help="List the studies that come with ftso.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it would run.")] = False,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Run a study: every setting with every seed, from the search to the trained network.
+
+    The same command goes on with a study that was stopped or killed; what is finished is never run again, and what
+    trials have in common is done once. Many processes, or machines with one --storage, share the work of a study.
+
+    Examples: `ftso sweep study.toml --workers 2` · `ftso sweep --presets` · `ftso sweep table3 -o runs/table3` ·
+    `ftso sweep status runs/table3` · `ftso sweep results runs/table3 --csv results.csv`
+    """
+    if list_presets:
+        for name in presets.names():
+            say(f"{name:<10}  {presets.title(name)}")
+        return
+    if study is None:
+        raise typer.BadParameter("give a study file, or a preset", param_hint="STUDY")
+    changes: dict[str, Any] = {"data": data, "seeds": seeds}
+    asked = read_study(
+        presets.find(study), full=full, changes={key: value for key, value in changes.items() if value is not None}
+    )
+    if full:
+        asked = asked.model_copy(update={"name": f"{asked.name}-full"})
+    planned = plan(asked)
+    stages = {stage.key for trial in planned for stage in trial.stages}
+    size = f"{len(asked.settings)} settings x {len(asked.seeds)} seeds = {len(planned)} trials, {len(stages)} stages"
+    if dry_run:
+        say(size)
+        return
+    folder = output or RUNS / asked.name
+    if (folder / results.FILE).exists() and results.read_settings(folder).name != asked.name:
+        raise SettingsError(f"{folder} holds the study {results.read_settings(folder).name}; name another with -o DIR")
+    opened = trials.open_study(asked.name, trials.storage_url(_made(folder), storage))
+    results.write_settings(asked, folder)
+    count = workers or runner.usual_workers()
+    note(f"{size}; {count} at a time; a stopped study goes on with the same command")
+    done = _Progress(folder, storage, len(planned))
+    runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=done)
+    _finish(folder, storage, as_json)
+
+
+def _made(folder: Path) -> Path:
+    check_root(folder)
+    return folder
+
+
+class _Progress:
+    """A line for each trial that ends."""
+
+    def __init__(self, folder: Path, storage: str | None, total: int) -> None:
+        self.folder, self.storage, self.total = folder, storage, total
+
+    def __call__(self, ended: runner.Ended) -> None:
+        """Says how a trial ended."""
+        outcome = f"failed: {ended.error}" if ended.accuracy is None else f"accuracy {ended.accuracy:.2%}"
+        note(f"{ended.planned.setting}, seed {ended.planned.seed}: {outcome}  ({ended.seconds:.0f} s)")
+
+
+def _finish(folder: Path, storage: str | None, as_json: bool) -> None:
+    found = results.read(folder, storage)
+    counted = {state: sum(one.state == state for one in found) for state in ("done", "failed")}
+    if as_json:
+        print_json({"study": str(folder), **counted, "trials": len(found)})
+    else:
+        say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed: {folder}")
+        next_step(f"ftso sweep results {folder}")
+    if counted["failed"]:
+        raise typer.Exit(1)

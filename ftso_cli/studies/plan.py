@@ -1,0 +1,132 @@
+"""From a study to its trials: each a chain of stages, and each stage known by all that decides its result.
+
+Stages with equal keys are the same work: trials that share them, as a search whose cell is trained in two ways, find it
+done.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import library
+from ftso_cli.studies.stages import COMMON, KINDS, check, dashed
+from ftso_cli.studies.study import Pipeline, Setting, Study
+
+RANDOM = "random"
+"""The value of `cell` that draws a wiring by the seed."""
+
+CELLS = 8
+"""Of the digits of a key that name a folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One command of a trial, or the cell that it starts from (`cell`)."""
+
+    name: str
+    options: Mapping[str, Any]
+    """Seed and data set included."""
+    key: str
+    """Of all that decides its result, the stages before it included."""
+
+    @property
+    def folder(self) -> str:
+        """The name of its folder."""
+        return f"{self.name}-{self.key[:12]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A trial to be run."""
+
+    setting: str
+    seed: int
+    stages: tuple[Stage, ...]
+
+    @property
+    def key(self) -> str:
+        """What it is known by in the storage: equal for equal work."""
+        return self.stages[-1].key
+
+
+def plan(study: Study) -> tuple[Planned, ...]:
+    """All trials, all settings of the first seed first; raises `SettingsError` for what can't be run."""
+    trials = [_planned(setting, seed) for seed in study.seeds for setting in study.settings]
+    known: dict[str, Planned] = {}
+    for trial in trials:
+        other = known.setdefault(trial.key, trial)
+        if other is not trial:
+            raise SettingsError(
+                f"{_place(trial)} is the same work as {_place(other)}: change one, or leave it away"
+                + ("; a seed that is given to each stage leaves the seeds of the study without use" * _fixed(trial))
+            )
+    return tuple(trials)
+
+
+def _place(trial: Planned) -> str:
+    return f"{trial.setting!r}, seed {trial.seed},"
+
+
+def _fixed(trial: Planned) -> bool:
+    return all(stage.options.get("seed", trial.seed) != trial.seed for stage in trial.stages)
+
+
+def _planned(setting: Setting, seed: int) -> Planned:
+    try:
+        stages = _stages(setting.pipeline, seed)
+    except SettingsError as error:
+        raise SettingsError(f"{setting.name}: {error}") from None
+    return Planned(setting=setting.name, seed=seed, stages=tuple(stages))
+
+
+def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
+    """The stages of a trial in order, checked."""
+    stages: list[Stage] = []
+    if not any(name in pipeline for name in ("cell", "search", "search-topology")):
+        raise SettingsError("has no start: give search-topology, search or cell")
+    if not any(name in pipeline for name in ("train", "query")):
+        raise SettingsError("has no end: give train or query")
+    if cell := pipeline.get("cell"):
+        stages.append(_start(str(cell), seed))
+    for name, kind in KINDS.items():
+        options = pipeline.get(name)
+        if options is None and not (name == "prune" and "search-topology" in pipeline):
+            continue
+        if not isinstance(options or {}, dict):
+            raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(kind.options[0])} = ...")
+        given = {key: pipeline[key] for key in kind.shared if pipeline.get(key) is not None} | dict(options or {})
+        check(name, given)
+        if "seed" in kind.shared and (name != "assign-ops" or given.get("op") == "random"):
+            given = {"seed": seed} | given
+        stages.append(_stage(name, given, stages))
+    return stages
+
+
+def _start(cell: str, seed: int) -> Stage:
+    """A published cell, a file, or a wiring drawn by lot; the key is that of the cell's content."""
+    if cell == RANDOM:
+        return _stage("cell", {"cell": cell, "seed": seed}, [])
+    genotype = library.load(cell)
+    content = sha256(genotype.model_dump_json().encode()).hexdigest()
+    name = cell if library.is_name(cell) else str(Path(cell).expanduser().resolve())
+    return Stage(name="cell", options={"cell": name}, key=content)
+
+
+def _stage(name: str, options: Mapping[str, Any], before: list[Stage]) -> Stage:
+    decides = {key: value for key, value in options.items() if key not in ("device", "workers")}
+    text = json.dumps([name, decides, before[-1].key if before else None], sort_keys=True)
+    return Stage(name=name, options=options, key=sha256(text.encode()).hexdigest())
+
+
+def value_of(pipeline: Mapping[str, Any], place: str) -> Any:
+    """The option at a place as search-topology.iters, or the study's where the stage leaves it away; None for none."""
+    table, _, option = place.partition(".")
+    option = option.replace("-", "_")
+    stage = pipeline.get(table)
+    if not option or not isinstance(stage, Mapping):
+        return None if isinstance(stage, Mapping) else stage
+    return stage.get(option, pipeline.get(option) if option in COMMON else None)

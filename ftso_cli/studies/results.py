@@ -1,0 +1,168 @@
+"""What a study has found, read from its folder and its storage at any time, finished or not.
+
+study = read_settings(folder)       the study, with all settings in full
+read(folder) -> list[Trial]         every planned trial: setting, seed, state, pipeline, accuracy, parameters, macs,
+                                    seconds, measures, cells, folder, folders, error
+summary(study, trials) -> list[Row] a row a setting: spread of accuracies, cost, paired difference to the first
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from ftso_cli.errors import RunError
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype.storage import describe
+from ftso_cli.studies import trials
+from ftso_cli.studies.plan import plan
+from ftso_cli.studies.runner import STAGES
+from ftso_cli.studies.statistics import Spread, spread
+from ftso_cli.studies.study import Study
+
+FILE = "study.json"
+LIMIT = 16_000_000
+
+State = Literal["done", "running", "failed", "waiting"]
+STATES: Mapping[str, State] = {"COMPLETE": "done", "RUNNING": "running", "FAIL": "failed", "WAITING": "waiting"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A trial: one setting with one seed."""
+
+    setting: str
+    seed: int
+    state: State
+    pipeline: Mapping[str, Any]
+    """By command, the options of each stage."""
+    accuracy: float | None = None
+    """On the test images, as a share of 1."""
+    parameters: int | None = None
+    macs: int | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """By stage, each as it took when it was done, also where trials share it."""
+    measures: Mapping[str, float] = field(default_factory=dict)
+    """Other things measured, as eigenvalue."""
+    cells: str = ""
+    """The kept edges with their operators."""
+    folder: Path | None = None
+    """Of its last stage; run/ in it is the run of `ftso train`."""
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    """By stage; each has cell.json, and run/ with the history of a search."""
+    error: str | None = None
+
+    @property
+    def percent_wrong(self) -> float | None:
+        """The test error in percent."""
+        return None if self.accuracy is None else 100 * (1 - self.accuracy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A setting over its seeds; errors in percent."""
+
+    setting: str
+    error: Spread | None
+    difference: Spread | None
+    """Of the error to that of the first setting, seed by seed where both are done."""
+    parameters: float | None
+    macs: float | None
+    seconds: float | None
+    """Of all stages but the training, mean over the seeds: what the search costs."""
+    training: float | None
+    measures: Mapping[str, Spread]
+    paper: float | None
+
+
+def write_settings(study: Study, folder: Path) -> None:
+    """Keeps the study, in full, in its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_atomic(folder / FILE, (study.model_dump_json(indent=2) + "\n").encode())
+
+
+def read_settings(folder: Path) -> Study:
+    """The study of a folder; raises `RunError` where it holds none."""
+    if not (folder / FILE).is_file():
+        raise RunError(f"{folder}: no study, it has no {FILE}; ftso sweep STUDY.toml makes one")
+    try:
+        return Study.model_validate_json(read_bytes(folder / FILE, limit=LIMIT))
+    except ValidationError as error:
+        raise RunError(f"{folder / FILE}: {describe(error)}") from None
+
+
+def read(folder: Path, storage: str | None = None) -> list[Trial]:
+    """All planned trials of a study, settings of the first seed first.
+
+    Raises `RunError` where `folder` holds no study and `FileError` where its storage can't be reached.
+    """
+    study = read_settings(folder)
+    planned = plan(study)
+    url = trials.storage_url(folder, storage)
+    found = trials.states(trials.open_study(study.name, url), [one.key for one in planned])
+    pipelines = {setting.name: setting.pipeline for setting in study.settings}
+    return [
+        _trial(one.setting, one.seed, pipelines[one.setting], found.get(one.key), folder / STAGES) for one in planned
+    ]
+
+
+def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root: Path) -> Trial:
+    if kept is None:
+        return Trial(setting=setting, seed=seed, state="waiting", pipeline=pipeline)
+    facts = kept.user_attrs
+    folders = {name: root / path for name, path in facts.get("folders", {}).items()}
+    return Trial(
+        setting=setting,
+        seed=seed,
+        state=STATES[kept.state.name],
+        pipeline=pipeline,
+        folder=list(folders.values())[-1] if folders else None,
+        folders=folders,
+        **{name: facts[name] for name in FACTS if name in facts},
+    )
+
+
+FACTS = ("accuracy", "parameters", "macs", "seconds", "measures", "cells", "error")
+"""What a trial's record has, under the names of `Trial`."""
+
+
+def summary(study: Study, found: Sequence[Trial]) -> list[Row]:
+    """A row a setting, in the order of the study."""
+    first = {one.seed: one.percent_wrong for one in found if one.setting == study.settings[0].name}
+    rows = []
+    for setting in study.settings:
+        own = [one for one in found if one.setting == setting.name and one.state == "done"]
+        errors = {one.seed: one.percent_wrong for one in own if one.percent_wrong is not None}
+        pairs = [error - base for seed, error in errors.items() if (base := first.get(seed)) is not None]
+        rows.append(
+            Row(
+                setting=setting.name,
+                error=spread(list(errors.values())),
+                difference=None if setting is study.settings[0] else spread(pairs),
+                parameters=_mean([one.parameters for one in own]),
+                macs=_mean([one.macs for one in own]),
+                seconds=_mean([sum(_searching(one).values()) for one in own]),
+                training=_mean([one.seconds.get("train") for one in own]),
+                measures=_measures(own),
+                paper=setting.paper,
+            )
+        )
+    return rows
+
+
+def _searching(trial: Trial) -> dict[str, float]:
+    return {name: value for name, value in trial.seconds.items() if name != "train"}
+
+
+def _measures(own: Sequence[Trial]) -> dict[str, Spread]:
+    names = sorted({name for one in own for name in one.measures})
+    spreads = {name: spread([one.measures[name] for one in own if name in one.measures]) for name in names}
+    return {name: value for name, value in spreads.items() if value is not None}
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fmean(known) if known else None

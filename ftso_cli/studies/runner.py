@@ -1,0 +1,117 @@
+"""Workers that run the trials of a study until none is left that they could run."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING
+
+from ftso_cli.studies import trials
+from ftso_cli.studies.measures import measured
+from ftso_cli.studies.plan import Planned
+from ftso_cli.studies.work import Place, Stopped, check_root, locked, work
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+
+STAGES = "stages"
+"""The folder of the stages, in that of the study."""
+
+IDLE = 1.0
+"""Seconds between looks for a trial, where others run the last ones."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """A trial that has ended, for whoever watches."""
+
+    planned: Planned
+    accuracy: float | None
+    error: str | None
+    seconds: float
+
+
+Watch = Callable[[Ended], None]
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usual_workers() -> int:
+    """Two threads each: networks of this size gain little from more."""
+    return max(1, cores() // 2)
+
+
+def run_study(
+    planned: Sequence[Planned], folder: Path, study: "Study", *, workers: int, retry_failed: bool, watch: Watch
+) -> None:
+    """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again."""
+    check_root(folder / STAGES)
+    trials.enqueue(study, planned)
+    if retry_failed:
+        for trial in trials.states(study, [one.key for one in planned]).values():
+            if trial.state.name == "FAIL":
+                trials.again(study, trial)
+    place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
+    worker = _Worker({one.key: one for one in planned}, study, place, watch)
+    with ThreadPoolExecutor(workers) as pool:
+        running = [pool.submit(worker.run) for _ in range(workers)]
+        try:
+            for future in running:
+                future.result()
+        except BaseException:
+            place.stop.set()
+            raise
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """What runs in each thread; the work itself is in processes."""
+
+    planned: dict[str, Planned]
+    study: "Study"
+    place: Place
+    watch: Watch
+
+    def run(self) -> None:
+        """Until every trial has ended, here or elsewhere."""
+        while not self.place.stop.is_set():
+            found = [trial.state.name for trial in trials.states(self.study, list(self.planned)).values()]
+            if "WAITING" in found:
+                trials.run_one(self.study, self._objective, locked(self.place.root / "claim.lock", self.place.stop))
+            elif "RUNNING" in found:
+                self.place.stop.wait(IDLE)
+                trials.revive(self.study)
+            else:
+                return
+
+    def _objective(self, trial: "Trial") -> float:
+        import optuna
+
+        if not trials.counts(self.study, trial):
+            raise optuna.TrialPruned
+        planned = self.planned.get(trial.user_attrs["key"])
+        if planned is None:
+            # Another study file of the same name has added it.
+            raise optuna.TrialPruned
+        start = time.monotonic()
+        try:
+            work(planned.stages, self.place)
+            found = measured(planned.stages, self.place)
+            trials.remember(trial, found)
+        except Stopped:
+            trials.again(self.study, trial)
+            raise optuna.TrialPruned from None
+        except Exception as error:
+            text = str(error) or type(error).__name__
+            trials.remember(trial, {"error": text})
+            self.watch(Ended(planned=planned, accuracy=None, error=text, seconds=time.monotonic() - start))
+            raise
+        accuracy = float(found["accuracy"])
+        self.watch(Ended(planned=planned, accuracy=accuracy, error=None, seconds=time.monotonic() - start))
+        return accuracy

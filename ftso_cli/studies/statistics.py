@@ -1,0 +1,52 @@
+"""Statistics of a few seeds: mean, standard deviation, intervals by Student's t, paired differences, correlations."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+from statistics import fmean, stdev
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spread:
+    """What seeds have given."""
+
+    n: int
+    mean: float
+    std: float | None
+    """Sample standard deviation; None of one value."""
+    half: float | None
+    """Half of the 95 % confidence interval of the mean, by Student's t with n - 1 degrees of freedom."""
+
+
+def spread(values: Sequence[float]) -> Spread | None:
+    """Of values that are independent draws; None where there are none."""
+    if not values:
+        return None
+    n, mean = len(values), fmean(values)
+    if n == 1:
+        return Spread(n=1, mean=mean, std=None, half=None)
+    from scipy.stats import t
+
+    std = stdev(values)
+    return Spread(n=n, mean=mean, std=std, half=float(t.ppf((1 + CONFIDENCE) / 2, n - 1)) * std / sqrt(n))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Correlation:
+    """How two measures go together; None where one of them doesn't vary, or there are fewer than three pairs."""
+
+    pairs: int
+    pearson: float | None
+    spearman: float | None
+
+
+def correlation(x: Sequence[float], y: Sequence[float]) -> Correlation:
+    """Of pairs `x[i]`, `y[i]`."""
+    if len(x) < 3 or len(set(x)) == 1 or len(set(y)) == 1:
+        return Correlation(pairs=len(x), pearson=None, spearman=None)
+    from scipy.stats import pearsonr, spearmanr
+
+    pearson, spearman = pearsonr(x, y).statistic, spearmanr(x, y).statistic
+    return Correlation(pairs=len(x), pearson=float(pearson), spearman=float(spearman))

@@ -1,0 +1,208 @@
+"""The study file: TOML, read with the standard library and checked before anything runs.
+
+title = "How long to search"
+data = "cifar10"                # what all stages have, unless they say otherwise
+seeds = "0-2"
+search-topology.channels = 8    # a table for each command, options as its --help names them
+assign-ops.op = "sep_conv_3x3"
+train.epochs = 1
+
+[grid]                          # every combination is a setting
+search-topology.iters = [1, 10, 100]
+
+[[settings]]                    # or settings one by one; with a grid, each of them over the grid
+name = "with operator search"
+search-ops.iters = 50
+
+[full]                          # what is different with --full
+seeds = "0-9"
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from ftso_cli.api.settings import seeds_of
+from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.files import read_bytes
+from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.storage import describe
+from ftso_cli.studies.stages import ALTERNATIVES, EITHER, KINDS, dashed
+
+LIMIT = 1_000_000
+TABLES = ("cell", *KINDS)
+SHARED = ("data", "image_size", "device")
+
+Pipeline = dict[str, Any]
+"""By command, the options of each stage; `cell` is a published cell, a file, or random."""
+
+
+class Setting(Model):
+    """What one row of the results was run with."""
+
+    name: str
+    pipeline: Pipeline
+    paper: float | None = Field(default=None, description="What the paper reports for it, error in percent.")
+
+
+class Figure(Model):
+    """How the results are drawn."""
+
+    kind: Literal["bars", "lines", "scatter"] = "bars"
+    x: str = Field(default="", description="lines: the option on the x axis, as in search-topology.epochs.")
+    by: str = Field(default="", description="scatter: the option whose two values are the axes.")
+    also: str = Field(default="", description="lines: a measure drawn beside the accuracy, as eigenvalue.")
+    label: str = ""
+    caption: str = ""
+
+
+class Study(Model):
+    """A study, with all its settings in full."""
+
+    name: str
+    title: str = ""
+    seeds: tuple[int, ...]
+    settings: tuple[Setting, ...] = Field(min_length=1)
+    figure: Figure = Figure()
+
+
+class _Head(Model):
+    """What a study file has besides its stages."""
+
+    title: str = ""
+    seeds: str | int | list[int] = 0
+    data: str = "digits"
+    image_size: int | None = Field(default=None, ge=1)
+    device: str = "auto"
+    grid: dict[str, Any] = Field(default={})
+    settings: list[dict[str, Any]] = Field(default=[])
+    figure: Figure = Figure()
+    full: dict[str, Any] = Field(default={})
+
+
+def read_study(path: Path, *, full: bool = False, changes: Mapping[str, Any] | None = None) -> Study:
+    """The study in a file; `full` takes its full size, `changes` replaces values at the top of it.
+
+    Raises `FileError` where it can't be read and `SettingsError`, with the place, for anything that can't be run.
+    """
+    return parse(read_bytes(path, limit=LIMIT), str(path), path.stem, full=full, changes=changes or {})
+
+
+def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping[str, Any]) -> Study:
+    """The study in `content`; `where` names it in errors."""
+    try:
+        raw = _underscored(tomllib.loads(content.decode()))
+        if full and not raw.get("full"):
+            raise SettingsError("has no full size; leave --full away")
+        whole = {**_over(raw, raw.pop("full", {}) if full else {}), **changes}
+        whole.pop("full", None)
+        return _study(whole, name)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{where}: is no TOML ({error})") from None
+    except ValidationError as error:
+        raise SettingsError(f"{where}: {describe(error)}") from None
+    except SettingsError as error:
+        raise SettingsError(f"{where}: {error}") from None
+
+
+def _study(raw: dict[str, Any], name: str) -> Study:
+    head = {key: value for key, value in raw.items() if key not in TABLES}
+    for key in head:
+        if key not in _Head.model_fields:
+            raise SettingsError(unknown("setting", dashed(key), map(dashed, (*TABLES, *_Head.model_fields))))
+    study = _Head.model_validate(head)
+    base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
+    return Study(
+        name=name,
+        title=study.title,
+        seeds=_seeds(study.seeds),
+        settings=tuple(_settings(base, study.settings or [{}], dict(_leaves(study.grid)))),
+        figure=study.figure,
+    )
+
+
+def _seeds(value: str | int | list[int]) -> tuple[int, ...]:
+    return seeds_of(",".join(map(str, value)) if isinstance(value, list) else str(value))
+
+
+def _settings(base: Pipeline, listed: list[dict[str, Any]], grid: dict[str, list[Any]]) -> Iterator[Setting]:
+    """Each listed setting over each point of the grid."""
+    for number, own in enumerate(listed, 1):
+        changes = {key: value for key, value in own.items() if key not in ("name", "paper")}
+        name = own.get("name", ", ".join(_written(changes)) or ("" if grid else f"setting {number}"))
+        for values in product(*grid.values()):
+            point = dict(zip(grid, values, strict=True))
+            pipeline = base | {key: dict(value) for key, value in base.items() if isinstance(value, dict)}
+            for change in (changes, _nested(point)):
+                pipeline = merged(pipeline, change)
+            parts = [name, *(f"{place.split('.')[-1]} {value}" for place, value in point.items())]
+            yield Setting(name=", ".join(filter(None, map(str, parts))), pipeline=pipeline, paper=own.get("paper"))
+
+
+def merged(base: Pipeline, change: Pipeline) -> Pipeline:
+    """The pipeline with a change: an alternative stage, or length of a search, takes the place of the other."""
+    for key in change:
+        if key not in (*TABLES, *SHARED):
+            raise SettingsError(unknown("stage of a setting", key, (*TABLES, *map(dashed, SHARED))))
+    out = dict(base)
+    for group in ALTERNATIVES:
+        if any(change.get(name) for name in group):
+            out = {key: value for key, value in out.items() if key not in group or key in change}
+    for key, value in change.items():
+        out[key] = _over(_without_other_length(out.get(key), value), value)
+    return {key: value for key, value in out.items() if value is not False}
+
+
+def _without_other_length(own: Any, change: Any) -> Any:
+    if not (isinstance(own, dict) and isinstance(change, dict) and any(name in change for name in EITHER)):
+        return own
+    return {key: value for key, value in own.items() if key not in EITHER}
+
+
+def _over(own: Any, change: Any) -> Any:
+    """Tables key by key, anything else as a whole."""
+    if not (isinstance(own, dict) and isinstance(change, dict)):
+        return change
+    own = _without_other_length(own, change)
+    return own | {key: _over(own.get(key), value) for key, value in change.items()}
+
+
+def _underscored(value: Any, depth: int = 0) -> Any:
+    """Options may have dashes, as on the command line; commands keep theirs."""
+    if isinstance(value, list):
+        return [_underscored(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {key if key in TABLES else key.replace("-", "_"): _underscored(item) for key, item in value.items()}
+
+
+def _leaves(grid: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """The lists of a grid, by place, as in search-topology.iters."""
+    for key, value in grid.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{before}{key}.")
+        elif isinstance(value, list) and value:
+            yield f"{before}{key}", value
+        else:
+            raise SettingsError(f"grid: {before}{dashed(key)} needs a list of values, not {value!r}")
+
+
+def _nested(point: Mapping[str, Any]) -> Pipeline:
+    out: Pipeline = {}
+    for place, value in point.items():
+        table, _, option = place.partition(".")
+        if option:
+            out.setdefault(table, {})[option] = value
+        else:
+            out[table] = value
+    return out
+
+
+def _written(changes: Mapping[str, Any]) -> Iterator[str]:
+    for stage, options in changes.items():
+        own = options if isinstance(options, dict) else {"": options}
+        yield " ".join([stage, *(f"{dashed(key)} {value}".strip() for key, value in own.items())])

@@ -1,0 +1,144 @@
+"""The trials of a study in Optuna's storage: SQLite beside the study, or any database that many machines reach.
+
+A trial is a row whose user attributes hold its key, setting and seed; Optuna hands out the waiting ones, each to one
+worker. A running trial gives signs of life; where they end, Optuna calls it failed, and a copy of it waits. Two
+processes that plan the same study at once may both add a trial: of those with one key, the first runs.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftso_cli.errors import FileError, SettingsError
+from ftso_cli.studies.plan import Planned
+
+if TYPE_CHECKING:
+    from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
+
+HEARTBEAT, GRACE = 5, 30
+"""Seconds between signs of life, and after which their absence means that a trial was killed."""
+
+DATABASE = "trials.db"
+
+ASKED = ("key", "setting", "seed")
+"""What a trial has from its start; all else it has by being run."""
+
+ORDER = ("FAIL", "WAITING", "RUNNING", "COMPLETE")
+"""Optuna's states, the one that counts most last."""
+
+Objective = Callable[["Trial"], float]
+
+
+def storage_url(folder: Path, storage: str | None) -> str:
+    """The database asked for, or the SQLite file in the study's folder."""
+    return storage or f"sqlite:///{folder.resolve() / DATABASE}"
+
+
+def open_study(name: str, url: str) -> "Study":
+    """The study in a database, made where it isn't there yet.
+
+    Raises `SettingsError` without the package, and `FileError` where the database can't be reached.
+    """
+    try:
+        import optuna
+    except ImportError:
+        raise SettingsError("studies need the package optuna; install with: pip install 'ftso[sweep]'") from None
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    waits = {"timeout": 60} if url.startswith("sqlite") else {}
+    try:
+        with warnings.catch_warnings():
+            # Optuna calls its signs of life experimental.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            storage = optuna.storages.RDBStorage(
+                url,
+                engine_kwargs={"connect_args": waits},
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=again,
+            )
+        return optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction="maximize")
+    except Exception as error:
+        # SQLAlchemy and the drivers below it have no exception in common.
+        raise FileError(f"{url.split('@')[-1]}: no study can be kept there ({_first_line(error)})") from None
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+
+
+def again(study: "Study", trial: "FrozenTrial | Trial") -> None:
+    """Lets a copy of a trial wait to be run again."""
+    study.enqueue_trial({}, user_attrs={name: trial.user_attrs[name] for name in ASKED if name in trial.user_attrs})
+
+
+def enqueue(study: "Study", planned: Sequence[Planned]) -> None:
+    """Adds the trials that are not there yet, in their order."""
+    known = states(study, [trial.key for trial in planned])
+    for trial in planned:
+        if trial.key not in known:
+            study.enqueue_trial({}, user_attrs={"key": trial.key, "setting": trial.setting, "seed": trial.seed})
+
+
+def states(study: "Study", keys: Sequence[str]) -> dict[str, "FrozenTrial"]:
+    """By key, the trial that counts: the finished one, else the first that lives, else the last that failed.
+
+    Pruned ones, which were doubles or gave way to a copy, count for nothing.
+    """
+    found: dict[str, FrozenTrial] = {}
+    for trial in study.get_trials(deepcopy=False):
+        key = str(trial.user_attrs.get("key"))
+        if key in keys and trial.state.name in ORDER and (key not in found or _weight(trial) > _weight(found[key])):
+            found[key] = trial
+    return found
+
+
+def _weight(trial: "FrozenTrial") -> tuple[int, int]:
+    name = trial.state.name
+    return ORDER.index(name), trial.number if name == "FAIL" else -trial.number
+
+
+def counts(study: "Study", trial: "Trial") -> bool:
+    """Whether a trial in hand is the one of its key that runs: none is finished, and no earlier one lives."""
+    key = trial.user_attrs.get("key")
+    same = [one for one in study.get_trials(deepcopy=False) if one.user_attrs.get("key") == key]
+    living = [one.number for one in same if one.state.name in ("WAITING", "RUNNING")]
+    return key is not None and not any(one.state.name == "COMPLETE" for one in same) and min(living) == trial.number
+
+
+def run_one(study: "Study", objective: Objective, claim: AbstractContextManager[Any]) -> None:
+    """Takes up trials whose worker was killed, then runs one that waits, if there is one.
+
+    `claim` is held until a trial is in hand: SQLite gives a waiting row to two who ask at the same moment.
+    """
+    import optuna
+
+    with warnings.catch_warnings(), ExitStack() as claimed:
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        claimed.enter_context(claim)
+
+        def begun(trial: "Trial") -> float:
+            claimed.close()
+            return objective(trial)
+
+        # A machine that slept finds that its trial was taken for dead, and can't tell the result any more: ValueError.
+        # The copy that was made of the trial finds all stages done.
+        with suppress(ValueError):
+            study.optimize(begun, n_trials=1, catch=(Exception,))
+
+
+def revive(study: "Study") -> None:
+    """Takes up trials whose worker was killed."""
+    import optuna
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        optuna.storages.fail_stale_trials(study)
+
+
+def remember(trial: "Trial", facts: Mapping[str, Any]) -> None:
+    """Keeps facts of a trial, JSON values by name."""
+    for name, value in facts.items():
+        trial.set_user_attr(name, value)

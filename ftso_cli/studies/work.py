@@ -1,0 +1,186 @@
+"""One stage of a trial: its folder, the lock on it, and its process, an `ftso` command.
+
+A stage is done where its product lies in its folder, and products are written in one piece: no other state is kept.
+The lock is on an open file that the process of the stage inherits. If whoever started it is killed, the process keeps
+the lock, and who takes up the trial waits for its product instead of working in the same folder.
+"""
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import IO
+
+from ftso_cli.errors import FtsoError, RunError
+from ftso_cli.files import write_atomic
+from ftso_cli.genotype import storage
+from ftso_cli.search.topologies import draw
+from ftso_cli.spaces import DARTS
+from ftso_cli.studies.plan import RANDOM, Stage
+from ftso_cli.studies.stages import dashed
+
+if sys.platform != "win32":
+    import fcntl
+
+POLL = 0.2
+"""Seconds between looks at a process or a lock."""
+
+PRODUCTS = {"train": "run/result.json", "query": "answer.json"}
+"""What a stage leaves once it is done; a genotype, where it is none of these."""
+
+LOG = "log.txt"
+
+
+class Stopped(Exception):
+    """The user has asked to stop."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where stages are worked on, and with how many threads each."""
+
+    root: Path
+    threads: int
+    stop: Event
+
+    def folder(self, stage: Stage) -> Path:
+        """The folder of a stage."""
+        return self.root / stage.folder
+
+
+def product(folder: Path, name: str) -> Path:
+    """The file that says that the stage `name` is done."""
+    return folder / PRODUCTS.get(name, "cell.json")
+
+
+def work(stages: Sequence[Stage], place: Place) -> None:
+    """Does all stages of a trial that are not done yet; raises `RunError` with what a command has said."""
+    cell = ""
+    for stage in stages:
+        if stage.name == "cell" and stage.options["cell"] != RANDOM:
+            cell = str(stage.options["cell"])
+            continue
+        folder = place.folder(stage)
+        folder.mkdir(parents=True, exist_ok=True)
+        if not product(folder, stage.name).exists():
+            with locked(folder / "lock", place.stop) as lock:
+                if not product(folder, stage.name).exists():
+                    _do(stage, cell, folder, place, lock)
+        cell = str(folder / "cell.json")
+
+
+@contextmanager
+def locked(path: Path, stop: Event) -> Iterator[IO[str]]:
+    """Holds the lock file `path`, once nobody else does. On Windows, which lacks this kind of lock, nobody waits."""
+    with path.open("w") as file:
+        while sys.platform != "win32":
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                _pause(stop)
+        yield file
+
+
+def _pause(stop: Event) -> None:
+    if stop.wait(POLL):
+        raise Stopped
+
+
+def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: IO[str]) -> None:
+    if stage.name == "cell":
+        topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
+        storage.write(topology.genotype(DARTS.usual), folder / "cell.json")
+        return
+    args = arguments(stage, cell, folder)
+    command = {"command": ["ftso", *args], "key": stage.key}
+    write_atomic(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
+    said = _run(args, folder, place, lock)
+    if stage.name == "query":
+        write_atomic(folder / "answer.json", said)
+
+
+def _run(args: Sequence[str], folder: Path, place: Place, lock: IO[str]) -> bytes:
+    """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
+    environment = {"OMP_NUM_THREADS": str(place.threads)} | os.environ | {"COLUMNS": "200"}
+    inherited = () if sys.platform == "win32" else (lock.fileno(),)
+    with (folder / LOG).open("ab") as log, (folder / "stdout.txt").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "ftso_cli", *args],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=log,
+            env=environment,
+            pass_fds=inherited,
+        )
+        while process.poll() is None:
+            if place.stop.is_set():
+                process.terminate()
+                process.wait()
+                raise Stopped
+            time.sleep(POLL)
+    if place.stop.is_set():
+        raise Stopped
+    if process.returncode:
+        raise RunError(f"ftso {args[0]}: {_last_words(folder / LOG, process.returncode)}")
+    return (folder / "stdout.txt").read_bytes()
+
+
+def _last_words(log: Path, status: int) -> str:
+    """The error that a command ended with."""
+    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    errors = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
+    if status < 0:
+        return f"ended by signal {-status}"
+    return (errors or lines or [f"exit status {status}"])[-1][:1000]
+
+
+def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
+    """The command line of a stage, which goes on with what a killed one has left in its folder."""
+    name = stage.name
+    run = folder / "run"
+    if name == "train" and (run / "config.json").exists():
+        return ["train", "--resume", str(run), "--json"]
+    args = [name, *([cell] if cell else []), *_flags(stage.options)]
+    if name == "query":
+        return [*args, "--json"]
+    if name == "train":
+        return [*args, "-o", str(run), "--json"]
+    args += ["-o", str(folder / "cell.json"), "--json"]
+    if name in ("search", "search-ops", "search-topology") and keeps_history(stage):
+        args += ["--run", str(run)]
+        args += ["--resume"] if (run / "checkpoint.safetensors").exists() else []
+    return args
+
+
+def keeps_history(stage: Stage) -> bool:
+    """Whether this search keeps losses, α and β over time, and can be taken up in the middle."""
+    if stage.options.get("strategy") == "capacity":
+        return False
+    return not any(stage.options.get(name) for name in ("seeds", "rank", "preset", "budget"))
+
+
+def _flags(options: Mapping[str, object]) -> list[str]:
+    flags = []
+    for name, value in options.items():
+        if name == "of" or value is False:
+            continue
+        flags.append(f"--{dashed(name)}")
+        if value is not True:
+            flags.append(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
+    return flags
+
+
+def check_root(root: Path) -> None:
+    """Makes the folder of the stages; raises `FtsoError` where it can't be made."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FtsoError(f"{root}: can't be made ({error.strerror or error})") from None
