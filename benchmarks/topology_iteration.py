@@ -12,12 +12,12 @@ import json
 import subprocess
 import sys
 import time
-from pathlib import Path
 from statistics import median
 
 import torch
 from torch.nn import functional
 
+from ftso_cli.nn.device import peak_memory
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.supernet import SuperNet, complete_wiring
 from ftso_cli.spaces import DARTS
@@ -81,9 +81,7 @@ def main() -> None:
         images, labels = batch(options.batch_size)
         if options.peak_of != "nothing":
             iterate(build(options.peak_of), images, labels)
-        # Not ru_maxrss, which a process inherits from the one that started it.
-        status = Path("/proc/self/status").read_text()
-        print(int(status.split("VmHWM:")[1].split()[0]) // 1024)
+        print(peak_memory(torch.device("cpu")))
         return
     taken = seconds(options.batch_size, options.repeats)
     base = peak(options.batch_size, "nothing")

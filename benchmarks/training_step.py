@@ -16,7 +16,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 
 import torch
@@ -25,7 +24,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from ftso_cli.costs.network import network_cost
 from ftso_cli.genotype import library
-from ftso_cli.nn.device import seeded
+from ftso_cli.nn.device import peak_memory, seeded
 from ftso_cli.nn.fused import FusedNetwork
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
@@ -138,8 +137,7 @@ def main() -> None:
     if options.peak_of:
         step = build(options.peak_of, options.cell, options.batch_size)
         step(), step()
-        # Not ru_maxrss, which a process inherits from the one that started it.
-        print(int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) // 1024)
+        print(peak_memory(torch.device("cpu")))
         return
     steps = {engine: build(engine, options.cell, options.batch_size) for engine in ENGINES}
     about = {"cell": options.cell, "batch_size": options.batch_size, "threads": torch.get_num_threads()}

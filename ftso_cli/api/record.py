@@ -3,6 +3,7 @@
 import platform
 import time
 from datetime import UTC, datetime
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -11,11 +12,12 @@ from ftso_cli.genotype import Genotype, Step, Times
 
 
 class Stopwatch:
-    """Seconds by phase: `lap` ends a phase. The first starts at `since`, or now."""
+    """Seconds by phase: `lap` ends a phase, the first starts at `since`, or now. And the peak memory in MB."""
 
     def __init__(self, since: float | None = None) -> None:
         self.started = datetime.now(UTC)
         self.seconds: dict[str, float] = {}
+        self.peak_memory: int | None = None
         self._last = time.perf_counter() if since is None else since
 
     def lap(self, phase: str) -> float:
@@ -27,7 +29,17 @@ class Stopwatch:
 
     def times(self) -> Times:
         """The phases so far, as the genotype stores them."""
-        return Times(started=self.started.isoformat(timespec="seconds"), seconds=dict(self.seconds))
+        started = self.started.isoformat(timespec="seconds")
+        return Times(started=started, seconds=dict(self.seconds), peak_memory_MB=self.peak_memory)
+
+    def facts(self) -> dict[str, Any]:
+        """What --json tells."""
+        return {"seconds": self.seconds, "peak_memory_MB": self.peak_memory}
+
+    def __str__(self) -> str:
+        phases = "  ".join(f"{phase} {value:.2f}" for phase, value in self.seconds.items())
+        memory = "" if self.peak_memory is None else f"; peak memory {self.peak_memory:,} MB"
+        return f"{sum(self.seconds.values()):.2f} s: {phases}{memory}"
 
 
 def edited(genotype: Genotype, command: str, watch: Stopwatch, **settings: JsonValue) -> Genotype:

@@ -80,7 +80,7 @@ Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Gen
 def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
     from ftso_cli.data import open_images
-    from ftso_cli.nn.device import choose_device
+    from ftso_cli.nn.device import choose_device, peak_memory
 
     device = choose_device(request.device)
     watch.lap("start")
@@ -99,6 +99,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
 
         genotype = search(images, device, on_iteration)
     watch.lap("search")
+    watch.peak_memory = peak_memory(device)
     step = Step(
         command=request.command,
         settings=request.settings.recorded() | {"image_size": list(images.image_size)},

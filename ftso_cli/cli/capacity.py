@@ -100,7 +100,7 @@ def choose(
         print_json(facts | {settings.score: round(search.choice.score, 4), "trials": trials})
     elif str(request.output) != "-":
         _report(genotype, search)
-        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        say(f"wrote {request.output} in {watch}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
 
 

@@ -52,7 +52,7 @@ def race(
         show(_table(raced.final))
         for text in request.notes:
             say(text)
-        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        say(f"wrote {request.output} in {watch}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
 
 

@@ -71,6 +71,7 @@ def search(
     arch_share: searching.ArchShareOption = None,
     run: recording.RunOption = None,
     resume: recording.ResumeOption = False,
+    tensorboard: recording.TensorboardOption = False,
     track: recording.TrackOption = None,
     early_stop: recording.EarlyStopOption = None,
     every: recording.EveryOption = None,
@@ -124,6 +125,7 @@ def search(
         recording.options(request, run, every, track, early_stop, resume, save_minutes),
         lambda images, on: joint(images, settings, seed=seed, device=on),
         watch,
+        tensorboard=tensorboard,
     )
     if as_json:
         print_json(facts)
@@ -132,5 +134,5 @@ def search(
 
         show(drawing.text(genotype, title=f"What {method.value} has found"))
         say(searching.counted(genotype))
-        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        say(f"wrote {request.output} in {watch}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(data)}")

@@ -46,6 +46,7 @@ def search_ops(
     inits: capacity.InitsOption = None,
     run: recording.RunOption = None,
     resume: recording.ResumeOption = False,
+    tensorboard: recording.TensorboardOption = False,
     track: recording.TrackOption = None,
     early_stop: recording.EarlyStopOption = None,
     every: recording.EveryOption = None,
@@ -123,6 +124,7 @@ def search_ops(
         lambda images, on: phases.operators(start, images, settings, seed=seed, device=on),
         watch,
         start,
+        tensorboard=tensorboard,
     )
     if as_json:
         print_json(facts)
@@ -131,5 +133,5 @@ def search_ops(
 
         show(drawing.text(genotype))
         say(searching.counted(genotype))
-        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        say(f"wrote {request.output} in {watch}")
         next_step(f"ftso draw {request.output}")

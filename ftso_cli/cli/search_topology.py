@@ -116,9 +116,11 @@ def search_topology(
         ),
     ] = None,
     resume: recording.ResumeOption = False,
+    tensorboard: recording.TensorboardOption = False,
     track: recording.TrackOption = None,
     early_stop: recording.EarlyStopOption = None,
     every: recording.EveryOption = None,
+    save_minutes: recording.SaveOption = recording.SAVE_MINUTES,
     seed: common.SeedOption = 0,
     seeds: Annotated[
         str | None,
@@ -187,8 +189,10 @@ def search_topology(
     if rank is Rank.race:
         if space is SpaceName.nats:
             raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
-        if run or track or early_stop:
-            raise typer.BadParameter("has no meaning in a race", param_hint="--run, --track, --early-stop")
+        if run or track or early_stop or tensorboard:
+            raise typer.BadParameter(
+                "has no meaning in a race", param_hint="--run, --track, --early-stop, --tensorboard"
+            )
         settings = racing.settings(given)
         racing.race(
             replace(request, settings=settings),
@@ -200,15 +204,17 @@ def search_topology(
         )
         return
     chosen = _settings(preset, space, rank, given)
-    kept = recording.options(request, run, every, track, early_stop, resume)
-    if run or kept.track or kept.early_stop or resume:
+    kept = recording.options(request, run, every, track, early_stop, resume, save_minutes)
+    members = ensemble_seeds(preset.value, given.get("seeds"))
+    if run or kept.track or kept.early_stop or resume or tensorboard:
         if "seeds" in given or chosen.rank != "beta":
             raise typer.BadParameter(
-                "is for a search from one --seed, ranked by β", param_hint="--run, --track, --resume"
+                "is for a search from one --seed, ranked by β", param_hint="--run, --track, --resume, --tensorboard"
             )
-        _search(request, chosen, None, workers, as_json, watch, kept)
+        members = None
     else:
-        _search(request, chosen, ensemble_seeds(preset.value, given.get("seeds")), workers, as_json, watch)
+        kept = replace(kept, folder=None)
+    _search(request, chosen, members, workers, as_json, watch, kept, tensorboard)
 
 
 def _settings(preset: Preset, space: SpaceName, rank: Rank | None, given: dict[str, Any]) -> TopologySettings:
@@ -228,18 +234,23 @@ def _search(
     workers: int | None,
     as_json: bool,
     watch: common.Stopwatch,
-    kept: recorded.Options | None = None,
+    kept: recorded.Options,
+    tensorboard: bool,
 ) -> None:
-    """Runs the search, from one seed or many, and prints what it found."""
+    """Runs the search, from one seed or many, and prints what it found; that of one seed is shown on the way."""
     seed = request.seed or 0
     request = replace(request, settings=settings, seed=seed if members is None else None, notes=_blind_spots(settings))
     from ftso_cli.search import phases
 
-    if kept is None:
+    if members is not None or settings.rank != "beta":
         genotype, facts = searching.execute(request, topology_search(settings, seed, members, workers), watch)
     else:
         genotype, facts = recording.execute(
-            request, kept, lambda images, on: phases.topology(images, settings, seed=seed, device=on), watch
+            request,
+            kept,
+            lambda images, on: phases.topology(images, settings, seed=seed, device=on),
+            watch,
+            tensorboard=tensorboard,
         )
     wiring, _ = edit.prune(genotype)
     if as_json:
@@ -249,7 +260,7 @@ def _search(
 
         show(drawing.text(wiring, title="What was found; pruned: what ftso prune will take out", pruned=True))
         _comment(wiring)
-        say(f"wrote {request.output} in {searching.seconds(watch)}")
+        say(f"wrote {request.output} in {watch}")
         next_step(f"ftso assign-ops {request.output} --op {SPACES[settings.space].usual}")
 
 

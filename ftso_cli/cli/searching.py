@@ -136,16 +136,10 @@ def execute(
     genotype, facts = searching.execute(request, search, watch, shown)
     storage.write(genotype, request.output)
     watch.lap("write")
-    return genotype, {"file": str(request.output), **facts, "seconds": watch.seconds}
+    return genotype, {"file": str(request.output), **facts, **watch.facts()}
 
 
 def counted(genotype: Genotype) -> str:
     """How many edges carry which operator, on one line."""
     counts = Counter(edge.op for cell in genotype.cells.values() for edge in cell.kept)
     return "operators: " + ", ".join(f"{count} × {op}" for op, count in counts.most_common())
-
-
-def seconds(watch: common.Stopwatch) -> str:
-    """The seconds of every phase, on one line."""
-    phases = "  ".join(f"{phase} {value:.2f}" for phase, value in watch.seconds.items())
-    return f"{sum(watch.seconds.values()):.2f} s: {phases}"

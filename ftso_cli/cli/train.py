@@ -232,6 +232,8 @@ def _resumed(folder: Path, watch: common.Stopwatch, group: "Group") -> "Trainer"
 
 def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None", as_json: bool) -> None:
     """Trains the epochs that are left, tests the network once, and says what came of it."""
+    from ftso_cli.nn.device import peak_memory
+
     run, config = trainer.run, trainer.config
     note(_description(trainer))
     try:
@@ -241,16 +243,18 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
         raise
     trainer.save_weights()
     watch.lap("train")
+    watch.peak_memory = peak_memory(trainer.device)
     score = tested(trainer)
     watch.lap("test")
     if curves is not None:
         curves.add_test(config.recipe.epochs, score.accuracy)
     pictures = _draw_metrics(trainer)
     if as_json:
-        print_json({"run": str(run.folder), "test_accuracy": score.accuracy, "seconds": watch.seconds})
+        print_json({"run": str(run.folder), "test_accuracy": score.accuracy} | watch.facts())
         return
     say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
     say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, result.json")
+    say(f"took {watch}")
     next_step(f"ftso evaluate {run.folder}")
 
 

@@ -146,10 +146,11 @@ class Step(Model):
 
 
 class Times(Model):
-    """When the step of the same position in `history` started, and the seconds of its phases."""
+    """When the step of the same position in `history` started, the seconds of its phases, and its peak memory."""
 
     started: str
     seconds: dict[Name, float] = {}
+    peak_memory_MB: int | None = Field(default=None, ge=0)
 
 
 class Figures(Model):

@@ -1,7 +1,9 @@
 """The device to compute on, and random numbers that leave no trace."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 
@@ -23,6 +25,24 @@ def choose_device(name: str) -> torch.device:
 def has_fast_bfloat16(device: torch.device) -> bool:
     """Whether autocast to bfloat16 makes training faster. On the CPUs that were tried it doesn't."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory in MB (2^20 bytes) that this process has held at once: a GPU's, else main memory.
+
+    None where the system doesn't tell. On Linux not `ru_maxrss`, which a process inherits from the one that started it.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) >> 20
+    try:
+        return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) >> 10
+    except (OSError, IndexError):
+        pass
+    if sys.platform != "darwin":
+        return None
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
 
 
 @contextmanager
