@@ -1,27 +1,24 @@
-"""What a search shows and keeps while it runs: options, the leading operators, lines of history, resuming."""
+"""What a search shows and keeps while it runs: options, the cell as it stands, lines and curves, resuming."""
 
-import math
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.columns import Columns
-from rich.console import Group, RenderableType
-from rich.text import Text
 
 from ftso_cli.api import recorded
 from ftso_cli.api.searching import Standing
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, warn
-from ftso_cli.genotype import Cell, Genotype
-from ftso_cli.spaces import OPERATORS
+from ftso_cli.cli.live import LiveCell
+from ftso_cli.genotype import Genotype
+from ftso_cli.training.curves import check_tensorboard
 
 if TYPE_CHECKING:
     import torch
 
+    from ftso_cli.cli.search_curves import SearchCurves
     from ftso_cli.data import ImageData
     from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
@@ -62,6 +59,13 @@ SaveOption = Annotated[
 ResumeOption = Annotated[
     bool, typer.Option("--resume", help="Go on with the same search where it was stopped or killed.")
 ]
+TensorboardOption = Annotated[
+    bool,
+    typer.Option(
+        "--tensorboard",
+        help="Write curves, and a picture of the cell every epoch, for TensorBoard into the run folder.",
+    ),
+]
 
 
 def options(
@@ -87,13 +91,20 @@ def options(
 
 
 class Recorded(recorded.Recorded):
-    """A search that shows its leading operators and tells what it records."""
+    """A search that shows the cell as it stands and tells what it records."""
 
     def __init__(
-        self, request: searching.Request, options: recorded.Options, make: recorded.Make, start: Genotype | None = None
+        self,
+        request: searching.Request,
+        options: recorded.Options,
+        make: recorded.Make,
+        start: Genotype | None,
+        tensorboard: bool,
     ) -> None:
         super().__init__(request, options, make, start)
-        self.leaders = Leaders()
+        self.live, self.tensorboard = LiveCell(), tensorboard
+        self._curves: SearchCurves | None = None
+        self._search: Search | None = None
         self._warned = False
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
@@ -109,17 +120,24 @@ class Recorded(recorded.Recorded):
         """Says where a resumed search goes on."""
         if problem:
             warn(f"{problem}; going on from the checkpoint before it")
+        self._search = search
+        if self.tensorboard and self.options.folder is not None:
+            from ftso_cli.cli.search_curves import SearchCurves
+
+            self._curves = SearchCurves(self.options.folder, search.engine.iteration)
         if self.options.resume:
             note(f"going on after iteration {search.engine.iteration} of {search.engine.iterations}")
 
     def on_iteration(self, search: "Search") -> None:
-        """Looks which operators lead."""
-        self.leaders.look(search)
+        """Looks what leads."""
+        self.live.look(search)
 
     def on_record(self, record: "Record") -> None:
         """A line of history, and once a warning where skip connections take over."""
         note(_line(record))
-        if not self._warned and record.skips is not None and self.leaders.collapsing():
+        if self._curves is not None and self._search is not None:
+            self._curves.add(record, self._search.derive())
+        if not self._warned and record.skips is not None and self.live.collapsing():
             self._warned = True
             warn(
                 f"skip connections lead on {record.skips} of {record.edges} edges: the search is collapsing "
@@ -130,6 +148,12 @@ class Recorded(recorded.Recorded):
         """Says that the search stopped early."""
         note(text)
 
+    def close(self) -> None:
+        """Takes the checkpoints away; the curves are whole."""
+        super().close()
+        if self._curves is not None:
+            self._curves.close()
+
 
 def execute(
     request: searching.Request,
@@ -137,10 +161,16 @@ def execute(
     make: recorded.Make,
     watch: common.Stopwatch,
     start: Genotype | None = None,
+    *,
+    tensorboard: bool = False,
 ) -> tuple[Genotype, dict[str, Any]]:
     """Runs a search, writes its genotype, and only then takes its checkpoints away; gives the facts for --json too."""
-    search = Recorded(request, options, make, start)
-    found = searching.execute(request, search, watch, search.leaders)
+    if tensorboard:
+        if options.folder is None:
+            raise typer.BadParameter("needs a folder; give --run DIR, or -o FILE", param_hint="--tensorboard")
+        check_tensorboard()
+    search = Recorded(request, options, make, start, tensorboard)
+    found = searching.execute(request, search, watch, search.live)
     search.close()
     return found
 
@@ -152,47 +182,3 @@ def _line(record: "Record") -> str:
     parts += [] if record.skips is None else [f"skips {record.skips}/{record.edges}"]
     parts += [] if record.eigenvalue is None else [f"eigenvalue {record.eigenvalue:.4g}"]
     return "  ".join(parts)
-
-
-class Leaders:
-    """Which operator leads each edge now: shown below the progress bar, looked up once a second."""
-
-    def __init__(self) -> None:
-        self._genotype: Genotype | None = None
-        self._looked = 0.0
-
-    def look(self, search: "Search") -> None:
-        """Looks again, where it is time to."""
-        now = time.perf_counter()
-        if now - self._looked >= 1 or search.engine.iteration == search.engine.iterations:
-            self._genotype, self._looked = search.derive(), now
-
-    def collapsing(self) -> bool:
-        """Whether skip connections lead on more than half of the edges of a normal cell that have a choice."""
-        if self._genotype is None:
-            return False
-        edges = self._genotype.cells[next(iter(self._genotype.cells))].kept
-        skips = sum(edge.op == "skip_connect" and len(edge.alpha or ()) > 1 for edge in edges)
-        return 2 * skips > len(edges)
-
-    def __call__(self) -> RenderableType | None:
-        """A column a cell."""
-        if self._genotype is None or self._genotype.stage != "complete":
-            return None
-        return Columns([_column(kind, cell) for kind, cell in self._genotype.cells.items()], padding=(0, 5))
-
-
-def _column(kind: str, cell: Cell) -> RenderableType:
-    skips = sum(edge.op == "skip_connect" for edge in cell.kept)
-    lines = [Text(f"{kind}: {skips} of {len(cell.kept)} skip", style="bold")]
-    for edge in cell.kept:
-        op = edge.op or ""
-        share = f"{_share(edge.alpha, op):.1%}" if edge.alpha else ""
-        lines.append(Text(f"{edge!s:>6}  {OPERATORS[op].label:<8} {share}"))
-    return Group(*lines)
-
-
-def _share(alpha: Mapping[str, float], op: str) -> float:
-    """softmax(α) of one candidate."""
-    top = max(alpha.values())
-    return math.exp(alpha[op] - top) / sum(math.exp(value - top) for value in alpha.values())
