@@ -8,7 +8,6 @@ import re
 import types
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -29,16 +28,24 @@ def page() -> str:
     rows = [f"| [`{name}`](#{name}) | {entry.summary} |" for name, entry in COMMANDS.items()]
     overview = ["| command | what it does |", "|---|---|", *rows, "", "Options before the command:", ""]
     overview += _table([row for _, row in _parameters(ftso)])
-    return HEAD + "\n".join([*overview, "", *(_section(name) for name in COMMANDS)]).rstrip() + "\n"
+    sections = [part for name in COMMANDS for part in _sections(name)]
+    return HEAD + "\n".join([*overview, "", *sections]).rstrip() + "\n"
 
 
-def _section(name: str) -> str:
-    """A command: how it is called, what it does, its examples, its arguments and options."""
-    module, function = COMMANDS[name].place.split(":")
-    command = getattr(import_module(module), function)
+def _sections(name: str) -> Iterator[str]:
+    """A command, or a group of them one after another."""
+    functions = COMMANDS[name].functions(name)
+    if name not in functions:
+        yield f"## {name}\n\n{COMMANDS[name].summary}\n"
+    for call, function in functions.items():
+        yield _section(call, function, "##" if call == name else "###")
+
+
+def _section(name: str, command: Callable[..., Any], level: str) -> str:
+    """A command: what it does, its examples, its arguments and options."""
     text, _, examples = (inspect.getdoc(command) or "").partition("Example")
     calls = re.findall(r"`([^`]+)`", examples.replace("\n", " "))
-    lines = [f"## {name}", "", text.strip(), "", '```sh title="examples"', *calls, "```", ""]
+    lines = [f"{level} {name}", "", text.strip(), "", '```sh title="examples"', *calls, "```", ""]
     panels: dict[str, list[str]] = {}
     for panel, row in _parameters(command):
         panels.setdefault(panel, []).append(row)

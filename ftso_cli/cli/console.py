@@ -1,8 +1,9 @@
 """What commands print: results on stdout, everything else on stderr, one JSON object with --json."""
 
 import json
+import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -34,6 +35,22 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> li
 def show(renderable: Any) -> None:
     """A table, a tree or another rich object on stdout."""
     Console(highlight=False, emoji=False).print(renderable)
+
+
+def room() -> int:
+    """The columns of the terminal on stdout; without end in a file or a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+
+
+def stack(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Rows one below the other, a line for each of their values, for a terminal that is too narrow for a table."""
+    width = max(map(len, headings))
+    for first, *values in rows:
+        if first:
+            say(f"{headings[0]} {first}" if first.isdigit() else first)
+        for heading, value in zip(headings[1:], values, strict=True):
+            if value:
+                say(f"  {heading:<{width}}  {value}")
 
 
 def note(text: str) -> None:

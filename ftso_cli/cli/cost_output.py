@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ftso_cli.cli.console import plain, say
+from ftso_cli.cli.console import plain, room, say, stack
 from ftso_cli.costs.conventions import CONVENTIONS, multiply_adds
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.layers import Cost
@@ -30,7 +30,10 @@ WIDEST = 500
 """Characters that a table may be wide."""
 
 BAR = 46
-"""Characters of the longest bar of a plot."""
+"""Characters of the longest bar of a plot, where there is room."""
+
+LABELS = 32
+"""Characters before and behind a bar."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +235,8 @@ def _operators(f: Formulas) -> tuple[int, int, int]:
 
 def _bar(count: int, most: int) -> str:
     """A bar as long as the logarithm of `count`, in eighths of a character; a cell has two operators at least."""
-    eighths = round(8 * BAR * math.log(count) / math.log(most))
+    width = min(BAR, max(room() - LABELS, 8))
+    eighths = round(8 * width * math.log(count) / math.log(most))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
 
@@ -248,7 +252,13 @@ def _table(*headings: str) -> Table:
 
 def _show(table: Table) -> None:
     """Prints a table as wide as its numbers are: none is cut to fit a narrow terminal or a pipe."""
-    Console(highlight=False, emoji=False, width=WIDEST).print(table)
+    wide = Console(highlight=False, emoji=False, width=WIDEST)
+    if wide.measure(table).maximum <= room():
+        wide.print(table)
+        return
+    columns = table.columns
+    rows = zip(*(map(str, column.cells) for column in columns), strict=True)
+    stack([" ".join(str(column.header).split()) for column in columns], rows)
 
 
 def number(value: float) -> str:

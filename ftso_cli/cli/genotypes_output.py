@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.cli.console import aligned, note, say
+from ftso_cli.cli.console import aligned, note, room, say, stack
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
@@ -40,7 +40,7 @@ LEGEND = (
 )
 
 NARROW = 80
-"""Characters; a table is laid out for at least so many."""
+"""Characters; a table in a file or a pipe is laid out for at least so many."""
 
 TEXT_WIDTH = 100
 """Characters of a line of notes."""
@@ -167,7 +167,7 @@ def sort_rows(rows: Sequence[Row], name: str) -> list[Row]:
 def show_table(rows: Sequence[Row], sorted_by: str) -> None:
     """The table, with as many columns as the terminal has room for; the one that it is sorted by is always there."""
     texts = {name: _texts(column, rows) for name, column in COLUMNS.items()}
-    width = max(NARROW, shutil.get_terminal_size((NARROW, 24)).columns)
+    width = min(room(), max(NARROW, shutil.get_terminal_size((NARROW, 24)).columns))
     chosen = _fitting({name: max(map(len, column)) for name, column in texts.items()}, sorted_by, width)
     _print([texts[name] for name in chosen], [COLUMNS[name].left for name in chosen])
     note(f"{len(rows)} rows; {LEGEND}")
@@ -207,9 +207,14 @@ def show_cell(row: Row) -> None:
     facts["printed in"] = "; ".join(about.published.sources)
     for name, text in facts.items():
         if text:
-            say(textwrap.fill(f"{name:<11}{text}", TEXT_WIDTH, subsequent_indent=" " * 11))
+            say(textwrap.fill(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
     say()
-    _print(_cost_columns(row), [True, *[False] * 7])
+    columns = _cost_columns(row)
+    if sum(max(map(len, column)) + 1 for column in columns) - 1 <= room():
+        _print(columns, [True, *[False] * 7])
+    else:
+        rows = list(zip(*columns, strict=True))
+        stack([f"{first} {second}".strip() for first, second in zip(*rows[:2], strict=True)], rows[2:])
     for name, setting in row.settings.items():
         if (figures := getattr(about.published, name, None)) and figures.note:
             say(f"{setting.title}: {figures.note}")

@@ -5,7 +5,7 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -16,25 +16,47 @@ from typer.core import TyperCommand, TyperGroup
 from ftso_cli.errors import FtsoError
 
 INTERRUPTED = 130
+COMPLETING = "_FTSO_COMPLETE"
+"""Set where a shell asks what a word may become."""
+
 MARKUP: Final = "markdown"
 """How help is written in docstrings."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A command of the program: where its function is, as `module:function`, and what `ftso --help` says of it."""
+    """A command of the program: where its function or Typer is, as `module:name`; what `ftso --help` says of it."""
 
     place: str
     summary: str
 
-    def load(self, name: str) -> TyperCommand:
-        """Imports the module and makes the command."""
-        module, function = self.place.split(":")
+    def load(self, name: str) -> Any:
+        """Imports the module and makes the command, or the group of commands where the place holds a Typer."""
+        target = self._target()
+        if COMPLETING in os.environ:
+            from ftso_cli.cli.complete import add_completions
+
+            for function in self.functions(name).values():
+                add_completions(function)
+        if isinstance(target, typer.Typer):
+            group = typer.main.get_command(target)
+            group.name = name
+            return group
         one = typer.Typer(add_completion=False, rich_markup_mode=MARKUP)
-        one.command(name, cls=Command)(getattr(import_module(module), function))
-        command = typer.main.get_command(one)
-        assert isinstance(command, TyperCommand)
-        return command
+        one.command(name, cls=Command)(target)
+        return typer.main.get_command(one)
+
+    def functions(self, name: str) -> dict[str, Callable[..., Any]]:
+        """The functions behind the command, by what is typed: `prune`, or `sweep`, `sweep status` and so on."""
+        target = self._target()
+        if not isinstance(target, typer.Typer):
+            return {name: target}
+        below = [(one.name, one.callback) for one in target.registered_commands if one.callback]
+        return {f"{name} {own or function.__name__}": function for own, function in below}
+
+    def _target(self) -> Any:
+        module, within = self.place.split(":")
+        return getattr(import_module(module), within)
 
 
 class Command(TyperCommand):

@@ -1,0 +1,72 @@
+"""What the shell completes besides commands and options, once `ftso --install-completion` has run.
+
+Where nothing here begins like the word, the shell goes on with files and folders as it does for any program.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Iterable, Mapping
+from glob import escape, glob
+from typing import Any, get_args
+
+Complete = Callable[[str], list[str]]
+"""From what is typed so far to what it may become."""
+
+
+def cells(incomplete: str) -> list[str]:
+    """Published cells by name, and genotype files."""
+    from ftso_cli.genotype import library
+
+    return [*_beginning(library.files(), incomplete), *_files(incomplete)]
+
+
+def data_sets(incomplete: str) -> list[str]:
+    """Sets by name."""
+    # Not from ftso_cli.data, which imports torch: a shell doesn't wait for that.
+    names = ("digits", "cifar10", "cifar100", "fashion-mnist")
+    return _beginning(names, incomplete)
+
+
+def operators(incomplete: str) -> list[str]:
+    """Operators; the last of several with commas between."""
+    from ftso_cli.spaces import OPERATORS
+
+    *before, last = incomplete.split(",")
+    return [",".join([*before, name]) for name in _beginning(OPERATORS, last)]
+
+
+def recipes(incomplete: str) -> list[str]:
+    """The recipes of a training."""
+    from ftso_cli.training.recipes import RECIPES
+
+    return _beginning(RECIPES, incomplete)
+
+
+COMPLETIONS: Mapping[str, Complete] = {
+    "CELL": cells,
+    "CELL...": cells,
+    "DATA": data_sets,
+    "OP": operators,
+    "NAME": recipes,
+}
+"""By the metavar that help shows for a value."""
+
+
+def add_completions(command: Callable[..., Any]) -> None:
+    """Gives every argument and option of a command its completion, before Typer looks at it."""
+    for parameter in inspect.signature(command).parameters.values():
+        for info in get_args(parameter.annotation)[1:]:
+            metavar = getattr(info, "metavar", None)
+            # The NAME of `genotypes show` is an argument: a cell.
+            known = cells if parameter.name == "name" else COMPLETIONS.get(metavar or "")
+            if known is not None and getattr(info, "autocompletion", known) is None:
+                info.autocompletion = known
+
+
+def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[str]:
+    """Genotype files that begin like this."""
+    return sorted(path for path in glob(escape(incomplete) + "*.json") if os.path.isfile(path))

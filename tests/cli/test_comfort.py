@@ -1,0 +1,179 @@
+"""What makes the shell comfortable: completion, guesses, consistent options, colours, narrow terminals."""
+
+import fcntl
+import inspect
+import os
+import pty
+import re
+import struct
+import subprocess
+import sys
+import termios
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+from typer.testing import CliRunner
+
+from ftso_cli.cli.app import COMMANDS, app
+from tests.processes import ROOT, environment, run_ftso
+
+ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
+def completed(line: str, cwd: Path) -> list[str]:
+    """What bash would be offered for the last word of a line."""
+    words = {"_FTSO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    return run_ftso_as_program(words, cwd).split()
+
+
+def run_ftso_as_program(env: dict[str, str], cwd: Path) -> str:
+    """The program by its name, which completion looks at."""
+    code = "import sys; sys.argv = ['ftso']; from ftso_cli.cli.app import app; app(prog_name='ftso')"
+    return subprocess.check_output([sys.executable, "-c", code], cwd=cwd, env=environment(env), text=True)
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("ftso dra", ["draw"]),
+        ("ftso draw --out", ["--output", "--out-dir"]),
+        ("ftso search-topology --rank gr", ["gradient"]),
+        ("ftso draw pc_darts_c", ["pc_darts_cifar"]),
+        ("ftso cost nasnet_a my", ["my.json"]),
+        ("ftso train x --data cifar", ["cifar10", "cifar100"]),
+        ("ftso search-ops x --ops none,sep_conv_3", ["none,sep_conv_3x3"]),
+        ("ftso train x --recipe im", ["imagenet"]),
+        ("ftso genotypes show snas_mi", ["snas_mild"]),
+        ("ftso draw photos", []),
+    ],
+)
+def test_the_shell_completes(line: str, expected: list[str], tmp_path: Path) -> None:
+    (tmp_path / "my.json").touch()
+    (tmp_path / "photos").mkdir()
+    assert completed(line, tmp_path) == expected
+
+
+def test_completion_can_be_installed() -> None:
+    done = run_ftso("--show-completion", "bash")
+    assert done.returncode == 0 and b"complete " in done.stdout
+
+
+# Guesses
+
+
+@pytest.mark.parametrize(
+    ("args", "guess"),
+    [
+        (["trian", "x"], "train"),
+        (["draw", "nasnt_a"], "nasnet_a"),
+        (["assign-ops", "nasnet_a", "--op", "sep_conv3x3", "-o", "-"], "sep_conv_3x3"),
+        (["search-topology", "--data", "cifar-10", "--iters", "1", "-o", "/dev/null"], "cifar10"),
+        (["train", "nasnet_a", "--recipe", "quik"], "quick"),
+        (["draw", "nasnet_a", "--format", "pgn", "-o", "-"], "png"),
+        (["cost", "nasnet_a", "--by-stages"], "--by-stage"),
+        (["search", "--method", "pc_darts"], "pc-darts"),
+    ],
+)
+def test_a_misspelt_word_is_met_with_a_guess(args: list[str], guess: str) -> None:
+    done = CliRunner().invoke(app, args)
+    assert done.exit_code in (1, 2)
+    assert re.search(f"(?i)(did you mean|possible options|one of).*{re.escape(guess)}", done.stderr.replace("\n", " "))
+
+
+# Options
+
+
+def options() -> Iterator[tuple[str, tuple[str, ...], Any]]:
+    """Every option of every command: the command, the option's names, what Typer knows of it."""
+    functions = [pair for name, entry in COMMANDS.items() for pair in entry.functions(name).items()]
+    for name, function in functions:
+        for parameter in inspect.signature(function).parameters.values():
+            info = next((each for each in get_args(parameter.annotation)[1:] if hasattr(each, "param_decls")), None)
+            if info is None or type(info).__name__ == "ArgumentInfo":
+                continue
+            declared = [each for each in (info.default, *(info.param_decls or ())) if str(each).startswith("-")]
+            yield name, tuple(declared) or (f"--{parameter.name.replace('_', '-')}",), info
+
+
+def test_an_option_has_no_two_short_names() -> None:
+    names = defaultdict(set)
+    for _, (long, *short), _ in options():
+        names[long].update(short)
+    assert {long: shorts for long, shorts in names.items() if len(shorts) > 1} == {}
+
+
+def test_a_short_name_means_the_same_in_every_command() -> None:
+    meanings = defaultdict(set)
+    for _, (long, *short), _ in options():
+        for name in short:
+            meanings[name].add(long)
+    assert {name: longs for name, longs in meanings.items() if len(longs) > 1} == {}
+
+
+def test_every_command_has_json_as_its_last_option() -> None:
+    last = {name: names[0] for name, names, _ in options()}
+    assert {name: option for name, option in last.items() if option != "--json"} == {}
+    assert {name.split()[0] for name in last} == set(COMMANDS)
+
+
+def test_every_option_has_a_help() -> None:
+    assert [(name, names[0]) for name, names, info in options() if not info.help] == []
+
+
+# Terminals
+
+
+def on_a_terminal(*args: str, env: dict[str, str], width: int = 80) -> str:
+    """What a command prints on a terminal of so many columns."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    command = [sys.executable, "-m", "ftso_cli", *args]
+    surroundings = {**environment(env), "TERM": "xterm-256color", "COLUMNS": str(width)}
+    with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings):
+        os.close(theirs)
+        printed = b""
+        try:
+            while part := os.read(ours, 65536):
+                printed += part
+        except OSError:
+            pass  # The terminal is gone with its last program.
+    os.close(ours)
+    return printed.decode()
+
+
+def test_colours_are_for_terminals_and_not_where_no_color_is_set() -> None:
+    coloured = on_a_terminal("draw", "nasnet_a", "--terminal", env={"NO_COLOR": ""})
+    plain = on_a_terminal("draw", "nasnet_a", "--terminal", env={"NO_COLOR": "1"})
+    colours = re.compile(r"\x1b\[[0-9;]*(3[0-9]|38;[25];[0-9;]+)m")
+    assert colours.search(coloured) and not colours.search(plain)
+    piped = run_ftso("draw", "nasnet_a", "--terminal")
+    assert b"\x1b" not in piped.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "whole"),
+    [
+        (["--help"], "search-topology"),
+        (["genotypes"], "nasnet_a"),
+        (["genotypes", "show", "darts_v2"], "MACs          528,359,040"),
+        (["draw", "nasnet_a", "--terminal"], "sep_conv_5x5"),
+        (["cost", "nasnet_a"], "MACs        603,452,448"),
+        (["cost", "--n", "7", "--p", "8"], "DARTS            751,677,997,056"),
+        (["cost", "--sweep", "n=4..6"], "n 6"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_tables_are_legible_on_a_terminal_of_44_columns(args: list[str], whole: str) -> None:
+    """Their lines fit, and what counts is whole; sentences may wrap."""
+    printed = ESCAPE.sub("", on_a_terminal(*args, env={"NO_COLOR": "1"}, width=44))
+    assert whole in printed
+    tables = [line for line in printed.split("\r\n") if re.search(r"[│─╭█]|\S {2,}\S", line) and "](" not in line]
+    assert tables and [line for line in tables if len(line) > 44] == []
+
+
+def test_numbers_in_a_pipe_stand_in_one_table_however_narrow_it_claims_to_be() -> None:
+    done = run_ftso("cost", "nasnet_a", env={"COLUMNS": "20"})
+    assert re.search(rb"stem +108.32.32 +3,132 +2,985,984", done.stdout.replace("×".encode(), b"."))
