@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from ftso_cli.cli import common
+from ftso_cli.cli import common, sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.group import MARKUP, Command
 from ftso_cli.errors import SettingsError
 from ftso_cli.studies import presets, results, runner, trials
 from ftso_cli.studies.plan import plan
@@ -16,7 +18,80 @@ from ftso_cli.studies.work import check_root
 RUNS = Path("runs")
 
 
-def sweep(
+class _Sweep(TyperGroup):
+    """`ftso sweep STUDY` is short for `ftso sweep run STUDY`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts `run` in front of what names none of the commands."""
+        if args and args[0] not in (*self.commands, "--help", "-h"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_Sweep, no_args_is_help=True, rich_markup_mode=MARKUP, add_completion=False)
+
+
+@app.callback()
+def sweep() -> None:
+    """Run a study over settings and seeds: `ftso sweep STUDY.toml`, or a preset of the paper's, `ftso sweep table3`.
+
+    `ftso sweep STUDY` is short for `ftso sweep run STUDY`; `ftso sweep --presets` lists the presets.
+    """
+
+
+FolderArgument = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder of a study, as in runs/table3.", show_default=False)
+]
+StorageOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="A database that many machines reach, as in postgresql+psycopg://user@host/ftso.",
+        show_default="SQLite in DIR",
+    ),
+]
+
+
+@app.command(cls=Command)
+def status(folder: FolderArgument, storage: StorageOption = None, as_json: common.JsonOption = False) -> None:
+    """Say what is done, running, failed and waiting, and how long the rest will take.
+
+    Example: `ftso sweep status runs/table3`
+    """
+    sweep_output.show_status(results.read(folder, storage), folder, as_json=as_json)
+
+
+@app.command("results", cls=Command)
+def results_(
+    folder: FolderArgument,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row for each trial.", show_default=False)
+    ] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table.", show_default=False)
+    ] = None,
+    figure: Annotated[
+        Path | None,
+        typer.Option("--figure", metavar="FILE", help="Draw it: .svg, .png or .pdf.", show_default=False),
+    ] = None,
+    storage: StorageOption = None,
+    as_json: common.JsonOption = False,
+) -> None:
+    """Show what a study has found: means over seeds, 95 % confidence intervals, differences seed by seed.
+
+    Works on a study that still runs, too.
+
+    Examples: `ftso sweep results runs/table3` · `ftso sweep results runs/table3 --csv trials.csv --figure table3.svg`
+    """
+    study, found = results.read_settings(folder), results.read(folder, storage)
+    if figure is not None:
+        sweep_output.draw(study, found, figure)
+    sweep_output.write(study, found, csv=csv, markdown=markdown)
+    sweep_output.show_results(study, found, as_json=as_json)
+
+
+@app.command(cls=Command)
+def run(
     study: Annotated[
         str | None,
         typer.Argument(
@@ -41,14 +116,7 @@ def sweep(
             "--workers", "-w", min=1, help="Trials at a time; they share the cores.", show_default="one for two cores"
         ),
     ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            help="A database that many machines reach, as in postgresql+psycopg://user@host/ftso.",
-            show_default="SQLite in DIR",
-        ),
-    ] = None,
+    storage: StorageOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
     list_presets: Annotated[bool, typer.Option("--presets", help="List the studies that come with ftso.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it would run.")] = False,
@@ -110,12 +178,16 @@ class _Progress:
 
 
 def _finish(folder: Path, storage: str | None, as_json: bool) -> None:
-    found = results.read(folder, storage)
+    """Writes table and picture beside the trials, and says what came of them."""
+    study, found = results.read_settings(folder), results.read(folder, storage)
+    files = sweep_output.write_all(study, found, folder)
     counted = {state: sum(one.state == state for one in found) for state in ("done", "failed")}
     if as_json:
-        print_json({"study": str(folder), **counted, "trials": len(found)})
+        print_json({"study": str(folder), **counted, "trials": len(found), "files": [str(file) for file in files]})
     else:
-        say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed: {folder}")
-        next_step(f"ftso sweep results {folder}")
+        sweep_output.show_results(study, found, as_json=False)
+        say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed")
+        say(f"wrote {', '.join(map(str, files))}")
+        next_step(f"ftso sweep {'status' if counted['failed'] else 'results'} {folder}")
     if counted["failed"]:
         raise typer.Exit(1)

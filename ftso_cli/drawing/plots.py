@@ -43,7 +43,7 @@ def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
         axes.set_title(f"training {name}{', %' if scale == 100 else ''}")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    _write(figure, path)
+    write_figure(figure, path)
 
 
 def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
@@ -64,13 +64,13 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], p
         for column, count in enumerate(counts):
             dark = shares[row][column] > 0.5
             axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black", size=8)
-    _write(figure, path)
+    write_figure(figure, path)
 
 
-def _write(figure: "Figure", path: Path) -> None:
+def write_figure(figure: "Figure", path: Path) -> None:
+    """Writes a figure in the format of its name; equal numbers give equal files."""
     format = path.suffix.removeprefix(".")
     content = io.BytesIO()
-    # Without a date, equal numbers give equal files.
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     figure.savefig(content, format=format, dpi=150, metadata=undated)
     write_atomic(path, content.getvalue())

@@ -18,6 +18,7 @@ search-ops.iters = 50
 seeds = "0-9"
 """
 
+import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -55,8 +56,10 @@ class Figure(Model):
     kind: Literal["bars", "lines", "scatter"] = "bars"
     x: str = Field(default="", description="lines: the option on the x axis, as in search-topology.epochs.")
     by: str = Field(default="", description="scatter: the option whose two values are the axes.")
+    axes: tuple[str, ...] = Field(default=(), description="scatter: what the two values are called.")
     also: str = Field(default="", description="lines: a measure drawn beside the accuracy, as eigenvalue.")
-    label: str = ""
+    label: str = Field(default="", description="lines: what the x axis says.")
+    logarithmic: bool = Field(default=False, description="lines: whether the x axis is.")
     caption: str = ""
 
 
@@ -114,7 +117,8 @@ def _study(raw: dict[str, Any], name: str) -> Study:
     for key in head:
         if key not in _Head.model_fields:
             raise SettingsError(unknown("setting", dashed(key), map(dashed, (*TABLES, *_Head.model_fields))))
-    study = _Head.model_validate(head)
+    # By JSON, for TOML has no tuples, and a list is none where types aren't guessed.
+    study = _Head.model_validate_json(json.dumps(head, default=str))
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     return Study(
         name=name,
@@ -139,7 +143,7 @@ def _settings(base: Pipeline, listed: list[dict[str, Any]], grid: dict[str, list
             pipeline = base | {key: dict(value) for key, value in base.items() if isinstance(value, dict)}
             for change in (changes, _nested(point)):
                 pipeline = merged(pipeline, change)
-            parts = [name, *(f"{place.split('.')[-1]} {value}" for place, value in point.items())]
+            parts = [name, *(f"{place.split('.')[-1]} {_short(value)}" for place, value in point.items())]
             yield Setting(name=", ".join(filter(None, map(str, parts))), pipeline=pipeline, paper=own.get("paper"))
 
 
@@ -200,6 +204,10 @@ def _nested(point: Mapping[str, Any]) -> Pipeline:
         else:
             out[table] = value
     return out
+
+
+def _short(value: Any) -> str:
+    return " ".join(map(str, value.values())) if isinstance(value, dict) else str(value)
 
 
 def _written(changes: Mapping[str, Any]) -> Iterator[str]:

@@ -1,0 +1,108 @@
+"""What `ftso sweep` shows and writes of a study: status, table, picture."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ftso_cli.cli.console import aligned, note, print_json, say, warn
+from ftso_cli.drawing.plots import can_plot
+from ftso_cli.files import write_atomic
+from ftso_cli.studies import figures, tables
+from ftso_cli.studies.results import State, Trial, summary
+from ftso_cli.studies.study import Study
+
+STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
+
+
+def show_status(found: Sequence[Trial], folder: Path, *, as_json: bool) -> None:
+    """Settings against states, the time that is left, and what failed ones have said."""
+    counted = Counter(one.state for one in found)
+    left = _seconds_left(found)
+    failed = [one for one in found if one.state == "failed"]
+    if as_json:
+        errors = [{"setting": one.setting, "seed": one.seed, "error": one.error} for one in failed]
+        totals = {state: counted[state] for state in STATES}
+        print_json({"study": str(folder)} | totals | {"seconds_left": left, "errors": errors})
+        return
+    settings = list(dict.fromkeys(one.setting for one in found))
+    rows = [["setting", *STATES]]
+    for setting in settings:
+        own = Counter(one.state for one in found if one.setting == setting)
+        rows.append([setting, *(str(own[state] or "·") for state in STATES)])
+    rows.append(["all", *(str(counted[state]) for state in STATES)])
+    _print(rows)
+    if left is not None:
+        say(
+            f"about {_duration(left)} left of the work of one process"
+            + f", or {_duration(left / 2)} with two" * (left > 60)
+        )
+    for one in failed:
+        warn(f"{one.setting}, seed {one.seed}: {one.error}")
+    if failed:
+        note("failed trials run again with ftso sweep STUDY --retry-failed")
+
+
+def _seconds_left(found: Sequence[Trial]) -> float | None:
+    """The mean seconds of finished trials for each that is still to be done; None where none is finished or left."""
+    done = [sum(one.seconds.values()) for one in found if one.state == "done"]
+    left = sum(one.state in ("running", "waiting") for one in found)
+    return left * sum(done) / len(done) if done and left else None
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
+
+
+def show_results(study: Study, found: Sequence[Trial], *, as_json: bool) -> None:
+    """The table of the settings, and what the figure tells besides."""
+    rows = summary(study, found)
+    together = figures.correlated(study, found) if study.figure.kind == "scatter" else None
+    if as_json:
+        facts: dict[str, Any] = {"study": study.name, "settings": [asdict(row) for row in rows]}
+        facts |= {} if together is None else {"correlation": asdict(together)}
+        print_json(facts | {"trials": [_plain(one) for one in found]})
+        return
+    _print(tables.of_settings(rows))
+    if together is not None:
+        say(figures.describe(together))
+    if any(row.error and row.error.n < 5 for row in rows):
+        note("few seeds: intervals are wide, and a difference inside them is none that was found")
+
+
+def _plain(trial: Trial) -> dict[str, Any]:
+    facts = asdict(trial) | {"folder": None if trial.folder is None else str(trial.folder)}
+    return facts | {"folders": {name: str(folder) for name, folder in trial.folders.items()}}
+
+
+def write(study: Study, found: Sequence[Trial], *, csv: Path | None, markdown: Path | None) -> None:
+    """The trials as CSV, the settings as a table of Markdown."""
+    if csv is not None:
+        write_atomic(csv, tables.as_csv(tables.of_trials(found)).encode())
+    if markdown is not None:
+        write_atomic(markdown, tables.as_markdown(tables.of_settings(summary(study, found))).encode())
+
+
+def draw(study: Study, found: Sequence[Trial], path: Path) -> None:
+    """The picture of a study."""
+    figures.draw(study, found, path)
+
+
+def write_all(study: Study, found: Sequence[Trial], folder: Path) -> list[Path]:
+    """All of it, in the folder of the study; the picture where matplotlib is installed."""
+    files = [folder / "trials.csv", folder / "results.md"]
+    write(study, found, csv=files[0], markdown=files[1])
+    if can_plot():
+        draw(study, found, folder / "figure.svg")
+        files.append(folder / "figure.svg")
+    else:
+        note("for the figure: pip install 'ftso[plots]'")
+    return files
+
+
+def _print(rows: Sequence[Sequence[str]]) -> None:
+    for line in aligned(rows, [True] + [False] * (len(rows[0]) - 1), "  "):
+        say(line)
