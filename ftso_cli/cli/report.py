@@ -1,4 +1,4 @@
-"""`ftso report`: a page about a cell, its searches and its trainings."""
+"""`ftso report`: a page about a cell, its searches and its trainings, or about a study."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,8 +16,8 @@ def report(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE...",
-            help="Of one cell: its genotype file or published name, run folders of its searches and trainings.",
+            metavar="SOURCE ...",
+            help="Of one cell: its file or published name, run folders of its searches and trainings; or a study.",
             show_default=False,
         ),
     ],
@@ -27,15 +27,20 @@ def report(
     title: Annotated[
         str | None, typer.Option(metavar="TEXT", help="The page's title.", show_default="the cell's name")
     ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="The database of a study.", show_default="SQLite in its folder"),
+    ] = None,
     as_json: common.JsonOption = False,
 ) -> None:
-    """Make a page about a cell: what was searched, trained and measured of it.
+    """Make a page about a cell: what was searched, trained and measured of it; or about a study.
 
     One HTML file that opens without a network, to look at, to send and to print. A genotype file brings the searches
     that lie beside it; add the run folders of its trainings.
 
     Examples: `ftso report cell.json -o report.html` · `ftso report cell.json runs/cell-digits` ·
-    `ftso report cell.search-ops` · `ftso report pc_darts_cifar`
+    `ftso report cell.search-ops` ·
+    `ftso report pc_darts_cifar` · `ftso report runs/table3`
     """
     common.check_writable(output)
     from ftso_cli.report.charts import check_charts
@@ -43,7 +48,7 @@ def report(
     from ftso_cli.report.page import page
 
     check_charts()
-    found = collect(sources, title)
+    found = collect(sources, title, storage)
     content = page(found).encode()
     write_atomic(output, content)
     if as_json:

@@ -17,6 +17,8 @@ SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
 THEME: Spec = {
     "background": None,
+    # A reader's letters may be wider than those that the place of labels was worked out with.
+    "padding": {"left": 16, "right": 8, "top": 5, "bottom": 5},
     "font": "sans-serif",
     "view": {"stroke": None},
     "axis": {

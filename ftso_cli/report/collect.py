@@ -1,7 +1,7 @@
-"""From what the user names to what the page is about: one cell, its searches, its trainings, its network's cost."""
+"""From what the user names to what the page is about: one cell with its searches and trainings, or a study."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
@@ -9,6 +9,7 @@ from ftso_cli.costs.networks import Network, preset
 from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
+from ftso_cli.report.study import StudyFound, is_study, read_found
 from ftso_cli.report.trace import Trace, is_search, read_trace
 from ftso_cli.report.trained import Training, is_training, read_training
 from ftso_cli.spaces import DARTS
@@ -28,14 +29,21 @@ class Report:
     traces: tuple[Trace, ...] = ()
     trainings: tuple[Training, ...] = ()
     network: Network | None = None
+    study: StudyFound | None = None
 
 
-def collect(sources: Sequence[str], title: str | None = None) -> Report:
-    """Reads genotype files, published cells by name, folders of searches and of trainings, all of one cell.
+def collect(sources: Sequence[str], title: str | None = None, storage: str | None = None) -> Report:
+    """Reads genotype files, published cells by name, folders of searches and of trainings, all of one cell; or a study.
 
-    A genotype file brings the searches beside it, the folder of a search the genotype beside it. Raises `RunError` for
-    a folder that is neither, and where the sources are of different cells.
+    A genotype file brings the searches beside it, the folder of a search the genotype beside it. A study, which may be
+    kept in another `storage` than its folder, brings its best trial. Raises `RunError` for any other folder, where the
+    sources are of different cells, and for a study that is not alone.
     """
+    studies = [source for source in sources if is_study(Path(source))]
+    if studies and len(sources) > 1:
+        raise RunError(f"{studies[0]} is a study, which has a page of its own; give it alone")
+    if studies:
+        return _of_study(read_found(Path(studies[0]), storage), title)
     traces: dict[Path, Trace] = {}
     trainings: list[Training] = []
     genotypes: dict[str, Genotype] = {}
@@ -53,9 +61,32 @@ def collect(sources: Sequence[str], title: str | None = None) -> Report:
                 genotypes[str(beside)] = library.load(str(beside))
         else:
             raise RunError(f"{path}: no run folder: ftso train makes one, and a search one beside its genotype")
+    return _report(sources[0], genotypes, traces, trainings, title)
+
+
+def _of_study(found: StudyFound, title: str | None) -> Report:
+    """A study with its best trial."""
+    title = title or found.study.title or found.study.name
+    best = found.best
+    run = None if best is None or best.folder is None else best.folder / "run"
+    if best is None or run is None or not is_training(run):
+        return Report(title=printable(title), file="cell.json", genotype=None, study=found)
+    histories = {folder / "run": name for name, folder in best.folders.items() if is_search(folder / "run")}
+    traces = {folder: read_trace(folder, name) for folder, name in histories.items()}
+    return replace(_report(str(found.folder), {}, traces, [read_training(run)], title), study=found)
+
+
+def _report(
+    source: str,
+    genotypes: dict[str, Genotype],
+    traces: Mapping[Path, Trace],
+    trainings: list[Training],
+    title: str | None,
+) -> Report:
+    """The report of what was read; raises `RunError` where it is of different cells."""
     genotypes |= {str(training.folder / "genotype.json"): training.genotype for training in trainings}
     _check_same(genotypes)
-    file, genotype = next(iter(genotypes.items()), (sources[0], None))
+    file, genotype = next(iter(genotypes.items()), (source, None))
     named = title or (name_of(genotype) if genotype else "") or _name(file)
     return Report(
         title=printable(named),

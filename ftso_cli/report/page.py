@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 from ftso_cli import __version__
-from ftso_cli.report import palette, sections
+from ftso_cli.report import palette, sections, study
 from ftso_cli.report.charts import check_charts
 from ftso_cli.report.collect import Report
 
@@ -36,12 +36,13 @@ def page(report: Report) -> str:
     script, cells = _text("page.js"), sections.found_cells(report)
     return environment.get_template("page.html").render(
         title=report.title,
-        subtitle=sections.subtitle(report.genotype),
+        subtitle=sections.subtitle(report),
         about=None if report.genotype is None else report.genotype.about,
         style=_style(),
         script=script,
         policy=_policy(script),
         made_by=f"ftso {__version__}, Python {platform.python_version()}",
+        study=None if report.study is None else study.section(report.study),
         facts=sections.facts(report),
         cells=cells,
         dashes=sections.dashes(cells),

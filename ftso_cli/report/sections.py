@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftso_cli.costs.networks import Network
-from ftso_cli.genotype import Genotype, agreement
+from ftso_cli.genotype import agreement
 from ftso_cli.report import figures, pareto
 from ftso_cli.report.collect import Report
 from ftso_cli.report.commands import commands, train_command
@@ -313,8 +313,11 @@ def _add_all(add: Any, versions: Mapping[str, str], device: str | None, data: st
     add("seed", seed)
 
 
-def subtitle(genotype: Genotype | None) -> str:
-    """What kind of cell this is, on one line."""
+def subtitle(report: Report) -> str:
+    """What kind of cell this is, or how far the study is, on one line."""
+    genotype = report.genotype
+    if report.study is not None:
+        return f"Study of {len(report.study.rows)} settings · trials: {report.study.standing}"
     if genotype is None:
         return "A search that has not written its cell yet"
     stage = {"searched": "all edges, weighed", "pruned": "wiring decided, operators open", "complete": "complete"}

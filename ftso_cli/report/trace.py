@@ -108,8 +108,11 @@ def is_search(folder: Path) -> bool:
     return (folder / "metrics.csv").is_file() and not (folder / "config.json").exists()
 
 
-def read_trace(folder: Path) -> Trace:
-    """The search that kept its history in `folder`; raises `RunError` where its tables are none of a search."""
+def read_trace(folder: Path, command: str | None = None) -> Trace:
+    """The search that kept its history in `folder`, CELL.COMMAND where no other command is named.
+
+    Raises `RunError` where its tables are none of a search.
+    """
     records = tuple(_rows(folder / "metrics.csv", Record, most=MOST_METRICS))
     if not records:
         raise RunError(f"{folder / 'metrics.csv'}: has no records; the search was stopped before its first")
@@ -120,8 +123,10 @@ def read_trace(folder: Path) -> Trace:
     shown = _thinned(shown, max(2, min(MOST_RECORDS, MOST_NUMBERS // max(1, numbers))))
     wanted = {record.iteration for record in shown}
     cells = _cells(folder, shown, list(_rows(betas, _Beta, wanted)), list(_rows(alphas, _Alpha, wanted)))
-    command = folder.name.rpartition(".")[2] if "." in folder.name else None
-    return Trace(name=folder.name, command=command, records=shown, total=len(records), cells=cells)
+    name = command or folder.name
+    if command is None and "." in folder.name:
+        command = folder.name.rpartition(".")[2]
+    return Trace(name=name, command=command, records=shown, total=len(records), cells=cells)
 
 
 def _thinned(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:

@@ -1,0 +1,172 @@
+"""A study on the page: its settings side by side, every trial, and the errors of those that failed."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftso_cli.report import charts
+from ftso_cli.report.charts import Spec, Values
+from ftso_cli.report.palette import source_colour
+from ftso_cli.studies import tables
+from ftso_cli.studies.results import FILE, Row, Trial, read, read_settings, summary
+from ftso_cli.studies.study import Study
+
+MOST_KEYS = 8
+"""Settings that get a colour each; of more, pointing at a dot tells its setting."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFound:
+    """A study as it stands: a row a setting, and its trials."""
+
+    folder: Path
+    study: Study
+    rows: tuple[Row, ...]
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial | None:
+        """The trial of the highest accuracy whose folders are still there."""
+        there = [one for one in self.trials if one.accuracy is not None and one.folder and one.folder.is_dir()]
+        return max(there, key=lambda one: one.accuracy or 0.0, default=None)
+
+    @property
+    def standing(self) -> str:
+        """How many trials are done, running, failed and waiting."""
+        counts = Counter(one.state for one in self.trials)
+        return ", ".join(f"{counts[state]} {state}" for state in counts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySection:
+    """What the page shows of a study; the first row of `table` names its columns."""
+
+    table: Sequence[Sequence[str]]
+    errors: str
+    clouds: tuple[str, ...]
+    keys: tuple[tuple[str, str], ...]
+    trials: tuple[tuple[str, ...], ...]
+    failed: tuple[tuple[str, str], ...]
+    best: str
+    command: str
+
+
+def is_study(folder: Path) -> bool:
+    """Whether `ftso sweep` has made this folder."""
+    return (folder / FILE).is_file()
+
+
+def read_found(folder: Path, storage: str | None) -> StudyFound:
+    """The study of a folder; raises `RunError` or `FileError` where it or its storage can't be read."""
+    study = read_settings(folder)
+    trials = read(folder, storage)
+    return StudyFound(folder=folder, study=study, rows=tuple(summary(study, trials)), trials=tuple(trials))
+
+
+def section(found: StudyFound) -> StudySection:
+    """What the page shows of it."""
+    names = [setting.name for setting in found.study.settings]
+    best = found.best
+    return StudySection(
+        table=tables.of_settings(found.rows),
+        errors=_errors(found),
+        clouds=tuple(_cloud(found, names, cost) for cost in ("parameters", "seconds") if _dots(found, names, cost)),
+        keys=tuple((name, source_colour(at)) for at, name in enumerate(names)) if len(names) <= MOST_KEYS else (),
+        trials=tuple(_told(one) for one in found.trials),
+        failed=tuple((f"{one.setting}, seed {one.seed}", one.error) for one in found.trials if one.error),
+        best="" if best is None else f"{best.setting}, seed {best.seed}",
+        command=f"ftso sweep results {found.folder}",
+    )
+
+
+def _told(one: Trial) -> tuple[str, ...]:
+    accuracy = "" if one.accuracy is None else f"{one.accuracy:.2%}"
+    parameters = "" if one.parameters is None else f"{one.parameters:,}"
+    return one.setting, str(one.seed), one.state, accuracy, parameters, _seconds(one), one.cells
+
+
+def _seconds(one: Trial) -> str:
+    return f"{sum(one.seconds.values()):.1f}" if one.seconds else ""
+
+
+def _errors(found: StudyFound) -> str:
+    """Test errors by setting: a dot a seed, a bar for the mean, a line for its 95 % confidence interval."""
+    dots: Values = [
+        {"setting": one.setting, "error": one.percent_wrong, "tip": f"{one.setting}, seed {one.seed}\n{_error(one)}"}
+        for one in found.trials
+        if one.percent_wrong is not None
+    ]
+    means: Values = [
+        {
+            "setting": row.setting,
+            "error": row.error.mean,
+            "low": max(0.0, row.error.mean - (row.error.half or 0.0)),
+            "high": min(100.0, row.error.mean + (row.error.half or 0.0)),
+            "tip": f"{row.setting}\nmean of {row.error.n}: {row.error.mean:.2f} % wrong",
+        }
+        for row in found.rows
+        if row.error is not None
+    ]
+    if not dots:
+        return ""
+    y = charts.category("setting", axis={"labelLimit": 320, "ticks": False, "domain": False})
+    x = charts.number("error", title="test error, %")
+    layers: list[Spec] = [
+        {
+            "data": {"values": means},
+            "mark": {"type": "rule", "strokeWidth": 6, "opacity": 0.18, "color": "var(--op-sep)", "aria": False},
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, "y": y},
+        },
+        {
+            "data": {"values": means},
+            "mark": {"type": "tick", "thickness": 3, "size": 18, "color": "var(--op-sep)"},
+            "encoding": {"x": x, "y": y, "description": {"field": "tip"}},
+        },
+        {
+            "data": {"values": dots},
+            "mark": {"type": "circle", "size": 45, "color": "var(--op-dil)", "opacity": 0.85},
+            "encoding": {"x": x, "y": y, "description": {"field": "tip"}},
+        },
+    ]
+    return charts.svg({"width": 520, "height": {"step": 30}, "layer": layers})
+
+
+def _error(one: Trial) -> str:
+    return f"{one.percent_wrong:.2f} % wrong"
+
+
+def _dots(found: StudyFound, names: Sequence[str], cost: str) -> Values:
+    """Every trial that was tested, with what it cost."""
+    dots = []
+    for one in found.trials:
+        amount = one.parameters if cost == "parameters" else sum(one.seconds.values()) or None
+        if one.accuracy is not None and amount is not None:
+            dots.append(
+                {
+                    "amount": amount,
+                    "accuracy": 100 * one.accuracy,
+                    "colour": source_colour(names.index(one.setting)),
+                    "tip": f"{one.setting}, seed {one.seed}\n{one.accuracy:.2%}, {amount:,.0f} {cost}",
+                }
+            )
+    return dots
+
+
+def _cloud(found: StudyFound, names: Sequence[str], cost: str) -> str:
+    """Accuracy against a cost, a dot a trial."""
+    title = {"parameters": "parameters", "seconds": "seconds of all stages"}[cost]
+    return charts.svg(
+        {
+            "width": 350,
+            "height": 220,
+            "data": {"values": _dots(found, names, cost)},
+            "mark": {"type": "circle", "size": 60, "opacity": 0.85},
+            "encoding": {
+                "x": charts.number("amount", title=title, format="~s"),
+                "y": charts.number("accuracy", title="test accuracy, %"),
+                "color": charts.painted("colour"),
+                "description": {"field": "tip"},
+            },
+        }
+    )

@@ -1,0 +1,74 @@
+"""The page of a study: one trial that is done, one that fails, one that waits."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ftso_cli.cli.app import app
+from ftso_cli.errors import RunError
+from ftso_cli.report.collect import Report, collect
+from ftso_cli.report.page import page
+from tests.images import write_folder
+from tests.report.test_page import Reader
+
+STUDY = """
+title = "Whether <b>rates</b> matter"
+data = "{data}"
+seeds = "0"
+search-topology = {{ channels = 4, cells = 3, iters = 2, batch-size = 8 }}
+assign-ops.op = "skip_connect"
+train = {{ channels = 4, cells = 3, epochs = 1, batch-size = 8, auxiliary = 0.0 }}
+
+[[settings]]
+name = "a low rate"
+
+[[settings]]
+name = "one that never ends well"
+train.rate = 1e30
+"""
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "rates.toml").write_text(STUDY.format(data=write_folder(folder / "photos").as_posix()))
+    done = CliRunner().invoke(app, ["sweep", str(folder / "rates.toml"), "-o", str(folder / "rates"), "-w", "1"])
+    assert (folder / "rates" / "study.json").is_file(), done.output
+    return folder / "rates"
+
+
+@pytest.fixture(scope="module")
+def report(study: Path) -> Report:
+    return collect([str(study)])
+
+
+def test_a_study_brings_its_best_trial_with_the_search_of_it(report: Report) -> None:
+    assert report.study is not None and report.study.standing == "1 done, 1 failed"
+    best = report.study.best
+    assert best is not None and best.setting == "a low rate"
+    (training,) = report.trainings
+    assert training.result is not None and training.result.test_accuracy == best.accuracy
+    assert [trace.command for trace in report.traces] == ["search-topology"]
+    assert report.network is not None and report.network.params == best.parameters
+
+
+def test_its_page_tells_settings_trials_and_errors_as_text(report: Report) -> None:
+    read = Reader(page(report))
+    said = " ".join(read.texts)
+    for text in ("The settings", "a low rate", "1 done, 1 failed", "not finite", "Whether <b>rates</b> matter"):
+        assert text in said
+    assert "b" not in read.tags
+    assert any("mean of 1" in value for name, value in read.attributes if name == "aria-label")
+
+
+def test_a_study_stands_alone(study: Path) -> None:
+    with pytest.raises(RunError, match="give it alone"):
+        collect([str(study), "darts_v2"])
+
+
+def test_a_study_of_which_nothing_is_left_but_its_records_has_a_page(study: Path, tmp_path: Path) -> None:
+    for name in ("study.json", "trials.db"):
+        (tmp_path / name).write_bytes((study / name).read_bytes())
+    found = collect([str(tmp_path)])
+    assert found.genotype is None and "a low rate" in page(found)
