@@ -14,9 +14,13 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from ftso_cli.cli.console import err
+
+WIDE, NARROW = 112, 72
+"""Characters of a terminal from which on all columns have room, and below which only what counts has."""
 
 
 class RateColumn(ProgressColumn):
@@ -67,17 +71,22 @@ class _WithMore(Progress):
             yield more
 
 
+def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
+    """As many columns as a terminal of this width has room for; the figures give way first."""
+    figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
+    start: list[ProgressColumn] = [TextColumn(title, table_column=Column(no_wrap=True))]
+    if width < NARROW:
+        return [*start, MofNCompleteColumn(table_column=Column(no_wrap=True)), figures]
+    start += [BarColumn(bar_width=24 if width >= WIDE else 8), MofNCompleteColumn()]
+    start += [RateColumn(unit), TimeElapsedColumn()] if width >= WIDE else []
+    return [*start, LeftColumn(), figures]
+
+
 @contextmanager
 def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[Bar]:
     """A progress bar that goes away when the work is done, and what `below` gives with it."""
     progress = _WithMore(
-        TextColumn(title),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        RateColumn(unit),
-        TimeElapsedColumn(),
-        LeftColumn(),
-        TextColumn("{task.fields[figures]}"),
+        *_columns(title, unit, err.width),
         console=err,
         transient=True,
         disable=not err.is_terminal,

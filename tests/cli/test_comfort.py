@@ -177,3 +177,11 @@ def test_tables_are_legible_on_a_terminal_of_44_columns(args: list[str], whole: 
 def test_numbers_in_a_pipe_stand_in_one_table_however_narrow_it_claims_to_be() -> None:
     done = run_ftso("cost", "nasnet_a", env={"COLUMNS": "20"})
     assert re.search(rb"stem +108.32.32 +3,132 +2,985,984", done.stdout.replace("×".encode(), b"."))
+
+
+def test_the_progress_bar_of_a_narrow_terminal_is_one_line_with_what_counts(tmp_path: Path) -> None:
+    small = ("--iters", "3", "--channels", "4", "--cells", "2", "-o", str(tmp_path / "c.json"))
+    printed = ESCAPE.sub("", on_a_terminal("search-topology", *small, env={"NO_COLOR": "1"}, width=60))
+    bars = [line for line in re.split(r"[\r\n]+", printed) if line.startswith("search-topology")]
+    assert any(re.match(r"search-topology 3/3 loss \d\.\d{3}, held-out \d\.\d{3}", line) for line in bars)
+    assert all(len(line) <= 60 and line.count("…") <= 1 for line in bars)
