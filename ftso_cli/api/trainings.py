@@ -175,11 +175,11 @@ def started(
     run = Run(folder or _free_folder(cell, data))
     if run.config_file.exists():
         raise RunError(f"{run.folder} holds a run; go on with --resume {run.folder} or name another folder")
-    fields = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
+    fields: dict[str, Any] = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
+    fields["image_channels"] = images.channels
     config = Config(
         data=data if data in NAMES else str(Path(data).expanduser().resolve()),
         image_size=images.image_size,
-        image_channels=images.channels,
         classes=images.classes,
         mean=images.mean,
         std=images.std,
