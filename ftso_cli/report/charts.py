@@ -53,8 +53,18 @@ def svg(spec: Spec) -> str:
     import vl_convert
 
     text = vl_convert.vegalite_to_svg({"$schema": SCHEMA, "config": THEME, **spec}, vl_version="5.20")
-    # Inside HTML the namespaces are understood, and a page that names no address is seen to need none.
-    return re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+    return _short(text)
+
+
+def _short(text: str) -> str:
+    """The picture in half as many letters: a page has many, of thousands of marks.
+
+    Namespaces are known inside HTML, and so a page that names no address is seen to need none; a hundredth of a pixel
+    is too small to see; what kind of mark a value is drawn as helps nobody who hears its label.
+    """
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+    text = re.sub(r' (d|transform)="[^"]*"', lambda found: re.sub(r"(\d\.\d\d)\d+", r"\1", found[0]), text)
+    return re.sub(r' role="graphics-symbol" aria-roledescription="[^"]*"', ' role="img"', text)
 
 
 def line(

@@ -7,20 +7,37 @@ own, known by its hash, and fetches nothing at all.
 import base64
 import hashlib
 import platform
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from ftso_cli import __version__
-from ftso_cli.report import palette, sections, study
+from ftso_cli.report import over_time, palette, sections, study
 from ftso_cli.report.charts import check_charts
 from ftso_cli.report.collect import Report
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
+LIMIT = 2_000_000
+"""Bytes that a page may have; where searches make it larger, they are shown at fewer moments."""
+
+FEWEST = 8
+"""Moments of a search that are shown in any case."""
+
+
 def page(report: Report) -> str:
     """The page as HTML text; raises `DrawingError` where the extra `report` is not installed."""
     check_charts()
+    text, most = _rendered(report), max((len(trace.records) for trace in report.traces), default=0)
+    while (size := len(text.encode())) > LIMIT and most > FEWEST:
+        most = max(FEWEST, int(0.95 * most * LIMIT / size))
+        report = replace(report, traces=tuple(trace.thinned(most) for trace in report.traces))
+        text = _rendered(report)
+    return text
+
+
+def _rendered(report: Report) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -46,7 +63,7 @@ def page(report: Report) -> str:
         facts=sections.facts(report),
         cells=cells,
         dashes=sections.dashes(cells),
-        searches=[sections.search(trace, report, at) for at, trace in enumerate(report.traces)],
+        searches=[over_time.section(trace, report) for trace in report.traces],
         training=sections.training(report),
         costs=sections.costs(report),
         published=sections.published(report),

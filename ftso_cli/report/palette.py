@@ -1,8 +1,10 @@
 """The colours of a page: those of the drawings, and what stands for them in the dark, as CSS variables."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from ftso_cli.drawing.style import COLOURS, OTHER
+from ftso_cli.spaces import OPERATORS
 
 DARK: Mapping[str, str] = {
     "sep": "#5AB0E8",
@@ -46,3 +48,17 @@ def operator_dash(op: str) -> list[int]:
 def source_colour(number: int) -> str:
     """The colour of the line with this number."""
     return f"var(--s{number % len(SOURCES)})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """An entry of a legend."""
+
+    label: str
+    colour: str
+    dashed: bool = False
+
+
+def operator_key(op: str) -> Key:
+    """The entry of an operator, as its lines are drawn."""
+    return Key(label=OPERATORS[op].label, colour=operator_colour(op), dashed=operator_dash(op) != [1, 0])

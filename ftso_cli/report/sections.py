@@ -1,25 +1,19 @@
 """What each part of the page says, ready for the template: texts, numbers as text, and pictures as SVG."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from ftso_cli.costs.networks import Network
 from ftso_cli.genotype import agreement
 from ftso_cli.report import figures, pareto
 from ftso_cli.report.collect import Report
 from ftso_cli.report.commands import commands, train_command
-from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found, cell_at
-from ftso_cli.report.palette import operator_colour, operator_dash, source_colour
-from ftso_cli.report.trace import CellTrace, Trace
+from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
+from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.trained import Training
-from ftso_cli.spaces import OPERATORS, SPACES
-
-MOST_SMALL = 60
-"""Small charts of a cell; one of more edges has only the table that moves with the slider."""
+from ftso_cli.spaces import SPACES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,47 +23,6 @@ class Fact:
     name: str
     value: str
     remark: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """An entry of a legend."""
-
-    label: str
-    colour: str
-    dashed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weighed:
-    """A cell in the section of its search: as it stood at the end, α by edge and operator, and its charts."""
-
-    drawn: DrawnCell
-    ops: tuple[str, ...]
-    table: tuple[tuple[str, tuple[float, ...]], ...]
-    beta_lines: tuple[str, ...]
-    beta_heat: str
-    alpha_lines: tuple[str, ...]
-    sources: tuple[Key, ...]
-    operators: tuple[Key, ...]
-    shade: Callable[[float], float]
-    """How dark a share stands in the table, 0 to 1."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchSection:
-    """A search over time; `data` is what the slider shows, as JSON that can stand in a script element."""
-
-    name: str
-    command: str
-    shown: int
-    total: int
-    first: int
-    last: int
-    now: str
-    charts: tuple[str, ...]
-    cells: tuple[Weighed, ...]
-    data: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,88 +99,6 @@ def dashes(cells: list[DrawnCell]) -> str:
     return " ".join(text for dash, text in told.items() if dash in have)
 
 
-def search(trace: Trace, report: Report, number: int) -> SearchSection:
-    """A search over time, number `number` on the page."""
-    end = len(trace.records) - 1
-    kinds = [kind for kind in (trace.space.kinds if trace.space else ()) if kind in trace.cells]
-    pictures = [figures.losses(trace), figures.eigenvalue(trace), figures.skips(trace)]
-    return SearchSection(
-        name=trace.name,
-        command=trace.command or "search",
-        shown=len(trace.records),
-        total=trace.total,
-        first=trace.records[0].iteration,
-        last=trace.records[-1].iteration,
-        now=_moment(trace, end),
-        charts=tuple(picture for picture in pictures if picture),
-        cells=tuple(_weighed(trace, kind, report) for kind in kinds),
-        data=embedded(_moments(trace, kinds, report)),
-    )
-
-
-def _weighed(trace: Trace, kind: str, report: Report) -> Weighed:
-    cell = trace.cells[kind]
-    sources = sorted({source for source, _ in cell.edges})
-    weighs = bool(cell.betas) and any(share < 1 for share in cell.betas[-1].values())
-    chosen = bool(cell.alphas) and len(cell.edges) <= MOST_SMALL
-    return Weighed(
-        drawn=cell_at(trace, kind, len(trace.records) - 1, _concat(cell, kind, report)),
-        ops=cell.ops,
-        table=tuple((f"{ends[0]}→{ends[1]}", cell.alphas[-1][ends]) for ends in cell.edges if cell.alphas),
-        beta_lines=tuple(figures.beta_lines(trace, cell)) if weighs and len(cell.edges) <= MOST_SMALL else (),
-        beta_heat=figures.beta_heat(trace, cell) if weighs else "",
-        alpha_lines=tuple(figures.alpha_lines(trace, cell)) if chosen else (),
-        sources=tuple(Key(label=f"from {source}", colour=source_colour(source)) for source in sources),
-        operators=tuple(_operator(op) for op in cell.ops),
-        shade=_shade(cell),
-    )
-
-
-def _shade(cell: CellTrace) -> Callable[[float], float]:
-    """From a share to a darkness: an equal share is blank, the largest of the search dark, but no less than double."""
-    equal = 1 / max(1, len(cell.ops))
-    largest = max((share for its in cell.alphas for shares in its.values() for share in shares), default=0.0)
-    reach = max(largest, 2 * equal) - equal
-    return lambda share: max(0.0, (share - equal) / reach)
-
-
-def _concat(cell: CellTrace, kind: str, report: Report) -> tuple[int, ...]:
-    """The nodes that form the output: as the genotype has it, or all."""
-    if report.genotype is not None and kind in report.genotype.cells:
-        return report.genotype.cells[kind].concat
-    return tuple(sorted({target for _, target in cell.edges}))
-
-
-def _moments(trace: Trace, kinds: list[str], report: Report) -> dict[str, Any]:
-    """What the slider changes: for each moment its text, and of each edge width, label, colour, faintness and tip."""
-    every = range(len(trace.records))
-    cells = []
-    for kind in kinds:
-        cell = trace.cells[kind]
-        drawn = [cell_at(trace, kind, at, _concat(cell, kind, report)).edges for at in every]
-        edges = [
-            [[edge.width, edge.label, edge.plate, edge.colour, int(edge.faint), edge.tip] for edge in its]
-            for its in drawn
-        ]
-        shade = _shade(cell)
-        alphas = [
-            [[[round(share, 4), round(shade(share), 3)] for share in its[ends]] for ends in cell.edges]
-            for its in cell.alphas
-        ]
-        cells.append({"edges": edges, "alphas": alphas})
-    iterations = [record.iteration for record in trace.records]
-    return {"iterations": iterations, "texts": [_moment(trace, at) for at in every], "cells": cells}
-
-
-def _moment(trace: Trace, at: int) -> str:
-    record = trace.records[at]
-    parts = [f"iteration {record.iteration}", f"epoch {record.epoch}"]
-    parts += [] if record.weight_loss is None else [f"loss {record.weight_loss:.3f}"]
-    parts += [] if record.arch_loss is None else [f"held-out loss {record.arch_loss:.3f}"]
-    parts += [] if record.eigenvalue is None else [f"eigenvalue {record.eigenvalue:.3g}"]
-    return " · ".join(parts)
-
-
 def training(report: Report) -> TrainingSection:
     """The trainings."""
     names = {at: each.folder.name for at, each in enumerate(report.trainings)}
@@ -288,29 +159,20 @@ def history(report: Report) -> list[Done]:
 
 
 def environment(report: Report) -> list[tuple[str, str]]:
-    """What it was done with: versions, devices, data sets, seeds."""
+    """What it was done with: versions, devices, data sets, seeds; what differed is listed."""
+    known: list[tuple[str, object]] = []
+    for step in () if report.genotype is None else report.genotype.history:
+        known += [*step.versions.items(), ("device", step.device), ("data", step.data), ("seed", step.seed)]
+    if report.genotype is not None and report.genotype.ensemble is not None:
+        known.append(("seed", ", ".join(map(str, report.genotype.ensemble.seeds))))
+    for config in (each.config for each in report.trainings):
+        known += [*config.versions.items(), ("device", config.device), ("data", config.data), ("seed", config.seed)]
+        known.append(("precision", config.precision))
     rows: dict[str, dict[str, None]] = {}
-
-    def add(name: str, value: object) -> None:
+    for name, value in known:
         if value is not None:
             rows.setdefault(name, {})[str(value)] = None
-
-    for step in () if report.genotype is None else report.genotype.history:
-        _add_all(add, step.versions, step.device, step.data, step.seed)
-    if report.genotype is not None and report.genotype.ensemble is not None:
-        add("seed", ", ".join(map(str, report.genotype.ensemble.seeds)))
-    for each in report.trainings:
-        _add_all(add, each.config.versions, each.config.device, each.config.data, each.config.seed)
-        add("precision", each.config.precision)
     return [(name, "; ".join(values)) for name, values in rows.items()]
-
-
-def _add_all(add: Any, versions: Mapping[str, str], device: str | None, data: str | None, seed: int | None) -> None:
-    for name, version in versions.items():
-        add(name, version)
-    add("device", device)
-    add("data", data)
-    add("seed", seed)
 
 
 def subtitle(report: Report) -> str:
@@ -324,17 +186,6 @@ def subtitle(report: Report) -> str:
     about = genotype.about
     origin = [about.source] if about is not None and about.source else []
     return " · ".join([f"{genotype.space} space", stage[genotype.stage], *origin])
-
-
-def embedded(value: Any) -> str:
-    """JSON that can stand inside a script element: no text in it can end the element."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _operator(op: str) -> Key:
-    dashed = operator_dash(op) != [1, 0]
-    return Key(label=OPERATORS[op].label, colour=operator_colour(op), dashed=dashed)
 
 
 def _clock(started: str) -> str:

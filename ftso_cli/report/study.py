@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
-from ftso_cli.report.palette import source_colour
+from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.studies import tables
 from ftso_cli.studies.results import FILE, Row, Trial, read, read_settings, summary
 from ftso_cli.studies.study import Study
@@ -45,7 +45,7 @@ class StudySection:
     table: Sequence[Sequence[str]]
     errors: str
     clouds: tuple[str, ...]
-    keys: tuple[tuple[str, str], ...]
+    keys: tuple[Key, ...]
     trials: tuple[tuple[str, ...], ...]
     failed: tuple[tuple[str, str], ...]
     best: str
@@ -72,7 +72,9 @@ def section(found: StudyFound) -> StudySection:
         table=tables.of_settings(found.rows),
         errors=_errors(found),
         clouds=tuple(_cloud(found, names, cost) for cost in ("parameters", "seconds") if _dots(found, names, cost)),
-        keys=tuple((name, source_colour(at)) for at, name in enumerate(names)) if len(names) <= MOST_KEYS else (),
+        keys=tuple(Key(label=name, colour=source_colour(at)) for at, name in enumerate(names))
+        if len(names) <= MOST_KEYS
+        else (),
         trials=tuple(_told(one) for one in found.trials),
         failed=tuple((f"{one.setting}, seed {one.seed}", one.error) for one in found.trials if one.error),
         best="" if best is None else f"{best.setting}, seed {best.seed}",

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -86,6 +86,12 @@ class CellTrace:
     betas: tuple[Mapping[Ends, float], ...]
     alphas: tuple[Mapping[Ends, tuple[float, ...]], ...]
 
+    def at(self, places: Sequence[int]) -> "CellTrace":
+        """The same cell at these of its moments alone."""
+        betas = tuple(self.betas[at] for at in places) if self.betas else ()
+        alphas = tuple(self.alphas[at] for at in places) if self.alphas else ()
+        return replace(self, betas=betas, alphas=alphas)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Trace:
@@ -101,6 +107,15 @@ class Trace:
     def space(self) -> Space | None:
         """The space whose kinds of cells these are."""
         return next((space for space in SPACES.values() if set(space.kinds) == set(self.cells)), None)
+
+    def thinned(self, most: int) -> "Trace":
+        """The same search with at most so many moments."""
+        places = _places(len(self.records), most)
+        return replace(
+            self,
+            records=tuple(self.records[at] for at in places),
+            cells={kind: cell.at(places) for kind, cell in self.cells.items()},
+        )
 
 
 def is_search(folder: Path) -> bool:
@@ -130,10 +145,14 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
 
 
 def _thinned(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:
-    """Evenly chosen records, the first and the last among them."""
-    if len(records) <= most:
-        return records
-    return tuple(records[round(at * (len(records) - 1) / (most - 1))] for at in range(most))
+    return tuple(records[at] for at in _places(len(records), most))
+
+
+def _places(count: int, most: int) -> list[int]:
+    """At most so many places of `count`, evenly chosen, the first and the last among them."""
+    if count <= most:
+        return list(range(count))
+    return [round(at * (count - 1) / (most - 1)) for at in range(most)]
 
 
 def _rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int | None = None) -> Iterator[AnyRow]:

@@ -69,7 +69,7 @@ def test_pointing_at_an_edge_or_a_mark_shows_its_figures(shown: Browser) -> None
         mark.scrollIntoView({block: 'center'});
         const box = mark.getBoundingClientRect();
         return [box.x + box.width / 2, box.y + box.height / 2]; })()"""
-    for mark in (".edge:not(.faint) text", ".chart path[aria-roledescription=circle]"):
+    for mark in (".edge:not(.faint) text", ".chart path[role=img]"):
         where = shown.run(place % mark)
         # Scrolling puts away what is shown, and is told a frame later.
         shown.run("new Promise((done) => setTimeout(done, 100))")

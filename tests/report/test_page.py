@@ -14,6 +14,8 @@ from ftso_cli.genotype import Step, Times, library, storage
 from ftso_cli.report.collect import collect
 from ftso_cli.report.page import page
 from ftso_cli.report.pareto import frontier, points
+from ftso_cli.spaces import DARTS
+from tests.report.test_trace import ALPHAS, BETAS, METRICS
 
 EVIL = '</script><script>document.title="caught"</script><img src=x onerror=alert(1)>'
 
@@ -105,6 +107,20 @@ def test_names_and_notes_from_files_stay_text(afternoon: Path, tmp_path: Path) -
     assert read.tags.count("script") == 1 and "img" not in read.tags
     assert not [name for name, _ in read.attributes if name.startswith("on")]
     assert EVIL in "".join(read.texts)
+
+
+def test_the_page_of_a_large_search_stays_within_its_limit(tmp_path: Path) -> None:
+    """Eight nodes, eight operators, 60 records: all that is there would take more than 2 MB."""
+    edges = [(kind, s, t) for kind in ("normal", "reduce") for t in range(2, 10) for s in range(t)]
+    ops = DARTS.candidates
+    metrics = [f"{at},{at},2.0,2.0,1,88,0.1" for at in range(60)]
+    betas = [f"{at},{kind},{s},{t},{at / 60},{1 / t}" for at in range(60) for kind, s, t in edges]
+    alphas = [f"{at},{kind},{s},{t},{op},0.1,0.125" for at in range(60) for kind, s, t in edges for op in ops]
+    for name, head, rows in (("metrics", METRICS, metrics), ("betas", BETAS, betas), ("alphas", ALPHAS, alphas)):
+        (tmp_path / f"{name}.csv").write_text(head + "\n".join(rows))
+    text = page(collect([str(tmp_path)]))
+    assert 1_000_000 < len(text.encode()) < 2_000_000
+    assert re.search(r"\d+ of 60 records are shown", text)
 
 
 @pytest.mark.parametrize("name", ["nasnet_a", "ftso_wide_sep3", "amoebanet_a_tpu"])
