@@ -20,6 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import COMMANDS, app
+from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import OPERATORS, SPACES
 from tests.processes import ROOT, environment
 
@@ -151,6 +152,11 @@ def test_every_block_names_its_language_and_every_python_block_compiles(page: Pa
 def test_every_command_that_a_page_mentions_exists_with_its_options(page: Path) -> None:
     wrong = {" ".join(args): problem for args in mentioned(page) if (problem := check(args))}
     assert wrong == {}
+
+
+def test_the_example_of_a_genotype_file_is_one() -> None:
+    (example,) = [block for block in blocks(DOCS / "genotype.md") if block.language == "json"]
+    assert Genotype.model_validate_json(example.text).stage == "complete"
 
 
 def test_a_call_that_does_not_exist_would_be_noticed(tmp_path: Path) -> None:

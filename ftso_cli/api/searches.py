@@ -24,7 +24,7 @@ from ftso_cli.api.settings import (
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_pruned
-from ftso_cli.search.settings import Method, TopologySettings
+from ftso_cli.search.settings import Method, RaceSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES
 
 if TYPE_CHECKING:
@@ -70,10 +70,13 @@ def search_topology(
     """
     given: dict[str, Any] = {**_given(budget=budget, ops=operators(op) or None), **_checked(settings)}
     if rank == "race":
-        return _race(data, space, recipe, given, seed, seeds, workers, image_size, device, progress)
+        raced = _race_settings(space, recipe, seeds, given)
+        request = _request("search-topology", data, image_size, raced, seed, device)
+        return execute(request, Raced(request, raced, workers=workers), Stopwatch(), bars(progress))[0]
     if budget is not None:
         raise SettingsError('--budget: belongs to a race; give rank="race"')
-    chosen = topology_settings(preset=preset, space=space, recipe=recipe, rank=rank, given={"engine": engine, **given})
+    own = {"engine": engine, **given}
+    chosen = topology_settings(preset=preset, space=space, recipe=recipe, rank=rank, given=own)
     members = ensemble_seeds(preset, seeds)
     request = _request("search-topology", data, image_size, chosen, None if members else seed, device)
     request.notes.extend(blind_spots(chosen)[0])
@@ -111,25 +114,10 @@ def blind_spots(settings: TopologySettings) -> tuple[list[str], bool]:
     return notes, all_kept
 
 
-def _race(
-    data: Data,
-    space: str,
-    recipe: str,
-    given: dict[str, Any],
-    seed: int,
-    seeds: str | Iterable[int] | None,
-    workers: int | None,
-    image_size: int | None,
-    device: str,
-    progress: Update | None,
-) -> Genotype:
+def _race_settings(space: str, recipe: str, seeds: str | Iterable[int] | None, given: dict[str, Any]) -> RaceSettings:
     if space != DARTS.name:
         raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
-    others = _given(seeds=seeds, recipe=None if recipe == "cifar" else recipe)
-    chosen = race_settings({**others, **given})
-    request = _request("search-topology", data, image_size, chosen, seed, device)
-    raced = Raced(request, chosen, workers=workers)
-    return execute(request, raced, Stopwatch(), bars(progress))[0]
+    return race_settings({**_given(seeds=seeds, recipe=None if recipe == "cifar" else recipe), **given})
 
 
 def search_operators(
