@@ -1,4 +1,4 @@
-"""What a cell may be given as: a genotype, a file, or the name of a published cell."""
+"""What cells and data may be given as, and errors that name the cell."""
 
 import os
 from collections.abc import Iterator
@@ -10,6 +10,12 @@ from ftso_cli.genotype import Genotype, library, storage
 
 CellLike = Genotype | str | os.PathLike[str]
 """A genotype, the path of its file, or the name of a published cell."""
+
+Data = str | os.PathLike[str]
+"""The name of a data set, or a folder of images in class folders."""
+
+DEFAULT_DATA = "digits"
+"""The data set that needs no download."""
 
 
 def read(cell: CellLike) -> Genotype:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
-from ftso_cli.api.cells import CellLike, about_file, name_of, read
+from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.races import ByCapacity, Raced
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.recorded import Options, Recorded
@@ -32,14 +32,11 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
 
-Data = str | os.PathLike[str]
-"""The name of a data set, or a folder of images in class folders."""
-
 Tracked = Literal["eigenvalue"]
 
 
 def search_topology(
-    data: Data = "digits",
+    data: Data = DEFAULT_DATA,
     *,
     space: Literal["darts", "nats"] = "darts",
     op: str | Iterable[str] | None = None,
@@ -122,7 +119,7 @@ def _race_settings(space: str, recipe: str, seeds: str | Iterable[int] | None, g
 
 def search_operators(
     cell: CellLike,
-    data: Data = "digits",
+    data: Data = DEFAULT_DATA,
     *,
     strategy: Literal["gradient", "capacity"] = "gradient",
     ops: str | Iterable[str] | None = None,
@@ -173,7 +170,7 @@ def search_operators(
 
 def search_baseline(
     method: Method,
-    data: Data = "digits",
+    data: Data = DEFAULT_DATA,
     *,
     space: Literal["darts", "nats"] = "darts",
     ops: str | Iterable[str] | None = None,

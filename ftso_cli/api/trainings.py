@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from ftso_cli.api.cells import CellLike, about_file, name_of, read
+from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
 from ftso_cli.errors import RunError, SettingsError
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from ftso_cli.training.run import Config
 
 RUNS = Path("runs")
-
-DEFAULT_DATA = "digits"
-"""The data set that needs no download."""
 
 Folder = str | os.PathLike[str]
 
@@ -69,7 +66,7 @@ class Trained:
 
 def train(
     cell: CellLike | None = None,
-    data: str | os.PathLike[str] | None = None,
+    data: Data | None = None,
     *,
     recipe: str | None = None,
     config: Folder | None = None,

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 import typer
 
-from ftso_cli.api import record
+from ftso_cli.api import cells, record
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
 
-DEFAULT_DATA = "digits"
-"""The data set that needs no download."""
+DEFAULT_DATA = cells.DEFAULT_DATA
 
 CellArgument = Annotated[
     str,

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ftso_cli.api.pictures import SUFFIXES, format_of
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.errors import DrawingError, FileError, SettingsError, unknown
@@ -15,7 +16,6 @@ from ftso_cli.files import write_atomic
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.spaces import SPACES
 
-SUFFIXES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 
 
@@ -100,12 +100,12 @@ def _format(output: Path | None, wanted: str | None) -> str:
         return wanted or "svg"
     if str(output) == "-":
         return wanted or "dot"
+    if wanted is None:
+        return format_of(output)
     suffix = output.suffix.lower()
-    if wanted is None and suffix not in SUFFIXES:
-        raise DrawingError(f"{output}: {unknown('picture suffix', suffix, SUFFIXES)}; or say --format")
-    if wanted is not None and SUFFIXES.get(suffix, wanted) != wanted:
+    if SUFFIXES.get(suffix, wanted) != wanted:
         raise SettingsError(f"{output} says {SUFFIXES[suffix]} and --format says {wanted}; change one of them")
-    return wanted or SUFFIXES[suffix]
+    return wanted
 
 
 def _names(cells: Sequence[str]) -> list[str]:
