@@ -84,13 +84,14 @@ def _report(
     title: str | None,
 ) -> Report:
     """The report of what was read; raises `RunError` where it is of different cells."""
+    own = next(iter(genotypes), "")
     genotypes |= {str(training.folder / "genotype.json"): training.genotype for training in trainings}
     _check_same(genotypes)
-    file, genotype = next(iter(genotypes.items()), (source, None))
-    named = title or (name_of(genotype) if genotype else "") or _name(file)
+    genotype = next(iter(genotypes.values()), None)
+    named = title or (name_of(genotype) if genotype else "") or _name(own or source)
     return Report(
         title=printable(named),
-        file=file if Path(file).is_file() else "cell.json",
+        file=own if Path(own).is_file() else "cell.json",
         genotype=genotype,
         traces=tuple(sorted(traces.values(), key=_order)),
         trainings=tuple(trainings),
@@ -132,7 +133,7 @@ def _network(genotype: Genotype | None, trainings: Sequence[Training]) -> Networ
         return None
     if trainings:
         first = trainings[0]
-        return counted(genotype, f"the network of {first.folder.name}", first.shape, first.config.image_size)
+        return counted(genotype, f"the network of {first.name}", first.shape, first.config.image_size)
     shape, pixels = preset(genotype.space, "cifar")
     whose = "the paper's" if genotype.space == DARTS.name else "the benchmark's"
     return counted(genotype, f"{whose} network for CIFAR-10", shape, (pixels, pixels))

@@ -249,7 +249,7 @@ def seconds(genotype: Genotype, trainings: Sequence[Training]) -> str:
         for at, (step, times) in enumerate(zip(genotype.history, genotype.times, strict=True))
         for phase, value in times.seconds.items()
     ]
-    values += [{"step": f"train {each.folder.name}", "phase": "train", "seconds": each.seconds} for each in trainings]
+    values += [{"step": f"train {each.name}", "phase": "train", "seconds": each.seconds} for each in trainings]
     for value in values:
         value["tip"] = f"{value['step']}: {value['phase']}\n{value['seconds']:.2f} s"
         value["row"] = f"{value['step']} · {value['phase']}"

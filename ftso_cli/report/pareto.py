@@ -76,10 +76,10 @@ def _own(report: Report, genotype: Genotype) -> list[Point]:
     own = []
     for training in report.trainings:
         if training.config.data == DATA and training.result is not None:
-            network = counted(genotype, training.folder.name, training.shape, training.config.image_size)
+            network = counted(genotype, training.name, training.shape, training.config.image_size)
             own.append(
                 Point(
-                    name=f"{training.folder.name}, {len(training.epochs)} epochs",
+                    name=f"{training.name}, {len(training.epochs)} epochs",
                     error=100 * (1 - training.result.test_accuracy),
                     costs={"params": network.params / MILLION, "macs": network.macs / MILLION},
                     counted=frozenset(COSTS),
@@ -173,8 +173,8 @@ def _accuracy(dots: Values) -> Spec:
         "title": "test accuracy, %",
         "scale": {"type": "log", "reverse": True, "domain": [0.95 * min(errors), 1.05 * max(errors)], "nice": False},
         "axis": {
-            "values": [error for error in (2, 2.2, 2.4, 2.6, 2.8, 3, 3.5, 4, 5, 10, 20, 40, 60, 80)],
+            "values": [2, 2.2, 2.4, 2.6, 2.8, 3, 3.5, 4, 5, 10, 20, 40, 60, 80],
             "labelExpr": "format(100 - datum.value, '.1~f')",
-            "labelOverlap": True,
+            "labelOverlap": "greedy",
         },
     }

@@ -101,7 +101,7 @@ def dashes(cells: list[DrawnCell]) -> str:
 
 def training(report: Report) -> TrainingSection:
     """The trainings."""
-    names = {at: each.folder.name for at, each in enumerate(report.trainings)}
+    names = {at: each.name for at, each in enumerate(report.trainings)}
     keys = tuple(Key(label=name, colour=source_colour(at)) for at, name in names.items())
     return TrainingSection(
         charts=tuple(figures.training_curves(report.trainings, names)),
@@ -113,7 +113,7 @@ def training(report: Report) -> TrainingSection:
 def _trained(each: Training) -> dict[str, str]:
     recipe, result = each.config.recipe, each.result
     return {
-        "run": each.folder.name,
+        "run": each.name,
         "data": Path(each.config.data).name,
         "network": f"{recipe.cells} cells, {recipe.channels} channels",
         "epochs": f"{len(each.epochs)} of {recipe.epochs}",
@@ -155,7 +155,7 @@ def history(report: Report) -> list[Done]:
             Done(command=command, title=step.command, notes=step.notes, started=_clock(times.started))
             for step, times, command in steps
         ]
-    return done + [Done(command=train_command(each), title=f"train {each.folder.name}") for each in report.trainings]
+    return done + [Done(command=train_command(each), title=f"train {each.name}") for each in report.trainings]
 
 
 def environment(report: Report) -> list[tuple[str, str]]:

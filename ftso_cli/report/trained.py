@@ -51,6 +51,11 @@ class Training:
     result: Result | None
 
     @property
+    def name(self) -> str:
+        """What the run is called: as its folder, or as the one around it where that is called no more than run."""
+        return self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name
+
+    @property
     def shape(self) -> NetworkShape:
         """The shape of the network."""
         recipe = self.config.recipe
