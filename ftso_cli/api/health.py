@@ -108,7 +108,6 @@ def _device() -> Finding:
     if device.type == "cpu" and threads > 1 and busy > cores:
         return Finding(
             name="device",
-            state="missing",
             text=f"{text}; other programs have the cores (load {busy:.1f}), so threads wait for one another",
             remedy="export OMP_NUM_THREADS=1",
             facts=facts,
