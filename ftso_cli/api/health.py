@@ -5,10 +5,11 @@ A check gives what it found or raises; what it raises makes the machine `broken`
 
 import os
 import platform
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -23,13 +24,8 @@ State = Literal["ok", "missing", "broken"]
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pydantic", "networkx", "safetensors")
 """What ftso can't do without."""
 
-EXTRAS: Mapping[str, tuple[str, ...]] = {
-    "onnx": ("onnx", "onnxscript"),
-    "plots": ("matplotlib",),
-    "tensorboard": ("tensorboard",),
-    "nats": ("nats_bench",),
-}
-"""The packages of each extra of ftso that its users install."""
+FOR_DEVELOPERS = frozenset({"docs", "fuzz", "release", "test"})
+"""Extras of ftso that its users have no need of."""
 
 GIB = 1024**3
 
@@ -219,7 +215,7 @@ def _smoke() -> Finding:
 
 
 def _extras() -> Iterator[Finding]:
-    for extra, packages in EXTRAS.items():
+    for extra, packages in _packages_of_extras().items():
         found = {name: _version(name) for name in packages}
         if all(found.values()):
             text = ", ".join(f"{name} {number}" for name, number in found.items())
@@ -228,6 +224,20 @@ def _extras() -> Iterator[Finding]:
             text = f"{', '.join(name for name, number in found.items() if number is None)} not installed"
             remedy = f"pip install 'ftso[{extra}]'"
             yield Finding(name=f"extra {extra}", state="missing", text=text, remedy=remedy, facts=found)
+
+
+def _packages_of_extras() -> dict[str, list[str]]:
+    """The packages of each extra for users, as the installed ftso names them; none where it runs without a package."""
+    try:
+        needed = requires("ftso") or []
+    except PackageNotFoundError:
+        return {}
+    packages: dict[str, list[str]] = {}
+    for line in needed:
+        match = re.match(r"([\w.-]+).*extra == ['\"]([\w-]+)", line)
+        if match and match[1] != "ftso" and match[2] not in FOR_DEVELOPERS:
+            packages.setdefault(match[2], []).append(match[1])
+    return packages
 
 
 def _version(package: str) -> str | None:
