@@ -15,7 +15,7 @@ Messages are one line, without a trailing full stop. The command line prints the
 with status 1.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
 
@@ -65,6 +65,13 @@ def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     near = get_close_matches(value, names, n=1, cutoff=0.5)
     guess = f", did you mean {near[0]}?" if near else ";"
     return f"unknown {what} {short(value)}{guess} Known: {', '.join(names)}"
+
+
+def differences(was: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """What differs between two requests, as in `seed 0, not 1`; "" where nothing does."""
+    changed = sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
+    parts = ((name, was.get(name), "not", now.get(name)) for name in changed[:20])
+    return ", ".join("{} {}, {} {}".format(*(" ".join(str(part).split())[:60] for part in each)) for each in parts)
 
 
 def short(value: object, width: int = 60) -> str:

@@ -14,6 +14,11 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", "
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What Pillow may try; others are left out because some start programs (EPS) and none is common."""
 
+LARGEST = 32_000_000
+"""Pixels of an image as it is decoded, of which Pillow and what follows take up to 12 bytes each."""
+
+TOO_LARGE = f"larger than {LARGEST // 1_000_000} million pixels (a JPEG than 89 million, as it is decoded smaller)"
+
 Pixels = NDArray[np.uint8]
 
 
@@ -33,6 +38,8 @@ def squared(image: Image.Image, size: int) -> Image.Image:
     """
     # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size keeps the resizing exact enough.
     image.draft(None, (2 * size, 2 * size))
+    if image.width * image.height > LARGEST:
+        raise Image.DecompressionBombError
     ImageOps.exif_transpose(image, in_place=True)
     rgb = _rgb(image)
     return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
@@ -62,8 +69,7 @@ def _opened(path: str) -> Iterator[Image.Image]:
         with Image.open(path, formats=FORMATS) as image:
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = (Image.MAX_IMAGE_PIXELS or 0) // 1_000_000
-        raise DataError(f"{shown(path)}: larger than {limit} million pixels; make it smaller or remove it") from None
+        raise DataError(f"{shown(path)}: {TOO_LARGE}; make it smaller or remove it") from None
     except UnidentifiedImageError:
         raise DataError(f"{shown(path)}: not an image; remove or replace it") from None
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
@@ -83,17 +89,17 @@ def _rgb(image: Image.Image) -> Image.Image:
         raise ValueError("pixels are floating-point numbers, whose range is unknown; save it with 8 bits")
     if not image.has_transparency_data:
         return image if image.mode == "RGB" else image.convert("RGB")
-    upright = image.convert("RGBA")
-    white = Image.new("RGBA", upright.size, "white")
-    return Image.alpha_composite(white, upright).convert("RGB")
+    upright = image if image.mode == "RGBA" else image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright).convert("RGB")
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
     """A grayscale image of 16 bits a pixel as 8 bits; Pillow's own conversion would cut at 255."""
     if image.mode == "I" and image.format not in ("PNG", "PPM"):
         raise ValueError("pixels are 32-bit integers, whose range is unknown; save it with 8 bits")
-    values = np.asarray(image).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))
+    values = np.asarray(image).astype(np.uint16)
+    # The nearest of 256 levels, (values + 128) // 257, without leaving 16 bits.
+    return Image.fromarray((values // 257 + (values % 257 > 128)).astype(np.uint8))
 
 
 def shown(path: str) -> str:

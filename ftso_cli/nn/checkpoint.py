@@ -94,7 +94,26 @@ def _read(path: Path) -> State:
     values = about.get("values", "")
     if about.get(CHECKSUM) != _checksum(tensors, values):
         raise RunError(f"{path}: damaged (its checksum is wrong)")
-    return State(tensors=tensors, values=json.loads(values))
+    try:
+        content = json.loads(values)
+    except (ValueError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise RunError(f"{path}: no checkpoint, it has no values beside its tensors")
+    return State(tensors=tensors, values=content)
+
+
+def check_alike(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
+    """Raises `RunError` where `found` lacks a tensor of `own`, or has it in another shape or of another type."""
+    for name, tensor in own.items():
+        if name not in found:
+            raise RunError(f"{name} is missing")
+        other = found[name]
+        if (other.shape, other.dtype) != (tensor.shape, tensor.dtype):
+            here, there = (
+                f"{list(each.shape)} of {str(each.dtype).removeprefix('torch.')}" for each in (tensor, other)
+            )
+            raise RunError(f"{name} is {there}, not {here}")
 
 
 def _checksum(tensors: Mapping[str, Tensor], values: str) -> str:
@@ -121,4 +140,4 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
     except (SafetensorError, ValueError, KeyError) as error:
         raise RunError(f"{path}: damaged ({' '.join(str(error).split())[:120]})") from None
-    return tensors, header.get("__metadata__", {})
+    return tensors, header.get("__metadata__") or {}

@@ -112,7 +112,9 @@ class Adam:
 
 
 def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
-    """A copy of the value on the parameter's device; raises `RuntimeError` where the shapes differ."""
+    """A copy of the value on the parameter's device; raises `ValueError` where shape or type differ."""
+    if (value.shape, value.dtype) != (parameter.shape, parameter.dtype):
+        raise ValueError(f"{list(value.shape)} of {value.dtype} for {list(parameter.shape)} of {parameter.dtype}")
     return torch.empty_like(parameter, requires_grad=False).copy_(value)
 
 

@@ -85,10 +85,10 @@ class History:
                 yield record, kind, architecture[f"{which}.{kind}"]
 
 
-def restored(values: Sequence[Mapping[str, Any]], tensors: Mapping[str, Tensor]) -> History:
-    """The history that `History.values` and `History.tensors` give."""
-    architectures = tuple({name: stack[at] for name, stack in tensors.items()} for at in range(len(values)))
-    return History(tuple(Record(**value) for value in values), architectures)
+def restored(records: Sequence[Record], tensors: Mapping[str, Tensor]) -> History:
+    """The history of these records, with the tensors that `History.tensors` gave."""
+    architectures = tuple({name: stack[at] for name, stack in tensors.items()} for at in range(len(records)))
+    return History(tuple(records), architectures)
 
 
 def _csv(header: list[str], rows: Iterator[list[Any]]) -> bytes:

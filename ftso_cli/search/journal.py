@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import ValidationError, field_validator
 
-from ftso_cli.errors import RunError
+from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
@@ -104,8 +104,6 @@ def _matching(asked: Record, path: Path) -> Record:
     except ValidationError as error:
         raise RunError(f"{path}: no journal of a race ({describe(error)}); delete it and start again") from None
     was, now = ({**each.settings, "seed": each.seed, "data": each.data} for each in (record, asked))
-    changed = sorted(name for name in was | now if was.get(name) != now.get(name))
-    if changed:
-        differences = ", ".join(f"{name} {was.get(name)}, not {now.get(name)}" for name in changed)
-        raise RunError(f"{path}: was raced with {differences}; resume it with the same request")
+    if changed := differences(was, now):
+        raise RunError(f"{path}: was raced with {changed}; resume it with the same request")
     return record

@@ -5,6 +5,7 @@ alphas.csv, betas.csv   α and β of every edge at every record
 checkpoint.safetensors  all that the next iteration depends on; taken away once the search is done
 """
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -14,12 +15,15 @@ from statistics import fmean
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
-from ftso_cli.errors import FileError, RunError
+from ftso_cli.errors import FileError, FtsoError, RunError, differences
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import Genotype
+from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
-from ftso_cli.nn.checkpoint import Checkpoints, State
+from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.search.bilevel import Bilevel, Progress, prefixed, under
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.history import Architecture, History, Record, restored
@@ -42,6 +46,14 @@ class Recording:
     def tracks(self) -> bool:
         """Whether the dominant eigenvalue is worked out at every record."""
         return self.track or self.early_stop
+
+
+class _Values(Model):
+    """What a checkpoint holds beside its tensors."""
+
+    request: dict[str, Any]
+    history: tuple[Record, ...]
+    pending: tuple[tuple[float, float | None], ...]
 
 
 class Recorder:
@@ -184,20 +196,30 @@ class Recorder:
         for half in checkpoints.last.parent.glob(".ftso-*.tmp"):
             half.unlink(missing_ok=True)  # What a kill has left half written.
         state, problem = checkpoints.read()
-        values, tensors = state.values, dict(state.tensors)
-        was = values.get("request", {})
-        changed = sorted(name for name in {*was, *self.request} if was.get(name) != self.request.get(name))
-        if changed:
-            named = ", ".join(f"{name} {was.get(name)}, not {self.request.get(name)}" for name in changed)
+        tensors = dict(state.tensors)
+        try:
+            values = _Values.model_validate_json(json.dumps(state.values))
+        except ValidationError as error:
+            raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe(error)})") from None
+        if named := differences(values.request, self.request):
             raise RunError(f"{checkpoints.last}: was searched with {named}; resume it with the same request")
         try:
             self.engine.restore(tensors)
-            self.history = restored(values["history"], under(HISTORY, tensors))
-            self._pending = [(weight, held_out) for weight, held_out in values["pending"]]
-        except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
+            if not 0 <= self.engine.iteration <= self.engine.iterations:
+                raise ValueError(f"iteration {self.engine.iteration} of {self.engine.iterations}")
+            then = under(HISTORY, tensors)
+            check_alike(then, self._like_history(len(values.history)))
+            self.history = restored(values.history, then)
+            self._pending = list(values.pending)
+        except (FtsoError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:120]
             raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({reason})") from None
         return problem
+
+    def _like_history(self, records: int) -> dict[str, torch.Tensor]:
+        """Tensors of the shapes that the history of so many records has."""
+        own = self._architecture() if records else {}
+        return {name: value.detach().cpu().expand(records, *value.shape) for name, value in own.items()}
 
     def _write_tables(self) -> None:
         folder = self.recording.folder

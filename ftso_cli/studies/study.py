@@ -19,6 +19,7 @@ seeds = "0-9"
 """
 
 import json
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from itertools import product
@@ -35,6 +36,9 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.studies.stages import ALTERNATIVES, EITHER, KINDS, dashed
 
 LIMIT = 1_000_000
+MOST = 5_000
+"""Trials of a study."""
+
 TABLES = ("cell", *KINDS)
 SHARED = ("data", "image_size", "device")
 
@@ -106,6 +110,8 @@ def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping
         return _study(whole, name)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{where}: is no TOML ({error})") from None
+    except RecursionError:
+        raise SettingsError(f"{where}: nested deeper than any study") from None
     except ValidationError as error:
         raise SettingsError(f"{where}: {describe(error)}") from None
     except SettingsError as error:
@@ -119,12 +125,15 @@ def _study(raw: dict[str, Any], name: str) -> Study:
             raise SettingsError(unknown("setting", dashed(key), map(dashed, (*TABLES, *_Head.model_fields))))
     # By JSON, for TOML has no tuples, and a list is none where types aren't guessed.
     study = _Head.model_validate_json(json.dumps(head, default=str))
+    listed, grid, seeds = study.settings or [{}], dict(_leaves(study.grid)), _seeds(study.seeds)
+    if (trials := len(listed) * len(seeds) * math.prod(map(len, grid.values()))) > MOST:
+        raise SettingsError(f"{trials:,} trials, settings times seeds, are more than {MOST:,}; make the grid smaller")
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     return Study(
         name=name,
         title=study.title,
-        seeds=_seeds(study.seeds),
-        settings=tuple(_settings(base, study.settings or [{}], dict(_leaves(study.grid)))),
+        seeds=seeds,
+        settings=tuple(_settings(base, listed, grid)),
         figure=study.figure,
     )
 

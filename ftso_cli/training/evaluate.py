@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from ftso_cli.data import ImageData, ImageSource, eval_batches
 from ftso_cli.errors import RunError
-from ftso_cli.nn.checkpoint import read_tensors
+from ftso_cli.nn.checkpoint import check_alike, read_tensors
 from ftso_cli.nn.network import Network
 from ftso_cli.training.loop import network_shape
 from ftso_cli.training.run import Run
@@ -43,11 +43,17 @@ def load_network(run: Run, device: torch.device) -> Network:
     config = run.config()
     if not run.weights_file.is_file():
         raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; ftso train --resume goes on")
-    network = Network(run.genotype(), network_shape(config), auxiliary=False)
+    genotype, shape = run.genotype(), network_shape(config)
     tensors, _ = read_tensors(run.weights_file)
     try:
+        # Files that don't belong together must not have a network built that no memory can hold.
+        if shape.cells > len(tensors):
+            raise RunError(f"{len(tensors)} tensors for {shape.cells} cells")
+        with torch.device("meta"):
+            check_alike(tensors, Network(genotype, shape, auxiliary=False).state_dict())
+        network = Network(genotype, shape, auxiliary=False)
         network.load_state_dict(tensors)
-    except RuntimeError:
+    except (RunError, RuntimeError):
         raise RunError(f"{run.weights_file}: not the weights of the network that config.json describes") from None
     return network.to(device).to(memory_format=torch.channels_last).eval()
 

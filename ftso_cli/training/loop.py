@@ -1,5 +1,6 @@
 """Training a network from scratch, so that a killed training goes on where its last checkpoint was written."""
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -12,8 +13,9 @@ from torch.nn import functional
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
+from ftso_cli.genotype.schema import Model
 from ftso_cli.interrupt import Interrupt, asked_to_stop
-from ftso_cli.nn.checkpoint import Checkpoints, State, write_tensors
+from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, write_tensors
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.distributed import Group, synchronised
 from ftso_cli.nn.fused import network_class
@@ -48,6 +50,13 @@ class Sums:
     correct: int = 0
     loss: float = 0.0
     seconds: float = 0.0
+
+
+class _Values(Model):
+    """What a checkpoint holds beside its tensors."""
+
+    rows: tuple[Row, ...]
+    sums: Sums
 
 
 def network_shape(config: Config) -> NetworkShape:
@@ -217,15 +226,19 @@ class Trainer:
         """
         if not self.group.first:
             return
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
-        tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
-        tensors["drop_path"] = self.drop_path_draws.get_state()
+        values = {"rows": self.rows, "sums": asdict(self.sums)}
         try:
-            self.checkpoints.write(State(tensors=tensors, values={"rows": self.rows, "sums": asdict(self.sums)}))
+            self.checkpoints.write(State(tensors=self._tensors(), values=values))
         except FileError as error:
             raise FileError(f"{error}; {self.saved}") from None
         self._saved = len(self.rows), self.sums.steps
+
+    def _tensors(self) -> dict[str, Tensor]:
+        """The tensors of a checkpoint, as they are now."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
+        tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
+        return tensors | {"drop_path": self.drop_path_draws.get_state()}
 
     def load_checkpoint(self) -> str:
         """Goes back to the last checkpoint, or to the one before where that is damaged, and says what is wrong with it.
@@ -235,6 +248,8 @@ class Trainer:
         state, problem = self.checkpoints.read()
         tensors = dict(state.tensors)
         try:
+            check_alike(tensors, self._tensors())
+            values = _Values.model_validate_json(json.dumps(state.values))
             self.network.load_state_dict(_under("network.", tensors))
             self.batches.restore(_under("batches.", tensors))
             for name, parameter in self._named():
@@ -242,9 +257,9 @@ class Trainer:
                 momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
                 self.optimizer.state[parameter]["momentum_buffer"] = momentum
             self.drop_path_draws.set_state(tensors["drop_path"])
-            self.rows, self.sums = list(state.values["rows"]), Sums(**state.values["sums"])
+            self.rows, self.sums = list(values.rows), values.sums
             self._saved = len(self.rows), self.sums.steps
-        except (KeyError, ValueError, RuntimeError, TypeError) as error:
+        except (RunError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:120]
             raise RunError(f"{self.run.checkpoint_file}: not a checkpoint of this network ({reason})") from None
         return problem

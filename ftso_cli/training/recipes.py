@@ -14,6 +14,9 @@ from ftso_cli.spaces.darts import Stem
 
 Schedule = Literal["cosine", "linear"]
 
+MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000}
+"""More is a slip of the hand, or a file that was made to fill the memory."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
@@ -44,6 +47,9 @@ class Recipe:
     def __post_init__(self) -> None:
         for name in ("channels", "cells", "epochs"):
             _at_least(name, getattr(self, name), 1)
+        for name, most in MOST.items():
+            if getattr(self, name) > most:
+                raise SettingsError(f"{name} must be at most {most}, not {getattr(self, name)}")
         _at_least("batch size", self.batch_size, 2)
         for name in ("rate", "warmup", "momentum", "weight_decay", "clip", "auxiliary"):
             _at_least(name.replace("_", " "), getattr(self, name), 0)

@@ -17,9 +17,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from ftso_cli.errors import FileError, RunError
 from ftso_cli.files import read_bytes, write_atomic
@@ -35,11 +35,11 @@ class Config(Model):
     """config.json: everything that decides the result of a training, but the genotype."""
 
     data: str
-    image_size: tuple[int, int]
-    image_channels: int = Field(ge=1)
+    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    image_channels: int = Field(ge=1, le=3)
     classes: tuple[str, ...] = Field(min_length=2)
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
     recipe: Recipe
     seed: int
     device: str
@@ -47,6 +47,12 @@ class Config(Model):
     compile: bool = False
     save_minutes: float = Field(default=10, ge=0, description="Minutes between checkpoints within an epoch.")
     versions: dict[str, str]
+
+    @model_validator(mode="after")
+    def _normalises_every_channel(self) -> Self:
+        if not len(self.mean) == len(self.std) == self.image_channels:
+            raise ValueError(f"mean and std: not one value for each of {self.image_channels} image channels")
+        return self
 
 
 @dataclass(frozen=True)

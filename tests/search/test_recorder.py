@@ -123,4 +123,4 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 
 def test_a_history_survives_its_way_through_a_checkpoint() -> None:
     history = History().with_record(Record(iteration=0, epoch=0), {"alpha.normal": torch.ones(2, 3)})
-    assert restored(history.values(), history.tensors()).metrics() == history.metrics()
+    assert restored(history.records, history.tensors()).metrics() == history.metrics()

@@ -1,0 +1,1 @@
+"""Attacks on everything that reads what somebody else wrote: see docs/robustness.md."""
