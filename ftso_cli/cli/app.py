@@ -26,7 +26,7 @@ COMMANDS = {
     "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     "query": Entry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
     "nats-table2": Entry("ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),
-    "sweep": Entry("ftso_cli.cli.sweep:app", "Run a study over settings and seeds; the paper's come with ftso."),
+    "sweep": Entry("ftso_cli.cli.sweep:app", "Run a study over settings and seeds, or one of the paper's."),
     "genotypes": Entry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
     "import": Entry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
     "export": Entry("ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."),

@@ -27,15 +27,26 @@ class _Sweep(TyperGroup):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
+    def get_params(self, ctx: Any) -> list[Any]:
+        """The options, those without a value shown without a type."""
+        params = super().get_params(ctx)
+        for param in params:
+            param.metavar = ""
+        return params
+
 
 app = typer.Typer(cls=_Sweep, no_args_is_help=True, rich_markup_mode=MARKUP, add_completion=False)
 
 
 @app.callback()
 def sweep() -> None:
-    """Run a study over settings and seeds: `ftso sweep STUDY.toml`, or a preset of the paper's, `ftso sweep table3`.
+    """Run a study: every setting with every seed, from the search to the trained network.
 
-    `ftso sweep STUDY` is short for `ftso sweep run STUDY`; `ftso sweep --presets` lists the presets.
+    `ftso sweep STUDY` is short for `ftso sweep run STUDY`; `ftso sweep --presets` lists the paper's own studies. All of
+    them take `--json`.
+
+    Examples: `ftso sweep study.toml --workers 2` · `ftso sweep table3` · `ftso sweep status runs/table3` ·
+    `ftso sweep results runs/table3 --figure table3.svg`
     """
 
 

@@ -4,10 +4,11 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
@@ -52,12 +53,13 @@ def run_study(
 ) -> None:
     """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again."""
     check_root(folder / STAGES)
-    trials.enqueue(study, planned)
-    if retry_failed:
-        for trial in trials.states(study, [one.key for one in planned]).values():
-            if trial.state.name == "FAIL":
-                trials.again(study, trial)
     place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
+    with _claim(place):
+        trials.enqueue(study, planned)
+        if retry_failed:
+            for trial in trials.states(study, [one.key for one in planned]).values():
+                if trial.state.name == "FAIL":
+                    trials.again(study, trial)
     worker = _Worker({one.key: one for one in planned}, study, place, watch)
     with ThreadPoolExecutor(workers) as pool:
         running = [pool.submit(worker.run) for _ in range(workers)]
@@ -67,6 +69,11 @@ def run_study(
         except BaseException:
             place.stop.set()
             raise
+
+
+def _claim(place: Place) -> AbstractContextManager[Any]:
+    """Held by who adds or takes a trial, so that two on one machine don't do it at the same moment."""
+    return locked(place.root / "claim.lock", place.stop)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class _Worker:
         while not self.place.stop.is_set():
             found = [trial.state.name for trial in trials.states(self.study, list(self.planned)).values()]
             if "WAITING" in found:
-                trials.run_one(self.study, self._objective, locked(self.place.root / "claim.lock", self.place.stop))
+                trials.run_one(self.study, self._objective, _claim(self.place))
             elif "RUNNING" in found:
                 self.place.stop.wait(IDLE)
                 trials.revive(self.study)

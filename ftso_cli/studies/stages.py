@@ -7,7 +7,7 @@ from typing import Any, get_type_hints
 from pydantic import TypeAdapter, ValidationError
 
 from ftso_cli.api import settings as searches
-from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.errors import SettingsError, SpaceError, unknown
 from ftso_cli.genotype.storage import describe
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.recipes import OPERATOR_SETS
@@ -28,7 +28,6 @@ OF_SEARCHES = (
     "epochs",
     "channels",
     "cells",
-    "partial",
     "batch_size",
     "weight_rate",
     "arch_rate",
@@ -85,7 +84,7 @@ def check(name: str, options: Options) -> None:
                 raise SettingsError(unknown("option", dashed(option), map(dashed, kind.known)))
         _check_types(options, Request, *COMMON)
         kind.check({key: value for key, value in options.items() if key not in COMMON})
-    except SettingsError as error:
+    except (SettingsError, SpaceError) as error:
         raise SettingsError(f"{name}: {error}") from None
 
 
@@ -212,14 +211,26 @@ KINDS: Mapping[str, Kind] = {
         options=(*OF_SEARCHES, "method", "space", "ops", "nodes", "samples"), shared=COMMON, check=_check_joint
     ),
     "search-topology": Kind(
-        options=(*OF_SEARCHES, "preset", "space", "op", "nodes", "engine", "rank", "budget", "seeds", "workers"),
+        options=(
+            *OF_SEARCHES,
+            "partial",
+            "preset",
+            "space",
+            "op",
+            "nodes",
+            "engine",
+            "rank",
+            "budget",
+            "seeds",
+            "workers",
+        ),
         shared=COMMON,
         check=_check_topology,
     ),
     "prune": Kind(options=("keep",), check=_check_prune),
     "assign-ops": Kind(options=("op", "map"), shared=("seed",), check=_check_assign),
     "search-ops": Kind(
-        options=(*OF_SEARCHES, "ops", "strategy", "score", "slack", "steps", "inits"),
+        options=(*OF_SEARCHES, "partial", "ops", "strategy", "score", "slack", "steps", "inits"),
         shared=COMMON,
         check=_check_operators,
     ),

@@ -5,6 +5,7 @@ worker. A running trial gives signs of life; where they end, Optuna calls it fai
 processes that plan the same study at once may both add a trial: of those with one key, the first runs.
 """
 
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 HEARTBEAT, GRACE = 5, 30
 """Seconds between signs of life, and after which their absence means that a trial was killed."""
+
+ATTEMPTS = 3
 
 DATABASE = "trials.db"
 
@@ -47,22 +50,32 @@ def open_study(name: str, url: str) -> "Study":
     except ImportError:
         raise SettingsError("studies need the package optuna; install with: pip install 'ftso[sweep]'") from None
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    waits = {"timeout": 60} if url.startswith("sqlite") else {}
-    try:
-        with warnings.catch_warnings():
-            # Optuna calls its signs of life experimental.
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            storage = optuna.storages.RDBStorage(
-                url,
-                engine_kwargs={"connect_args": waits},
-                heartbeat_interval=HEARTBEAT,
-                grace_period=GRACE,
-                heartbeat_stale_trial_callback=again,
-            )
-        return optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction="maximize")
-    except Exception as error:
-        # SQLAlchemy and the drivers below it have no exception in common.
-        raise FileError(f"{url.split('@')[-1]}: no study can be kept there ({_first_line(error)})") from None
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            storage = _storage(url)
+            return optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction="maximize")
+        except Exception as error:
+            # SQLAlchemy and the drivers below it have no exception in common. Of two who make the tables of a new
+            # database at once, one fails, and finds them when it looks again.
+            if not left:
+                raise FileError(f"{url.split('@')[-1]}: no study can be kept there ({_first_line(error)})") from None
+            time.sleep(0.5)
+    raise AssertionError
+
+
+def _storage(url: str) -> Any:
+    import optuna
+
+    with warnings.catch_warnings():
+        # Optuna calls its signs of life experimental.
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.storages.RDBStorage(
+            url,
+            engine_kwargs={"connect_args": {"timeout": 60} if url.startswith("sqlite") else {}},
+            heartbeat_interval=HEARTBEAT,
+            grace_period=GRACE,
+            heartbeat_stale_trial_callback=again,
+        )
 
 
 def _first_line(error: Exception) -> str:

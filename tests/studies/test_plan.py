@@ -1,0 +1,35 @@
+"""The stages of trials: shared where they are the same work, and made of options that the commands have."""
+
+import inspect
+from pathlib import Path
+
+from ftso_cli.cli.app import COMMANDS
+from ftso_cli.studies.plan import plan
+from ftso_cli.studies.stages import KINDS
+from ftso_cli.studies.study import read_study
+from tests.studies.studies import TRAINED, written
+
+
+def test_trials_share_the_stages_that_are_the_same_work(tmp_path: Path) -> None:
+    one, two, *_ = plan(read_study(written(tmp_path, TRAINED), changes={"seeds": "0-1"}))
+    assert [stage.name for stage in one.stages] == ["search-topology", "prune", "assign-ops", "train"]
+    assert [a.key == b.key for a, b in zip(one.stages, two.stages, strict=True)] == [True, True, True, False]
+
+
+def test_another_seed_is_other_work_from_the_first_stage_on(tmp_path: Path) -> None:
+    one, _, other, _ = plan(read_study(written(tmp_path, TRAINED), changes={"seeds": "0-1"}))
+    assert not {stage.key for stage in one.stages} & {stage.key for stage in other.stages}
+
+
+def test_a_seed_that_a_stage_fixes_makes_its_work_common(tmp_path: Path) -> None:
+    fixed = TRAINED.replace("iters = 1", "iters = 1, seed = 7")
+    one, _, other, _ = plan(read_study(written(tmp_path, fixed), changes={"seeds": "0-1"}))
+    assert [a.key == b.key for a, b in zip(one.stages, other.stages, strict=True)] == [True, True, True, False]
+
+
+def test_every_option_of_a_stage_is_one_of_its_command() -> None:
+    names = {"recipe_name": "recipe", "rounds": "rounds", "given": "map", "compiled": "compile"}
+    for name, kind in KINDS.items():
+        (function,) = COMMANDS[name].functions(name).values()
+        known = {names.get(option, option) for option in inspect.signature(function).parameters}
+        assert set(kind.known) - known <= {"of"}, name

@@ -1,0 +1,120 @@
+"""Studies that run, stop, fail and are killed, in real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ftso_cli.studies import results, trials
+from tests.processes import ROOT, environment, run_ftso
+from tests.studies.studies import TRAINED, looked_up, written
+
+LONG = TRAINED.replace("epochs = 1 }", "epochs = 12 }").split("[[settings]]")[0]
+
+
+def started(study: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
+    """`ftso sweep` in a process group of its own."""
+    command = [sys.executable, "-m", "ftso_cli", "sweep", str(study), "-o", str(folder), *options]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+    )
+
+
+def wait_for(found: Callable[[], object]) -> None:
+    end = time.monotonic() + 60
+    while not found():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def attempts(folder: Path) -> list[tuple[int, str]]:
+    """Number and state of each row in the storage that has a trial's key."""
+    study = trials.open_study(results.read_settings(folder).name, trials.storage_url(folder, None))
+    return [(one.number, one.state.name) for one in study.get_trials() if "key" in one.user_attrs]
+
+
+def test_two_processes_on_one_file_share_the_work_and_run_no_trial_twice(tmp_path: Path) -> None:
+    study, folder = looked_up(tmp_path, "0-3"), tmp_path / "run"
+    both = [started(study, folder, "--workers", "2") for _ in range(2)]
+    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    lines = [line for text in told for line in text.splitlines() if "accuracy" in line]
+    assert len(lines) == len(set(lines)) == 8
+    assert [state for _, state in attempts(folder)] == ["COMPLETE"] * 8
+
+
+def test_a_finished_study_is_not_run_again(tmp_path: Path) -> None:
+    study, folder = looked_up(tmp_path, "0"), tmp_path / "run"
+    assert run_ftso("sweep", study, "-o", folder).returncode == 0
+    before = attempts(folder), sorted((folder / "stages").rglob("*"))
+    again = run_ftso("sweep", study, "-o", folder)
+    assert again.returncode == 0
+    assert b"accuracy" not in again.stderr
+    assert (attempts(folder), sorted((folder / "stages").rglob("*"))) == before
+
+
+def test_a_failed_trial_keeps_its_error_until_it_is_asked_for_again(tmp_path: Path) -> None:
+    study, folder = looked_up(tmp_path, "0", with_table=False), tmp_path / "run"
+    assert run_ftso("sweep", study, "-o", folder).returncode == 1
+    assert {one.state for one in results.read(folder)} == {"failed"}
+    assert all("table.csv: no such file" in (one.error or "") for one in results.read(folder))
+    looked_up(tmp_path, "0")
+    assert run_ftso("sweep", study, "-o", folder).returncode == 1, "failed trials stay failed"
+    assert run_ftso("sweep", study, "-o", folder, "--retry-failed").returncode == 0
+    assert {(one.state, one.error) for one in results.read(folder)} == {("done", None)}
+
+
+@pytest.mark.parametrize("with_its_commands", [True, False], ids=["with its commands", "alone"])
+def test_a_killed_study_goes_on_where_it_was(
+    tmp_path: Path, with_its_commands: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study, folder = written(tmp_path, LONG), tmp_path / "run"
+    process = started(study, folder)
+    wait_for(lambda: [file for file in folder.glob("stages/train-*/run/metrics.csv") if file.stat().st_size])
+    if with_its_commands:
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        process.kill()
+    process.communicate()
+    (train,) = folder.glob("stages/train-*")
+    assert not (train / "run" / "result.json").exists()
+    search = next(folder.glob("stages/search-topology-*")) / "cell.json"
+    written_at = search.stat().st_mtime_ns
+
+    script = "from ftso_cli.studies import trials; trials.GRACE = 1; from ftso_cli.cli.app import app; app()"
+    command = [sys.executable, "-c", script, "sweep", str(study), "-o", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr.decode()
+    assert [one.state for one in results.read(folder)] == ["done"]
+    assert search.stat().st_mtime_ns == written_at
+    assert ("going on after epoch" in (train / "log.txt").read_text()) is with_its_commands
+    assert (train / "run" / "metrics.csv").read_text().count("\n") == 13
+
+
+def test_a_stopped_study_can_be_taken_up_at_once(tmp_path: Path) -> None:
+    study, folder = written(tmp_path, LONG.replace("epochs = 12", "epochs = 3")), tmp_path / "run"
+    process = started(study, folder)
+    wait_for(lambda: list(folder.glob("stages/search-topology-*/cell.json")))
+    os.killpg(process.pid, signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert [one.state for one in results.read(folder)] == ["waiting"]
+    assert run_ftso("sweep", study, "-o", folder).returncode == 0
+    assert [one.state for one in results.read(folder)] == ["done"]
+
+
+@pytest.mark.skipif("FTSO_TEST_DATABASE" not in os.environ, reason="needs the URL of an empty database")
+def test_two_processes_share_a_study_in_a_database(tmp_path: Path) -> None:
+    study, folder = looked_up(tmp_path, "0-1"), tmp_path / "run"
+    url = os.environ["FTSO_TEST_DATABASE"]
+    both = [started(study, folder, "--storage", url) for _ in range(2)]
+    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert sum(text.count("accuracy") for text in told) == 4
+    assert not (folder / trials.DATABASE).exists()
+    assert {one.state for one in results.read(folder, url)} == {"done"}

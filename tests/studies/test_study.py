@@ -1,0 +1,86 @@
+"""Study files: what they mean, and what is refused before anything runs."""
+
+from pathlib import Path
+
+import pytest
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.studies import presets
+from ftso_cli.studies.plan import plan
+from ftso_cli.studies.study import read_study
+from tests.studies.studies import TRAINED, written
+
+
+def names(path: Path, **how: bool) -> list[str]:
+    return [setting.name for setting in read_study(path, **how).settings]
+
+
+def test_settings_are_laid_over_the_study(tmp_path: Path) -> None:
+    plain, twice = read_study(written(tmp_path, TRAINED)).settings
+    assert plain.pipeline["train"] == {"channels": 4, "cells": 3, "epochs": 1}
+    assert twice.pipeline["train"] == {"channels": 4, "cells": 3, "epochs": 2}
+    assert twice.pipeline["data"] == "digits"
+
+
+def test_the_full_size_stands_in_the_same_file(tmp_path: Path) -> None:
+    study = read_study(written(tmp_path, TRAINED), full=True)
+    assert study.seeds == (0, 1, 2, 3)
+    assert [setting.pipeline["train"]["epochs"] for setting in study.settings] == [600, 2]
+
+
+def test_a_grid_is_every_combination_of_each_setting(tmp_path: Path) -> None:
+    grid = '[grid]\ntrain.batch-size = [32, 64]\nassign-ops.op = ["skip_connect", "sep_conv_3x3"]\n'
+    assert names(written(tmp_path, TRAINED + grid))[:3] == [
+        "plain, batch_size 32, op skip_connect",
+        "plain, batch_size 32, op sep_conv_3x3",
+        "plain, batch_size 64, op skip_connect",
+    ]
+
+
+def test_a_setting_takes_the_other_strategy_start_or_length_instead_of_the_studys(tmp_path: Path) -> None:
+    other = '[[settings]]\nname = "other"\nsearch-topology.epochs = 2\nsearch-ops.iters = 3\n'
+    fixed = '[[settings]]\nname = "fixed"\ncell = "pc_darts_cifar"\nassign-ops = false\n'
+    study = read_study(written(tmp_path, TRAINED.replace("[full]", f"{other}\n{fixed}\n[full]")))
+    *_, searched, published = study.settings
+    assert searched.pipeline["search-topology"] == {"channels": 4, "cells": 3, "epochs": 2}
+    assert "assign-ops" not in searched.pipeline
+    assert set(published.pipeline) == {"cell", "train", "data", "device", "image_size"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("iters = 1", "itres = 1", "'itres', did you mean iters?"),
+        ("iters = 1", "iters = 0", "iters must be at least 1, not 0"),
+        ("iters = 1", 'iters = "1"', "iters: Input should be a valid integer"),
+        ("iters = 1", 'iters = 1, op = "max_pol_3x3"', "did you mean max_pool_3x3?"),
+        ("iters = 1", "iters = 1, epochs = 2", "give iters or epochs, not both"),
+        ("epochs = 1 }", "epochs = 1.5 }", "epochs"),
+        ("epochs = 1 }", "epochs = 1, cutout = 2.0 }", "cutout must be at least 0 and below 1"),
+        ("epochs = 1 }", 'epochs = 1, recipe = "quik" }', "did you mean quick?"),
+        ('op = "skip_connect"', 'op = "skip_conect"', "did you mean skip_connect?"),
+        ("train = {", "trian = {", "'trian', did you mean train?"),
+        ('name = "twice"\ntrain.epochs = 2', 'name = "twice"', "is the same work as"),
+        ('data = "digits"', 'data = "digits', "is no TOML"),
+        ('data = "digits"', 'seeds = "4-2"', "seeds are written as 0-15"),
+    ],
+)
+def test_what_cannot_run_is_named_before_anything_runs(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in TRAINED
+    with pytest.raises(SettingsError) as caught:
+        plan(read_study(written(tmp_path, TRAINED.replace(old, new))))
+    assert said in str(caught.value)
+
+
+def test_presets_can_be_planned_at_both_sizes() -> None:
+    assert {"table3", "figure3a", "figure3cd", "figure3e", "figure3fj", "figure3gh", "figure3i", "figure3kl"} == set(
+        presets.names()
+    )
+    for name in presets.names():
+        for full in (False, True):
+            assert plan(read_study(presets.find(name), full=full))
+
+
+def test_an_unknown_preset_is_told_with_the_nearest() -> None:
+    with pytest.raises(SettingsError, match="did you mean table3"):
+        presets.find("table4")
