@@ -54,7 +54,7 @@ def main() -> int:
     shares = sum(target.share for target in targets.values())
     for name, target in targets.items():
         count = round(asked.inputs * target.share / shares)
-        own = ["--only", name, "--inputs", str(count), "--seed", str(asked.seed)]
+        own = [f"--only={name}", "--inputs", str(count), "--seed", str(asked.seed)]
         done = subprocess.run([sys.executable, "-m", "tests.fuzz.run", *own], stdout=subprocess.PIPE, text=True)
         if done.returncode:
             return done.returncode
