@@ -133,7 +133,7 @@ def _network(genotype: Genotype | None, trainings: Sequence[Training]) -> Networ
         return None
     if trainings:
         first = trainings[0]
-        return counted(genotype, f"the network of {first.name}", first.shape, first.config.image_size)
+        return counted(genotype, f"the network of {first.name}", first.config.shape, first.config.image_size)
     shape, pixels = preset(genotype.space, "cifar")
     whose = "the paper's" if genotype.space == DARTS.name else "the benchmark's"
     return counted(genotype, f"{whose} network for CIFAR-10", shape, (pixels, pixels))

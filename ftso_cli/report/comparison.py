@@ -108,7 +108,7 @@ def _entrant(source: str) -> Entrant:
     shape, pixels = preset(genotype.space, "cifar")
     complete = genotype.stage == "complete"
     cost = network_cost(genotype, shape, (pixels, pixels)) if complete else None
-    trained = None if training is None else network_cost(genotype, training.shape, training.config.image_size)
+    trained = None if training is None else network_cost(genotype, training.config.shape, training.config.image_size)
     return Entrant(
         name=source,
         genotype=genotype,

@@ -76,7 +76,7 @@ def _own(report: Report, genotype: Genotype) -> list[Point]:
     own = []
     for training in report.trainings:
         if training.config.data == DATA and training.result is not None:
-            network = counted(genotype, training.name, training.shape, training.config.image_size)
+            network = counted(genotype, training.name, training.config.shape, training.config.image_size)
             own.append(
                 Point(
                     name=f"{training.name}, {len(training.epochs)} epochs",

@@ -14,7 +14,6 @@ from ftso_cli.files import read_bytes
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.storage import describe
 from ftso_cli.report.trace import Number
-from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import TEXT_LIMIT, Config, Run
 
 
@@ -54,18 +53,6 @@ class Training:
     def name(self) -> str:
         """What the run is called: as its folder, or as the one around it where that is called no more than run."""
         return self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name
-
-    @property
-    def shape(self) -> NetworkShape:
-        """The shape of the network."""
-        recipe = self.config.recipe
-        return NetworkShape(
-            channels=recipe.channels,
-            cells=recipe.cells,
-            classes=len(self.config.classes),
-            image_channels=self.config.image_channels,
-            stem=recipe.stem,
-        )
 
     @property
     def seconds(self) -> float:

@@ -10,7 +10,6 @@ from typing import Any
 from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, storage
-from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.studies.plan import Stage
 from ftso_cli.studies.work import Place, product
 from ftso_cli.training.run import Run
@@ -40,14 +39,7 @@ def measured(stages: Sequence[Stage], place: Place) -> dict[str, Any]:
 def _of_run(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     config, genotype = run.config(), run.genotype()
-    shape = NetworkShape(
-        channels=config.recipe.channels,
-        cells=config.recipe.cells,
-        classes=len(config.classes),
-        image_channels=config.image_channels,
-        stem=config.recipe.stem,
-    )
-    cost = network_cost(genotype, shape, config.image_size)
+    cost = network_cost(genotype, config.shape, config.image_size)
     accuracy = _json(run.result_file).get("test_accuracy")
     if not isinstance(accuracy, float):
         raise RunError(f"{run.result_file}: has no test_accuracy")

@@ -10,7 +10,6 @@ from ftso_cli.data import ImageData, ImageSource, eval_batches
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import check_alike, read_tensors
 from ftso_cli.nn.network import Network
-from ftso_cli.training.loop import network_shape
 from ftso_cli.training.run import Run
 
 
@@ -43,7 +42,7 @@ def load_network(run: Run, device: torch.device) -> Network:
     config = run.config()
     if not run.weights_file.is_file():
         raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; ftso train --resume goes on")
-    genotype, shape = run.genotype(), network_shape(config)
+    genotype, shape = run.genotype(), config.shape
     tensors, _ = read_tensors(run.weights_file)
     try:
         # Files that don't belong together must not have a network built that no memory can hold.

@@ -20,7 +20,6 @@ from ftso_cli.nn.device import seeded
 from ftso_cli.nn.distributed import Group, synchronised
 from ftso_cli.nn.fused import network_class
 from ftso_cli.nn.network import Network
-from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -59,17 +58,6 @@ class _Values(Model):
     sums: Sums
 
 
-def network_shape(config: Config) -> NetworkShape:
-    """The shape of the network that a configuration trains."""
-    return NetworkShape(
-        channels=config.recipe.channels,
-        cells=config.recipe.cells,
-        classes=len(config.classes),
-        image_channels=config.image_channels,
-        stem=config.recipe.stem,
-    )
-
-
 class Trainer:
     """A network, its optimizer and its stream of batches; `rows` holds the metrics of every finished epoch."""
 
@@ -85,7 +73,7 @@ class Trainer:
         self.device = group.device(torch.device(config.device))
         with seeded(config.seed):
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
-            network = kind(genotype, network_shape(config), auxiliary=recipe.auxiliary > 0)
+            network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
         network = network.to(self.device).to(memory_format=torch.channels_last)
         self.network = synchronised(network, group, self.device)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)

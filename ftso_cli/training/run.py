@@ -25,6 +25,7 @@ from ftso_cli.errors import FileError, RunError
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
+from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision
 
@@ -53,6 +54,17 @@ class Config(Model):
         if not len(self.mean) == len(self.std) == self.image_channels:
             raise ValueError(f"mean and std: not one value for each of {self.image_channels} image channels")
         return self
+
+    @property
+    def shape(self) -> NetworkShape:
+        """The shape of the network that is trained."""
+        return NetworkShape(
+            channels=self.recipe.channels,
+            cells=self.recipe.cells,
+            classes=len(self.classes),
+            image_channels=self.image_channels,
+            stem=self.recipe.stem,
+        )
 
 
 @dataclass(frozen=True)
