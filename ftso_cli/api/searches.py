@@ -14,6 +14,7 @@ from ftso_cli.api.settings import (
     SearchOptions,
     WiringOptions,
     capacity_settings,
+    check_raceable,
     ensemble_seeds,
     joint_settings,
     operator_settings,
@@ -25,7 +26,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.search.settings import Method, RaceSettings, TopologySettings
-from ftso_cli.spaces import DARTS, SPACES
+from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
     import torch
@@ -112,8 +113,7 @@ def blind_spots(settings: TopologySettings) -> tuple[list[str], bool]:
 
 
 def _race_settings(space: str, recipe: str, seeds: str | Iterable[int] | None, given: dict[str, Any]) -> RaceSettings:
-    if space != DARTS.name:
-        raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
+    check_raceable(space)
     return race_settings({**_given(seeds=seeds, recipe=None if recipe == "cifar" else recipe), **given})
 
 

@@ -20,7 +20,7 @@ from ftso_cli.search.settings import (
     SearchSettings,
     TopologySettings,
 )
-from ftso_cli.spaces import SPACES
+from ftso_cli.spaces import DARTS, SPACES
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {"cifar": {}, "imagenet": IMAGENET}
 """What a recipe has instead of the method's own settings."""
@@ -110,6 +110,12 @@ def joint_settings(method: str, space: str, recipe: str, given: Mapping[str, Any
     own = {name: value for name, value in changes.items() if name != "partial"} | {"ops": SPACES[space].candidates}
     methods: Mapping[str, JointSettings] = {name: known for name, known in METHODS.items()}
     return replace(chosen("method", method, methods), **{**own, **chosen("recipe", recipe, RECIPES), **given})
+
+
+def check_raceable(space: str) -> None:
+    """Raises `SettingsError` for a space whose wirings don't differ."""
+    if space != DARTS.name:
+        raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
 
 
 def race_settings(given: Mapping[str, Any]) -> RaceSettings:

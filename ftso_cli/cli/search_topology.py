@@ -9,11 +9,10 @@ import typer
 
 from ftso_cli.api import recorded
 from ftso_cli.api.searches import blind_spots, topology_search
-from ftso_cli.api.settings import ensemble_seeds, operators, topology_settings
+from ftso_cli.api.settings import check_raceable, ensemble_seeds, operators, topology_settings
 from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
-from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.search.settings import RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
@@ -187,8 +186,7 @@ def search_topology(
         output=searching.new_file(output),
     )
     if rank is Rank.race:
-        if space is SpaceName.nats:
-            raise SettingsError("nats cells keep all edges, so there is nothing to race; leave --rank race away")
+        check_raceable(space.value)
         if run or track or early_stop or tensorboard:
             raise typer.BadParameter(
                 "has no meaning in a race", param_hint="--run, --track, --early-stop, --tensorboard"

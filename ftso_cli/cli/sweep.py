@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from ftso_cli.api.trainings import RUNS
 from ftso_cli.cli import common, sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.group import MARKUP, Command
@@ -14,8 +15,6 @@ from ftso_cli.studies import presets, results, runner, trials
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import read_study
 from ftso_cli.studies.work import check_root
-
-RUNS = Path("runs")
 
 
 class _Sweep(TyperGroup):
