@@ -125,6 +125,16 @@ def checkpoint(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     return safetensors(whole), read
 
 
+def sealed(kept: Checkpoints) -> st.SearchStrategy[bytes]:
+    """The last checkpoint with something else in it, and a checksum that fits."""
+
+    def write(changed: State) -> bytes:
+        kept.write(changed)
+        return kept.last.read_bytes()
+
+    return states(kept.read()[0]).map(write)
+
+
 def resumed(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     """Checkpoints of a training that are sound and hold something else."""
     training = trainer(folder)
@@ -132,11 +142,6 @@ def resumed(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     next(training.batches)
     training.save_checkpoint()
     kept = training.checkpoints
-    state = kept.read()[0]
-
-    def write(changed: State) -> bytes:
-        kept.write(changed)
-        return kept.last.read_bytes()
 
     def read(content: bytes, _: Path) -> None:
         kept.last.write_bytes(content)
@@ -144,7 +149,7 @@ def resumed(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
         next(training.batches)
         training.save_checkpoint()
 
-    return states(state).map(write), read
+    return sealed(kept), read
 
 
 def searched(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
@@ -157,11 +162,6 @@ def searched(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     recorder._save()
     kept = recorder.checkpoints
     assert kept is not None
-    state = kept.read()[0]
-
-    def write(changed: State) -> bytes:
-        kept.write(changed)
-        return kept.last.read_bytes()
 
     def read(content: bytes, _: Path) -> None:
         kept.last.write_bytes(content)
@@ -170,7 +170,7 @@ def searched(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
         again._save()
         again.search.derive()
 
-    return states(state).map(write), read
+    return sealed(kept), read
 
 
 def weights(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
