@@ -9,6 +9,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
 from ftso_cli.search.joint import joint
 from ftso_cli.search.phases import Search, operators, topology
+from ftso_cli.search.random_cells import RandomCells
 from ftso_cli.search.recipes import METHODS
 from ftso_cli.search.settings import JointSettings, SearchSettings, TopologySettings
 
@@ -49,3 +50,17 @@ def joint_settings(name: str, **changes: object) -> JointSettings:
     """The published settings of a joint method with these changes."""
     published = {field: getattr(METHODS[name], field) for field in JointSettings.__dataclass_fields__}
     return JointSettings(**{**published, "ops": OPS, "nodes": 2, **changes})
+
+
+def held_out_accuracy(search: Search) -> float:
+    """The share of the held-out images that the network in hand names right, with statistics of the batch."""
+    net = search.engine.network if isinstance(search.engine, RandomCells) else search.engine.net
+    right = count = 0
+    for _ in range(search.engine.arch_batches.steps_per_epoch):
+        images, labels = next(search.engine.arch_batches)
+        with torch.no_grad():
+            out = net(images)
+        logits = out[0] if isinstance(out, tuple) else out
+        right += int((logits.argmax(1) == labels).sum())
+        count += len(labels)
+    return right / count

@@ -4,7 +4,7 @@ import pytest
 
 from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import Genotype
-from tests.search.searches import OPS, SEARCHES, TOPOLOGY, search
+from tests.search.searches import OPS, SEARCHES, TOPOLOGY, held_out_accuracy, search
 
 every_search = pytest.mark.parametrize("name", SEARCHES)
 
@@ -64,3 +64,13 @@ def test_it_goes_on_from_its_state_to_the_same_result(name: str) -> None:
     resumed.engine.restore(state)
     assert resumed.engine.iteration == 3
     assert resumed.run(lambda progress: None) == whole
+
+
+@every_search
+def test_held_out_accuracy_leaves_that_of_the_untrained_net_far_behind(name: str) -> None:
+    alone = {"samples": 1} if name == "random" else {}
+    run = search(name, iters=24, channels=8, batch_size=32, weight_rate=0.1, **alone)
+    untrained = held_out_accuracy(run)
+    run.run(lambda progress: None)
+    assert untrained < 0.15
+    assert held_out_accuracy(run) > 2 * untrained
