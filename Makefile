@@ -4,15 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
+SEED ?= $(shell date +%s)
 
-.PHONY: help demo test lint docs clean
+.PHONY: help demo test coverage lint docs dist clean
 
 help:
-	@echo "make demo   install ftso into $(VENV) and run the whole chain on the digits that come with it"
-	@echo "make test   install what the tests need and run them"
-	@echo "make lint   ruff and mypy"
-	@echo "make docs   the documentation as a site, in site/"
-	@echo "make clean  remove $(VENV), demo/ and caches"
+	@echo "make demo      install ftso into $(VENV) and run the whole chain on the digits that come with it"
+	@echo "make test      install what the tests need and run them, in the order that SEED=N gives"
+	@echo "make coverage  run them once more, and tell which lines they reach"
+	@echo "make lint      ruff and mypy"
+	@echo "make docs      the documentation as a site, in site/"
+	@echo "make dist      wheel and source archive, in dist/, installed and tried without the checkout"
+	@echo "make clean     remove $(VENV), demo/, site/, dist/ and caches"
 
 $(VENV)/.ftso: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -41,7 +44,10 @@ demo: $(VENV)/.ftso
 	@echo "test it again:        $(BIN)/ftso evaluate $(DEMO)/run"
 
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --randomly-seed=$(SEED)
+
+coverage: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -55,5 +61,15 @@ $(VENV)/.docs: $(VENV)/.ftso
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
 
+$(VENV)/.dist: $(VENV)/.ftso
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dist,report]'
+	@touch $@
+
+dist: $(VENV)/.dist
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/python tools/smoke.py dist/*
+
 clean:
-	rm -rf $(VENV) $(DEMO) site .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(DEMO) site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
