@@ -96,7 +96,12 @@ def check_use(environment: Environment) -> None:
         environment.run("ftso", *line.split())
     cells = json.loads(environment.run("ftso", "genotypes", "--json"))
     assert "pc_darts_cifar" in json.dumps(cells)
-    assert {path.name for path in environment.empty.iterdir()} == {"cell.json", "page.html", "published.png"}
+    assert {path.name for path in environment.empty.iterdir()} == {
+        "cell.json",
+        "cell.svg",
+        "page.html",
+        "published.png",
+    }
 
 
 def main() -> None:
