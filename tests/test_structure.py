@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),
-    frozenset({"files", "interrupt"}),
+    frozenset({"files", "interrupt", "processes"}),
     frozenset({"errors"}),
 )
 """From the top down; a part may import from its own layer only itself, and from every layer below."""

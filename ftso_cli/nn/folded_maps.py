@@ -14,6 +14,7 @@ from ftso_cli.nn.batch_moments import keep_running
 from ftso_cli.nn.folded_algebra import CellAlgebra
 from ftso_cli.nn.folded_pointwise import Convolved, read
 from ftso_cli.nn.folded_strided import StridedReads, strided_reads
+from ftso_cli.nn.synchronised import SynchronisedNorm, moments_of_all
 
 
 class Normalised(NamedTuple):
@@ -92,7 +93,10 @@ def normalised(
     places = places.to(parts[0].x.device)
     if norms[0].training:
         mean, variance = (torch.cat([part[at] for part in parts]) for at in (1, 2))
-        _track(norms, mean, variance, places, parts[0].x[..., 0].numel())
+        pixels = parts[0].x[..., 0].numel()
+        if isinstance(norms[0], SynchronisedNorm):
+            mean, variance, pixels = moments_of_all(mean, variance, pixels)
+        _track(norms, mean, variance, places, pixels)
     else:
         mean = torch.cat([cast(Tensor, norm.running_mean) for norm in norms])[places]
         variance = torch.cat([cast(Tensor, norm.running_var) for norm in norms])[places]

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from ftso_cli.nn.layers import Zero
 from ftso_cli.nn.supernet import MixedEdge, SearchCell, SuperNet, total
+from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
 
 class WeightedSum(torch.autograd.Function):
@@ -121,6 +122,8 @@ def _as_one(layers: Sequence[nn.Module], x: Tensor) -> Tensor:
 
 def _normalised(norms: Sequence[nn.BatchNorm2d], x: Tensor) -> Tensor:
     """Batch norms without weights, whose running statistics move as usual."""
+    if norms[0].training and isinstance(norms[0], SynchronisedNorm):
+        return normalised_over_all(x, norms)
     kept = [(cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)) for norm in norms]
     mean, variance = (torch.cat(parts) for parts in zip(*kept, strict=True))
     training = norms[0].training

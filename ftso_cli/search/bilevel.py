@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from ftso_cli.data import Batches
 from ftso_cli.errors import TrainingError
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.supernet import SuperNet
 from ftso_cli.search.descent import SGD, Adam
 from ftso_cli.search.settings import SearchSettings
@@ -48,9 +49,10 @@ class Progress:
 
 
 class Engine(ABC):
-    """What takes the iterations of a search."""
+    """What takes the iterations of a search; the processes of its group take each of them together."""
 
     settings: SearchSettings
+    group: Group
     weight_batches: Batches
     arch_batches: Batches
     iteration: int
@@ -77,9 +79,17 @@ class Engine(ABC):
 class Bilevel(Engine):
     """Alternates steps on the architecture and on the weights of a super-net."""
 
-    def __init__(self, net: SuperNet, settings: SearchSettings, weight_batches: Batches, arch_batches: Batches) -> None:
+    def __init__(
+        self,
+        net: SuperNet,
+        settings: SearchSettings,
+        weight_batches: Batches,
+        arch_batches: Batches,
+        group: Group = ALONE,
+    ) -> None:
         self.net = net.train()
         self.settings = settings
+        self.group = group
         self.weight_batches = weight_batches
         self.arch_batches = arch_batches
         self.iterations = length(settings, weight_batches)
@@ -150,18 +160,20 @@ class Bilevel(Engine):
     def gradients(self, batch: Batch, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor | None]]:
         """The loss of a batch and its gradients on the parameters, None for what it doesn't depend on.
 
-        Only these parameters get a gradient, so nothing is left over on the others.
+        Only these parameters get a gradient, so nothing is left over on the others. Both are those of the batches of
+        all processes. Raises `TrainingError` where the loss is not finite.
         """
         with self.net.moving(parameters):
             loss = self.loss(batch)
-            return loss.item(), list(torch.autograd.grad(loss, parameters, allow_unused=True))
+            found = torch.autograd.grad(loss, parameters, allow_unused=True)
+        value, means = self.group.means(loss.detach(), found)
+        return finite(value, self.iteration + 1, self.settings), means
 
     def loss(self, batch: Batch) -> Tensor:
-        """The cross-entropy of a batch; raises `TrainingError` where it is not finite."""
+        """The cross-entropy of a batch."""
         images, labels = batch
-        device = next(self.net.parameters()).device
-        loss = functional.cross_entropy(self.net(images.to(device)), labels.to(device))
-        return finite(loss, self.iteration + 1, self.settings)
+        like = next(self.net.parameters())
+        return functional.cross_entropy(self.net(images.to(like)), labels.to(like.device))
 
 
 def length(settings: SearchSettings, batches: Batches) -> int:
@@ -175,13 +187,14 @@ def cosine_rate(settings: SearchSettings, epoch: int, epochs: int) -> float:
     return settings.weight_rate_end + (settings.weight_rate - settings.weight_rate_end) * share
 
 
-def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> Tensor:
-    """The loss; raises `TrainingError` where it is not finite."""
-    if not torch.isfinite(loss):
+def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> float:
+    """The loss as a number; raises `TrainingError` where it is not finite."""
+    value = loss.item()
+    if not math.isfinite(value):
         raise TrainingError(
             f"the loss is not finite at iteration {iteration}; lower --weight-rate (now {settings.weight_rate:g})"
         )
-    return loss
+    return value
 
 
 def prefixed(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -229,8 +242,15 @@ class GradientRanking(Bilevel):
     with every step and seed.
     """
 
-    def __init__(self, net: SuperNet, settings: SearchSettings, weight_batches: Batches, arch_batches: Batches) -> None:
-        super().__init__(net, settings, weight_batches, arch_batches)
+    def __init__(
+        self,
+        net: SuperNet,
+        settings: SearchSettings,
+        weight_batches: Batches,
+        arch_batches: Batches,
+        group: Group = ALONE,
+    ) -> None:
+        super().__init__(net, settings, weight_batches, arch_batches, group)
         with torch.no_grad():
             for parameter in net.architecture():
                 parameter.zero_()

@@ -11,6 +11,8 @@ from statistics import fmean
 import torch
 from torch import Tensor
 
+from ftso_cli.nn.distributed import ALONE, Group
+
 WINDOW = 5
 RATIO = 0.75
 
@@ -21,8 +23,12 @@ TOLERANCE = 1e-4
 """How far the eigenvalue may be off, relative to itself."""
 
 
-def dominant_eigenvalue(loss: Tensor, parameters: Sequence[Tensor], *, steps: int = STEPS) -> float:
+def dominant_eigenvalue(
+    loss: Tensor, parameters: Sequence[Tensor], *, steps: int = STEPS, group: Group = ALONE
+) -> float:
     """The largest eigenvalue of the Hessian of `loss` in the parameters, by exact products of it with vectors.
+
+    The loss is the mean over the processes of the group, of which each gives its own.
 
     Lanczos' method with full reorthogonalisation, from a fixed start; it ends where the residual promises `TOLERANCE`,
     after `steps` products, or where it has the whole space. 0 where the loss doesn't depend on the parameters.
@@ -33,9 +39,8 @@ def dominant_eigenvalue(loss: Tensor, parameters: Sequence[Tensor], *, steps: in
     gradient = _flat(gradients)
 
     def product(v: Tensor) -> Tensor:
-        return _flat(
-            torch.autograd.grad(gradient, parameters, v.to(gradient), retain_graph=True, materialize_grads=True)
-        ).double()
+        own = torch.autograd.grad(gradient, parameters, v.to(gradient), retain_graph=True, materialize_grads=True)
+        return group.mean(_flat(own)).double()
 
     return _largest(product, len(gradient), steps, gradient.device)
 

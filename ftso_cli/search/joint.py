@@ -7,6 +7,7 @@ import torch
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, complete_wirings
 from ftso_cli.search.bilevel import Bilevel
@@ -17,7 +18,7 @@ from ftso_cli.search.unrolled import Unrolled
 from ftso_cli.spaces import SPACES, Space, operator
 
 
-def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.device) -> Search:
+def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.device, group: Group = ALONE) -> Search:
     """The search of `settings.method`, ready to run; it ends with a complete genotype.
 
     Raises `SettingsError` where there are fewer than two operators to choose from.
@@ -28,12 +29,12 @@ def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.
     if len(set(settings.ops) - space.never_derived) < 2:
         raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
     if settings.method == "random":
-        cells = RandomCells(data, settings, seed=seed, device=device)
+        cells = RandomCells(data, settings, seed=seed, device=device, group=group)
         return Search(cells, cells.best)
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     engine = Unrolled if settings.method == "darts-2nd" else Bilevel
-    search = supernet_search(wirings, space, data, settings, seed, device, make, engine)
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine)
     return Search(search, lambda: derived(search.net, space))
 
 

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 import torch
 
 from ftso_cli.data import Augmentation, Batches, ImageData, search_halves
+from ftso_cli.data.augment import WHOLE, Share
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.nn.device import seeded
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
+from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.settings import SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
@@ -54,13 +57,17 @@ def search_topology(
     return topology(data, settings, seed=seed, device=device).run(on_iteration)
 
 
-def topology(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Search:
+def topology(
+    data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device, group: Group = ALONE
+) -> Search:
     """A topology search that is ready to run; see `search_topology`."""
-    member = topology_member(data, settings, seed=seed, device=device)
+    member = topology_member(data, settings, seed=seed, device=device, group=group)
     return Search(member, lambda: weighed(member.net, settings))
 
 
-def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device) -> Bilevel:
+def topology_member(
+    data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device, group: Group = ALONE
+) -> Bilevel:
     """The engine of a topology search: a super-net of all edges and its two streams of images."""
     space = SPACES[settings.space]
     for op in settings.ops:
@@ -72,7 +79,7 @@ def topology_member(data: ImageData, settings: TopologySettings, *, seed: int, d
     wirings = complete_wirings(space, settings.nodes)
     make = ENGINES[settings.taken]
     engine = GradientRanking if settings.rank == "gradient" else Bilevel
-    return supernet_search(wirings, space, data, settings, seed, device, make, engine)
+    return supernet_search(wirings, space, data, settings, seed, device, group, make, engine)
 
 
 def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
@@ -99,7 +106,13 @@ def search_operators(
 
 
 def operators(
-    genotype: Genotype, data: ImageData, settings: SearchSettings, *, seed: int, device: torch.device
+    genotype: Genotype,
+    data: ImageData,
+    settings: SearchSettings,
+    *,
+    seed: int,
+    device: torch.device,
+    group: Group = ALONE,
 ) -> Search:
     """An operator search that is ready to run; see `search_operators`."""
     require_pruned(genotype, "search-ops")
@@ -112,7 +125,7 @@ def operators(
         kind: Wiring(edges=tuple((edge.source, edge.target) for edge in cell.kept), concat=cell.concat)
         for kind, cell in genotype.cells.items()
     }
-    search = supernet_search(wirings, space, data, settings, seed, device)
+    search = supernet_search(wirings, space, data, settings, seed, device, group)
     return Search(search, lambda: _decided(genotype, search.net, space))
 
 
@@ -129,13 +142,15 @@ def supernet_search(
     settings: SearchSettings,
     seed: int,
     device: torch.device,
+    group: Group = ALONE,
     make: Callable[..., SuperNet] = SharedSuperNet,
     engine: type[Bilevel] = Bilevel,
 ) -> Bilevel:
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
     with seeded(seed):
         net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
-    return engine(net.to(device), settings, *streams(data, settings, seed))
+    net = synchronised(net.to(group.device(device)), group)
+    return engine(net, settings, *streams(data, settings, seed, group.share), group)
 
 
 def network_shape(data: ImageData, settings: SearchSettings) -> NetworkShape:
@@ -149,14 +164,14 @@ def network_shape(data: ImageData, settings: SearchSettings) -> NetworkShape:
     )
 
 
-def streams(data: ImageData, settings: SearchSettings, seed: int) -> tuple[Batches, Batches]:
+def streams(data: ImageData, settings: SearchSettings, seed: int, share: Share = WHOLE) -> tuple[Batches, Batches]:
     """The batches that move the weights, augmented, and those that move the architecture, as they are."""
     weight_part, arch_part = search_halves(data, seed, (settings.weight_share, settings.arch_share))
     augmentation = Augmentation.of(data)
     size = settings.batch_size
     return (
-        Batches(data.train, weight_part, size, seed, normalise=data.normalise, augment=augmentation),
-        Batches(data.train, arch_part, size, seed + ARCH_STREAM, normalise=data.normalise),
+        Batches(data.train, weight_part, size, seed, normalise=data.normalise, augment=augmentation, share=share),
+        Batches(data.train, arch_part, size, seed + ARCH_STREAM, normalise=data.normalise, share=share),
     )
 
 

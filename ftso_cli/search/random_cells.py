@@ -14,8 +14,10 @@ from torch.nn import functional
 from ftso_cli.data import ImageData
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.device import seeded
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.supernet import Wiring, complete_wirings
+from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.bilevel import (
     Batch,
     Engine,
@@ -41,11 +43,19 @@ class RandomCells(Engine):
     The cells are drawn first, so a longer search tries the same ones. There are never more cells than iterations.
     """
 
-    def __init__(self, data: ImageData, settings: JointSettings, *, seed: int, device: torch.device) -> None:
+    def __init__(
+        self,
+        data: ImageData,
+        settings: JointSettings,
+        *,
+        seed: int,
+        device: torch.device,
+        group: Group = ALONE,
+    ) -> None:
         self.settings = settings
-        self.seed, self.device = seed, device
+        self.seed, self.device, self.group = seed, group.device(device), group
         self.shape = network_shape(data, settings)
-        self.weight_batches, self.arch_batches = streams(data, settings, seed)
+        self.weight_batches, self.arch_batches = streams(data, settings, seed, group.share)
         self.iterations = length(settings, self.weight_batches)
         self.iteration = 0
         draws = torch.Generator().manual_seed(seed)
@@ -62,16 +72,19 @@ class RandomCells(Engine):
         steps = self.weight_batches.steps_per_epoch
         self.weight_steps.rate = cosine_rate(self.settings, done // steps, -(-total // steps))
         with torch.no_grad():
-            self.held_out.append(self._loss(next(self.arch_batches)).item())
+            arch_loss = self._finite(self.group.mean(self._loss(next(self.arch_batches))))
         weights = list(self.network.parameters())
         loss = self._loss(next(self.weight_batches))
-        descend(self.weight_steps, weights, torch.autograd.grad(loss, weights), self.settings.clip)
+        mean, gradients = self.group.means(loss.detach(), torch.autograd.grad(loss, weights))
+        weight_loss = self._finite(mean)
+        descend(self.weight_steps, weights, gradients, self.settings.clip)
+        self.held_out.append(arch_loss)
         progress = Progress(
             iteration=self.iteration + 1,
             iterations=self.iterations,
             epoch=self.iteration // steps,
-            arch_loss=self.held_out[-1],
-            weight_loss=loss.item(),
+            arch_loss=arch_loss,
+            weight_loss=weight_loss,
         )
         self.iteration += 1
         if len(self.held_out) == total:
@@ -107,7 +120,7 @@ class RandomCells(Engine):
     def _begin(self) -> None:
         with seeded(self.seed + len(self.losses)):
             network = Network(self.cells[len(self.losses)], self.shape, auxiliary=False)
-        self.network = network.to(self.device).train()
+        self.network = synchronised(network.to(self.device), self.group).train()
         self.weight_steps = SGD(
             network.parameters(),
             rate=self.settings.weight_rate,
@@ -129,8 +142,11 @@ class RandomCells(Engine):
 
     def _loss(self, batch: Batch) -> Tensor:
         images, labels = batch
-        logits, _ = self.network(images.to(self.device))
-        return finite(functional.cross_entropy(logits, labels.to(self.device)), self.iteration + 1, self.settings)
+        logits, _ = self.network(images.to(next(self.network.parameters())))
+        return functional.cross_entropy(logits, labels.to(self.device))
+
+    def _finite(self, loss: Tensor) -> float:
+        return finite(loss, self.iteration + 1, self.settings)
 
 
 def random_cells(settings: JointSettings, draws: torch.Generator) -> Genotype:

@@ -24,7 +24,7 @@ from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
-from ftso_cli.search.bilevel import Bilevel, Progress, prefixed, under
+from ftso_cli.search.bilevel import Bilevel, Progress, finite, prefixed, under
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.history import Architecture, History, Record, restored
 from ftso_cli.search.phases import Search
@@ -57,11 +57,14 @@ class _Values(Model):
 
 
 class Recorder:
-    """Runs a search and keeps its history; `request` says what the search was asked for, to be compared on resuming."""
+    """Runs a search and keeps its history; `request` says what the search was asked for, to be compared on resuming.
+
+    Of the processes that search together all keep it, and the first alone writes.
+    """
 
     def __init__(self, search: Search, recording: Recording, request: Mapping[str, Any]) -> None:
         self.search, self.recording, self.request = search, recording, dict(request)
-        self.engine = search.engine
+        self.engine, self._group = search.engine, search.engine.group
         self.history = History()
         self.checkpoints = (
             None if recording.folder is None else Checkpoints(recording.folder / "checkpoint.safetensors")
@@ -89,7 +92,7 @@ class Recorder:
         elif self.checkpoints.exist():
             if not resume:
                 raise RunError(f"{self.recording.folder} holds a search that was stopped; give --resume, or delete it")
-            return self._load(self.checkpoints)
+            return self._load_in_turn(self.checkpoints)
         elif resume:
             raise RunError(f"{self.recording.folder}: no search to resume, it has no checkpoint")
         self._make_folder()
@@ -103,8 +106,8 @@ class Recorder:
 
         With a folder, Ctrl-C ends the iteration in hand, writes a checkpoint and raises `KeyboardInterrupt`.
         """
-        engine = self.engine
-        with nullcontext(Interrupt()) if self.checkpoints is None else asked_to_stop() as interrupt:
+        engine, keeping = self.engine, self.checkpoints is not None
+        with asked_to_stop() if keeping else nullcontext(Interrupt()) as interrupt, self._group.together(self._advice):
             while engine.iteration < engine.iterations and self.stopped is None:
                 progress = engine.step()
                 self._pending.append((progress.weight_loss, progress.arch_loss))
@@ -112,9 +115,10 @@ class Recorder:
                 if self._due(self.recording.every or self._epoch):
                     self._record()
                     on_record(self.history.records[-1])
-                if interrupt.asked or self._due(self._epoch) or self._late():
+                asked = self._group.any(interrupt.asked)
+                if asked or self._due(self._epoch) or self._late():
                     self._save()
-                if interrupt.asked:
+                if asked:
                     raise KeyboardInterrupt
         if (place := self.stopped) is not None:
             self._assign(self.history.architectures[place])
@@ -123,7 +127,7 @@ class Recorder:
 
     def close(self) -> None:
         """Takes the checkpoints away: the result is written."""
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and self._group.first:
             self.checkpoints.remove()
 
     @property
@@ -174,23 +178,39 @@ class Recorder:
         batches.restore(state)
         parameters = self.engine.net.architecture()
         with self.engine.net.moving(parameters):
-            return dominant_eigenvalue(self.engine.loss(batch), parameters)
+            loss = self.engine.loss(batch)
+            finite(self._group.mean(loss.detach()), self.engine.iteration + 1, self.engine.settings)
+            return dominant_eigenvalue(loss, parameters, group=self._group)
 
     def _make_folder(self) -> None:
-        if self.recording.folder is not None:
+        if self.recording.folder is not None and self._group.first:
             try:
                 self.recording.folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise FileError(f"{self.recording.folder}: can't be made ({error.strerror or error})") from None
 
     def _save(self) -> None:
-        if self.checkpoints is None:
+        if self.checkpoints is None or not self._group.first:
             return
         tensors = self.engine.state() | prefixed(HISTORY, self.history.tensors())
         values = {"request": self.request, "history": self.history.values(), "pending": self._pending}
         self.checkpoints.write(State(tensors=tensors, values=values))
         self._write_tables()
         self._saved = time.perf_counter()
+
+    def _advice(self) -> str:
+        """What to do once another process has ended."""
+        if self.checkpoints is None or not self.checkpoints.exist():
+            return "nothing is saved yet, so search again from the beginning"
+        return f"{self.checkpoints.last} holds what was saved; give the same command with --resume"
+
+    def _load_in_turn(self, checkpoints: Checkpoints) -> str:
+        """The first process goes before the others, for it may find the last checkpoint damaged, and replace it."""
+        with self._group.together(lambda: "give the same command again"):
+            if self._group.first:
+                return self._group.told(self._load(checkpoints))
+            self._group.told()
+            return self._load(checkpoints)
 
     def _load(self, checkpoints: Checkpoints) -> str:
         for half in checkpoints.last.parent.glob(".ftso-*.tmp"):
@@ -223,7 +243,7 @@ class Recorder:
 
     def _write_tables(self) -> None:
         folder = self.recording.folder
-        if folder is None:
+        if folder is None or not self._group.first:
             return
         write_atomic(folder / "metrics.csv", self.history.metrics())
         if isinstance(self.engine, Bilevel):

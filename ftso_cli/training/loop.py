@@ -17,9 +17,10 @@ from ftso_cli.genotype.schema import Model
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, write_tensors
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.distributed import Group, synchronised
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.fused import network_class
 from ftso_cli.nn.network import Network
+from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -61,11 +62,9 @@ class _Values(Model):
 class Trainer:
     """A network, its optimizer and its stream of batches; `rows` holds the metrics of every finished epoch."""
 
-    def __init__(
-        self, genotype: Genotype, config: Config, data: ImageData, run: Run, group: Group | None = None
-    ) -> None:
+    def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run, group: Group = ALONE) -> None:
         recipe = config.recipe
-        self.group = group = group or Group()
+        self.group = group
         self.genotype = genotype
         self.config = config
         self.data = data
@@ -75,9 +74,9 @@ class Trainer:
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
         network = network.to(self.device).to(memory_format=torch.channels_last)
-        self.network = synchronised(network, group, self.device)
+        self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
-        self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, (group.rank, group.size)
+        self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
             lr=recipe.rate,
@@ -94,7 +93,7 @@ class Trainer:
             config.seed,
             normalise=data.normalise,
             augment=augmentation,
-            share=(group.rank, group.size),
+            share=group.share,
         )
         # A GPU has nothing to do while the CPU augments; a CPU has, unless it waits for the disk.
         ahead = data.train.streams or self.device.type != "cpu"
@@ -114,8 +113,7 @@ class Trainer:
         if self.rows and self.group.first:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
-        advice = f"go on with: ftso train --resume {self.run.folder}"
-        with asked_to_stop() as interrupt, self.group.together(advice):
+        with asked_to_stop() as interrupt, self.group.together(self._advice):
             parallel = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
             self._forward = torch.compile(parallel) if self.config.compile else parallel
             while len(self.rows) < self.config.recipe.epochs:
@@ -194,6 +192,9 @@ class Trainer:
     def _not_finite(self, what: str, epoch: int) -> str:
         place = f"the {what} not finite in step {self.sums.steps + 1} of epoch {epoch + 1}"
         return f"{place}; {self.saved}. Train again with a lower --rate (now {self.config.recipe.rate:g})"
+
+    def _advice(self) -> str:
+        return f"go on with: ftso train --resume {self.run.folder}"
 
     @property
     def saved(self) -> str:

@@ -7,6 +7,7 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
+from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.search.joint import joint
 from ftso_cli.search.phases import Search, operators, topology
 from ftso_cli.search.random_cells import RandomCells
@@ -35,15 +36,16 @@ def wiring() -> Genotype:
     return prune(topology(digits(), settings, seed=0, device=CPU).run(lambda progress: None))[0]
 
 
-def search(name: str, seed: int = 0, **changes: object) -> Search:
+def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) -> Search:
     """The search called `name`, of two nodes a cell, ready to run."""
+    where = {"seed": seed, "device": CPU, "group": group}
     wanted = {**SMALL, "iters": 3, **changes}
     if name == "operators":
-        return operators(wiring(), digits(), SearchSettings(**{"ops": OPS, **wanted}), seed=seed, device=CPU)
+        return operators(wiring(), digits(), SearchSettings(**{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY:
         settings = TopologySettings(ops=OPS if name == TOPOLOGY[1] else ("skip_connect",), nodes=2, **wanted)
-        return topology(digits(), settings, seed=seed, device=CPU)
-    return joint(digits(), joint_settings(name, **wanted), seed=seed, device=CPU)
+        return topology(digits(), settings, **where)
+    return joint(digits(), joint_settings(name, **wanted), **where)
 
 
 def joint_settings(name: str, **changes: object) -> JointSettings:
