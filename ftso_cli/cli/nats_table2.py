@@ -2,6 +2,7 @@
 
 import time
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +11,7 @@ import typer
 
 from ftso_cli.api.settings import seeds_of
 from ftso_cli.benchmarks.evolution import evolve
+from ftso_cli.benchmarks.ledger import Ledger, Request
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.benchmarks.tables import read_table
@@ -17,6 +19,7 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.progress import bar
 from ftso_cli.genotype.formats.nats import architecture
+from ftso_cli.locks import alone
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 
 if TYPE_CHECKING:
@@ -35,6 +38,11 @@ class Method(StrEnum):
     darts_2nd = "darts-2nd"
     random = "random"
     evolution = "evolution"
+
+    @property
+    def takes_iters(self) -> bool:
+        """Whether --iters is its length: assign-ops has none, and capacity one of its own."""
+        return self not in (Method.assign_ops, Method.capacity)
 
 
 def nats_table2(
@@ -55,6 +63,9 @@ def nats_table2(
         bool,
         typer.Option("--trust-pickle", help="Read records that are pickles, which can run any code; needs nats_bench."),
     ] = False,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Keeps every finished search.")] = Path(
+        "nats-table2.json"
+    ),
     image_size: common.ImageSizeOption = None,
     device: common.DeviceOption = "auto",
     as_json: common.JsonOption = False,
@@ -64,25 +75,23 @@ def nats_table2(
     assign-ops, search-ops and capacity are FTSO with each way to choose the operators. Only evolution looks into the
     table while it searches, at `--queries` test accuracies on CIFAR-10: each would be a training of 200 epochs.
 
+    Searches that --output holds already, by the same method, seed, images and length, are not run again: a command that
+    was stopped goes on, and more seeds or methods add to what is there.
+
     Examples: `ftso nats-table2 --table nats_bench.csv.gz --data cifar10` ·
     `ftso nats-table2 -t nats_bench.csv.gz -d cifar10 -m darts-1st -m capacity --seeds 0-9`
     """
     members, chosen = seeds_of(seeds), list(dict.fromkeys(method or Method))
     found = read_table(table, trust_pickle=trust_pickle)
-    searches = [name for name in chosen if name is not Method.evolution]
-    images, on = _images(data, image_size, device) if searches else (None, None)
     rows: dict[str, dict[str, Any]] = {}
-    with bar("nats-table2", "search") as progress:
+    with alone(output), bar("nats-table2", "search") as progress:
+        searches = Searches(Ledger(output), data, image_size, iters, device)
         for name in chosen:
             runs: list[dict[str, Any]] = []
             for seed in members:
                 progress.update(len(rows) * len(members) + len(runs), len(chosen) * len(members), name.value)
-                started = time.perf_counter()
-                if name is Method.evolution:
-                    cell = evolve(lambda text: found.find(text).scores["cifar10"].accuracy, queries=queries, seed=seed)
-                else:
-                    cell = _searched(name, images, seed, iters, on)
-                runs.append({"seed": seed, "cell": cell, "seconds": round(time.perf_counter() - started, 2)})
+                run = _evolved(found, queries, seed) if name is Method.evolution else searches.run(name, seed)
+                runs.append({"seed": seed, **run})
             rows[name.value] = _summary(runs, found)
     if as_json:
         print_json(
@@ -96,20 +105,47 @@ def nats_table2(
         note(f"evolution has looked up {queries} cells, each a training of 200 epochs that its seconds don't count")
 
 
-def _images(data: str, image_size: int | None, device: str) -> "tuple[ImageData, torch.device]":
-    from ftso_cli.data import open_images
-    from ftso_cli.nn.device import choose_device
+class Searches:
+    """The searches of one command: those that the ledger holds, and new ones on images that are read when needed."""
 
-    images = open_images(data, image_size=image_size)
-    with bar("read images", "image") as progress:
-        images.train.load_all(progress.update)
-    return images, choose_device(device)
+    def __init__(self, ledger: Ledger, data: str, image_size: int | None, iters: int, device: str) -> None:
+        self._ledger, self._data, self._image_size, self._iters = ledger, data, image_size, iters
+        self._device = device
+
+    def run(self, method: Method, seed: int) -> dict[str, Any]:
+        """The architecture string that a search finds, and its seconds, now or when it ran."""
+        request = Request(
+            method=method.value,
+            seed=seed,
+            data=self._data,
+            image_size=self._image_size,
+            iters=self._iters if method.takes_iters else None,
+        )
+        found = self._ledger.find(request)
+        if found is None:
+            from ftso_cli.search.nats_methods import RUNS
+
+            images, device = self._images
+            started = time.perf_counter()
+            cell = RUNS[method.value](images, seed, self._iters, device).cells[KIND]
+            found = self._ledger.add(request, architecture(cell), round(time.perf_counter() - started, 2))
+        return {"cell": found.cell, "seconds": found.seconds}
+
+    @cached_property
+    def _images(self) -> "tuple[ImageData, torch.device]":
+        from ftso_cli.data import open_images
+        from ftso_cli.nn.device import choose_device
+
+        images = open_images(self._data, image_size=self._image_size)
+        with bar("read images", "image") as progress:
+            images.train.load_all(progress.update)
+        return images, choose_device(self._device)
 
 
-def _searched(name: Method, images: Any, seed: int, iters: int, device: Any) -> str:
-    from ftso_cli.search.nats_methods import RUNS
-
-    return architecture(RUNS[name.value](images, seed, iters, device).cells[KIND])
+def _evolved(table: Table, queries: int, seed: int) -> dict[str, Any]:
+    started = time.perf_counter()
+    cell = evolve(lambda text: table.find(text).scores["cifar10"].accuracy, queries=queries, seed=seed)
+    return {"cell": cell, "seconds": round(time.perf_counter() - started, 2)}
 
 
 def _summary(runs: list[dict[str, Any]], table: Table) -> dict[str, Any]:

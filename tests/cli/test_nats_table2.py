@@ -58,6 +58,48 @@ def test_replacement_gives_convolutions_alone_and_one_seed_has_no_deviation() ->
     assert row["data_sets"]["cifar10"]["std"] is None
 
 
+def test_the_same_command_goes_on_with_what_is_kept_and_more_of_it_adds_to_it() -> None:
+    first = json.loads(ftso("-m", "darts-1st", "--seeds", "0", "--iters", "1", "--json").stdout)
+    kept = Path("nats-table2.json")
+    marked = json.loads(kept.read_bytes())
+    marked["searches"][0]["seconds"] = 12345.5
+    kept.write_text(json.dumps(marked))
+    more = json.loads(ftso("-m", "darts-1st", "--seeds", "0-1", "--iters", "1", "--json").stdout)
+    old, new = more["methods"]["darts-1st"]["runs"]
+    assert old == {**first["methods"]["darts-1st"]["runs"][0], "seconds": 12345.5}
+    assert new["seconds"] < 12345
+    assert [search["seed"] for search in json.loads(kept.read_bytes())["searches"]] == [0, 1]
+
+
+def test_a_search_of_another_length_is_another_search_where_the_method_takes_one() -> None:
+    ftso("-m", "darts-1st", "-m", "assign-ops", "--seeds", "0", "--iters", "1")
+    ftso("-m", "darts-1st", "-m", "assign-ops", "--seeds", "0", "--iters", "2")
+    searches = json.loads(Path("nats-table2.json").read_bytes())["searches"]
+    assert [(search["method"], search["iters"]) for search in searches] == [
+        ("darts-1st", 1),
+        ("assign-ops", None),
+        ("darts-1st", 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[]", '{"format": "ftso-nats-table2/2", "searches": []}', '{"format": "ftso-nats-table2/1", "x": 1}'],
+)
+def test_a_file_that_is_no_ledger_is_refused_and_left_alone(content: str) -> None:
+    Path("other.json").write_text(content)
+    result = ftso("-m", "assign-ops", "-o", "other.json", status=1)
+    assert "other.json: no ledger of nats-table2" in result.stderr
+    assert Path("other.json").read_text() == content
+
+
+def test_a_ledger_of_impossible_cells_is_refused() -> None:
+    ftso("-m", "assign-ops", "--seeds", "0")
+    kept = Path("nats-table2.json")
+    kept.write_text(kept.read_text().replace("nor_conv_3x3~0", "nor_conv_3x3~2", 1))
+    assert "searches[0].cell" in ftso("-m", "assign-ops", status=1).stderr
+
+
 @pytest.mark.skipif(not PUBLISHED.exists(), reason=f"no {PUBLISHED.name} beside this checkout")
 @pytest.mark.parametrize(
     ("row", "cell"),
