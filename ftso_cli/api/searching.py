@@ -111,4 +111,4 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     )
     facts: dict[str, Any] = {"data": images.name, "device": device.type}
     facts |= {} if request.seed is None else {"seed": request.seed}
-    return genotype.with_step(step, watch.times()), facts | last
+    return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last

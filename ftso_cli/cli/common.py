@@ -3,13 +3,17 @@
 import os
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ftso_cli.api import cells, record
+from ftso_cli.cli.console import note
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageData
 
 DEFAULT_DATA = cells.DEFAULT_DATA
 
@@ -47,6 +51,12 @@ class Stopwatch(record.Stopwatch):
 
     def __init__(self) -> None:
         super().__init__(_STARTED)
+
+
+def tell_left_out(images: "ImageData") -> None:
+    """A remark on what was passed over in a folder of images, where there is any."""
+    if images.left_out:
+        note(f"left out: {images.left_out}")
 
 
 def data_option(shown: str | bool = True) -> Any:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import RenderableType
@@ -18,6 +18,11 @@ from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.search.recipes import IMAGENET
 from ftso_cli.search.settings import OPERATORS
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
 
 ItersOption = Annotated[
     int | None, typer.Option("--iters", "-i", min=1, help="Iterations, instead of epochs.", show_default=False)
@@ -133,7 +138,11 @@ def execute(
         with bar(title, unit, None if unit == "image" else below) as progress:
             yield progress.update
 
-    genotype, facts = searching.execute(request, search, watch, shown)
+    def told(images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
+        common.tell_left_out(images)
+        return search(images, device, each)
+
+    genotype, facts = searching.execute(request, told, watch, shown)
     storage.write(genotype, request.output)
     watch.lap("write")
     return genotype, {"file": str(request.output), **facts, **watch.facts()}

@@ -236,6 +236,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
 
     run, config = trainer.run, trainer.config
     note(_description(trainer))
+    common.tell_left_out(trainer.data)
     try:
         _train(trainer, curves)
     except KeyboardInterrupt:
@@ -250,7 +251,8 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
         curves.add_test(config.recipe.epochs, score.accuracy)
     pictures = _draw_metrics(trainer)
     if as_json:
-        print_json({"run": str(run.folder), "test_accuracy": score.accuracy} | watch.facts())
+        result = {"run": str(run.folder), "test_accuracy": score.accuracy}
+        print_json(result | trainer.data.left_out.facts() | watch.facts())
         return
     say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
     say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, result.json")

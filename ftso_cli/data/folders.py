@@ -1,9 +1,9 @@
-"""Images in class folders: which files there are, and reading them when they are asked for."""
+"""Images in class folders: the parts of a set, and reading its files when they are asked for."""
 
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
-from ftso_cli.data.decode import SUFFIXES, Pixels, decode, quiet, shown, stored_size
+from ftso_cli.data.decode import Pixels, decode, quiet, shown, stored_size
+from ftso_cli.data.listing import Files, LeftOut, list_classes, list_folders, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
@@ -32,9 +33,6 @@ SMALL = 64
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Used for every folder: photographs are close to it, and nothing needs to be read to know it."""
-
-Files = tuple[list[str], Tensor]
-"""Paths of images, and their labels (N,) int64."""
 
 
 class FolderSource:
@@ -143,16 +141,17 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
     64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
     """
     folder = Path(os.path.expanduser(data))
-    inside = set(_folders(folder))
+    inside = set(list_folders(folder))
     train = folder / "train" if "train" in inside else folder
     if train == folder and inside & {"val", "test"}:
         raise DataError(f"{shown(data)}: has {' and '.join(sorted(inside & {'val', 'test'}))} but no train beside it")
-    classes = _classes(train)
-    files = list_images(train, classes)
+    classes = list_classes(train)
+    left_out = LeftOut()
+    files = list_images(train, classes, left_out)
     size = image_size or _own_size(files[0][0])
     parts = {"train": files}
     if train != folder:
-        parts |= {part: list_images(folder / part, classes) for part in ("val", "test") if part in inside}
+        parts |= {part: list_images(folder / part, classes, left_out) for part in ("val", "test") if part in inside}
     if len(parts) == 1:
         parts = _with_test(data, files)
     sources: dict[str, ImageSource] = {
@@ -168,6 +167,7 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
         flip=True,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
+        left_out=left_out,
     )
 
 
@@ -194,78 +194,3 @@ def _own_size(path: str) -> int:
     with quiet():
         width, height = stored_size(path)
     return width if width == height <= SMALL else SMALL
-
-
-def _classes(folder: Path) -> list[str]:
-    classes = sorted(_folders(folder))
-    if len(classes) < 2:
-        found = f"only one class folder ({classes[0]})" if classes else "no class folders"
-        raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
-    for name in classes:
-        if not _is_text(name):
-            raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
-    return classes
-
-
-def _is_text(name: str) -> bool:
-    """False for a file name whose bytes are not UTF-8: Python marks them so that they can't be written again."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def list_images(folder: Path, classes: Sequence[str]) -> Files:
-    """The image files in the class folders of `folder`, sorted by class and name, with the labels of `classes`."""
-    found = sorted(_folders(folder))
-    unknown = [name for name in found if name not in set(classes)]
-    if unknown or not found:
-        problem = f"has a class {unknown[0]!r} that train lacks" if unknown else "has no class folders"
-        raise DataError(f"{shown(str(folder))}: {problem}")
-    label_of = {name: label for label, name in enumerate(classes)}
-    paths: list[str] = []
-    labels: list[Tensor] = []
-    for name in found:
-        images = sorted(_images(folder / name))
-        if not images:
-            raise DataError(
-                f"{shown(str(folder / name))}: no images in this class folder ({' '.join(sorted(SUFFIXES))})"
-            )
-        paths += images
-        labels.append(torch.full((len(images),), label_of[name]))
-    return paths, torch.cat(labels)
-
-
-def _folders(folder: Path) -> list[str]:
-    return [entry.name for entry in _entries(folder) if _leads_to(entry.is_dir)]
-
-
-def _images(folder: Path) -> list[str]:
-    images: list[str] = []
-    for entry in _entries(folder):
-        name = entry.name
-        # os.path.splitext would take as long as all the rest.
-        if name[name.rfind(".") :].lower() not in SUFFIXES:
-            continue
-        if _leads_to(entry.is_file):
-            images.append(entry.path)
-        elif entry.is_symlink():
-            raise DataError(f"{shown(entry.path)}: a link that leads to no file; remove or replace it")
-    return images
-
-
-def _leads_to(check: Callable[[], bool]) -> bool:
-    """The answer of an entry's `is_dir` or `is_file`; False for a link that leads to itself."""
-    try:
-        return check()
-    except OSError:
-        return False
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror})") from None

@@ -1,13 +1,14 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ftso_cli.data.listing import LeftOut
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -95,7 +96,8 @@ def _resize(images: Tensor, size: int) -> Tensor:
 class ImageData:
     """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
 
-    `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class.
+    `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class, `left_out`
+    what was passed over in a folder.
     """
 
     name: str
@@ -108,6 +110,7 @@ class ImageData:
     flip: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    left_out: LeftOut = field(default_factory=LeftOut)
 
     @property
     def final(self) -> ImageSource:

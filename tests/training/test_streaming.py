@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, open_images
-from ftso_cli.data.folders import FolderSource, list_images
+from ftso_cli.data.folders import FolderSource
+from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.training.loop import Trainer
