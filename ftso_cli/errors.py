@@ -2,6 +2,7 @@
 
 FtsoError                 the user's data or request is wrong; the message says what, where and what to do
 ├── FileError             a file can't be read or written
+├── BusyError             another process writes there
 ├── SpaceError            an operator, a space or a network shape that doesn't exist
 ├── GenotypeError         a genotype that breaks a rule, or is not at the stage that a command needs
 ├── SettingsError         a setting outside its range, or two that contradict each other
@@ -25,6 +26,10 @@ class FtsoError(Exception):
 
 class FileError(FtsoError):
     """A file can't be read or written."""
+
+
+class BusyError(FtsoError):
+    """Another process writes there."""
 
 
 class SpaceError(FtsoError):

@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
+from ftso_cli import locks
 from ftso_cli.errors import FileError
 
 
@@ -53,7 +55,7 @@ def write_atomic(path: Path, content: bytes) -> None:
 
 def _replace(target: Path, content: bytes) -> None:
     """Replaces `target` by a file with its permissions that is on the disk before it gets the name."""
-    with replacing(target) as temporary, temporary.open("xb") as file:
+    with replacing(target) as temporary, temporary.open("r+b") as file:
         if target.exists():
             os.chmod(temporary, target.stat().st_mode & 0o777)
         file.write(content)
@@ -63,10 +65,47 @@ def _replace(target: Path, content: bytes) -> None:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path beside `target` to write to; it becomes `target` in one step at the end, and is removed on an error."""
+    """An empty file beside `target` to write to; it becomes `target` in one step at the end, or goes on an error.
+
+    It is locked meanwhile, which tells it from what a kill has left.
+    """
+    _drop_leftovers(target.parent)
     temporary = target.parent / f".ftso-{os.urandom(8).hex()}.tmp"
+    held = None
     try:
+        held = locks.take(temporary)
         yield temporary
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+        locks.release(held)
+
+
+@cache
+def _drop_leftovers(folder: Path) -> None:
+    """Takes away what processes that were killed have left half written; each process looks once into a folder."""
+    for path in folder.glob(".ftso-*.tmp"):
+        locks.drop_abandoned(path)
+
+
+@contextmanager
+def alone_in(folder: Path | None) -> Iterator[None]:
+    """Inside, nobody else writes in the folder, which is made where it is missing, and goes where it stays empty.
+
+    Raises `FileError` where it can't be made, and `BusyError` where another process writes there. None is no folder.
+    """
+    if folder is None:
+        yield
+        return
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: can't be made ({error.strerror or error})") from None
+    try:
+        with locks.alone(folder):
+            yield
+    finally:
+        if made:
+            with suppress(OSError):
+                folder.rmdir()

@@ -21,6 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"genotype"}),
     frozenset({"spaces"}),
     frozenset({"files", "interrupt", "processes"}),
+    frozenset({"locks"}),
     frozenset({"errors"}),
 )
 """From the top down; a part may import from its own layer only itself, and from every layer below."""

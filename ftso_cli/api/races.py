@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.searching import Request, Standing
 from ftso_cli.genotype import Genotype
+from ftso_cli.locks import alone
 from ftso_cli.search import journal, standings
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.settings import RaceSettings
@@ -41,14 +42,15 @@ class Raced:
         from ftso_cli.search.race import Race, decided
 
         seed = self.request.seed or 0
-        kept = journal.opened(self.settings.recorded(), seed, images.name, self.path, resume=self.resume)
-        try:
-            race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
-            self.final.extend(race.run(each))
-        except KeyboardInterrupt:
-            self.runs = len(kept.results)
-            raise
-        kept.close()
+        with alone(self.path):
+            kept = journal.opened(self.settings.recorded(), seed, images.name, self.path, resume=self.resume)
+            try:
+                race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
+                self.final.extend(race.run(each))
+            except KeyboardInterrupt:
+                self.runs = len(kept.results)
+                raise
+            kept.close()
         found, text = decided(self.final, self.settings.op)
         self.request.notes.append(text)
         return found

@@ -23,6 +23,7 @@ from ftso_cli.api.settings import (
     topology_settings,
 )
 from ftso_cli.errors import SettingsError
+from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_pruned
 from ftso_cli.search.settings import Method, RaceSettings, TopologySettings
@@ -206,8 +207,9 @@ def search_baseline(
 
 
 def _recorded(recorded: Recorded, progress: Update | None) -> Genotype:
-    found, _ = execute(recorded.request, recorded, Stopwatch(), bars(progress))
-    recorded.close()
+    with alone_in(recorded.options.folder):
+        found, _ = execute(recorded.request, recorded, Stopwatch(), bars(progress))
+        recorded.close()
     return found
 
 

@@ -11,6 +11,7 @@ from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
 from ftso_cli.errors import RunError, SettingsError
+from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.training.recipes import Recipe
@@ -102,16 +103,12 @@ def train(
         "save_minutes": save_minutes,
     }
     given = {name: value for name, value in given.items() if value is not None}
-    from ftso_cli.nn.distributed import Group
+    from ftso_cli.nn.distributed import ALONE
 
     if resume is not None:
         if cell or recipe or config or output or given or overruled:
             raise SettingsError("a resumed run has its cell and settings; give resume alone")
-        trainer = opened(Path(resume), Group())
-        trainer.run.drop_unfinished()
-        if trainer.checkpoints.exist():
-            trainer.load_checkpoint()
-        trainer.data.train.load_all()
+        trainer = opened(Path(resume), ALONE)
     else:
         asked = read_request(Path(config)) if config else Request()
         chosen = cell or asked.cell
@@ -121,11 +118,17 @@ def train(
         genotype = complete(chosen)
         asked = asked.model_copy(update=given)
         folder = None if output is None else Path(output)
-        trainer = started(name_of(chosen), genotype, asked, settings, folder, Group())
-        fill(trainer, None)
-    _run(trainer, progress)
-    trainer.save_weights()
-    score = tested(trainer)
+        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE)
+    with alone_in(trainer.run.folder):
+        if resume is None:
+            fill(trainer, None)
+        else:
+            if trainer.checkpoints.exist():
+                trainer.load_checkpoint()
+            trainer.data.train.load_all()
+        _run(trainer, progress)
+        trainer.save_weights()
+        score = tested(trainer)
     return Trained(
         folder=trainer.run.folder,
         metrics=tuple(trainer.rows),
@@ -160,7 +163,7 @@ def complete(cell: CellLike) -> Genotype:
 def started(
     cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
 ) -> "Trainer":
-    """A training from the beginning of the cell of that name; its run folder is made, still empty."""
+    """A training from the beginning of the cell of that name; its run folder is not made yet."""
     from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device, has_fast_bfloat16
     from ftso_cli.training.loop import Trainer
@@ -170,8 +173,7 @@ def started(
     data = asked.data or DEFAULT_DATA
     images = open_images(data, image_size=asked.side)
     run = Run(folder or _free_folder(cell, data))
-    if run.config_file.exists():
-        raise RunError(f"{run.folder} holds a run; go on with --resume {run.folder} or name another folder")
+    run.check_free()
     fields: dict[str, Any] = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
     fields["image_channels"] = images.channels
     config = Config(
@@ -187,19 +189,13 @@ def started(
         versions=versions(),
         **{name: value for name, value in fields.items() if value is not None},
     )
-    trainer = Trainer(genotype, config, images, run, group)
-    run.make_folder()
-    return trainer
+    return Trainer(genotype, config, images, run, group)
 
 
 def fill(trainer: "Trainer", update: Update | None) -> None:
     """Reads the training images, all of which every epoch needs, and writes what the run folder begins with."""
-    try:
-        trainer.data.train.load_all(update)
-    except BaseException:
-        # Once the damaged image is gone, the same request can be given again.
-        trainer.run.drop_folder()
-        raise
+    # Images first: once a damaged one is gone, the same request can be given again.
+    trainer.data.train.load_all(update)
     trainer.run.create(trainer.genotype, trainer.config)
 
 

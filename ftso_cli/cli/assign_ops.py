@@ -15,6 +15,7 @@ from ftso_cli.spaces import DARTS, NATS
 
 
 def assign_ops(
+    context: typer.Context,
     cell: common.CellArgument,
     op: Annotated[
         str | None,
@@ -49,7 +50,7 @@ def assign_ops(
     `ftso assign-ops cell.json --op random --seed 3 -o drawn.json`
     """
     watch = common.Stopwatch()
-    target = common.output_for(cell, output, as_json=as_json)
+    target = common.hold(common.output_for(cell, output, as_json=as_json), context)
     genotype, op, said = assigned(library.load(cell), cell, op, listed(given), seed, watch)
     storage.write(genotype, target)
     for line in said:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ftso_cli import locks, processes
 from ftso_cli.api import cells, record
 from ftso_cli.cli.console import note
 from ftso_cli.errors import FileError, FtsoError
@@ -76,6 +77,16 @@ SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="The same s
 DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.")
 ]
+
+
+def hold(output: Path, context: typer.Context) -> Path:
+    """Keeps other commands from writing a genotype to `output` until this one ends, and gives it back.
+
+    Raises `BusyError` where another command holds it.
+    """
+    if str(output) != "-" and processes.place().first:
+        context.with_resource(locks.alone(output))
+    return output
 
 
 def check_writable(path: Path) -> None:

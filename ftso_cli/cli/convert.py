@@ -96,6 +96,7 @@ STDOUT = Path("-")
 
 
 def import_(
+    context: typer.Context,
     file: SourceArgument,
     output: ImportedOption = STDOUT,
     format: FromOption = None,
@@ -121,7 +122,7 @@ def import_(
     told = None if dialect == "darts" else dialect
     genotype = edited(imported.genotype, "import", watch, format=imported.format, dialect=told, pick=pick)
     if not (as_json and output == STDOUT):
-        storage.write(genotype, output)
+        storage.write(genotype, common.hold(output, context))
     title = formats.FORMATS[imported.format].title
     _tell_lost(f"{where}: left out or changed:", imported.lost)
     if as_json:

@@ -14,6 +14,7 @@ from ftso_cli.spaces import DARTS, NATS, SPACES
 
 
 def prune(
+    context: typer.Context,
     cell: common.CellArgument,
     keep: Annotated[
         int | None,
@@ -36,7 +37,7 @@ def prune(
     Examples: `ftso prune cell.json` · `ftso prune cell.json --keep 3 -o wide.json`
     """
     watch = common.Stopwatch()
-    target = common.output_for(cell, output, as_json=as_json)
+    target = common.hold(common.output_for(cell, output, as_json=as_json), context)
     genotype, ties, keep = pruned(library.load(cell), cell, keep)
     storage.write(edited(genotype, "prune", watch, keep=keep), target)
     for tie in ties:

@@ -11,8 +11,8 @@ from ftso_cli.api.trainings import complete, fill, opened, started, tested
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
-from ftso_cli.genotype import Genotype
-from ftso_cli.training.recipes import RECIPES, Recipe
+from ftso_cli.files import alone_in
+from ftso_cli.training.recipes import RECIPES
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def train(
     if resume is not None:
         if cell or run or config or recipe_name or given or overruled:
             raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
-        start = partial(_resumed, resume, watch)
+        make, prepare = partial(opened, resume), _go_back
     else:
         asked = read_request(config) if config else Request()
         cell = cell or asked.cell
@@ -168,20 +168,25 @@ def train(
         settings = asked.settings(recipe_name, overruled)
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
-        start = partial(_new, cell, genotype, asked.model_copy(update=given), settings, run, watch)
+        make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run)
+        prepare = _fill
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
 
     if tensorboard:
         check_tensorboard()
     with launched() as group:
-        if group.first:
-            trainer = start(group)
+        if not group.first:
+            _follow(Path(group.told()), group)
+            return
+        trainer = make(group)
+        watch.lap("start")
+        with alone_in(trainer.run.folder):
+            prepare(trainer)
+            watch.lap("data")
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if tensorboard else None
             _finish(trainer, watch, curves, as_json)
-        else:
-            _follow(Path(group.told()), group)
 
 
 def _follow(folder: Path, group: "Group") -> None:
@@ -197,37 +202,20 @@ def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _new(
-    cell: str,
-    genotype: Genotype,
-    asked: Request,
-    settings: Recipe,
-    folder: Path | None,
-    watch: common.Stopwatch,
-    group: "Group",
-) -> "Trainer":
-    """A training from the beginning, with its images in memory and its run folder on the disk."""
-    trainer = started(cell, genotype, asked, settings, folder, group)
-    watch.lap("start")
+def _fill(trainer: "Trainer") -> None:
+    """Reads the images, and begins the run folder."""
     with bar("read images", "image") as progress:
         fill(trainer, progress.update)
-    watch.lap("data")
-    return trainer
 
 
-def _resumed(folder: Path, watch: common.Stopwatch, group: "Group") -> "Trainer":
-    """A training as its last checkpoint left it, with its images in memory."""
-    trainer = opened(folder, group)
-    trainer.run.drop_unfinished()
+def _go_back(trainer: "Trainer") -> None:
+    """Goes back to the last checkpoint, and reads the images."""
     if trainer.checkpoints.exist() and (problem := trainer.load_checkpoint()):
         warn(f"{problem}; going on from the checkpoint before it")
     step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
-    note(f"{folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
-    watch.lap("start")
+    note(f"{trainer.run.folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
     with bar("read images", "image") as progress:
         trainer.data.train.load_all(progress.update)
-    watch.lap("data")
-    return trainer
 
 
 def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None", as_json: bool) -> None:

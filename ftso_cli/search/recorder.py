@@ -213,8 +213,6 @@ class Recorder:
             return self._load(checkpoints)
 
     def _load(self, checkpoints: Checkpoints) -> str:
-        for half in checkpoints.last.parent.glob(".ftso-*.tmp"):
-            half.unlink(missing_ok=True)  # What a kill has left half written.
         state, problem = checkpoints.read()
         tensors = dict(state.tensors)
         try:

@@ -14,14 +14,13 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, model_validator
 
-from ftso_cli.errors import FileError, RunError
+from ftso_cli.errors import RunError
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
@@ -103,26 +102,14 @@ class Run:
         """The accuracy on the test images."""
         return self.folder / "result.json"
 
-    def make_folder(self) -> None:
-        """Makes the folder, with nothing in it yet; raises `FileError` where it can't be made."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(f"{self.folder}: can't be made ({error.strerror or error})") from None
-
-    def drop_folder(self) -> None:
-        """Takes the folder away again where nothing is in it."""
-        with suppress(OSError):
-            self.folder.rmdir()
-
-    def drop_unfinished(self) -> None:
-        """Takes away what a kill has left half written."""
-        for file in self.folder.glob(".ftso-*.tmp"):
-            file.unlink(missing_ok=True)
+    def check_free(self) -> None:
+        """Raises `RunError` where the folder holds a run already."""
+        if self.config_file.exists():
+            raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
 
     def create(self, genotype: Genotype, config: Config) -> None:
-        """Makes the folder with its genotype and its settings; raises `FileError` where it can't be made."""
-        self.make_folder()
+        """Writes the genotype and the settings into the folder."""
+        self.check_free()
         storage.write(genotype, self.genotype_file)
         write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
