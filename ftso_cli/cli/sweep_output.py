@@ -10,6 +10,7 @@ from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.files import write_atomic
 from ftso_cli.studies import figures, tables
+from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import State, Trial, summary
 from ftso_cli.studies.study import Study
 
@@ -60,17 +61,21 @@ def _duration(seconds: float) -> str:
 def show_results(study: Study, found: Sequence[Trial], *, as_json: bool) -> None:
     """The table of the settings, and what the figure tells besides."""
     rows = summary(study, found)
-    together = figures.correlated(study, found) if study.figure.kind == "scatter" else None
+    together = pairs(study, found) if study.figure.kind == "scatter" else []
     if as_json:
         facts: dict[str, Any] = {"study": study.name, "settings": [asdict(row) for row in rows]}
-        facts |= {} if together is None else {"correlation": asdict(together)}
+        facts |= {"correlations": [_correlated(one) for one in together]} if together else {}
         print_json(facts | {"trials": [_plain(one) for one in found]})
         return
     _print(tables.of_settings(rows))
-    if together is not None:
-        say(figures.describe(together))
+    for one in together:
+        say(f"{one.first} against {one.second}: {describe(one.correlation)}")
     if any(row.error and row.error.n < 5 for row in rows):
         note("few seeds: intervals are wide, and a difference inside them is none that was found")
+
+
+def _correlated(one: Pairs) -> dict[str, Any]:
+    return {"first": one.first, "second": one.second} | asdict(one.correlation)
 
 
 def _plain(trial: Trial) -> dict[str, Any]:

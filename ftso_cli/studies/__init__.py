@@ -8,6 +8,7 @@ measures    what is read from the folder of a finished trial
 trials      the trials in Optuna's storage: handed out, taken up again, told
 runner      workers that run trials until none is left
 results     what a study has found: `read(folder)`, statistics by setting
+pairs       the same cells under several values of an option
 statistics  means, intervals, paired differences, correlations
 figures     pictures of results
 presets     the studies of the paper, as study files

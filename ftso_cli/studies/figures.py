@@ -1,14 +1,13 @@
 """Pictures of a study, in the forms of the paper's Figure 3: bars, lines over an option, one value against another."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ftso_cli.drawing.plots import check_plot, write_figure
+from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.plan import value_of
 from ftso_cli.studies.results import Row, Trial, summary
-from ftso_cli.studies.statistics import Correlation, correlation
 from ftso_cli.studies.study import Study
 
 if TYPE_CHECKING:
@@ -66,7 +65,7 @@ def _errors(trials: Sequence[Trial], row: Row) -> list[float]:
 
 
 def _lines(study: Study, trials: Sequence[Trial]) -> "Figure":
-    """Accuracy over an option, and another measure beside it, on an axis of its own."""
+    """Accuracy over an option, and another measure beside it, in a panel of its own."""
     spec = study.figure
     done = [one for one in trials if one.accuracy is not None]
     figure = _figure(10 if spec.also else 6, 3.6)
@@ -74,16 +73,29 @@ def _lines(study: Study, trials: Sequence[Trial]) -> "Figure":
     _line(panels[0], [(_x(one, spec.x), 100 * (one.accuracy or 0)) for one in done], BLUE)
     panels[0].set_ylabel("test accuracy, %")
     if spec.also:
-        _line(
-            panels[1], [(_x(one, spec.x), one.measures[spec.also]) for one in done if spec.also in one.measures], ORANGE
-        )
+        measured = [one for one in done if spec.also in one.measures]
+        _line(panels[1], [(_x(one, spec.x), one.measures[spec.also]) for one in measured], ORANGE)
         panels[1].set_ylabel(f"dominant {spec.also}" if spec.also == "eigenvalue" else spec.also)
     for axes in panels:
-        axes.set_xlabel(spec.label or spec.x)
+        axes.set_xlabel(f"{spec.label or spec.x}\n{spec.caption or LINES}")
         axes.grid(alpha=0.3)
-        if spec.logarithmic:
-            axes.set_xscale("log")
+        _scale(axes, sorted({_x(one, spec.x) for one in done}), logarithmic=spec.logarithmic)
     return figure
+
+
+LINES = "Dots are seeds, the line their mean."
+
+MOST_TICKS = 12
+"""Values of an option that are written below their dots; of more, the axis has the usual marks."""
+
+
+def _scale(axes: "Axes", values: Sequence[float], *, logarithmic: bool) -> None:
+    """The x axis, marked where there are dots."""
+    if logarithmic:
+        axes.set_xscale("log")
+    if len(values) <= MOST_TICKS:
+        axes.set_xticks(values, [f"{value:g}" for value in values])
+        axes.set_xticks([], minor=True)
 
 
 def _x(trial: Trial, place: str) -> float:
@@ -100,72 +112,29 @@ def _line(axes: "Axes", points: Sequence[tuple[float, float]], colour: str) -> N
 
 
 def _scatter(study: Study, trials: Sequence[Trial]) -> "Figure":
-    """The same cells under two values of an option: each as a line between them, and one against the other."""
-    points, (first, second) = pairs(study, trials), _names(study)
+    """The same cells under the values of an option: one against the other; of two values also as lines between them."""
+    found = pairs(study, trials)
     figure = _figure(9, 3.8)
-    left, right = figure.subplots(1, 2)
-    for x, y in points:
-        left.plot([0, 1], [x, y], "o-", color=BLUE, alpha=0.5, markersize=4)
-    left.set_xticks([0, 1], [first, second])
-    left.set_xlim(-0.3, 1.3)
-    left.set_ylabel("test accuracy, %")
-    right.plot([x for x, _ in points], [y for _, y in points], "o", color=BLUE)
-    right.set_xlabel(f"accuracy, %: {first}")
-    right.set_ylabel(f"accuracy, %: {second}")
-    right.set_title(describe(correlated(study, trials)), fontsize=9)
-    for axes in (left, right):
+    panels = list(figure.subplots(1, max(2, len(found)), squeeze=False)[0])
+    if len(found) == 1:
+        _between(panels.pop(0), found[0])
+    for axes, one in zip(panels, found, strict=False):
+        axes.plot(*zip(*one.points, strict=True), "o", color=BLUE, alpha=0.7) if one.points else None
+        axes.set_xlabel(f"test accuracy, %: {one.first}")
+        axes.set_ylabel(f"test accuracy, %: {one.second}")
+        axes.set_title(describe(one.correlation), fontsize=9)
         axes.grid(alpha=0.3)
     return figure
 
 
-def pairs(study: Study, trials: Sequence[Trial]) -> list[tuple[float, float]]:
-    """Accuracies in percent of trials that differ in the option `by` alone, its first value before its second."""
-    by = study.figure.by
-    values = list(dict.fromkeys(_text(value_at(setting.pipeline, by)) for setting in study.settings))[:2]
-    found: dict[str, dict[str, float]] = {}
-    for one in trials:
-        if one.accuracy is not None:
-            same = _text([_without(one.pipeline, by), one.seed])
-            found.setdefault(same, {})[_text(value_at(one.pipeline, by))] = 100 * one.accuracy
-    return [(pair[values[0]], pair[values[1]]) for pair in found.values() if all(value in pair for value in values)]
-
-
-def correlated(study: Study, trials: Sequence[Trial]) -> Correlation:
-    """How the two values go together."""
-    points = pairs(study, trials)
-    return correlation([x for x, _ in points], [y for _, y in points])
-
-
-def describe(found: Correlation) -> str:
-    """As in `Pearson 0.77, Spearman 0.70, 12 pairs`."""
-    if found.pearson is None or found.spearman is None:
-        return f"{found.pairs} pairs: no correlation can be told"
-    return f"Pearson {found.pearson:.2f}, Spearman {found.spearman:.2f}, {found.pairs} pairs"
-
-
-def value_at(pipeline: Mapping[str, Any], place: str) -> Any:
-    """The option, or the whole table, at a place."""
-    return pipeline.get(place) if place in pipeline else value_of(pipeline, place)
-
-
-def _without(pipeline: Mapping[str, Any], place: str) -> dict[str, Any]:
-    table, _, option = place.partition(".")
-    out = {key: dict(value) if isinstance(value, dict) else value for key, value in pipeline.items()}
-    if option:
-        out.get(table, {}).pop(option.replace("-", "_"), None)
-    else:
-        out.pop(table, None)
-    return out
-
-
-def _names(study: Study) -> tuple[str, str]:
-    if len(study.figure.axes) == 2:
-        return study.figure.axes[0], study.figure.axes[1]
-    return "first value", "second value"
-
-
-def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=str)
+def _between(axes: "Axes", one: Pairs) -> None:
+    """A line for each cell from what it reaches under the first value to what it reaches under the second."""
+    for x, y in one.points:
+        axes.plot([0, 1], [x, y], "o-", color=BLUE, alpha=0.5, markersize=4)
+    axes.set_xticks([0, 1], [one.first, one.second])
+    axes.set_xlim(-0.3, 1.3)
+    axes.set_ylabel("test accuracy, %")
+    axes.grid(alpha=0.3)
 
 
 KINDS: Mapping[str, Callable[[Study, Sequence[Trial]], "Figure"]] = {

@@ -59,8 +59,8 @@ class Figure(Model):
 
     kind: Literal["bars", "lines", "scatter"] = "bars"
     x: str = Field(default="", description="lines: the option on the x axis, as in search-topology.epochs.")
-    by: str = Field(default="", description="scatter: the option whose two values are the axes.")
-    axes: tuple[str, ...] = Field(default=(), description="scatter: what the two values are called.")
+    by: str = Field(default="", description="scatter: the option; each of its values is drawn against the last.")
+    axes: tuple[str, ...] = Field(default=(), description="scatter: what its values are called.")
     also: str = Field(default="", description="lines: a measure drawn beside the accuracy, as eigenvalue.")
     label: str = Field(default="", description="lines: what the x axis says.")
     logarithmic: bool = Field(default=False, description="lines: whether the x axis is.")
