@@ -88,6 +88,14 @@ def _drop_leftovers(folder: Path) -> None:
         locks.drop_abandoned(path)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes the folder where it is missing; raises `FileError` where it can't be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{folder}: can't be made ({error.strerror or error})") from None
+
+
 @contextmanager
 def alone_in(folder: Path | None) -> Iterator[None]:
     """Inside, nobody else writes in the folder, which is made where it is missing, and goes where it stays empty.
@@ -98,10 +106,7 @@ def alone_in(folder: Path | None) -> Iterator[None]:
         yield
         return
     made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{folder}: can't be made ({error.strerror or error})") from None
+    make_folder(folder)
     try:
         with locks.alone(folder):
             yield

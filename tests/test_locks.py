@@ -137,7 +137,7 @@ def test_of_many_who_want_a_file_at_once_one_has_it_at_a_time(tmp_path: Path) ->
     assert (most, turns, list(tmp_path.iterdir())) == (1, 200, [])
 
 
-NO_LOCKS = "strace -f -qq -e trace=flock -e inject=flock:error=ENOLCK -o /dev/null".split()
+NO_LOCKS = ["strace", "-f", "-qq", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK", "-o", "/dev/null"]
 
 
 def test_where_the_system_has_no_locks_nobody_is_kept_out_and_no_file_of_another_is_taken_away(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from pydantic import ValidationError
 
-from ftso_cli.errors import FileError, FtsoError, RunError, differences
-from ftso_cli.files import write_atomic
+from ftso_cli.errors import FtsoError, RunError, differences
+from ftso_cli.files import make_folder, write_atomic
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
@@ -95,7 +95,8 @@ class Recorder:
             return self._load_in_turn(self.checkpoints)
         elif resume:
             raise RunError(f"{self.recording.folder}: no search to resume, it has no checkpoint")
-        self._make_folder()
+        if self.recording.folder is not None and self._group.first:
+            make_folder(self.recording.folder)
         self._record()
         return ""
 
@@ -181,13 +182,6 @@ class Recorder:
             loss = self.engine.loss(batch)
             finite(self._group.mean(loss.detach()), self.engine.iteration + 1, self.engine.settings)
             return dominant_eigenvalue(loss, parameters, group=self._group)
-
-    def _make_folder(self) -> None:
-        if self.recording.folder is not None and self._group.first:
-            try:
-                self.recording.folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise FileError(f"{self.recording.folder}: can't be made ({error.strerror or error})") from None
 
     def _save(self) -> None:
         if self.checkpoints is None or not self._group.first:

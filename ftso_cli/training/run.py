@@ -21,7 +21,7 @@ from typing import Annotated, Any, Self
 from pydantic import Field, ValidationError, model_validator
 
 from ftso_cli.errors import RunError
-from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.files import make_folder, read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
 from ftso_cli.spaces.darts import NetworkShape
@@ -108,8 +108,9 @@ class Run:
             raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
 
     def create(self, genotype: Genotype, config: Config) -> None:
-        """Writes the genotype and the settings into the folder."""
+        """Makes the folder with its genotype and its settings; raises `RunError` where it holds a run already."""
         self.check_free()
+        make_folder(self.folder)
         storage.write(genotype, self.genotype_file)
         write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
