@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -250,6 +251,29 @@ def test_a_cache_that_can_not_be_written_is_done_without(pets, monkeypatch, tmp_
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FTSO_CACHE", str(tmp_path / "file" / "cache"))
     assert all(torch.equal(pixels(pets), uncached(pets)) for _ in range(2))
+
+
+def test_nothing_is_written_into_the_folder_of_the_images(pets, store):
+    def found() -> dict[str, tuple[int, int]]:
+        stats = {str(path): path.stat() for path in (pets, *pets.rglob("*"))}
+        return {name: (stat.st_mtime_ns, stat.st_ctime_ns) for name, stat in stats.items()}
+
+    for path in sorted(pets.rglob("*"), reverse=True):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    before = found()
+    assert torch.equal(pixels(pets), pixels(pets))
+    pixels(pets, "test")
+    assert found() == before and len(entries(store)) == 2
+
+
+def test_a_folder_that_is_gone_is_not_taken_from_the_cache(pets):
+    pixels(pets)
+    source = open_images(str(pets)).train
+    shutil.rmtree(pets / "train" / "dog")
+    with pytest.raises(DataError, match=r"dog/000\.png: can't be read"):
+        all_of(source)
+    with pytest.raises(DataError, match=r"only one class folder"):
+        open_images(str(pets))
 
 
 def test_a_full_disk_leaves_no_half_entry(pets, store):

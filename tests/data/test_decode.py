@@ -1,6 +1,9 @@
 """Image files of every common kind, and damaged ones."""
 
+import struct
+import tracemalloc
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -89,9 +92,9 @@ def test_transparent_pixels_become_white_and_hidden_colours_stay_hidden(tmp_path
 
 def test_an_animation_gives_its_first_frame(tmp_path):
     first, second = Image.new("RGB", (8, 8), RED), Image.new("RGB", (8, 8), BLUE)
-    for suffix in ("gif", "png", "tif"):
+    for suffix in ("gif", "png", "tif", "webp"):
         path = tmp_path / f"a.{suffix}"
-        first.save(path, save_all=True, append_images=[second])
+        first.save(path, save_all=True, append_images=[second], lossless=True)
         assert is_flat(path, RED), suffix
 
 
@@ -188,6 +191,33 @@ def test_whatever_bytes_are_damaged_nothing_but_a_named_error_comes_out(tmp_path
 def test_a_decompression_bomb_is_refused_before_it_is_decoded(tmp_path, side):
     (tmp_path / "a.ppm").write_bytes(f"P6 {side} {side} 255\n".encode())
     assert "million pixels" in refusal(tmp_path / "a.ppm")
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused_before_it_is_decoded(tmp_path):
+    packed = zlib.compressobj(9)
+    rows = b"".join(packed.compress(bytes(1_000_000)) for _ in range(100)) + packed.flush()
+    head = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    (tmp_path / "a.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    )
+    assert (tmp_path / "a.png").stat().st_size < 200_000
+    assert "million pixels" in refusal(tmp_path / "a.png")
+
+
+def test_a_text_in_an_image_that_unpacks_to_megabytes_is_refused(tmp_path):
+    content = write_image(tmp_path / "good.png").read_bytes()
+    text = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(bytes(50_000_000), 9))
+    (tmp_path / "a.png").write_bytes(content[:33] + text + content[33:])
+    tracemalloc.start()
+    try:
+        refusal(tmp_path / "a.png")
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_remarks_of_pillow_about_odd_files_stay_silent(tmp_path):

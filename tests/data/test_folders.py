@@ -1,6 +1,7 @@
 """Folders of images: which files are found, what is refused, and what is read when."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -261,6 +262,35 @@ def test_a_set_larger_than_the_memory_limit_is_decoded_each_time(tmp_path):
     assert len(all_of(remembering)) == 5
     with pytest.raises(DataError, match=r"000\.png"):
         all_of(streaming)
+
+
+@pytest.mark.parametrize("limit", [0, 10**6])
+def test_a_folder_that_vanishes_while_it_is_read_is_an_error_that_names_a_file(tmp_path, limit):
+    write_folder(tmp_path, PETS)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=limit)
+    source.read(torch.tensor([0]))
+    shutil.rmtree(tmp_path / "train")
+    with pytest.raises(DataError, match=r"train/dog/000\.png: can't be read \(No such file or directory\)"):
+        source.read(torch.tensor([3]))
+
+
+def test_a_folder_that_vanishes_before_it_is_listed_is_an_error_that_names_it(tmp_path):
+    write_folder(tmp_path, PETS)
+    classes = ("cat", "dog")
+    shutil.rmtree(tmp_path / "train")
+    with pytest.raises(DataError, match="train: can't be read"):
+        list_images(tmp_path / "train", classes)
+
+
+def test_names_with_spaces_and_signs_of_any_script_are_read(tmp_path):
+    names = ("Käfer und Blüten", "it's [bold] $HOME", "花 🌼", "-o")
+    folder = tmp_path / "my photos – 写真"
+    write_folder(folder, {f"train/{name}": 2 for name in names} | {"test/花 🌼": 1})
+    (folder / "train/-o/000.png").rename(folder / "train/-o/a photo of%20a 花.PNG")
+    data = open_images(str(folder))
+    assert data.classes == tuple(sorted(names))
+    assert all_of(data.train).shape == (8, 3, 8, 8)
+    assert data.test.labels.tolist() == [data.classes.index("花 🌼")]
 
 
 def test_threads_give_the_images_that_one_thread_gives(tmp_path):
