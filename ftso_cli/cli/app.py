@@ -9,14 +9,20 @@ from ftso_cli.cli.group import MARKUP, Commands, Entry
 
 COMMANDS = {
     "search-topology": Entry(
-        "ftso_cli.cli.search_topology:search_topology", "Search how the nodes of a cell are wired (Algorithm 1)."
+        "ftso_cli.cli.search_topology:search_topology",
+        "Search how the nodes of a cell are wired (Algorithm 1).",
+        parallel=True,
     ),
     "stability": Entry("ftso_cli.cli.stability:stability", "Tell whether other seeds find the same wiring."),
     "prune": Entry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
     "assign-ops": Entry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
-    "search-ops": Entry("ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2)."),
-    "search": Entry("ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search."),
-    "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch."),
+    "search-ops": Entry(
+        "ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
+    ),
+    "search": Entry(
+        "ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True
+    ),
+    "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch.", parallel=True),
     "evaluate": Entry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
     "predict": Entry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
     "latency": Entry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),

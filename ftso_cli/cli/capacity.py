@@ -13,6 +13,7 @@ from ftso_cli.api.settings import capacity_settings, operators
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show
 from ftso_cli.genotype import Genotype
+from ftso_cli.processes import check_alone
 from ftso_cli.search.capacity_settings import CapacitySettings
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def choose(
     as_json: bool,
 ) -> None:
     """Runs the search, writes the cell, and prints what it was chosen among."""
+    check_alone("--strategy capacity trains small networks one after another, in one process")
     search = ByCapacity(start, request, settings)
     genotype, facts = searching.execute(request, search, watch)
     if as_json:

@@ -3,18 +3,29 @@
 import json
 import shutil
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
+from ftso_cli import processes
+
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+
+PATIENCE = 5.0
+"""Seconds in which `torchrun` ends the other processes once the first has failed."""
+
+
+def leave_talk_to_first() -> None:
+    """From here on this process says nothing but errors of its own: the first of those that work together talks."""
+    err.quiet = True
 
 
 def out() -> Console:
     """What prints on stdout; text keeps its line breaks and gets no others."""
-    return Console(soft_wrap=True, highlight=False, emoji=False)
+    return Console(soft_wrap=True, highlight=False, emoji=False, quiet=err.quiet)
 
 
 def say(text: str = "") -> None:
@@ -34,7 +45,7 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> li
 
 def show(renderable: Any) -> None:
     """A table, a tree or another rich object on stdout."""
-    Console(highlight=False, emoji=False).print(renderable)
+    Console(highlight=False, emoji=False, quiet=err.quiet).print(renderable)
 
 
 def room() -> int:
@@ -64,8 +75,20 @@ def warn(text: str) -> None:
 
 
 def fail(text: str) -> None:
-    """An error on stderr, on one line."""
+    """An error on stderr, on one line.
+
+    Of several processes the first says what goes wrong in all of them. Another one speaks where it is the only one that
+    failed, which shows in that it is still there after a while.
+    """
+    if err.quiet:
+        time.sleep(PATIENCE)
+        err.quiet, text = False, f"process {processes.place().rank}: {text}"
     err.print(f"[red]error:[/red] {plain(' '.join(text.split()))}")
+
+
+def interrupted() -> None:
+    """The line after Ctrl-C."""
+    err.print("[red]error:[/red] interrupted")
 
 
 def next_step(command: str) -> None:
@@ -75,7 +98,8 @@ def next_step(command: str) -> None:
 
 def print_json(result: Mapping[str, Any]) -> None:
     """One JSON object on stdout, for --json."""
-    sys.stdout.write(json.dumps(result) + "\n")
+    if not err.quiet:
+        sys.stdout.write(json.dumps(result) + "\n")
 
 
 def plain(text: str) -> str:

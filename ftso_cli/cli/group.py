@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Final
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from ftso_cli import processes
 from ftso_cli.errors import FtsoError
 
 INTERRUPTED = 130
@@ -29,6 +30,8 @@ class Entry:
 
     place: str
     summary: str
+    parallel: bool = False
+    """Whether several processes can run it together, as `torchrun` starts them."""
 
     def load(self, name: str) -> Any:
         """Imports the module and makes the command, or the group of commands where the place holds a Typer."""
@@ -88,6 +91,10 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that runs, whole where `commands` has only its name and summary; the rest of the arguments."""
         name, _, rest = super().resolve_command(ctx, args)
+        if name is not None and self.table[name].parallel and not processes.place().first:
+            from ftso_cli.cli.console import leave_talk_to_first
+
+            leave_talk_to_first()
         return name, None if name is None else self.table[name].load(name), rest
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
@@ -126,7 +133,9 @@ class Commands(TyperGroup):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
-            _fail("interrupted")
+            from ftso_cli.cli.console import interrupted
+
+            interrupted()
             raise typer.Exit(INTERRUPTED) from None
         except BrokenPipeError:
             # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.

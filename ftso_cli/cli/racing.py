@@ -13,6 +13,7 @@ from ftso_cli.api.settings import race_settings
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show
 from ftso_cli.errors import SettingsError
+from ftso_cli.processes import check_alone
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.search.standings import Standing
 
@@ -35,6 +36,7 @@ def race(
     watch: common.Stopwatch,
 ) -> None:
     """Runs the race, writes the winner as a pruned genotype, and prints the standings."""
+    check_alone("a race runs in one process, several wirings at a time with --workers N")
     path = _journal_of(request.output)
     raced = Raced(request, settings, path=path, resume=resume, workers=workers)
     try:

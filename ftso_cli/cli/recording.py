@@ -12,6 +12,7 @@ from ftso_cli.api.searching import Standing
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, warn
 from ftso_cli.cli.live import LiveCell
+from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.training.curves import check_tensorboard
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from ftso_cli.cli.search_curves import SearchCurves
     from ftso_cli.data import ImageData
+    from ftso_cli.nn.distributed import Group
     from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
 
@@ -155,23 +157,38 @@ class Recorded(recorded.Recorded):
             self._curves.close()
 
 
+Make = Callable[["ImageData", "torch.device", "Group"], "Search"]
+"""Makes the search, ready to run, that the processes of a group run together."""
+
+
 def execute(
     request: searching.Request,
     options: recorded.Options,
-    make: recorded.Make,
+    make: Make,
     watch: common.Stopwatch,
     start: Genotype | None = None,
     *,
     tensorboard: bool = False,
 ) -> tuple[Genotype, dict[str, Any]]:
-    """Runs a search, writes its genotype, and only then takes its checkpoints away; gives the facts for --json too."""
+    """Runs a search, writes its genotype, and only then takes its checkpoints away; gives the facts for --json too.
+
+    The processes that `torchrun` has started run it together.
+    """
     if tensorboard:
         if options.folder is None:
             raise typer.BadParameter("needs a folder; give --run DIR, or -o FILE", param_hint="--tensorboard")
         check_tensorboard()
-    search = Recorded(request, options, make, start, tensorboard)
-    found = searching.execute(request, search, watch, search.live)
-    search.close()
+    from ftso_cli.nn.distributed import launched
+
+    with launched() as group:
+        if group.size > 1:
+            request.notes.append(f"searched by {group.size} processes")
+        search = Recorded(
+            request, options, lambda images, on: make(images, on, group), start, tensorboard and group.first
+        )
+        with alone_in(options.folder if group.first else None):
+            found = searching.execute(request, search, watch, search.live)
+            search.close()
     return found
 
 

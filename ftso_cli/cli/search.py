@@ -33,6 +33,7 @@ def _setting(name: str, text: str, least: float = 0, shown: str | None = None) -
 
 
 def search(
+    context: typer.Context,
     method: Annotated[Method, typer.Option("--method", "-m", help="How to search.", show_default=False)],
     data: common.DataOption = common.DEFAULT_DATA,
     space: SpaceOption = SpaceName.darts,
@@ -116,14 +117,14 @@ def search(
         settings=settings,
         seed=seed,
         device=device,
-        output=searching.new_file(output),
+        output=common.hold(searching.new_file(output), context),
     )
     from ftso_cli.search.joint import joint
 
     genotype, facts = recording.execute(
         request,
         recording.options(request, run, every, track, early_stop, resume, save_minutes),
-        lambda images, on: joint(images, settings, seed=seed, device=on),
+        lambda images, on, group: joint(images, settings, seed=seed, device=on, group=group),
         watch,
         tensorboard=tensorboard,
     )

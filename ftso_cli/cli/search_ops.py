@@ -71,6 +71,7 @@ def search_ops(
     """
     watch = common.Stopwatch()
     searching.check_length(iters, epochs)
+    output = common.hold(common.output_for(cell, output), context)
     start = library.load(cell)
     with about_file(cell):
         require_pruned(start, "search-ops")
@@ -85,7 +86,7 @@ def search_ops(
                 settings=chosen,
                 seed=seed,
                 device=device,
-                output=common.output_for(cell, output),
+                output=output,
             ),
             chosen,
             watch,
@@ -114,14 +115,14 @@ def search_ops(
         settings=settings,
         seed=seed,
         device=device,
-        output=common.output_for(cell, output),
+        output=output,
     )
     from ftso_cli.search import phases
 
     genotype, facts = recording.execute(
         request,
         recording.options(request, run, every, track, early_stop, resume, save_minutes),
-        lambda images, on: phases.operators(start, images, settings, seed=seed, device=on),
+        lambda images, on, group: phases.operators(start, images, settings, seed=seed, device=on, group=group),
         watch,
         start,
         tensorboard=tensorboard,

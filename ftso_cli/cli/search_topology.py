@@ -14,6 +14,7 @@ from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.genotype import Genotype, agreement, edit
+from ftso_cli.processes import check_alone
 from ftso_cli.search.settings import RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
@@ -51,6 +52,7 @@ def _setting(name: str, text: str, least: float, *names: str) -> Any:
 
 
 def search_topology(
+    context: typer.Context,
     data: common.DataOption = common.DEFAULT_DATA,
     space: SpaceOption = SpaceName.darts,
     iters: searching.ItersOption = None,
@@ -183,7 +185,7 @@ def search_topology(
         settings=TOPOLOGY,
         seed=seed,
         device=device,
-        output=searching.new_file(output),
+        output=common.hold(searching.new_file(output), context),
     )
     if rank is Rank.race:
         check_raceable(space.value)
@@ -241,12 +243,13 @@ def _search(
     from ftso_cli.search import phases
 
     if members is not None or settings.rank != "beta":
+        check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
         genotype, facts = searching.execute(request, topology_search(settings, seed, members, workers), watch)
     else:
         genotype, facts = recording.execute(
             request,
             kept,
-            lambda images, on: phases.topology(images, settings, seed=seed, device=on),
+            lambda images, on, group: phases.topology(images, settings, seed=seed, device=on, group=group),
             watch,
             tensorboard=tensorboard,
         )

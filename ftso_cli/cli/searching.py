@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import RenderableType
 
+from ftso_cli import processes
 from ftso_cli.api import searching
 from ftso_cli.cli import common
 from ftso_cli.cli.progress import bar
@@ -130,7 +131,10 @@ def execute(
     watch: common.Stopwatch,
     below: Callable[[], RenderableType | None] | None = None,
 ) -> tuple[Genotype, dict[str, Any]]:
-    """Runs the search and writes its genotype; also gives the facts of it for --json. `below` is shown meanwhile."""
+    """Runs the search and writes its genotype; also gives the facts of it for --json. `below` is shown meanwhile.
+
+    Of the processes that search together only the first writes.
+    """
     common.check_writable(request.output)
 
     @contextmanager
@@ -143,7 +147,8 @@ def execute(
         return search(images, device, each)
 
     genotype, facts = searching.execute(request, told, watch, shown)
-    storage.write(genotype, request.output)
+    if processes.place().first:
+        storage.write(genotype, request.output)
     watch.lap("write")
     return genotype, {"file": str(request.output), **facts, **watch.facts()}
 
