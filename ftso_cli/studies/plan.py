@@ -13,7 +13,7 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
-from ftso_cli.studies.stages import COMMON, KINDS, check, dashed
+from ftso_cli.studies.stages import COMMON, KINDS, UNDECIDING, check, dashed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 RANDOM = "random"
@@ -117,7 +117,7 @@ def _start(cell: str, seed: int) -> Stage:
 
 
 def _stage(name: str, options: Mapping[str, Any], before: list[Stage]) -> Stage:
-    decides = {key: value for key, value in options.items() if key not in ("device", "workers")}
+    decides = {key: value for key, value in options.items() if key not in UNDECIDING}
     text = json.dumps([name, decides, before[-1].key if before else None], sort_keys=True)
     return Stage(name=name, options=options, key=sha256(text.encode()).hexdigest())
 

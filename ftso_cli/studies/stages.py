@@ -1,5 +1,6 @@
 """The commands that a trial is made of, their options by name, and how these are checked before anything runs."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, get_type_hints
@@ -23,6 +24,12 @@ COMMON = ("data", "image_size", "device", "seed")
 """What stages have from the study, where they don't have their own."""
 
 RECORDED = ("track", "early_stop", "every")
+KEPT = ("save_every", "tensorboard")
+"""What a long stage keeps on its way; decides nothing of its result."""
+
+UNDECIDING = ("device", "workers", *KEPT)
+"""Options that leave the result of a stage as it is: with others, its work is the same."""
+
 OF_SEARCHES = (
     "iters",
     "epochs",
@@ -36,6 +43,7 @@ OF_SEARCHES = (
     "arch_share",
     "recipe",
     *RECORDED,
+    *KEPT,
 )
 OF_TRAINING = (
     "recipe",
@@ -56,6 +64,7 @@ OF_TRAINING = (
     "auxiliary",
     "precision",
     "compile",
+    *KEPT,
 )
 
 
@@ -83,7 +92,8 @@ def check(name: str, options: Options) -> None:
             if option not in kind.known:
                 raise SettingsError(unknown("option", dashed(option), map(dashed, kind.known)))
         _check_types(options, Request, *COMMON)
-        kind.check({key: value for key, value in options.items() if key not in COMMON})
+        _check_kept(name, options)
+        kind.check({key: value for key, value in options.items() if key not in (*COMMON, *KEPT)})
     except (SettingsError, SpaceError) as error:
         raise SettingsError(f"{name}: {error}") from None
 
@@ -91,6 +101,24 @@ def check(name: str, options: Options) -> None:
 def dashed(option: str) -> str:
     """An option as the command line writes it, without its dashes in front."""
     return option.replace("_", "-")
+
+
+def _check_kept(name: str, options: Options) -> None:
+    given = [option for option in KEPT if option in options]
+    if given and name != "train" and not keeps_history(options):
+        raise SettingsError(f"{dashed(given[0])} has no meaning here: this search has no checkpoints and no history")
+    minutes = options.get("save_every", 0)
+    if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
+        raise SettingsError(f"save-every is a number of minutes from 0 up, not {minutes!r}")
+    if not isinstance(options.get("tensorboard", False), bool):
+        raise SettingsError("tensorboard is true or false")
+
+
+def keeps_history(options: Options) -> bool:
+    """Whether a search with these options keeps losses, α and β over time, and can be taken up in the middle."""
+    if options.get("strategy") == "capacity":
+        return False
+    return not any(options.get(name) for name in ("seeds", "rank", "preset", "budget"))
 
 
 def _check_types(options: Options, model: type, *names: str) -> None:

@@ -24,7 +24,7 @@ from ftso_cli.genotype import storage
 from ftso_cli.search.topologies import draw
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
-from ftso_cli.studies.stages import dashed
+from ftso_cli.studies.stages import dashed, keeps_history
 
 if sys.platform != "win32":
     import fcntl
@@ -147,24 +147,18 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
     name = stage.name
     run = folder / "run"
     if name == "train" and (run / "config.json").exists():
-        return ["train", "--resume", str(run), "--json"]
+        curves = ["--tensorboard"] * bool(stage.options.get("tensorboard"))
+        return ["train", "--resume", str(run), *curves, "--json"]
     args = [name, *([cell] if cell else []), *_flags(stage.options)]
     if name == "query":
         return [*args, "--json"]
     if name == "train":
         return [*args, "-o", str(run), "--json"]
     args += ["-o", str(folder / "cell.json"), "--json"]
-    if name in ("search", "search-ops", "search-topology") and keeps_history(stage):
+    if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
         args += ["--run", str(run)]
         args += ["--resume"] if (run / "checkpoint.safetensors").exists() else []
     return args
-
-
-def keeps_history(stage: Stage) -> bool:
-    """Whether this search keeps losses, α and β over time, and can be taken up in the middle."""
-    if stage.options.get("strategy") == "capacity":
-        return False
-    return not any(stage.options.get(name) for name in ("seeds", "rank", "preset", "budget"))
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:

@@ -27,8 +27,22 @@ def test_a_seed_that_a_stage_fixes_makes_its_work_common(tmp_path: Path) -> None
     assert [a.key == b.key for a, b in zip(one.stages, other.stages, strict=True)] == [True, True, True, False]
 
 
+def test_what_decides_no_result_makes_no_other_work(tmp_path: Path) -> None:
+    kept = TRAINED.replace("iters = 1", "iters = 1, save-every = 0.5").replace(
+        "epochs = 1 }", "epochs = 1, tensorboard = true }"
+    )
+    keys = [[trial.key for trial in plan(read_study(written(tmp_path, text)))] for text in (TRAINED, kept)]
+    assert keys[0] == keys[1]
+
+
 def test_every_option_of_a_stage_is_one_of_its_command() -> None:
-    names = {"recipe_name": "recipe", "rounds": "rounds", "given": "map", "compiled": "compile"}
+    names = {
+        "recipe_name": "recipe",
+        "rounds": "rounds",
+        "given": "map",
+        "compiled": "compile",
+        "save_minutes": "save_every",
+    }
     for name, kind in KINDS.items():
         (function,) = COMMANDS[name].functions(name).values()
         known = {names.get(option, option) for option in inspect.signature(function).parameters}

@@ -56,6 +56,8 @@ def test_a_setting_takes_the_other_strategy_start_or_length_instead_of_the_study
         ("iters = 1", 'iters = 1, op = "max_pol_3x3"', "did you mean max_pool_3x3?"),
         ("iters = 1", "iters = 1, epochs = 2", "give iters or epochs, not both"),
         ("epochs = 1 }", "epochs = 1.5 }", "epochs"),
+        ("epochs = 1 }", "epochs = 1, save-every = -1 }", "save-every is a number of minutes from 0 up, not -1"),
+        ("iters = 1", 'iters = 1, seeds = "0-3", save-every = 1', "save-every has no meaning here"),
         ("epochs = 1 }", "epochs = 1, cutout = 2.0 }", "cutout must be at least 0 and below 1"),
         ("epochs = 1 }", 'epochs = 1, recipe = "quik" }', "did you mean quick?"),
         ('op = "skip_connect"', 'op = "skip_conect"', "did you mean skip_connect?"),
