@@ -42,13 +42,15 @@ METHODS: dict[str, Callable[[int], list[str]]] = {
     "race": lambda number: ["--rank", "race", "--budget", "2600", "--seed", str(number)],
 }
 """For each topology search, the options of `ftso search-topology` for its search of a number."""
+FORMER = "race, drawn wirings alone"
+"""How races began until the widest and the deepest wiring took part; their records are kept, and not trained again."""
 FIXED = {"wide": widest(4), "deep": deepest(4)}
-TRAININGS = {
-    "cifar": ("cifar", ["--epochs", "1"], 2),
-    "cifar, 4 epochs": ("cifar", ["--epochs", "4"], 1),
-    "fashion": ("fashion", ["--epochs", "1"], 2),
-}
-"""For each budget, the data set, the options of `ftso train`, and the number of seeds."""
+TRAININGS = {"cifar": (2, 3), "cifar, a quarter": (0,), "fashion": (2,)}
+"""For each set of images, of which every training sees each once, the seeds.
+
+Seeds 0 and 1 of `cifar` were a first look, after which the race was changed; the comparison has fresh ones.
+"""
+LOOK = ("cifar, a first look", "cifar", (0, 1))
 
 
 def ftso(*arguments: str) -> dict[str, Any]:
@@ -84,7 +86,7 @@ def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
         storage.write(topology.genotype(DARTS.usual), cell)
-        options = [*NETWORK, *TRAININGS[budget][1], "--seed", str(seed)]
+        options = [*NETWORK, "--epochs", "1", "--seed", str(seed)]
         facts = ftso("train", str(cell), "--data", data, *options, "-o", str(Path(folder) / "run"))
     return {
         "kind": "training",
@@ -96,6 +98,16 @@ def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
     }
 
 
+def quarter(images: Path, folder: Path) -> str:
+    """A folder that links to every fourth training image of each class, and to all test images."""
+    for own in sorted((images / "train").iterdir()):
+        (folder / "train" / own.name).mkdir(parents=True)
+        for image in sorted(own.iterdir())[::4]:
+            (folder / "train" / own.name / image.name).symlink_to(image.resolve())
+    (folder / "test").symlink_to((images / "test").resolve())
+    return str(folder)
+
+
 def draws() -> list[Topology]:
     """The random wirings, always the same."""
     return [draw(random.Random(number), 4) for number in range(DRAWS)]
@@ -103,11 +115,11 @@ def draws() -> list[Topology]:
 
 def topologies(records: Sequence[Record]) -> dict[str, list[Topology]]:
     """The wirings of each method, in the order of its searches."""
-    found = {name: [topology] for name, topology in FIXED.items()} | {"random": draws()}
-    for method in METHODS:
+    found = {name: [topology] for name, topology in FIXED.items()}
+    for method in (FORMER, *METHODS):
         own = sorted((each for each in records if each.get("method") == method), key=lambda each: int(each["number"]))
         found[method] = [_topology(each) for each in own]
-    return found
+    return found | {"random": draws()}
 
 
 def _topology(record: Record) -> Topology:
@@ -124,10 +136,11 @@ def missing(
         for method in methods:
             if (method, number) not in searches:
                 yield partial(searched, method, number, data["cifar"])
-    wirings = list(dict.fromkeys(topology for each in topologies(records).values() for topology in each))
+    found = topologies(records)
+    wirings = list(dict.fromkeys(topology for name, own in found.items() if name != FORMER for topology in own))
     for budget in budgets:
-        where = data.get(TRAININGS[budget][0])
-        for seed in range(TRAININGS[budget][2]):
+        where = data.get(budget)
+        for seed in TRAININGS[budget]:
             for topology in wirings:
                 if where and (budget, topology, seed) not in trainings:
                     yield partial(trained, topology, budget, seed, where)
@@ -149,22 +162,15 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
     }
     found = topologies(records)
     facts: dict[str, Any] = {"searches": _seconds(records)}
-    for budget in TRAININGS:
-        seeds = sorted({seed for its, _, seed in accuracy if its == budget})
-        if not seeds:
-            continue
-        means = {
-            name: [
-                fmean(accuracy[budget, each, seed] for seed in seeds)
-                for each in wirings
-                if all((budget, each, seed) in accuracy for seed in seeds)
-            ]
-            for name, wirings in found.items()
+    for name, budget, seeds in [*((name, name, seeds) for name, seeds in TRAININGS.items()), LOOK]:
+        whole = {
+            method: [own for each in wirings if len(own := _by_seed(accuracy, budget, each, seeds)) == len(seeds)]
+            for method, wirings in found.items()
         }
-        if means["random"]:
-            facts[budget] = {name: _compared(own, means["random"]) for name, own in means.items() if own}
-    short, long = _both(accuracy, found, "cifar", "cifar, 4 epochs")
-    facts["cifar, 1 and 4 epochs"] = _correlation(short, long)
+        if whole["random"]:
+            noise = _noise([own for rows in whole.values() for own in rows])
+            facts[name] = {method: _compared(rows, whole["random"], noise) for method, rows in whole.items() if rows}
+    facts["a quarter and all of cifar"] = _correlation(*_both(accuracy, found, "cifar, a quarter", "cifar"))
     facts["cifar and fashion"] = _correlation(*_both(accuracy, found, "cifar", "fashion"))
     return facts
 
@@ -175,14 +181,47 @@ def _seconds(records: Sequence[Record]) -> dict[str, float]:
     return {method: round(fmean(seconds), 1) for method, seconds in own.items() if seconds}
 
 
-def _compared(own: Sequence[float], drawn: Sequence[float]) -> dict[str, float]:
-    """Mean and standard error over searches, and the difference to random wirings in standard errors."""
-    facts = {"wirings": len(own), "mean": round(fmean(own), 2), "over_random": round(fmean(own) - fmean(drawn), 2)}
-    if len(own) > 1:
-        error = stdev(own) / len(own) ** 0.5
-        both = (error**2 + stdev(drawn) ** 2 / len(drawn)) ** 0.5
-        facts |= {"error": round(error, 2), "z": round((fmean(own) - fmean(drawn)) / both, 1) if both else 0.0}
-    return facts
+def _by_seed(
+    accuracy: dict[tuple[str, Topology, int], float], budget: str, topology: Topology, seeds: Sequence[int]
+) -> tuple[float, ...]:
+    keys = [(budget, topology, seed) for seed in seeds]
+    return tuple(accuracy[key] for key in keys if key in accuracy)
+
+
+def _noise(rows: Sequence[tuple[float, ...]]) -> float:
+    """The deviation of one training from the mean of its wiring, seeds being as good for all as they are on average."""
+    rows = list(dict.fromkeys(rows))
+    columns = list(zip(*rows, strict=True))
+    if min(len(rows), len(columns)) < 2:
+        return 0.0
+    shifts = [fmean(column) - fmean(map(fmean, rows)) for column in columns]
+    squares = [(value - shift - fmean(row)) ** 2 for row in rows for value, shift in zip(row, shifts, strict=True)]
+    return float((sum(squares) / (len(rows) - 1) / (len(columns) - 1)) ** 0.5)
+
+
+def _compared(own: Sequence[tuple[float, ...]], drawn: Sequence[tuple[float, ...]], noise: float) -> dict[str, float]:
+    """Mean and standard error, and the difference to random wirings in standard errors, the seeds being the same."""
+    mean, among = (fmean(map(fmean, rows)) for rows in (own, drawn))
+    both = (_error(own, noise) ** 2 + _error(drawn, noise) ** 2) ** 0.5
+    return {
+        "wirings": len(own),
+        "different": len(set(own)),
+        "mean": round(mean, 2),
+        "error": round(_error(own, noise), 2),
+        "over_random": round(mean - among, 2),
+        "z": round((mean - among) / both, 1) if both else 0.0,
+    }
+
+
+def _error(rows: Sequence[tuple[float, ...]], noise: float) -> float:
+    """The standard error of the mean: by the spread of the wirings, or by noise alone where that says more.
+
+    A wiring that several searches found is trained once, so its noise counts as often as it was found.
+    """
+    means = [fmean(row) for row in rows]
+    spread = stdev(means) / len(means) ** 0.5 if len(means) > 1 else 0.0
+    again = sum((rows.count(row) / len(rows)) ** 2 for row in set(rows))
+    return max(spread, noise * (again / len(rows[0])) ** 0.5)
 
 
 def _both(
@@ -218,8 +257,10 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     if asked.cifar:
-        data = {"cifar": asked.cifar} | ({"fashion": asked.fashion} if asked.fashion else {})
-        run(asked.records, data, asked.budget or list(TRAININGS), asked.method or list(METHODS), asked.workers)
+        with tempfile.TemporaryDirectory() as folder:
+            data = {"cifar": asked.cifar, "cifar, a quarter": quarter(Path(asked.cifar), Path(folder))}
+            data |= {"fashion": asked.fashion} if asked.fashion else {}
+            run(asked.records, data, asked.budget or list(TRAININGS), asked.method or list(METHODS), asked.workers)
     facts = summary(read(asked.records))
     for name, rows in facts.items():
         print(name, file=sys.stderr)

@@ -4,7 +4,8 @@ The loss of a batch before the step on it, averaged over steps, ranks architectu
 Ru et al., 2021). Here wirings are compared by it in heats that get longer while the field gets smaller, as in
 successive halving (Jamieson and Talwalkar, 2016):
 
-    draw       n wirings drawn at random           1 unit of steps each
+    draw       the widest, the deepest and n - 2
+               wirings drawn at random             1 unit of steps each
     mutate     n mutations of the best quarter     1 unit, the same initialisation
     semifinal  the best 3/8 of n, of both heats    2 units, an initialisation of its own
     final      the best 3 of the semifinal         2 units, several initialisations
@@ -31,7 +32,7 @@ from ftso_cli.search.journal import Journal
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.search.short_training import first_losses
 from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
-from ftso_cli.search.topologies import Topology, draw, mutated
+from ftso_cli.search.topologies import Topology, deepest, draw, mutated, widest
 from ftso_cli.spaces.darts import NetworkShape
 
 FINALISTS = 3
@@ -102,7 +103,10 @@ class Race:
 
     def _run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
         draws = self.settings.draws
-        drawn = self._distinct(draws, lambda: draw(self.random, self.settings.nodes), ())
+        # What needs no search takes part, so that a race can't end with less than it by not having met it.
+        extremes = list(dict.fromkeys((widest(self.settings.nodes), deepest(self.settings.nodes))))
+        others = draws - len(extremes)
+        drawn = extremes + self._distinct(others, lambda: draw(self.random, self.settings.nodes), extremes)
         unit = self._unit(drawn[0])
         self.total = unit * _units(draws)
         heat = self._heats(on_progress)

@@ -12,6 +12,7 @@ from ftso_cli.search import journal
 from ftso_cli.search.race import Race, RaceProgress
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.search.standings import Result, Standing
+from ftso_cli.search.topologies import deepest, widest
 
 SMALL = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, steps=160)
 CPU = torch.device("cpu")
@@ -52,6 +53,7 @@ def test_heats_get_longer_and_smaller_and_keep_to_the_steps(digits: ImageData) -
     assert list(heats) == ["draw", "mutate", "semifinal", "final"]
     assert [len(heats[heat]) for heat in heats] == [4, 4, 3, 12]
     assert [heats[heat][0].steps for heat in heats] == [4, 4, 8, 8]
+    assert {widest(3), deepest(3)} < {result.topology for result in heats["draw"]}
     assert len({result.topology for heat in ("draw", "mutate") for result in heats[heat]}) == 8
     steps = sum(result.steps for result in kept.results)
     assert steps == len(seen) == seen[-1].iteration == seen[-1].iterations <= (SMALL.steps or 0)
