@@ -65,6 +65,8 @@ def search_ops(
     the highest for a few steps and takes the one that learns fastest. Its networks have 8 channels and 15 cells, its
     batches 32 images and its rate is 0.1, where no option says otherwise.
 
+    `torchrun --nproc-per-node 2 -m ftso_cli search-ops ...` does the same in several processes (docs/methods.md).
+
     Examples: `ftso search-ops cell.json --data digits --epochs 2` ·
     `ftso search-ops cell.json --ops skip_connect,sep_conv_3x3 --iters 50 -o found.json` ·
     `ftso search-ops cell.json --strategy capacity --data cifar10`

@@ -150,6 +150,8 @@ def search_topology(
     `--rank race` trains networks of many wirings, drawn at random and changed a little, with the operator that they
     will get, and keeps the one that trains fastest.
 
+    `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/methods.md).
+
     Examples: `ftso search-topology --data digits --iters 1 -o cell.json` ·
     `ftso search-topology --data photos/ --epochs 1 --op max_pool_3x3 -o pool.json` ·
     `ftso search-topology --data photos/ --preset stable -o many.json` ·

@@ -125,6 +125,8 @@ def train(
     The run folder gets the settings, the metrics of each epoch as CSV and the weights as safetensors. An interrupted
     training goes on with --resume, to the same weights. What a run did can be done again with --config RUN/config.json.
 
+    `torchrun --nproc-per-node 2 -m ftso_cli train ...` does the same in several processes (docs/methods.md).
+
     Examples: `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
     `ftso train --resume runs/cell-digits` · `ftso train --config runs/cell-digits/config.json --seed 1`
     """
