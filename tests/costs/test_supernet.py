@@ -81,3 +81,8 @@ def test_an_unknown_candidate_is_refused() -> None:
 def test_a_super_net_without_nodes_or_channels_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(SettingsError, match="must be at least 1"):
         supernet_cost((SKIP,), **wrong)
+
+
+def test_an_operator_of_another_space_is_refused() -> None:
+    with pytest.raises(SpaceError, match="nor_conv_3x3"):
+        supernet_cost(("nor_conv_3x3",))

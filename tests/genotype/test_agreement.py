@@ -125,3 +125,55 @@ def test_one_seed_has_neither_agreement_nor_z() -> None:
 def test_scores_must_fit_the_seeds() -> None:
     with pytest.raises(ValidationError, match="2 scores for 3 seeds"):
         genotype(random_cell(random.Random(7), 2), 3)
+
+
+def two_against_two() -> Cell:
+    """A cell of four seeds: the first two leave source 0 of node 3 out, the last two, less firmly, source 2."""
+    scores = {(0, 2): (1.0,) * 4, (1, 2): (1.0,) * 4}
+    scores |= {(0, 3): (-4.0, -4.0, 0.0, 0.0), (1, 3): (9.0,) * 4, (2, 3): (0.0, 0.0, -2.0, -2.0)}
+    return cell(scores)
+
+
+def test_all_halvings_of_few_seeds_are_looked_at_once_each() -> None:
+    # Seeds 0, 1 against 2, 3 share three of four edges; mixed halves leave source 0 out, both of them.
+    assert halves_agree(two_against_two(), 2) == pytest.approx((3 / 4 + 1 + 1) / 3)
+
+
+def test_the_size_of_the_two_ensembles_can_be_less_than_half() -> None:
+    # Of the six pairs of single seeds, two are of one mind.
+    assert halves_agree(two_against_two(), 2, size=1) == pytest.approx((2 * 1 + 4 * 3 / 4) / 6, abs=0.03)
+
+
+def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> None:
+    edge = {"source": 0, "target": 2, "op": "skip_connect"}
+    judged = {z: (by_lot(Edge(**edge, z=z)), left_out(Edge(**edge, z=z))) for z in (-2.0, -1.99, 0.0, 1.99, 2.0, 3.0)}
+    assert judged == {
+        -2.0: (False, True),
+        -1.99: (True, False),
+        0.0: (True, False),
+        1.99: (True, False),
+        2.0: (False, False),
+        3.0: (False, False),
+    }
+    assert not by_lot(Edge(**edge, z=0.0, kept=False)) and not left_out(Edge(**edge, z=-3.0, kept=False))
+    assert not by_lot(Edge(**edge)) and not left_out(Edge(**edge))
+
+
+def test_equal_scores_have_no_margin() -> None:
+    node = cell({(source, 3): (1.0, 1.0) for source in range(3)} | {(0, 2): (1.0, 1.0), (1, 2): (1.0, 1.0)})
+    assert [margin(edge, node, 2) for edge in node.edges if edge.target == 3] == [0.0] * 3
+
+
+def test_two_seeds_are_assessed_and_figures_are_rounded_for_the_file() -> None:
+    searched = genotype(random_cell(random.Random(8), 2), 2)
+    normal = searched.cells["normal"]
+    found_, chance_ = halves_agree(normal, 3), chance(normal, 3)
+    done = assessed(searched, 3)
+    assert done.ensemble is not None
+    agreement = done.ensemble.agreement["normal"]
+    assert (agreement.found, agreement.chance) == (round(found_, 4), round(chance_, 4))
+    assert chance_ != round(chance_, 4)
+    margins = {str(edge): margin(edge, normal, 3) for edge in normal.edges}
+    for edge in done.cells["normal"].edges:
+        exact = margins[str(edge)]
+        assert edge.z == (None if exact is None else round(exact, 2))

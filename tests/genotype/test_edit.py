@@ -225,3 +225,20 @@ def test_stages_are_asked_for_with_the_command_that_leads_there(searched: Genoty
         edit.require_complete(pruned, "train")
     edit.require_pruned(pruned, "search-ops")
     edit.require_complete(complete, "train")
+
+
+def test_the_operator_of_an_edge_is_chosen_by_its_cell_and_its_nodes(searched: Genotype) -> None:
+    pruned, _ = edit.prune(searched)
+    ops = DARTS.candidates[1:]
+
+    def choose(kind: str, edge: Edge) -> str:
+        return ops[(3 * edge.source + edge.target + (kind == "reduce")) % len(ops)]
+
+    done = edit.assign_operators(pruned, choose)
+    chosen = {(kind, edge.source, edge.target): edge.op for kind, cell in done.cells.items() for edge in cell.kept}
+    assert len(chosen) == 16 and len(set(chosen.values())) == len(ops)
+    assert chosen == {
+        (kind, edge.source, edge.target): choose(kind, edge)
+        for kind, cell in pruned.cells.items()
+        for edge in cell.kept
+    }

@@ -263,3 +263,21 @@ def test_equal_wirings_are_not_listed_twice() -> None:
         key = tuple(genotype.cells[kind] for kind in ("normal", "reduce"))
         assert key not in cells, f"{name} is {cells.get(key)}"
         cells[key] = name
+
+
+def test_two_cells_of_a_method_are_a_choice_and_a_slip_of_the_pen_is_a_guess() -> None:
+    with pytest.raises(
+        GenotypeError, match=r"'darts_v': no such file, and several published cells: darts_v1, darts_v2;"
+    ):
+        library.load("darts_v")
+    with pytest.raises(GenotypeError, match=r"'pc_darts_cifa': .* did you mean pc_darts_cifar\?"):
+        library.load("pc_darts_cifa")
+    with pytest.raises(GenotypeError, match="'zzz': no such file and no published cell of that name; ftso genotypes"):
+        library.load("zzz")
+
+
+def test_three_letters_are_a_method_and_two_are_not() -> None:
+    with pytest.raises(GenotypeError, match="several published cells: sga"):
+        library.load("sga")
+    with pytest.raises(GenotypeError, match="no published cell of that name"):
+        library.load("sg")

@@ -254,3 +254,25 @@ def test_the_library_reads_the_same_files() -> None:
         pytest.skip("no published cells here")
     for name, path in library.files().items():
         assert library.load(name) == storage.read(path)
+
+
+def test_the_schema_says_what_it_is() -> None:
+    assert SCHEMA["$schema"] == jsonschema.Draft202012Validator.META_SCHEMA["$id"]
+    assert SCHEMA["title"] == "ftso genotype"
+
+
+def test_a_step_of_history_comes_with_what_it_changed(searched: Genotype) -> None:
+    done = searched.with_step(Step(command="prune", settings={}), Times(started="now"), stage="pruned")
+    assert (done.stage, [step.command for step in done.history], len(done.times)) == ("pruned", ["prune"], 1)
+
+
+def test_of_two_problems_the_first_is_told_and_the_other_counted() -> None:
+    with pytest.raises(GenotypeError, match=r"^x: stage: .* \(and 1 more\)$"):
+        storage.parse(b'{"format": "ftso-genotype/1", "space": "darts", "stage": 1, "cells": 2}', "x")
+
+
+def test_only_what_is_no_json_is_said_to_be_of_another_format(tmp_path: Path) -> None:
+    for content, hinted in ((b"Genotype(", True), (b"{}", False)):
+        with pytest.raises(GenotypeError) as caught:
+            storage.parse(content, "x")
+        assert ("ftso import reads other formats" in str(caught.value)) == hinted

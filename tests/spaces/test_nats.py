@@ -7,7 +7,7 @@ import pytest
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces import NATS, SPACES
 from ftso_cli.spaces.darts import IMAGENET, NetworkShape
-from ftso_cli.spaces.layers import Identity, Sum
+from ftso_cli.spaces.layers import Conv, Identity, Pool, Sum
 from ftso_cli.spaces.nats import CIFAR10, DATA_SETS, EDGES, nats_skeleton
 from tests.spaces.test_operators import parameters as layer_parameters
 
@@ -53,3 +53,9 @@ def test_width_depth_and_classes_can_be_others() -> None:
     skeleton = nats_skeleton(replace(CIFAR10, channels=4, cells=3, classes=7, image_channels=1), ONE)
     assert [stage.channels for stage in skeleton.cells] == [4, 8, 16]
     assert skeleton.classifier[-1].outputs == 7  # type: ignore[union-attr]
+
+
+def test_beside_the_convolutions_of_a_residual_block_2x2_means_go_through_a_1x1_convolution() -> None:
+    (block,) = nats_skeleton(CIFAR10, ONE).cells[5].preprocess[0]
+    assert isinstance(block, Sum)
+    assert block.branches[1] == (Pool("avg", 16, stride=2, kernel=2), Conv(16, 32))

@@ -324,3 +324,21 @@ def test_what_darts_text_cannot_hold_is_named(searched: Genotype) -> None:
 def test_a_genotype_without_operators_says_what_to_run_first(searched: Genotype) -> None:
     with pytest.raises(GenotypeError, match="is not pruned, which DARTS text needs; run: ftso prune"):
         formats.dumps(searched, "darts")
+
+
+@pytest.mark.parametrize(
+    ("normal", "concat", "kept"),
+    [
+        # In the order in which nodes feed each other, whatever the order of the text and the names of operators.
+        ("[('sep_conv_3x3', 3, 2), ('skip_connect', 2, 0)]", "[2, 3]", [2, 3]),
+        ("[('max_pool_3x3', 3, 2), ('skip_connect', 2, 0)]", "[2, 3]", [2, 3]),
+        # Node 4 is fed by node 3 alone, which nothing feeds.
+        ("[('skip_connect', 2, 0), ('max_pool_3x3', 4, 3)]", "[2, 4]", [2]),
+    ],
+)
+def test_fairdarts_leaves_nodes_out_of_the_output_that_no_input_reaches(
+    normal: str, concat: str, kept: list[int]
+) -> None:
+    reduce = "reduce=[('skip_connect', 2, 0)], reduce_concat=[2]"
+    text = f"Genotype(normal={normal}, normal_concat={concat}, {reduce})"
+    assert list(formats.loads(text, "darts", dialect="fairdarts").genotype.cells["normal"].concat) == kept

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 
 from ftso_cli.errors import GenotypeError
-from ftso_cli.genotype import Genotype, formats, library
+from ftso_cli.genotype import Genotype, formats, library, storage
 from tests.genotype.formats.cells import WIRED, complete, wiring
+from tests.nats import FTSO, genotype
 
 CONTENT: dict[str, Any] = {
     "normal": [["sep_conv_3x3", 1, 2], ["skip_connect", 0, 2], ["max_pool_3x3", 0, 3], ["dil_conv_5x5", 2, 3]],
@@ -96,3 +97,26 @@ def test_all_that_is_lost_is_named(genotype: Genotype) -> None:
 def test_every_library_cell_comes_back(name: str) -> None:
     genotype = library.load(name)
     assert wiring(formats.loads(formats.dumps(genotype, "edges")[0]).genotype) == wiring(genotype)
+
+
+@pytest.mark.parametrize("name", ["edges", "node-link"])
+def test_a_cell_of_the_nats_space_comes_back_as_one(name: str) -> None:
+    read = formats.loads(formats.dumps(genotype(FTSO), name)[0])
+    assert (read.format, read.genotype.space, read.lost) == (name, "nats", ())
+    assert formats.dumps(read.genotype, "nats")[0].strip() == FTSO
+
+
+@pytest.mark.parametrize("name", ["edges", "nni", "naslib", "darts"])
+def test_a_format_that_holds_operators_is_named_where_they_are_missing(name: str, searched: Genotype) -> None:
+    title = {"edges": "edge-list", "nni": "NNI", "naslib": "NASLib", "darts": "DARTS"}[name]
+    with pytest.raises(GenotypeError, match=f"is not pruned, which {title} text needs"):
+        formats.dumps(searched, name)
+
+
+def test_a_genotype_file_needs_no_import() -> None:
+    with pytest.raises(GenotypeError, match="is a genotype file already, and needs no import"):
+        formats.loads(storage.dumps(library.load("pdarts")))
+
+
+def test_blanks_before_a_text_do_not_matter() -> None:
+    assert wiring(formats.loads(f" \n\t{json.dumps(CONTENT)}\n").genotype) == WIRED

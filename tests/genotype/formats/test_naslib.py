@@ -77,3 +77,10 @@ def test_a_cell_that_it_cannot_hold_is_refused(name: str, message: str) -> None:
 def test_a_form_that_is_wrong_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
         formats.loads(text)
+
+
+def test_an_output_of_some_nodes_is_refused() -> None:
+    whole = formats.loads(str(COMPACT)).genotype
+    cells = {kind: cell.model_copy(update={"concat": (3, 4, 5)}) for kind, cell in whole.cells.items()}
+    with pytest.raises(GenotypeError, match="NASLib's cells have nodes"):
+        formats.dumps(whole.replace(cells=cells), "naslib")

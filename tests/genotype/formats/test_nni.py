@@ -110,3 +110,8 @@ def test_an_output_of_some_nodes_is_refused(genotype: Genotype) -> None:
 def test_a_cell_of_other_numbers_of_inputs_is_refused() -> None:
     with pytest.raises(GenotypeError, match=r"node 2 of the normal cell has 5 inputs, and NNI text has two"):
         formats.dumps(library.load("bayesnas_0.01"), "nni")
+
+
+def test_what_is_no_dictionary_is_refused() -> None:
+    with pytest.raises(GenotypeError, match=r"NNI's format is a dictionary, not \[1\]"):
+        formats.loads("[1]", "nni")

@@ -79,3 +79,9 @@ def test_a_graph_of_one_kind_only_is_refused() -> None:
     del broken["reduce"]
     with pytest.raises(GenotypeError, match="node-link JSON lacks reduce"):
         formats.loads(json.dumps(broken))
+
+
+def test_every_node_stands_in_the_graph_also_one_that_is_no_output() -> None:
+    made = json.loads(formats.dumps(library.load("pc_darts_cifar"), "node-link")[0])
+    assert [node["id"] for node in made["normal"]["nodes"]] == [0, 1, 2, 3, 4, 5]
+    assert made["normal"]["multigraph"] is True
