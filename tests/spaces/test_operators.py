@@ -185,3 +185,15 @@ def test_each_space_has_the_operators_of_its_source() -> None:
 def test_edges_from_an_input_of_a_reduction_cell_have_stride_2_and_no_others() -> None:
     assert [DARTS.stride("reduce", node) for node in (0, 1, 2, 9)] == [2, 2, 1, 1]
     assert [DARTS.stride("normal", node) for node in (0, 1, 2, 9)] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_dilated_convolutions_leave_one_pixel_out_between_two_and_no_others_do(stride: int) -> None:
+    dilations = {
+        name: {
+            layer.dilation for layer in known.layers(C, stride) if isinstance(layer, Conv) and layer.kernel != (1, 1)
+        }
+        for name, known in OPERATORS.items()
+    }
+    assert {name for name, found in dilations.items() if found == {2}} == {"dil_conv_3x3", "dil_conv_5x5"}
+    assert all(found <= {1} for name, found in dilations.items() if not name.startswith("dil"))
