@@ -1,4 +1,4 @@
-"""Running `ftso` as a fresh process: what it prints, and what it imports."""
+"""Running `ftso` as a fresh process, or as two by `torchrun`: what it prints, and what it imports."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 _LISTING = """
 import atexit, json, sys
@@ -43,3 +44,11 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return {**own, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}
+
+
+ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
+
+
+def children(process: int) -> list[int]:
+    """The processes that a process has started, by their number; on Linux only."""
+    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

@@ -18,13 +18,9 @@ from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
-from tests.processes import ROOT, environment
+from tests.processes import ONE_THREAD, ROOT, TORCHRUN, children
 
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 RECIPE = Recipe(channels=4, cells=3, epochs=1, batch_size=240, rate=0.02, drop_path=0.3, cutout=0.25)
-
-
-ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
 
 
 def test_the_shares_of_two_processes_make_up_the_batch_of_one() -> None:
@@ -86,10 +82,6 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     assert apart < 1e-3 * moved
     lines = [(tmp_path / name / "metrics.csv").read_text().split()[1].split(",") for name in ("one", "two")]
     assert float(lines[0][3]) == pytest.approx(float(lines[1][3]), rel=1e-4)  # The loss.
-
-
-def children(process: int) -> list[int]:
-    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
