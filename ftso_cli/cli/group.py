@@ -15,8 +15,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from ftso_cli import processes
 from ftso_cli.errors import FtsoError
+from ftso_cli.interrupt import INTERRUPTED
 
-INTERRUPTED = 130
 COMPLETING = "_FTSO_COMPLETE"
 """Set where a shell asks what a word may become."""
 
@@ -112,6 +112,8 @@ class Commands(TyperGroup):
         """Reads the options before the command; without any argument, the help is shown."""
         try:
             return super().make_context(info_name, args, *others, **settings)
+        except KeyboardInterrupt:
+            raise _interrupted() from None
         except BrokenPipeError:
             _give_up_stdout()
             raise typer.Exit(0) from None
@@ -133,10 +135,7 @@ class Commands(TyperGroup):
             sys.stdout.flush()
             return result
         except KeyboardInterrupt:
-            from ftso_cli.cli.console import interrupted
-
-            interrupted()
-            raise typer.Exit(INTERRUPTED) from None
+            raise _interrupted() from None
         except BrokenPipeError:
             # The reader of our output has gone, as in `ftso genotypes | head`: nothing more to say to it.
             _give_up_stdout()
@@ -154,6 +153,14 @@ class Commands(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The options."""
         return _with_short_types(super().get_params(ctx))
+
+
+def _interrupted() -> typer.Exit:
+    """Says so; gives the exit."""
+    from ftso_cli.cli.console import interrupted
+
+    interrupted()
+    return typer.Exit(INTERRUPTED)
 
 
 def _fail(text: str) -> None:
