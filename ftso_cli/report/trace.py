@@ -1,17 +1,17 @@
 """What a search has left in its folder: losses, and the shares of β and α over time, thinned to what a page holds."""
 
 import csv
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftso_cli.errors import FileError, RunError, short
 from ftso_cli.genotype.storage import describe
 from ftso_cli.spaces import OPERATORS, SPACES, Space
+from ftso_cli.training.run import Number
 
 MOST_RECORDS = 60
 """Moments of a search that a page shows; of more, every so-manieth."""
@@ -26,13 +26,7 @@ Ends = tuple[int, int]
 """An edge: its source and its target."""
 
 
-def _number(value: object) -> object:
-    """Nothing for an empty field and for what is no finite number, as a loss that went astray."""
-    return None if value in ("", None) or not math.isfinite(float(str(value))) else value
-
-
 Count = Annotated[int, Field(ge=0)]
-Number = Annotated[float | None, BeforeValidator(_number)]
 
 
 class _Row(BaseModel):

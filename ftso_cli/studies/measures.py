@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ def measured(stages: Sequence[Stage], place: Place) -> dict[str, Any]:
     folders = {stage.name: place.folder(stage) for stage in stages if place.folder(stage).is_dir()}
     for name, folder in folders.items():
         if name == "train":
-            seconds[name] = _column_sum(folder / "run" / "metrics.csv", "seconds")
+            seconds[name] = round(sum(epoch.seconds or 0.0 for epoch in Run(folder / "run").epochs()), 3)
         elif name != "query":
             genotype = storage.read(product(folder, name))
             seconds[name] = round(sum(genotype.times[-1].seconds.values()), 3) if genotype.times else 0.0
@@ -40,14 +40,18 @@ def _of_run(folder: Path) -> dict[str, Any]:
     run = Run(folder)
     config, genotype = run.config(), run.genotype()
     cost = network_cost(genotype, config.shape, config.image_size)
-    accuracy = _json(run.result_file).get("test_accuracy")
-    if not isinstance(accuracy, float):
-        raise RunError(f"{run.result_file}: has no test_accuracy")
-    return {"accuracy": accuracy, "parameters": cost.params, "macs": cost.macs, "cells": _edges(genotype)}
+    result = run.result()
+    if result is None:
+        raise RunError(f"{run.result_file}: is missing; take its folder away and run the study again")
+    return {"accuracy": result.test_accuracy, "parameters": cost.params, "macs": cost.macs, "cells": _edges(genotype)}
 
 
 def _of_query(stage: Stage, place: Place) -> dict[str, Any]:
-    answer = _json(product(place.folder(stage), "query"))["cells"][0]
+    path = product(place.folder(stage), "query")
+    try:
+        answer = json.loads(path.read_bytes())["cells"][0]
+    except (OSError, ValueError):
+        raise RunError(f"{path}: is damaged or missing; take its folder away and run the study again") from None
     found = answer["data_sets"][stage.options.get("of", "cifar10")]
     return {
         "accuracy": found["accuracy"] / 100,
@@ -65,26 +69,13 @@ def _edges(genotype: Genotype) -> str:
     )
 
 
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        raise RunError(f"{path}: is damaged or missing; take its folder away and run the study again") from None
-    assert isinstance(found, dict)
-    return found
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    if not path.is_file():
-        return []
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
-
-
-def _column_sum(path: Path, name: str) -> float:
-    return round(sum(float(row.get(name) or 0) for row in _rows(path)), 3)
-
-
 def _last_eigenvalue(path: Path) -> float | None:
-    values = [row["eigenvalue"] for row in _rows(path) if row.get("eigenvalue")]
-    return float(values[-1]) if values and math.isfinite(float(values[-1])) else None
+    """The last finite one that a search has kept, where it kept any."""
+    if not path.is_file():
+        return None
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            values = [float(row["eigenvalue"]) for row in csv.DictReader(file) if row.get("eigenvalue")]
+    except (ValueError, csv.Error) as error:
+        raise RunError(f"{path}: no table of a search ({error})") from None
+    return next((value for value in reversed(values) if math.isfinite(value)), None)

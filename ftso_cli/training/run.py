@@ -13,12 +13,13 @@ Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is
 import csv
 import io
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ftso_cli.errors import RunError
 from ftso_cli.files import make_folder, read_bytes, write_atomic
@@ -64,6 +65,36 @@ class Config(Model):
             image_channels=self.image_channels,
             stem=self.recipe.stem,
         )
+
+
+def _number(value: object) -> object:
+    return None if value in ("", None) or not math.isfinite(float(str(value))) else value
+
+
+Number = Annotated[float | None, BeforeValidator(_number)]
+"""A number of a table: None for an empty field, and for what is not finite, as a loss that went astray."""
+
+
+class Epoch(BaseModel):
+    """A line of metrics.csv: means over the epoch's training images."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    epoch: Annotated[int, Field(ge=1)]
+    rate: Number
+    drop_path: Number
+    loss: Number
+    accuracy: Number
+    seconds: Number
+
+
+class Result(BaseModel):
+    """result.json: the last line of a training."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    test_accuracy: Annotated[float, Field(ge=0, le=1)]
+    test_images: Annotated[int, Field(ge=1)]
 
 
 @dataclass(frozen=True)
@@ -126,6 +157,28 @@ class Run:
             return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.config_file}: {storage.describe(error)}") from None
+
+    def epochs(self) -> tuple[Epoch, ...]:
+        """The epochs that are done; raises `RunError` where metrics.csv is none of a training."""
+        if not self.metrics_file.is_file():
+            return ()
+        try:
+            text = io.StringIO(read_bytes(self.metrics_file, limit=TEXT_LIMIT).decode())
+            return TypeAdapter(tuple[Epoch, ...]).validate_python(list(csv.DictReader(text)))
+        except (ValueError, csv.Error) as error:
+            what = storage.describe(error) if isinstance(error, ValidationError) else error
+            raise RunError(f"{self.metrics_file}: no metrics of a training ({what})") from None
+
+    def result(self) -> Result | None:
+        """What came out; None while it isn't finished. Raises `RunError` where result.json is damaged."""
+        if not self.result_file.is_file():
+            return None
+        try:
+            return Result.model_validate(json.loads(read_bytes(self.result_file, limit=TEXT_LIMIT)))
+        except ValidationError as error:
+            raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
+        except ValueError:
+            raise RunError(f"{self.result_file}: is no JSON") from None
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replaces metrics.csv by these rows."""
