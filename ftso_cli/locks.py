@@ -50,9 +50,10 @@ def alone(path: Path | None) -> Iterator[None]:
 def lock_of(path: Path) -> Path | None:
     """The file whose lock stands for `path`; None for a device or a pipe, which many may write to."""
     target = Path(os.path.realpath(path))
-    if target.is_dir():
+    # Not by the methods of Path: some raise where a name is too long.
+    if os.path.isdir(target):
         return target / ".ftso.lock"
-    if target.exists() and not target.is_file():
+    if os.path.exists(target) and not os.path.isfile(target):
         return None
     # By a digest, because a name may be as long as the system allows.
     return target.with_name(f".ftso-{sha256(os.fsencode(target.name)).hexdigest()[:16]}.lock")

@@ -34,8 +34,8 @@ class Raced:
         self.request, self.settings = request, settings
         self.path, self.resume, self.workers = path, resume, workers
         self.final: list[standings.Standing] = []
-        self.runs = 0
-        """Finished runs that are kept, once it was interrupted."""
+        self.journal: journal.Journal | None = None
+        """Its finished runs, once it has begun."""
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs it to the end."""
@@ -44,16 +44,17 @@ class Raced:
         seed = self.request.seed or 0
         with alone(self.path):
             kept = journal.opened(self.settings.recorded(), seed, images.name, self.path, resume=self.resume)
-            try:
-                race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
-                self.final.extend(race.run(each))
-            except KeyboardInterrupt:
-                self.runs = len(kept.results)
-                raise
-            kept.close()
+            self.journal = kept
+            race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
+            self.final.extend(race.run(each))
         found, text = decided(self.final, self.settings.op)
         self.request.notes.append(text)
         return found
+
+    def close(self) -> None:
+        """Takes the journal away, once the result is written."""
+        if self.journal is not None:
+            self.journal.close()
 
 
 class ByCapacity:

@@ -2,6 +2,8 @@
 
 import os
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +89,17 @@ def hold(output: Path, context: typer.Context) -> Path:
     if str(output) != "-" and processes.place().first:
         context.with_resource(locks.alone(output))
     return output
+
+
+@contextmanager
+def telling(kept: Callable[[], str]) -> Iterator[None]:
+    """On Ctrl-C says what is kept, and how to go on with it; `kept` gives "" where nothing is."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if text := kept():
+            note(f"stopped; {text}")
+        raise
 
 
 def check_writable(path: Path) -> None:

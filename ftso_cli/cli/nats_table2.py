@@ -84,7 +84,7 @@ def nats_table2(
     members, chosen = seeds_of(seeds), list(dict.fromkeys(method or Method))
     found = read_table(table, trust_pickle=trust_pickle)
     rows: dict[str, dict[str, Any]] = {}
-    with alone(output), bar("nats-table2", "search") as progress:
+    with common.telling(lambda: _kept(output)), alone(output), bar("nats-table2", "search") as progress:
         searches = Searches(Ledger(output), data, image_size, iters, device)
         for name in chosen:
             runs: list[dict[str, Any]] = []
@@ -103,6 +103,10 @@ def nats_table2(
     note("mean ± standard deviation over seeds, and the best; test accuracy after 200 epochs, by the table")
     if Method.evolution in chosen:
         note(f"evolution has looked up {queries} cells, each a training of 200 epochs that its seconds don't count")
+
+
+def _kept(output: Path) -> str:
+    return f"{output} keeps the searches that are done; the same command goes on" if output.exists() else ""
 
 
 class Searches:

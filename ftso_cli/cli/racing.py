@@ -11,7 +11,7 @@ from rich.table import Table
 from ftso_cli.api.races import Raced
 from ftso_cli.api.settings import race_settings
 from ftso_cli.cli import common, searching
-from ftso_cli.cli.console import next_step, note, print_json, say, show
+from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.errors import SettingsError
 from ftso_cli.processes import check_alone
 from ftso_cli.search.settings import RaceSettings
@@ -39,12 +39,9 @@ def race(
     check_alone("a race runs in one process, several wirings at a time with --workers N")
     path = _journal_of(request.output)
     raced = Raced(request, settings, path=path, resume=resume, workers=workers)
-    try:
+    with common.telling(lambda: _kept(raced)):
         genotype, facts = searching.execute(request, raced, watch)
-    except KeyboardInterrupt:
-        if path is not None and raced.runs:
-            note(f"stopped; {path} keeps {raced.runs} runs, go on with the same command and --resume")
-        raise
+        raced.close()
     if as_json:
         print_json(facts | {"final": [_facts(each) for each in raced.final], "notes": request.notes})
     elif str(request.output) != "-":
@@ -56,6 +53,13 @@ def race(
             say(text)
         say(f"wrote {request.output} in {watch}")
         next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
+
+
+def _kept(raced: Raced) -> str:
+    """What there is to go on from, and how."""
+    if raced.path is None or raced.journal is None or not raced.journal.results:
+        return ""
+    return f"{raced.path} keeps {len(raced.journal.results)} runs, go on with the same command and --resume"
 
 
 def _journal_of(output: Path) -> Path | None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ftso_cli.api import recorded
-from ftso_cli.api.searching import Standing
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, warn
 from ftso_cli.cli.live import LiveCell
@@ -109,14 +108,12 @@ class Recorded(recorded.Recorded):
         self._search: Search | None = None
         self._warned = False
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
-        """Runs it to the end; where it is interrupted, says how to go on."""
-        try:
-            return super().__call__(images, device, each)
-        except KeyboardInterrupt:
-            if self.options.folder is not None:
-                note(f"stopped; {self.options.folder} holds all until here: give the same command with --resume")
-            raise
+    def kept(self) -> str:
+        """What there is to go on from, and how."""
+        folder = self.options.folder
+        if folder is None or not any(folder.glob("checkpoint*")):
+            return ""
+        return f"{folder} holds what is done: give the same command with --resume"
 
     def on_begin(self, search: "Search", problem: str) -> None:
         """Says where a resumed search goes on."""
@@ -186,7 +183,7 @@ def execute(
         search = Recorded(
             request, options, lambda images, on: make(images, on, group), start, tensorboard and group.first
         )
-        with alone_in(options.folder if group.first else None):
+        with common.telling(search.kept), alone_in(options.folder if group.first else None):
             found = searching.execute(request, search, watch, search.live)
             search.close()
     return found

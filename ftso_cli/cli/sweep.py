@@ -166,7 +166,8 @@ def run(
     count = workers or runner.usual_workers()
     note(f"{size}; {count} at a time; a stopped study goes on with the same command")
     done = _Progress(folder, storage, len(planned))
-    runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=done)
+    with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
+        runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=done)
     _finish(folder, storage, as_json)
 
 

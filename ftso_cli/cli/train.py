@@ -183,7 +183,7 @@ def train(
             return
         trainer = make(group)
         watch.lap("start")
-        with alone_in(trainer.run.folder):
+        with common.telling(partial(_kept, trainer)), alone_in(trainer.run.folder):
             prepare(trainer)
             watch.lap("data")
             group.told(str(trainer.run.folder))
@@ -227,11 +227,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
     run, config = trainer.run, trainer.config
     note(_description(trainer))
     common.tell_left_out(trainer.data)
-    try:
-        _train(trainer, curves)
-    except KeyboardInterrupt:
-        note(f"stopped; {trainer.saved}, go on with: ftso train --resume {run.folder}")
-        raise
+    _train(trainer, curves)
     trainer.save_weights()
     watch.lap("train")
     watch.peak_memory = peak_memory(trainer.device)
@@ -260,6 +256,12 @@ def _draw_metrics(trainer: "Trainer") -> str:
     for name in ("metrics.png", "metrics.svg"):
         plot_metrics(trainer.rows, trainer.run.folder / name)
     return "metrics.png, metrics.svg, "
+
+
+def _kept(trainer: "Trainer") -> str:
+    """What there is to go on from, and how."""
+    run = trainer.run
+    return f"{trainer.saved}, go on with: ftso train --resume {run.folder}" if run.config_file.exists() else ""
 
 
 def _train(trainer: "Trainer", curves: "Curves | None") -> None:

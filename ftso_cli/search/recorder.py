@@ -214,7 +214,10 @@ class Recorder:
         except ValidationError as error:
             raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe(error)})") from None
         if named := differences(values.request, self.request):
-            raise RunError(f"{checkpoints.last}: was searched with {named}; resume it with the same request")
+            raise RunError(
+                f"{checkpoints.last}: was searched with {named}; resume it with the same request, or delete "
+                f"{checkpoints.last.parent} and start again"
+            )
         try:
             self.engine.restore(tensors)
             if not 0 <= self.engine.iteration <= self.engine.iterations:

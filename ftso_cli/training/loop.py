@@ -200,7 +200,7 @@ class Trainer:
     def saved(self) -> str:
         """What there is to go on from."""
         if self._saved is None:
-            return "nothing is saved yet"
+            return f"{self.checkpoints.last} is as it was" if self.checkpoints.exist() else "nothing is saved yet"
         epochs, steps = self._saved
         place = f"step {steps} of epoch {epochs + 1}" if steps else f"epoch {epochs}"
         return f"{self.checkpoints.last} holds all until {place}"
