@@ -44,10 +44,10 @@ class Group(Place):
         if self.size == 1:
             return loss, list(gradients)
         known = [loss, *(gradient for gradient in gradients if gradient is not None)]
-        together = self.mean(torch.cat([value.flatten() for value in known]))
-        mean, *parts = torch.split(together, [value.numel() for value in known])
-        rest = iter(parts)
-        return mean, [None if gradient is None else next(rest).view(gradient.shape) for gradient in gradients]
+        side_by_side = self.mean(torch.cat([value.flatten() for value in known]))
+        mean, *rest = torch.split(side_by_side, [value.numel() for value in known])
+        parts = iter(rest)
+        return mean, [None if gradient is None else next(parts).view(gradient.shape) for gradient in gradients]
 
     def told(self, text: str = "") -> str:
         """What the first process says, to all; they wait for it."""
