@@ -88,13 +88,13 @@ ASKED = ["search", "--method", "pc-darts", "--channels", "4", "--cells", "3", "-
 ASKED += ["--batch-size", "120", "--ops", "skip_connect,max_pool_3x3,sep_conv_3x3", "--save-every", "0"]
 
 
-def killed(command: list[str], folder: Path, victim: Callable[[int], int]) -> str:
-    """What a search has printed of which a process was killed as soon as a checkpoint was written."""
-    output, checkpoint = folder / "output", folder / "cell.search" / "checkpoint.safetensors"
-    before, deadline = saved(checkpoint), time.monotonic() + 500
+def killed(command: list[str], folder: Path, written: str, victim: Callable[[int], int]) -> str:
+    """What a search has printed of which a process was killed as soon as it had written that file."""
+    output, path = folder / "output", folder / "cell.search" / written
+    before, deadline = changed(path), time.monotonic() + 500
     with output.open("w") as file:
         process = subprocess.Popen(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file)
-        while saved(checkpoint) == before and time.monotonic() < deadline and process.poll() is None:
+        while changed(path) == before and time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.02)
         assert process.poll() is None, output.read_text()
         os.kill(victim(process.pid), signal.SIGKILL)
@@ -102,16 +102,18 @@ def killed(command: list[str], folder: Path, victim: Callable[[int], int]) -> st
     return output.read_text()
 
 
-def saved(checkpoint: Path) -> int:
-    return checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+def changed(path: Path) -> int:
+    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
 def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_both_of_two(tmp_path: Path) -> None:
     asked = ["-m", "ftso_cli", *ASKED, "-o", str(tmp_path / "cell.json")]
-    killed([sys.executable, *asked], tmp_path, lambda alone: alone)
-    text = killed([*TORCHRUN, *asked, "--resume"], tmp_path, lambda torchrun: children(torchrun)[1])
-    assert text.count("going on after iteration") == 1
+    killed([sys.executable, *asked], tmp_path, "checkpoint-before.safetensors", lambda alone: alone)
+    last = tmp_path / "cell.search" / "checkpoint.safetensors"
+    last.write_bytes(last.read_bytes()[:-40])
+    text = killed([*TORCHRUN, *asked, "--resume"], tmp_path, "metrics.csv", lambda torchrun: children(torchrun)[1])
+    assert text.count("going on from the checkpoint before it") == text.count("going on after iteration") == 1
     assert text.count("error: ") == 1 and "give the same command with --resume" in text
     done = subprocess.run(
         [sys.executable, *asked, "--resume"], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True
@@ -120,8 +122,10 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
     whole = CliRunner().invoke(app, [*ASKED, "-o", str(tmp_path / "whole.json")])
     assert whole.exit_code == 0
     tables = [(tmp_path / f"{name}.search" / "metrics.csv").read_text().splitlines() for name in ("cell", "whole")]
-    last, expected = ([float(value) for value in list(csv.DictReader(table))[-1].values() if value] for table in tables)
-    assert last == pytest.approx(expected, rel=0.02)
+    last_row, expected = (
+        [float(value) for value in list(csv.DictReader(table))[-1].values() if value] for table in tables
+    )
+    assert last_row == pytest.approx(expected, rel=0.02)
 
 
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
