@@ -113,7 +113,10 @@ def search_topology(
     run: Annotated[
         Path | None,
         typer.Option(
-            "--run", metavar="DIR", help="Keep β, losses and checkpoints there.", show_default="OUTPUT.COMMAND"
+            "--run",
+            metavar="DIR",
+            help="Folder of β and losses over time, and of checkpoints.",
+            show_default="OUTPUT.COMMAND; none for one iteration, or for many seeds",
         ),
     ] = None,
     resume: recording.ResumeOption = False,
@@ -214,7 +217,7 @@ def search_topology(
                 "is for a search from one --seed, ranked by β", param_hint="--run, --track, --resume, --tensorboard"
             )
         members = None
-    else:
+    elif members is not None or chosen.rank != "beta" or chosen.iters == 1:
         kept = replace(kept, folder=None)
     _search(request, chosen, members, workers, as_json, watch, kept, tensorboard)
 

@@ -43,6 +43,7 @@ def test_a_search_prints_both_topologies_the_seconds_by_phase_and_the_next_comma
     cell = tmp_path / "cell.json"
     result = ftso("search-topology", "--iters", "1", *SMALL, "-o", cell)
     assert result.exit_code == 0, result.output
+    assert list(tmp_path.iterdir()) == [cell], "one iteration has no history to keep"
     text = " ".join(result.stdout.split())
     assert "Normal cell" in text and "Reduction cell" in text
     for phase in ("start", "data", "search", "write"):
