@@ -61,15 +61,15 @@ $(VENV)/.docs: $(VENV)/.ftso
 docs: $(VENV)/.docs
 	$(BIN)/mkdocs build --strict --quiet --site-dir site
 
-$(VENV)/.dist: $(VENV)/.ftso
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dist,report]'
+$(VENV)/.release: $(VENV)/.ftso
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[release,report]'
 	@touch $@
 
-dist: $(VENV)/.dist
+dist: $(VENV)/.release
 	rm -rf dist
 	$(BIN)/python -m build --quiet
 	$(BIN)/twine check --strict dist/*
 	$(BIN)/python tools/smoke.py dist/*
 
 clean:
-	rm -rf $(VENV) $(DEMO) site .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(DEMO) site .coverage* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
