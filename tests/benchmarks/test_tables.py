@@ -3,6 +3,7 @@
 import bz2
 import os
 import pickle
+import sys
 from pathlib import Path
 
 import pytest
@@ -182,4 +183,13 @@ def test_a_record_with_an_accuracy_that_is_none_is_refused(tmp_path: Path) -> No
     records.write_meta(tmp_path, architectures())
     records.write_record(tmp_path, 0, ((float("nan"),), (50.0,), (20.0,)))
     with pytest.raises(TableError, match=r"record 000000 has accuracies \[nan, 50.0, 20.0\], and these lie from 0"):
+        read_table(tmp_path, trust_pickle=True)
+
+
+def test_records_without_the_benchmarks_package_are_refused_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An import of this name fails from here on, as where the package is missing.
+    monkeypatch.setitem(sys.modules, "nats_bench", None)
+    with pytest.raises(SettingsError, match="needs the package nats_bench: pip install nats_bench"):
         read_table(tmp_path, trust_pickle=True)

@@ -159,6 +159,10 @@ def test_a_file_too_large_is_refused_before_it_is_read_to_the_end() -> None:
     assert "large.txt: larger than 4 MB" in ftso("import", "large.txt", status=1).stderr
 
 
+def test_standard_input_that_is_too_large_is_refused() -> None:
+    assert "standard input: larger than 4 MB" in ftso("import", "-", stdin=" " * 4_000_001, status=1).stderr
+
+
 def test_a_genotype_file_needs_no_import(searched: Genotype) -> None:
     storage.write(searched, Path("cell.json"))
     assert "is a genotype file already, and needs no import" in ftso("import", "cell.json", status=1).stderr

@@ -229,6 +229,7 @@ def test_a_pruned_topology_names_the_command_to_run(searched: Genotype, tmp_path
         (("--sweep", "p=5..4"), "p runs upwards from 1"),
         (("--sweep", "p=1..65"), "over at most 64 values"),
         (("darts_v2", "--fit-macs", "many"), "'many' is no number from 1 to 1e15"),
+        (("darts_v2", "--fit-macs", "_"), "'_' is no number from 1 to 1e15"),
         (("darts_v2", "--fit-macs", "0"), "'0' is no number from 1 to 1e15"),
         (("darts_v2", "--fit-macs", "1e99"), "'1e99' is no number from 1 to 1e15"),
         (("darts_v2", "--fit-macs", "1e999999999"), "is no number from 1 to 1e15"),

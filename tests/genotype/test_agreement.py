@@ -20,7 +20,7 @@ from ftso_cli.genotype.agreement import (
     wiring,
 )
 from ftso_cli.genotype.edit import prune
-from ftso_cli.genotype.schema import Ensemble
+from ftso_cli.genotype.schema import Agreement, Ensemble
 
 FULL = [(source, target) for target in range(2, 6) for source in range(target)]
 
@@ -177,3 +177,11 @@ def test_two_seeds_are_assessed_and_figures_are_rounded_for_the_file() -> None:
     for edge in done.cells["normal"].edges:
         exact = margins[str(edge)]
         assert edge.z == (None if exact is None else round(exact, 2))
+
+
+def test_an_agreement_of_a_cell_that_the_file_lacks_is_refused() -> None:
+    whole = genotype(random_cell(random.Random(9), 2), 2)
+    assert whole.ensemble is not None
+    wrong = whole.ensemble.model_copy(update={"agreement": {"other": Agreement(found=1.0, chance=0.5)}})
+    with pytest.raises(ValidationError, match="'other' is no cell of this file"):
+        whole.replace(ensemble=wrong)

@@ -1,6 +1,7 @@
 """Checkpoints are whole or refused, and the one before a damaged one is used."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,3 +70,11 @@ def test_two_damaged_ones_are_refused(checkpoints: Checkpoints) -> None:
         path.write_bytes(b"nothing")
     with pytest.raises(RunError, match="train again from the beginning"):
         checkpoints.read()
+
+
+@pytest.mark.parametrize("values", [[1], None, "text"])
+def test_a_sound_checkpoint_whose_values_have_no_names_is_refused(tmp_path: Path, values: Any) -> None:
+    kept = Checkpoints(tmp_path / "checkpoint.safetensors")
+    kept.write(State(tensors={"a": torch.ones(2)}, values=values))
+    with pytest.raises(RunError, match="no checkpoint, it has no values beside its tensors"):
+        kept.read()
