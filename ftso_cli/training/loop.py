@@ -21,6 +21,7 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.fused import network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.synchronised import synchronised
+from ftso_cli.training.compiling import check_compiler, compiling
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -70,6 +71,8 @@ class Trainer:
         self.data = data
         self.run = run
         self.device = group.device(torch.device(config.device))
+        if config.compile:
+            check_compiler(self.device)
         with seeded(config.seed):
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
@@ -113,7 +116,7 @@ class Trainer:
         if self.rows and self.group.first:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
-        with asked_to_stop() as interrupt, self.group.together(self._advice):
+        with asked_to_stop() as interrupt, self.group.together(self._advice), compiling():
             parallel = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
             self._forward = torch.compile(parallel) if self.config.compile else parallel
             while len(self.rows) < self.config.recipe.epochs:
