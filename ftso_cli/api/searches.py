@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
+    from ftso_cli.search.ensemble import OnMember
 
 Tracked = Literal["eigenvalue"]
 
@@ -84,9 +85,13 @@ def search_topology(
 
 
 def topology_search(
-    settings: TopologySettings, seed: int, members: tuple[int, ...] | None, workers: int | None = None
+    settings: TopologySettings,
+    seed: int,
+    members: tuple[int, ...] | None,
+    workers: int | None = None,
+    on_member: "OnMember | None" = None,
 ) -> Search:
-    """A topology search from one seed, or from many where there are members."""
+    """A topology search from one seed, or from many where there are members; `on_member` is told when one is done."""
 
     def search(images: "ImageData", on: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         from ftso_cli.search import ensemble, phases
@@ -94,7 +99,9 @@ def topology_search(
         if members is None and settings.rank == "beta":
             return phases.search_topology(images, settings, seed=seed, device=on, on_iteration=each)
         seeds = members or (seed,)
-        return ensemble.search_ensemble(images, settings, seeds=seeds, device=on, on_iteration=each, workers=workers)
+        return ensemble.search_ensemble(
+            images, settings, seeds=seeds, device=on, on_iteration=each, workers=workers, on_member=on_member
+        )
 
     return search
 

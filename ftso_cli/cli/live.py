@@ -1,16 +1,18 @@
-"""The cell as it stands while it is searched: shown below the progress bar, in few lines."""
+"""What a search has found so far, shown below its progress bar in few lines: the cell, or the wirings that lead."""
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftso_cli.drawing.style import Line, lines
+from ftso_cli.api.races import Raced
+from ftso_cli.drawing.style import Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
+from ftso_cli.search.standings import standings
 from ftso_cli.spaces import OPERATORS, SPACES
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_LINES = 12
 """Lines of a cell; one of more nodes or edges shows the first of them."""
+
+MOST_WIRINGS = 5
 
 
 class LiveCell:
@@ -45,7 +49,50 @@ class LiveCell:
         """A column a cell; nothing before the first look."""
         if self.genotype is None:
             return None
-        return Columns([Group(*_column(self.genotype, kind)) for kind in self.genotype.cells], padding=(0, 5))
+        return _columns(self.genotype)
+
+
+class LiveEnsemble:
+    """What the seeds that are done say together: the inputs of each node, with the z of each."""
+
+    def __init__(self) -> None:
+        self._joined: Callable[[], Genotype] | None = None
+        self._shown: RenderableType | None = None
+        self._next = 0.0
+
+    def look(self, joined: Callable[[], Genotype]) -> None:
+        """Takes what gives the ensemble of the seeds that are done."""
+        self._joined = joined
+
+    def __call__(self) -> RenderableType | None:
+        """A column a cell, nothing before a seed is done; looking takes a tenth of the time at most."""
+        now = time.perf_counter()
+        if self._joined is not None and now >= self._next:
+            joined, self._joined = self._joined, None
+            self._shown = _columns(joined())
+            self._next = now + 10 * (time.perf_counter() - now)
+        return self._shown
+
+
+class LiveRace:
+    """The wirings that lead the heat that runs."""
+
+    def __init__(self, raced: Raced) -> None:
+        self._raced = raced
+
+    def __call__(self) -> RenderableType | None:
+        """A line a wiring, the least loss first; nothing before a run of the heat is done."""
+        results = [] if self._raced.journal is None else list(self._raced.journal.results)
+        if not results:
+            return None
+        leading = standings(results, results[-1].heat)
+        head = Text(f"{results[-1].heat}: {len(leading)} wiring{'s' * (len(leading) > 1)}, by loss", style="bold")
+        rows = [Text(f"{each.loss:7.4f}  {each.topology}", no_wrap=True) for each in leading[:MOST_WIRINGS]]
+        return Group(head, *rows)
+
+
+def _columns(genotype: Genotype) -> Columns:
+    return Columns([Group(*_column(genotype, kind)) for kind in genotype.cells], padding=(0, 5))
 
 
 def _column(genotype: Genotype, kind: str) -> Iterator[Text]:
@@ -53,11 +100,20 @@ def _column(genotype: Genotype, kind: str) -> Iterator[Text]:
     cell = genotype.cells[kind]
     chosen = genotype.stage == "complete"
     skips = sum(edge.op == "skip_connect" for edge in cell.kept)
-    yield Text(f"{kind}: {skips} of {len(cell.kept)} skip" if chosen else kind, style="bold")
+    about = f"{skips} of {len(cell.kept)} skip" if chosen else _certainty(genotype, kind)
+    yield Text(f"{kind}: {about}" if about else kind, style="bold")
     rows = [_edge(edge) for edge in cell.kept] if chosen else _nodes(genotype, kind)
     yield from rows[:MOST_LINES]
     if len(rows) > MOST_LINES:
         yield Text(f"and {len(rows) - MOST_LINES} more", style="dim")
+
+
+def _certainty(genotype: Genotype, kind: str) -> str:
+    """Of an ensemble, from how many seeds it is and how far they agree."""
+    if genotype.ensemble is None:
+        return ""
+    seeds = len(genotype.ensemble.seeds)
+    return ", ".join(filter(None, (f"{seeds} seed{'s' * (seeds > 1)}", agreed(genotype, kind))))
 
 
 def _edge(edge: Edge) -> Text:
@@ -66,19 +122,23 @@ def _edge(edge: Edge) -> Text:
 
 
 def _nodes(genotype: Genotype, kind: str) -> list[Text]:
-    """The inputs of each node with their shares, and what leads them; those that pruning would leave out are dim."""
-    keep = SPACES[genotype.space].keep
-    into: dict[int, list[Line]] = {}
-    for line in lines(genotype, kind, pruned=False):
-        into.setdefault(line.target, []).append(line)
+    """The inputs of each node, the strongest first; those that pruning would leave out are dim."""
+    keep, cell = SPACES[genotype.space].keep, genotype.cells[kind]
+    drawn = {(line.source, line.target): line for line in lines(genotype, kind, pruned=False)}
     found = []
-    for node, inputs in into.items():
+    for node in sorted({target for _, target in drawn}):
         text = Text(f"{node:>3} ←")
-        for place, line in enumerate(sorted(inputs, key=lambda line: -(line.share or 0.0))):
-            lead = "" if line.chance is None else f" {line.label}"
-            text.append(f"  {line.source} {line.share or 0.0:.1%}{lead}", style="" if place < keep else "dim")
+        for place, edge in enumerate(cell.ranked(node)):
+            text.append(f"  {_input(drawn[edge.source, node])}", style="" if place < keep else "dim")
         found.append(text)
     return found
+
+
+def _input(line: Line) -> str:
+    """As in `0 50.2% skip 40%`: the share, what leads where operators are weighed, and z in an ensemble."""
+    share = "" if line.share is None else f" {line.share:.1%}"
+    lead = "" if line.chance is None else f" {line.label}"
+    return f"{line.source}{share}{lead}" + ("" if line.z is None else f" z {line.z:.1f}")
 
 
 def candidate_shares(alpha: Mapping[str, float]) -> dict[str, float]:

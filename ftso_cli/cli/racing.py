@@ -12,6 +12,7 @@ from ftso_cli.api.races import Raced
 from ftso_cli.api.settings import race_settings
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
+from ftso_cli.cli.live import LiveRace
 from ftso_cli.errors import SettingsError
 from ftso_cli.processes import check_alone
 from ftso_cli.search.settings import RaceSettings
@@ -40,7 +41,7 @@ def race(
     path = _journal_of(request.output)
     raced = Raced(request, settings, path=path, resume=resume, workers=workers)
     with common.telling(lambda: _kept(raced)):
-        genotype, facts = searching.execute(request, raced, watch)
+        genotype, facts = searching.execute(request, raced, watch, LiveRace(raced))
         raced.close()
     if as_json:
         print_json(facts | {"final": [_facts(each) for each in raced.final], "notes": request.notes})

@@ -12,6 +12,7 @@ from ftso_cli.api.searches import blind_spots, topology_search
 from ftso_cli.api.settings import check_raceable, ensemble_seeds, operators, topology_settings
 from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
+from ftso_cli.cli.live import LiveEnsemble
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.processes import check_alone
@@ -249,7 +250,9 @@ def _search(
 
     if members is not None or settings.rank != "beta":
         check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
-        genotype, facts = searching.execute(request, topology_search(settings, seed, members, workers), watch)
+        live = LiveEnsemble()
+        search = topology_search(settings, seed, members, workers, live.look)
+        genotype, facts = searching.execute(request, search, watch, live)
     else:
         genotype, facts = recording.execute(
             request,

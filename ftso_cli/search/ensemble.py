@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
+from functools import partial
 from statistics import fmean
 
 import torch
@@ -18,6 +19,9 @@ from ftso_cli.search.phases import topology_member, weighed
 from ftso_cli.search.settings import TopologySettings
 from ftso_cli.spaces import SPACES
 
+OnMember = Callable[[Callable[[], Genotype]], None]
+"""Told of a member that is done, with a function that gives the ensemble of those done so far."""
+
 
 class _StoppedError(Exception):
     """Another member failed, or the user stopped the search."""
@@ -31,11 +35,13 @@ def search_ensemble(
     device: torch.device,
     on_iteration: Callable[[Progress], None],
     workers: int | None = None,
+    on_member: OnMember | None = None,
 ) -> Genotype:
     """Algorithm 1 from every seed; an edge's strength is the mean over the seeds, with the agreement of their halves.
 
     On a CPU, one member runs on each core, one thread each: that is faster than all threads on one member, and the
     result doesn't depend on `workers`. `on_iteration` is called from their threads; it counts the iterations of all.
+    `on_member` is called whenever a member is done, with what joins those done so far.
     Raises `SettingsError` for seeds that occur twice.
     """
     if len(set(seeds)) < len(seeds) or not seeds:
@@ -43,11 +49,23 @@ def search_ensemble(
     members = [topology_member(data, settings, seed=seed, device=device) for seed in seeds]
     if workers is None:
         workers = torch.get_num_threads() if device.type == "cpu" else 1
-    _run(members, workers, on_iteration)
+    done: dict[int, Bilevel] = {}
+
+    def member_done(place: int) -> None:
+        done[seeds[place]] = members[place]
+        if on_member is not None:
+            on_member(partial(_joined, list(done.values()), settings, list(done)))
+
+    _run(members, workers, on_iteration, member_done)
     return _joined(members, settings, seeds)
 
 
-def _run(members: Sequence[Bilevel], workers: int, on_iteration: Callable[[Progress], None]) -> None:
+def _run(
+    members: Sequence[Bilevel],
+    workers: int,
+    on_iteration: Callable[[Progress], None],
+    on_done: Callable[[int], None],
+) -> None:
     """Runs all members; the first error of any stops the others."""
     lock, stop, done = threading.Lock(), threading.Event(), 0
 
@@ -59,17 +77,22 @@ def _run(members: Sequence[Bilevel], workers: int, on_iteration: Callable[[Progr
             done += 1
             on_iteration(replace(progress, iteration=done, iterations=len(members) * progress.iterations))
 
+    def run(place: int) -> None:
+        members[place].run(each)
+        with lock:
+            on_done(place)
+
     threads = torch.get_num_threads()
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         try:
-            runs = [pool.submit(member.run, each) for member in members]
+            runs = [pool.submit(run, place) for place in range(len(members))]
             finished, _ = wait(runs, return_when=FIRST_EXCEPTION)
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
             torch.set_num_threads(threads)
-    for run in finished:
-        run.result()
+    for one in finished:
+        one.result()
 
 
 def _joined(members: Sequence[Bilevel], settings: TopologySettings, seeds: Sequence[int]) -> Genotype:

@@ -60,6 +60,19 @@ def test_a_terminal_shows_what_leads_edges_where_several_operators_are_weighed(f
     assert re.search(r"2 ←  \d \d\d\.\d% (max 3×3|skip) \d\d%", shown)
 
 
+def test_a_terminal_shows_what_the_seeds_of_an_ensemble_say_so_far(folder: Path, tmp_path: Path) -> None:
+    args = ("--data", folder, *SMALL, "--op", "max_pool_3x3", "--iters", "2", "--nodes", "2", "--seeds", "0-2")
+    shown = in_a_terminal("search-topology", *args, "--workers", "1", "-o", tmp_path / "cell.json")
+    assert re.search(r"normal: [23] seeds, halves agree \d\.\d\d, chance \d\.\d\d", shown)
+    assert re.search(r"3 ←(  \d \d\d\.\d% z -?\d+\.\d){3}", shown)
+
+
+def test_a_terminal_shows_the_wirings_that_lead_a_race(folder: Path, tmp_path: Path) -> None:
+    args = ("--data", folder, *SMALL, "--nodes", "2", "--rank", "race", "--budget", "272")
+    shown = in_a_terminal("search-topology", *args, "-o", tmp_path / "cell.json")
+    assert re.search(r"final: [123] wirings?, by loss\s+\d\.\d{4}  normal 2←0,1 3←\d,\d  reduce 2←0,1", shown)
+
+
 def test_without_a_terminal_nothing_is_drawn_and_json_stands_alone(folder: Path, tmp_path: Path) -> None:
     args = ("--data", folder, *SMALL, "--iters", "2", "--json", "-o", tmp_path / "cell.json")
     done = run_ftso("search-topology", *args)
