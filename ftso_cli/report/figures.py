@@ -181,7 +181,7 @@ def _two_lines(names: Sequence[str]) -> Spec:
 
 
 def training_curves(trainings: Sequence[Training], names: Mapping[int, str]) -> list[str]:
-    """Loss and accuracy over the epochs of all trainings."""
+    """Loss and accuracy over the epochs of all trainings; none of one epoch, which has no course."""
     pictures = []
     for y, title, scale, unit in (("loss", "Training loss", 1, ""), ("accuracy", "Training accuracy, %", 100, " %")):
         values: Values = [
@@ -196,7 +196,7 @@ def training_curves(trainings: Sequence[Training], names: Mapping[int, str]) -> 
             for epoch in training.epochs
             if (value := getattr(epoch, y)) is not None
         ]
-        if values:
+        if len({value["epoch"] for value in values}) > 1:
             more: dict[str, Any] = {"color": charts.painted("colour"), "detail": charts.category("of")}
             spec = charts.line(values, "epoch", y, title=title, **more)
             spec["encoding"]["x"]["axis"] |= {"tickMinStep": 1, "format": "d"}

@@ -68,7 +68,8 @@ def facts(report: Report) -> list[Fact]:
     found = []
     for training in report.trainings:
         if training.result is not None:
-            remark = f"{Path(training.config.data).name}, {len(training.epochs)} epochs"
+            epochs = len(training.epochs)
+            remark = f"{Path(training.config.data).name}, {epochs} epoch{'s' * (epochs != 1)}"
             found.append(Fact(name="test accuracy", value=f"{training.result.test_accuracy:.2%}", remark=remark))
     if report.network is not None:
         size = "×".join(map(str, report.network.image_size))
