@@ -1,6 +1,7 @@
 """A real headless Chromium, driven over a pipe by its DevTools protocol: no driver, no package, no port."""
 
 import base64
+import fcntl
 import json
 import os
 import shutil
@@ -118,11 +119,10 @@ def browser(profile: Path) -> Iterator[Browser]:
     command += [f"--user-data-dir={profile}", "--no-first-run", "--disable-background-networking"]
 
     def hand_over() -> None:
-        # Chromium reads commands from 3 and answers on 4.
-        os.dup2(to_it, 30)
-        os.dup2(from_it, 31)
-        os.dup2(30, 3)
-        os.dup2(31, 4)
+        # Chromium reads commands from 3 and answers on 4; copies first, for the pipes may have these numbers.
+        copies = [fcntl.fcntl(end, fcntl.F_DUPFD, 5) for end in (to_it, from_it)]
+        os.dup2(copies[0], 3)
+        os.dup2(copies[1], 4)
 
     process = subprocess.Popen(
         command, preexec_fn=hand_over, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
