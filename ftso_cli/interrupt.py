@@ -32,7 +32,10 @@ class Interrupt:
 
 @contextmanager
 def asked_to_stop() -> Iterator[Interrupt]:
-    """Inside, the first SIGINT or SIGTERM only sets `asked`. Signals reach the main thread alone."""
+    """Inside, the first SIGINT or SIGTERM only sets `asked`; one that nobody has heeded raises at the end.
+
+    Signals reach the main thread alone.
+    """
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt
@@ -43,3 +46,5 @@ def asked_to_stop() -> Iterator[Interrupt]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+    if interrupt.asked:
+        raise KeyboardInterrupt

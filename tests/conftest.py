@@ -38,8 +38,7 @@ def searched_cell(betas: dict[int, list[float]]) -> Cell:
     return Cell(edges=tuple(edges), concat=tuple(betas))
 
 
-@pytest.fixture
-def searched() -> Genotype:
+def searched_genotype() -> Genotype:
     """A searched genotype of four nodes a cell, without ties, whose two cells differ."""
     normal = {2: [0.1, 0.2], 3: [0.3, -0.1, 0.2], 4: [0.0, 0.4, 0.5, -0.3], 5: [0.9, 0.1, 0.2, 0.3, 0.8]}
     reduce = {2: [0.2, 0.1], 3: [-0.3, 0.1, 0.2], 4: [0.6, 0.4, 0.5, 0.3], 5: [0.0, 0.1, 0.2, 0.3, 0.4]}
@@ -50,6 +49,12 @@ def searched() -> Genotype:
         searched_ops=("skip_connect",),
         cells={"normal": searched_cell(normal), "reduce": searched_cell(reduce)},
     )
+
+
+@pytest.fixture
+def searched() -> Genotype:
+    """The searched genotype."""
+    return searched_genotype()
 
 
 @pytest.fixture
