@@ -67,7 +67,16 @@ def ignored(outcome: object) -> None:
 
 def attack(name: str, seconds: int, seed: int) -> dict[str, Any]:
     """Attacks one target in a process of its own; gives how many inputs were tried, and what they reached."""
-    own = [sys.executable, "-m", "tests.fuzz.guided", "--inside", name, "--seconds", str(seconds), "--seed", str(seed)]
+    own = [
+        sys.executable,
+        "-m",
+        "tests.fuzz.guided",
+        f"--inside={name}",
+        "--seconds",
+        str(seconds),
+        "--seed",
+        str(seed),
+    ]
     started = time.perf_counter()
     done = subprocess.run(own, capture_output=True, text=True, errors="replace")
     if done.returncode:
