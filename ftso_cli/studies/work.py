@@ -16,18 +16,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
-from typing import IO
 
-from ftso_cli.errors import FtsoError, RunError
+from ftso_cli import locks
+from ftso_cli.errors import BusyError, FtsoError, RunError
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import storage
 from ftso_cli.search.topologies import draw
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
 from ftso_cli.studies.stages import dashed, keeps_history
-
-if sys.platform != "win32":
-    import fcntl
 
 POLL = 0.2
 """Seconds between looks at a process or a lock."""
@@ -77,16 +74,18 @@ def work(stages: Sequence[Stage], place: Place) -> None:
 
 
 @contextmanager
-def locked(path: Path, stop: Event) -> Iterator[IO[str]]:
-    """Holds the lock file `path`, once nobody else does. On Windows, which lacks this kind of lock, nobody waits."""
-    with path.open("w") as file:
-        while sys.platform != "win32":
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                _pause(stop)
-        yield file
+def locked(path: Path, stop: Event) -> Iterator[locks.Held]:
+    """Holds the lock file `path`, once nobody else does. Where the system has no such locks, nobody waits."""
+    while True:
+        try:
+            held = locks.take(path)
+            break
+        except BusyError:
+            _pause(stop)
+    try:
+        yield held
+    finally:
+        locks.release(held)
 
 
 def _pause(stop: Event) -> None:
@@ -94,7 +93,7 @@ def _pause(stop: Event) -> None:
         raise Stopped
 
 
-def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: IO[str]) -> None:
+def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -> None:
     if stage.name == "cell":
         topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
         storage.write(topology.genotype(DARTS.usual), folder / "cell.json")
@@ -107,10 +106,10 @@ def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: IO[str]) -> N
         write_atomic(folder / "answer.json", said)
 
 
-def _run(args: Sequence[str], folder: Path, place: Place, lock: IO[str]) -> bytes:
+def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> bytes:
     """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
     environment = {"OMP_NUM_THREADS": str(place.threads)} | os.environ | {"COLUMNS": "200"}
-    inherited = () if sys.platform == "win32" else (lock.fileno(),)
+    inherited = () if lock is None else (lock,)
     with (folder / LOG).open("ab") as log, (folder / "stdout.txt").open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "ftso_cli", *args],
