@@ -53,6 +53,8 @@ class Environment:
         if lent:
             site = Path(sysconfig.get_path("purelib", vars={"base": str(self.folder)}))
             (site / "lent.pth").write_text(sysconfig.get_path("purelib") + "\n")
+            # Programs, too: one of them draws.
+            self._variables["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]])
 
     def run(self, program: str, *args: str) -> str:
         """What a program of the environment prints; it must succeed."""
