@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from ftso_cli import locks
-from ftso_cli.errors import FileError
+from ftso_cli.errors import BusyError, FileError
 
 
 def cache_folder() -> Path | None:
@@ -73,12 +73,19 @@ def replacing(target: Path) -> Iterator[Path]:
     temporary = target.parent / f".ftso-{os.urandom(8).hex()}.tmp"
     held = None
     try:
-        held = locks.take(temporary)
+        held = _taken(temporary)
         yield temporary
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
         locks.release(held)
+
+
+def _taken(temporary: Path) -> locks.Held:
+    while True:
+        # Who looks for leftovers may have it for a moment.
+        with suppress(BusyError):
+            return locks.take(temporary)
 
 
 @cache
@@ -105,7 +112,7 @@ def alone_in(folder: Path | None) -> Iterator[None]:
     if folder is None:
         yield
         return
-    made = not folder.exists()
+    made = not os.path.isdir(folder)
     make_folder(folder)
     try:
         with locks.alone(folder):

@@ -43,7 +43,8 @@ def alone(path: Path | None) -> Iterator[None]:
         yield
     finally:
         if lock is not None and held is not None:
-            lock.unlink(missing_ok=True)
+            with suppress(OSError):
+                lock.unlink()
             release(held)
 
 
