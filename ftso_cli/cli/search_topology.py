@@ -151,8 +151,8 @@ def search_topology(
     One seed returns a wiring whether there was one to find or not. `--seeds 0-15` searches from many, stores how far
     they agree beside what random wirings share, and marks the edges that were drawn by lot.
 
-    `--rank race` trains networks of many wirings, the widest, the deepest, drawn and changed ones, with the operator that
-    they will get, and keeps the one that trains fastest.
+    `--rank race` trains networks of many wirings, the widest, the deepest, drawn and changed ones, with the operator
+    that they will get, and keeps the one that trains fastest.
 
     `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/methods.md).
 
