@@ -1,6 +1,5 @@
 """The ledger of `nats-table2`: every finished search with all that decides what it finds, in one JSON file."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,8 +15,7 @@ FORMAT: Literal["ftso-nats-table2/1"] = "ftso-nats-table2/1"
 LIMIT = 16_000_000
 
 
-@dataclass(frozen=True, kw_only=True)
-class Request:
+class Request(Model):
     """What decides the result of a search; `iters` is None for a method that has a length of its own."""
 
     method: str
@@ -27,14 +25,9 @@ class Request:
     iters: int | None
 
 
-class Found(Model):
+class Found(Request):
     """A finished search, as the file holds it."""
 
-    method: str
-    seed: int
-    data: str
-    image_size: int | None
-    iters: int | None
     cell: str
     seconds: float
 
@@ -50,7 +43,7 @@ class Found(Model):
     @property
     def request(self) -> Request:
         """What was asked for."""
-        return Request(method=self.method, seed=self.seed, data=self.data, image_size=self.image_size, iters=self.iters)
+        return Request(**{name: getattr(self, name) for name in Request.model_fields})
 
 
 class File(Model):
@@ -76,7 +69,7 @@ class Ledger:
 
     def add(self, request: Request, cell: str, seconds: float) -> Found:
         """Notes what a search has found."""
-        found = Found(**vars(request), cell=cell, seconds=seconds)
+        found = Found(**request.model_dump(), cell=cell, seconds=seconds)
         self._found[request] = found
         content = File(format=FORMAT, searches=tuple(self._found.values()))
         write_atomic(self._path, content.model_dump_json(indent=1).encode())
