@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ftso_cli.cli import common
-from ftso_cli.cli.console import note, print_json, say
+from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.files import write_atomic
 
 DEFAULT_PAGE = Path("report.html")
@@ -49,6 +49,8 @@ def report(
 
     check_charts()
     found = collect(sources, title, storage)
+    for folder in found.strangers:
+        warn(f"{folder}: is of another search than {found.file}, and was left out")
     content = page(found).encode()
     write_atomic(output, content)
     if as_json:

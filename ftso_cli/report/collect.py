@@ -10,7 +10,7 @@ from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.report.study import StudyFound, is_study, read_found
-from ftso_cli.report.trace import Trace, is_search, read_trace
+from ftso_cli.report.trace import Trace, is_history, is_search, read_trace
 from ftso_cli.report.trained import Training, is_training, read_training
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import NetworkShape
@@ -30,14 +30,16 @@ class Report:
     trainings: tuple[Training, ...] = ()
     network: Network | None = None
     study: StudyFound | None = None
+    strangers: tuple[Path, ...] = ()
+    """Folders of searches beside the genotype whose history is not that of its cell."""
 
 
 def collect(sources: Sequence[str], title: str | None = None, storage: str | None = None) -> Report:
     """Reads genotype files, published cells by name, folders of searches and of trainings, all of one cell; or a study.
 
-    A genotype file brings the searches beside it, the folder of a search the genotype beside it. A study, which may be
-    kept in another `storage` than its folder, brings its best trial. Raises `RunError` for any other folder, where the
-    sources are of different cells, and for a study that is not alone.
+    A genotype file brings the searches beside it that it is from, the folder of a search the genotype beside it. A
+    study, which may be kept in another `storage` than its folder, brings its best trial. Raises `RunError` for any
+    other folder, where the sources are of different cells, and for a study that is not alone.
     """
     studies = [source for source in sources if is_study(Path(source))]
     if studies and len(sources) > 1:
@@ -47,21 +49,24 @@ def collect(sources: Sequence[str], title: str | None = None, storage: str | Non
     traces: dict[Path, Trace] = {}
     trainings: list[Training] = []
     genotypes: dict[str, Genotype] = {}
+    strangers: list[Path] = []
     for source in sources:
         path = Path(source)
         if not path.is_dir():
             genotypes[source] = library.load(source)
-            traces |= {folder: read_trace(folder) for folder in _searches_beside(path)}
+            beside = {folder: read_trace(folder) for folder in _searches_beside(path)}
+            strangers += [folder for folder, trace in beside.items() if not is_history(trace, genotypes[source])]
+            traces |= {folder: trace for folder, trace in beside.items() if folder not in strangers}
         elif is_training(path):
             trainings.append(read_training(path))
         elif is_search(path):
             traces[path] = read_trace(path)
-            beside = path.with_name(f"{path.name.rpartition('.')[0]}.json")
-            if beside.is_file():
-                genotypes[str(beside)] = library.load(str(beside))
+            own = path.with_name(f"{path.name.rpartition('.')[0]}.json")
+            if own.is_file():
+                genotypes[str(own)] = library.load(str(own))
         else:
             raise RunError(f"{path}: no run folder: ftso train makes one, and a search one beside its genotype")
-    return _report(sources[0], genotypes, traces, trainings, title)
+    return replace(_report(sources[0], genotypes, traces, trainings, title), strangers=tuple(strangers))
 
 
 def _of_study(found: StudyFound, title: str | None) -> Report:

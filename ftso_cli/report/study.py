@@ -8,6 +8,7 @@ from pathlib import Path
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import Key, source_colour
+from ftso_cli.report.study_figure import Panel, panels
 from ftso_cli.studies import tables
 from ftso_cli.studies.results import FILE, Row, Trial, read, read_settings, summary
 from ftso_cli.studies.study import Study
@@ -44,6 +45,7 @@ class StudySection:
 
     table: Sequence[Sequence[str]]
     errors: str
+    panels: tuple[Panel, ...]
     clouds: tuple[str, ...]
     keys: tuple[Key, ...]
     trials: tuple[tuple[str, ...], ...]
@@ -71,6 +73,7 @@ def section(found: StudyFound) -> StudySection:
     return StudySection(
         table=tables.of_settings(found.rows),
         errors=_errors(found),
+        panels=panels(found.study, found.trials),
         clouds=tuple(_cloud(found, names, cost) for cost in ("parameters", "seconds") if _dots(found, names, cost)),
         keys=tuple(Key(label=name, colour=source_colour(at)) for at, name in enumerate(names))
         if len(names) <= MOST_KEYS

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftso_cli.errors import FileError, RunError, short
+from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.storage import describe
 from ftso_cli.spaces import OPERATORS, SPACES, Space
 from ftso_cli.training.run import Number
@@ -136,6 +137,17 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
     if command is None and "." in folder.name:
         command = folder.name.rpartition(".")[2]
     return Trace(name=name, command=command, records=shown, total=len(records), cells=cells)
+
+
+def is_history(trace: Trace, genotype: Genotype) -> bool:
+    """Whether the cell can be from this search: not if another one, shorter or without a history, came after it."""
+    steps = [step for step in genotype.history if step.command == trace.command]
+    if not steps:
+        return False
+    settings = steps[-1].settings
+    of_many = settings.get("rank", "beta") != "beta" or (trace.command == "search-topology" and genotype.ensemble)
+    length = settings.get("iters")
+    return not of_many and not (isinstance(length, int) and trace.records[-1].iteration > length)
 
 
 def _thinned(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.drawing.plots import check_plot, write_figure
+from ftso_cli.studies.lines import Line, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
-from ftso_cli.studies.plan import value_of
 from ftso_cli.studies.results import Row, Trial, summary
 from ftso_cli.studies.study import Study
 
@@ -66,20 +66,16 @@ def _errors(trials: Sequence[Trial], row: Row) -> list[float]:
 
 def _lines(study: Study, trials: Sequence[Trial]) -> "Figure":
     """Accuracy over an option, and another measure beside it, in a panel of its own."""
-    spec = study.figure
-    done = [one for one in trials if one.accuracy is not None]
-    figure = _figure(10 if spec.also else 6, 3.6)
-    panels = figure.subplots(1, 2 if spec.also else 1, squeeze=False)[0]
-    _line(panels[0], [(_x(one, spec.x), 100 * (one.accuracy or 0)) for one in done], BLUE)
-    panels[0].set_ylabel("test accuracy, %")
-    if spec.also:
-        measured = [one for one in done if spec.also in one.measures]
-        _line(panels[1], [(_x(one, spec.x), one.measures[spec.also]) for one in measured], ORANGE)
-        panels[1].set_ylabel(f"dominant {spec.also}" if spec.also == "eigenvalue" else spec.also)
-    for axes in panels:
+    spec, found = study.figure, lines(study, trials)
+    figure = _figure(10 if len(found) > 1 else 6, 3.6)
+    panels = figure.subplots(1, len(found), squeeze=False)[0]
+    values = sorted({x for x, _ in found[0].points})
+    for axes, line, colour in zip(panels, found, (BLUE, ORANGE), strict=False):
+        _line(axes, line, colour)
+        axes.set_ylabel(line.label)
         axes.set_xlabel(f"{spec.label or spec.x}\n{spec.caption or LINES}")
         axes.grid(alpha=0.3)
-        _scale(axes, sorted({_x(one, spec.x) for one in done}), logarithmic=spec.logarithmic)
+        _scale(axes, values, logarithmic=spec.logarithmic)
     return figure
 
 
@@ -98,17 +94,11 @@ def _scale(axes: "Axes", values: Sequence[float], *, logarithmic: bool) -> None:
         axes.set_xticks([], minor=True)
 
 
-def _x(trial: Trial, place: str) -> float:
-    """The option, 0 where a trial does without it."""
-    value = value_of(trial.pipeline, place)
-    return float(value) if isinstance(value, int | float) else 0.0
-
-
-def _line(axes: "Axes", points: Sequence[tuple[float, float]], colour: str) -> None:
+def _line(axes: "Axes", line: Line, colour: str) -> None:
     """Seeds as dots, a line through their means."""
-    means = {x: [y for other, y in points if other == x] for x, _ in points}
-    axes.plot(*zip(*points, strict=True), "o", color=colour, alpha=0.5, markersize=4) if points else None
-    axes.plot(sorted(means), [sum(means[x]) / len(means[x]) for x in sorted(means)], color=colour)
+    if line.points:
+        axes.plot(*zip(*line.points, strict=True), "o", color=colour, alpha=0.5, markersize=4)
+        axes.plot(*zip(*line.means, strict=True), color=colour)
 
 
 def _scatter(study: Study, trials: Sequence[Trial]) -> "Figure":

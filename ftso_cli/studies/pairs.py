@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.studies.plan import value_of
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.statistics import Correlation, correlation
-from ftso_cli.studies.study import Study
+from ftso_cli.studies.study import Study, value_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +18,8 @@ class Pairs:
     second: str
     """What the values are called."""
     points: tuple[tuple[float, float], ...]
+    tips: tuple[str, ...]
+    """The setting, under the first value, and the seed of each point."""
 
     @property
     def correlation(self) -> Correlation:
@@ -32,21 +33,30 @@ def pairs(study: Study, trials: Sequence[Trial]) -> list[Pairs]:
     As Figure 3 of the paper: of two values one (j), of three two (k, l).
     """
     by = study.figure.by
-    *others, last = dict.fromkeys(_text(_value_at(setting.pipeline, by)) for setting in study.settings)
+    *others, last = dict.fromkeys(_text(value_at(setting.pipeline, by)) for setting in study.settings)
     names = dict(zip((*others, last), study.figure.axes, strict=False))
-    found: dict[str, dict[str, float]] = {}
+    found: dict[str, dict[str, Trial]] = {}
     for one in trials:
         if one.accuracy is not None:
             same = _text([_without(one.pipeline, by), one.seed])
-            found.setdefault(same, {})[_text(_value_at(one.pipeline, by))] = 100 * one.accuracy
+            found.setdefault(same, {})[_text(value_at(one.pipeline, by))] = one
     return [
-        Pairs(
-            first=names.get(value, value.strip('"')),
-            second=names.get(last, last.strip('"')),
-            points=tuple((cell[value], cell[last]) for cell in found.values() if value in cell and last in cell),
+        _paired(
+            names.get(value, value.strip('"')),
+            names.get(last, last.strip('"')),
+            [(cell[value], cell[last]) for cell in found.values() if value in cell and last in cell],
         )
         for value in others
     ]
+
+
+def _paired(first: str, second: str, cells: Sequence[tuple[Trial, Trial]]) -> Pairs:
+    return Pairs(
+        first=first,
+        second=second,
+        points=tuple((100 * (one.accuracy or 0.0), 100 * (other.accuracy or 0.0)) for one, other in cells),
+        tips=tuple(f"{one.setting}, seed {one.seed}" for one, _ in cells),
+    )
 
 
 def describe(found: Correlation) -> str:
@@ -55,11 +65,6 @@ def describe(found: Correlation) -> str:
         return f"{found.pairs} pairs: no correlation can be told"
     interval = "" if found.interval is None else f" ({found.interval[0]:.2f} to {found.interval[1]:.2f})"
     return f"Pearson {found.pearson:.2f}{interval}, Spearman {found.spearman:.2f}, {found.pairs} pairs"
-
-
-def _value_at(pipeline: Mapping[str, Any], place: str) -> Any:
-    """The option, or the whole table, at a place."""
-    return pipeline.get(place) if place in pipeline else value_of(pipeline, place)
 
 
 def _without(pipeline: Mapping[str, Any], place: str) -> dict[str, Any]:

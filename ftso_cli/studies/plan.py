@@ -13,7 +13,7 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
-from ftso_cli.studies.stages import COMMON, KINDS, UNDECIDING, check, dashed
+from ftso_cli.studies.stages import KINDS, UNDECIDING, check, dashed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 RANDOM = "random"
@@ -120,13 +120,3 @@ def _stage(name: str, options: Mapping[str, Any], before: list[Stage]) -> Stage:
     decides = {key: value for key, value in options.items() if key not in UNDECIDING}
     text = json.dumps([name, decides, before[-1].key if before else None], sort_keys=True)
     return Stage(name=name, options=options, key=sha256(text.encode()).hexdigest())
-
-
-def value_of(pipeline: Mapping[str, Any], place: str) -> Any:
-    """The option at a place as search-topology.iters, or the study's where the stage leaves it away; None for none."""
-    table, _, option = place.partition(".")
-    option = option.replace("-", "_")
-    stage = pipeline.get(table)
-    if not option or not isinstance(stage, Mapping):
-        return None if isinstance(stage, Mapping) else stage
-    return stage.get(option, pipeline.get(option) if option in COMMON else None)

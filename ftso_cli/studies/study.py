@@ -21,7 +21,7 @@ seeds = "0-9"
 import json
 import math
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +33,7 @@ from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.studies.stages import ALTERNATIVES, EITHER, KINDS, dashed
+from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, KINDS, dashed
 
 LIMIT = 1_000_000
 MOST = 5_000
@@ -129,13 +129,9 @@ def _study(raw: dict[str, Any], name: str) -> Study:
     if (trials := len(listed) * len(seeds) * math.prod(map(len, grid.values()))) > MOST:
         raise SettingsError(f"{trials:,} trials, settings times seeds, are more than {MOST:,}; make the grid smaller")
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
-    return Study(
-        name=name,
-        title=study.title,
-        seeds=seeds,
-        settings=tuple(_settings(base, listed, grid)),
-        figure=study.figure,
-    )
+    settings = tuple(_settings(base, listed, grid))
+    _check_figure(study.figure, settings)
+    return Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
 
 
 def _seeds(value: str | int | list[int]) -> tuple[int, ...]:
@@ -154,6 +150,35 @@ def _settings(base: Pipeline, listed: list[dict[str, Any]], grid: dict[str, list
                 pipeline = merged(pipeline, change)
             parts = [name, *(f"{place.split('.')[-1]} {_short(value)}" for place, value in point.items())]
             yield Setting(name=", ".join(filter(None, map(str, parts))), pipeline=pipeline, paper=own.get("paper"))
+
+
+def _check_figure(figure: Figure, settings: Sequence[Setting]) -> None:
+    """Raises `SettingsError` where the figure is of an option in which no two settings differ."""
+    option = {"lines": "x", "scatter": "by"}.get(figure.kind)
+    if option is None:
+        return
+    place = str(getattr(figure, option))
+    values = [value_at(setting.pipeline, place) for setting in settings]
+    if len({json.dumps(value, sort_keys=True, default=str) for value in values}) < 2:
+        raise SettingsError(
+            f"figure.{option} is {place!r}, in which no two settings differ; "
+            "name an option that the grid or the settings change, as in train.epochs"
+        )
+
+
+def value_of(pipeline: Mapping[str, Any], place: str) -> Any:
+    """The option at a place as search-topology.iters, or the study's where the stage leaves it away; None for none."""
+    table, _, option = place.partition(".")
+    option = option.replace("-", "_")
+    stage = pipeline.get(table)
+    if not option or not isinstance(stage, Mapping):
+        return None if isinstance(stage, Mapping) else stage
+    return stage.get(option, pipeline.get(option) if option in COMMON else None)
+
+
+def value_at(pipeline: Mapping[str, Any], place: str) -> Any:
+    """The option, or the whole table, at a place."""
+    return pipeline.get(place) if place in pipeline else value_of(pipeline, place)
 
 
 def merged(base: Pipeline, change: Pipeline) -> Pipeline:

@@ -8,7 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from ftso_cli.cli.app import app
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Step, Times, library, storage
 from ftso_cli.report.collect import collect
@@ -144,6 +146,16 @@ def test_the_folder_of_a_search_finds_its_cell_and_stands_alone_without(afternoo
     alone = collect([str(tmp_path / "other.search-ops")])
     assert alone.genotype is None and len(alone.traces) == 1
     assert "Move the slider" in page(alone)
+
+
+def test_the_history_of_a_search_that_another_came_after_is_left_out(afternoon: Path, tmp_path: Path) -> None:
+    shutil.copytree(afternoon / "cell.search-topology", tmp_path / "cell.search-topology")
+    again = ("search-topology", "--data", str(afternoon / "photos"), "--channels", "4", "--cells", "3")
+    CliRunner().invoke(app, [*again, "--batch-size", "8", "--iters", "1", "-o", str(tmp_path / "cell.json")])
+    found = collect([str(tmp_path / "cell.json")])
+    assert found.traces == () and found.strangers == (tmp_path / "cell.search-topology",)
+    told = CliRunner().invoke(app, ["report", str(tmp_path / "cell.json"), "-o", str(tmp_path / "report.html")])
+    assert "another search" in told.output
 
 
 def test_sources_of_two_cells_are_refused(afternoon: Path, tmp_path: Path) -> None:

@@ -9,8 +9,13 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
+from ftso_cli.report.study import StudyFound
+from ftso_cli.report.study_figure import panels
+from ftso_cli.studies.results import summary
+from ftso_cli.studies.study import read_study
 from tests.images import write_folder
 from tests.report.test_page import Reader
+from tests.studies.studies import BUDGETS, LENGTHS, done, written
 
 STUDY = """
 title = "Whether <b>rates</b> matter"
@@ -72,3 +77,27 @@ def test_a_study_of_which_nothing_is_left_but_its_records_has_a_page(study: Path
         (tmp_path / name).write_bytes((study / name).read_bytes())
     found = collect([str(tmp_path)])
     assert found.genotype is None and "a low rate" in page(found)
+
+
+@pytest.mark.parametrize(
+    ("content", "labels"),
+    [
+        (LENGTHS, [["test accuracy", "iters 1, seed 0"], ["dominant eigenvalue", "iters 391, seed 1"]]),
+        (BUDGETS, [["accuracy, %: short", "Pearson"], ["accuracy, %: long", "train 2, seed 1"]]),
+    ],
+    ids=["lines", "scatter"],
+)
+def test_the_page_has_the_figure_that_the_study_asks_for(tmp_path: Path, content: str, labels: list[list[str]]) -> None:
+    study = read_study(written(tmp_path, content), changes={"seeds": "0-2"})
+    trials = done(study, [[0.1, 0.2, 0.3], [0.2, 0.3, 0.1], [0.3, 0.4, 0.2]])
+    drawn = panels(study, trials)
+    for panel, expected in zip(drawn, labels, strict=True):
+        assert all(text in panel.picture + panel.caption for text in expected)
+    found = Report(
+        title="t",
+        file="f",
+        genotype=None,
+        study=StudyFound(folder=tmp_path, study=study, rows=tuple(summary(study, trials)), trials=tuple(trials)),
+    )
+    assert all(panel.picture in page(found) for panel in drawn)
+    assert panels(study, []) == ()

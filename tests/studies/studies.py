@@ -3,6 +3,8 @@
 from pathlib import Path
 
 from ftso_cli.genotype import storage
+from ftso_cli.studies.results import Trial
+from ftso_cli.studies.study import Study
 from tests.benchmarks import tables
 from tests.nats import uniform
 
@@ -36,6 +38,34 @@ train.epochs = 600
 """Two settings that share their cell."""
 
 
+BUDGETS = (
+    TRAINED.split("[[settings]]")[0]
+    + """
+[grid]
+train = [{ epochs = 1 }, { epochs = 2 }, { epochs = 1, channels = 8 }]
+
+[figure]
+kind = "scatter"
+by = "train"
+axes = ["short", "long"]
+"""
+)
+
+LENGTHS = (
+    TRAINED.split("[[settings]]")[0]
+    + """
+[grid]
+search-topology.iters = [1, 17, 391]
+
+[figure]
+kind = "lines"
+x = "search-topology.iters"
+also = "eigenvalue"
+logarithmic = true
+"""
+)
+
+
 def looked_up(folder: Path, seeds: str = "0-1", *, with_table: bool = True) -> Path:
     """A study of trials that draw operators and look them up: two settings, which share their cells."""
     cell, table = folder / "nats.json", folder / "table.csv"
@@ -50,3 +80,19 @@ def written(folder: Path, text: str, name: str = "study") -> Path:
     path = folder / f"{name}.toml"
     path.write_text(text, encoding="utf-8")
     return path
+
+
+def done(study: Study, accuracies: list[list[float]]) -> list[Trial]:
+    """A trial for each setting and seed, of these accuracies, with an eigenvalue of ten times as much."""
+    return [
+        Trial(
+            setting=setting.name,
+            seed=seed,
+            state="done",
+            pipeline=setting.pipeline,
+            accuracy=accuracy,
+            measures={"eigenvalue": 10 * accuracy},
+        )
+        for setting, row in zip(study.settings, accuracies, strict=True)
+        for seed, accuracy in enumerate(row)
+    ]

@@ -9,50 +9,7 @@ from ftso_cli.studies import figures
 from ftso_cli.studies.pairs import describe, pairs
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.study import Study, read_study
-from tests.studies.studies import TRAINED, written
-
-BUDGETS = (
-    TRAINED.split("[[settings]]")[0]
-    + """
-[grid]
-train = [{ epochs = 1 }, { epochs = 2 }, { epochs = 1, channels = 8 }]
-
-[figure]
-kind = "scatter"
-by = "train"
-axes = ["short", "long"]
-"""
-)
-
-LENGTHS = (
-    TRAINED.split("[[settings]]")[0]
-    + """
-[grid]
-search-topology.iters = [1, 17, 391]
-
-[figure]
-kind = "lines"
-x = "search-topology.iters"
-also = "eigenvalue"
-logarithmic = true
-"""
-)
-
-
-def done(study: Study, accuracies: list[list[float]]) -> list[Trial]:
-    """A trial for each setting and seed, of these accuracies, with an eigenvalue of ten times as much."""
-    return [
-        Trial(
-            setting=setting.name,
-            seed=seed,
-            state="done",
-            pipeline=setting.pipeline,
-            accuracy=accuracy,
-            measures={"eigenvalue": 10 * accuracy},
-        )
-        for setting, row in zip(study.settings, accuracies, strict=True)
-        for seed, accuracy in enumerate(row)
-    ]
+from tests.studies.studies import BUDGETS, LENGTHS, done, written
 
 
 def drawn(study: Study, trials: list[Trial], path: Path) -> str:

@@ -8,7 +8,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.studies import presets
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import read_study
-from tests.studies.studies import TRAINED, written
+from tests.studies.studies import BUDGETS, LENGTHS, TRAINED, written
 
 
 def names(path: Path, **how: bool) -> list[str]:
@@ -72,6 +72,20 @@ def test_what_cannot_run_is_named_before_anything_runs(tmp_path: Path, old: str,
     with pytest.raises(SettingsError) as caught:
         plan(read_study(written(tmp_path, TRAINED.replace(old, new))))
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "old", "new"),
+    [
+        (LENGTHS, 'x = "search-topology.iters"', 'x = "search-topology.iter"'),
+        (BUDGETS, 'by = "train"', 'by = "search-topology"'),
+        (BUDGETS, 'by = "train"', ""),
+    ],
+    ids=["misspelt", "the same in all settings", "left out"],
+)
+def test_a_figure_of_what_no_setting_changes_is_refused(tmp_path: Path, content: str, old: str, new: str) -> None:
+    with pytest.raises(SettingsError, match=r"figure\.(x|by) is .*, in which no two settings differ"):
+        read_study(written(tmp_path, content.replace(old, new)))
 
 
 def test_presets_can_be_planned_at_both_sizes() -> None:
