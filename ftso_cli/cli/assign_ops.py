@@ -1,7 +1,6 @@
 """`ftso assign-ops`: give every kept edge one operator."""
 
 from collections import Counter
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -61,4 +60,4 @@ def assign_ops(
     elif str(target) != "-":
         counts = Counter(edge.op for found in genotype.cells.values() for edge in found.kept)
         say(f"wrote {target}: " + ", ".join(f"{name} on {count}" for name, count in counts.most_common()) + " edges")
-        next_step(f"ftso draw {quote(str(target))}")
+        next_step("draw", target)

@@ -2,7 +2,6 @@
 
 from dataclasses import fields
 from enum import StrEnum
-from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -103,7 +102,7 @@ def choose(
     elif str(request.output) != "-":
         _report(genotype, search)
         say(f"wrote {request.output} in {watch}")
-        next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
+        next_step(*searching.training(request))
 
 
 def _report(genotype: Genotype, search: ByCapacity) -> None:

@@ -1,6 +1,7 @@
 """What commands print: results on stdout, everything else on stderr, one JSON object with --json."""
 
 import json
+import shlex
 import shutil
 import sys
 import time
@@ -91,9 +92,14 @@ def interrupted() -> None:
     err.print("[red]error:[/red] interrupted")
 
 
-def next_step(command: str) -> None:
-    """The command that usually follows."""
-    out().print(f"[dim]next:[/dim] {plain(command)}")
+def next_step(*words: object) -> None:
+    """The command that usually follows, word by word behind `ftso`."""
+    out().print(f"[dim]next:[/dim] {plain(command(*words))}")
+
+
+def command(*words: object) -> str:
+    """A command of ftso as the shell takes it, word by word: names with spaces are quoted."""
+    return shlex.join(["ftso", *map(str, words)])
 
 
 def print_json(result: Mapping[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,7 +129,7 @@ def import_(
         print_json({**placed, "format": imported.format, "lost": list(imported.lost)})
     elif output != STDOUT:
         say(f"wrote {output}, from {title}")
-        next_step(f"ftso draw {shlex.quote(str(output))}")
+        next_step("draw", output)
 
 
 def _read(file: str) -> tuple[str, str]:

@@ -1,13 +1,13 @@
 """What `ftso cost` does once its question is clear: counts networks or formulas, and has them printed."""
 
-import shlex
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 import typer
 
-from ftso_cli.api.cells import about_file
+from ftso_cli.api.cells import DEFAULT_DATA, about_file
 from ftso_cli.cli import cost_output
 from ftso_cli.cli.console import next_step, note, print_json
 from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep
@@ -99,8 +99,23 @@ def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
                 f"setting; --fit-macs {MOBILE_MACS // 10**6}M finds the width that keeps to it"
             )
     if len(networks) == 1 and networks[0].name != "-":
-        fitted = f" --channels {networks[0].shape.channels}" if request.fits else ""
-        next_step(f"ftso train {shlex.quote(networks[0].name)} --data digits{fitted}")
+        next_step(*_training(networks[0], request))
+
+
+def _training(network: Network, request: Request) -> list[object]:
+    """The words of the command that trains this network, on the images that its cell was searched on."""
+    steps = [step for step in library.load(network.name).history if step.data]
+    data = steps[-1].data if steps else DEFAULT_DATA
+    words: list[object] = ["train", network.name, "--data", data]
+    match steps[-1].settings.get("image_size") if steps else None:
+        # Images of a folder may have any size; a set has its own.
+        case [height, width] if height == width and Path(data or "").is_dir():
+            words += ["--image-size", height]
+    if request.fits or "channels" in request.shape:
+        words += ["--channels", network.shape.channels]
+    if "cells" in request.shape:
+        words += ["--cells", network.shape.cells]
+    return words
 
 
 def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -143,7 +142,10 @@ def _write(target: Path, picture: bytes) -> None:
 
 def _suggest(cell: str, genotype: Genotype) -> None:
     """The command that a cell at this stage is ready for."""
-    file, op = quote(cell), SPACES[genotype.space].usual
-    commands = {"searched": f"prune {file}", "pruned": f"assign-ops {file} --op {op}", "complete": f"cost {file}"}
+    commands = {
+        "searched": ("prune", cell),
+        "pruned": ("assign-ops", cell, "--op", SPACES[genotype.space].usual),
+        "complete": ("cost", cell),
+    }
     if cell != "-":
-        next_step(f"ftso {commands[genotype.stage]}")
+        next_step(*commands[genotype.stage])

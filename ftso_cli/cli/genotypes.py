@@ -99,4 +99,4 @@ def _show(reference: str, as_json: bool) -> None:
         return
     genotypes_output.show_cell(row)
     if row.genotype is not None:
-        next_step(f"ftso draw {shlex.quote(reference)}")
+        next_step("draw", reference)

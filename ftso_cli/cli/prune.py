@@ -1,6 +1,5 @@
 """`ftso prune`: keep the strongest edges of each node."""
 
-from shlex import quote
 from typing import Annotated
 
 import typer
@@ -49,7 +48,7 @@ def prune(
             wiring = "  ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in nodes.items())
             say(f"{kind:<7} {wiring}")
         say(f"wrote {target}: at most {keep} edges a node")
-        next_step(f"ftso assign-ops {quote(str(target))} --op {SPACES[genotype.space].usual}")
+        next_step("assign-ops", target, "--op", SPACES[genotype.space].usual)
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:

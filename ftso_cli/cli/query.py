@@ -4,7 +4,6 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -70,7 +69,7 @@ def query(
         _show(answer)
     note(LEGEND)
     if len(answers) == 1 and os.path.exists(asked[0][0]):
-        next_step(f"ftso cost {quote(asked[0][0])}")
+        next_step("cost", asked[0][0])
 
 
 def _loaded(reference: str) -> tuple[Genotype, str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import typer
@@ -53,14 +52,17 @@ def race(
         for text in request.notes:
             say(text)
         say(f"wrote {request.output} in {watch}")
-        next_step(f"ftso train {quote(str(request.output))} --data {quote(request.data)}")
+        next_step(*searching.training(request))
 
 
 def _kept(raced: Raced) -> str:
     """What there is to go on from, and how."""
     if raced.path is None or raced.journal is None or not raced.journal.results:
         return ""
-    return f"{raced.path} keeps {len(raced.journal.results)} runs, go on with the same command and --resume"
+    runs = len(raced.journal.results)
+    return (
+        f"{raced.path} keeps {runs} finished {'run' if runs == 1 else 'runs'}, go on with the same command and --resume"
+    )
 
 
 def _journal_of(output: Path) -> Path | None:

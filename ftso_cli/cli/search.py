@@ -1,7 +1,6 @@
 """`ftso search`: the searches for wiring and operators at once, which FTSO is compared with."""
 
 from enum import StrEnum
-from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -138,4 +137,4 @@ def search(
         show(drawing.text(genotype, title=f"What {method.value} has found"))
         say(searching.counted(genotype))
         say(f"wrote {request.output} in {watch}")
-        next_step(f"ftso train {quote(str(request.output))} --data {quote(data)}")
+        next_step(*searching.training(request))

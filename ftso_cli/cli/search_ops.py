@@ -137,4 +137,4 @@ def search_ops(
         show(drawing.text(genotype))
         say(searching.counted(genotype))
         say(f"wrote {request.output} in {watch}")
-        next_step(f"ftso draw {request.output}")
+        next_step("draw", request.output)

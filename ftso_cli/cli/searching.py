@@ -125,6 +125,12 @@ class Request(searching.Request):
     output: Path
 
 
+def training(request: Request) -> list[object]:
+    """The words of the command that trains what was found, on the same images."""
+    side = [] if request.image_size is None else ["--image-size", request.image_size]
+    return ["train", request.output, "--data", request.data, *side]
+
+
 def execute(
     request: Request,
     search: searching.Search,

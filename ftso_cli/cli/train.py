@@ -9,7 +9,7 @@ import typer
 
 from ftso_cli.api.trainings import complete, fill, opened, started, tested
 from ftso_cli.cli import common
-from ftso_cli.cli.console import next_step, note, print_json, say, warn
+from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.files import alone_in
 from ftso_cli.training.recipes import RECIPES
@@ -243,7 +243,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
     say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
     say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, result.json")
     say(f"took {watch}")
-    next_step(f"ftso evaluate {run.folder}")
+    next_step("evaluate", run.folder)
 
 
 def _draw_metrics(trainer: "Trainer") -> str:
@@ -261,7 +261,9 @@ def _draw_metrics(trainer: "Trainer") -> str:
 def _kept(trainer: "Trainer") -> str:
     """What there is to go on from, and how."""
     run = trainer.run
-    return f"{trainer.saved}, go on with: ftso train --resume {run.folder}" if run.config_file.exists() else ""
+    return (
+        f"{trainer.saved}, go on with: {command('train', '--resume', run.folder)}" if run.config_file.exists() else ""
+    )
 
 
 def _train(trainer: "Trainer", curves: "Curves | None") -> None:
@@ -286,9 +288,16 @@ def _train(trainer: "Trainer", curves: "Curves | None") -> None:
 
 def _description(trainer: "Trainer") -> str:
     recipe, images = trainer.config.recipe, trainer.data
-    weights = sum(parameter.numel() for parameter in trainer.network.parameters())
     where = f"{trainer.device}, {trainer.group.size} processes" if trainer.group.size > 1 else str(trainer.device)
     return (
-        f"{recipe.cells} cells, {recipe.channels} channels, {weights:,} parameters; "
+        f"{recipe.cells} cells, {recipe.channels} channels, {_weights(trainer)}; "
         f"{len(images.train)} training images of {len(images.classes)} classes on {where}"
     )
+
+
+def _weights(trainer: "Trainer") -> str:
+    """The parameters of the network, and besides those of the auxiliary head, which goes when training ends."""
+    helper = trainer.network.auxiliary
+    extra = 0 if helper is None else sum(parameter.numel() for parameter in helper.parameters())
+    count = sum(parameter.numel() for parameter in trainer.network.parameters()) - extra
+    return f"{count:,} parameters" + (f" and {extra:,} of the auxiliary head" if extra else "")

@@ -13,6 +13,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.cli.cost_options import Convention
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.genotype import Genotype, edit, library, storage
+from ftso_cli.genotype.schema import Step, Times
 
 
 def ftso(*arguments: str | Path, stdin: str | None = None) -> Result:
@@ -179,6 +180,18 @@ def test_a_budget_is_kept_for_each_cell_and_named_in_the_next_step() -> None:
         channels, params = row(text, name)[:2]
         assert int(params.replace(",", "")) <= 2_000_000
         assert f"next: ftso train {name} --data digits --channels {channels}" in output(name, "--fit-params", "2M")
+
+
+def test_the_next_step_trains_that_network_on_the_images_of_the_search(tmp_path: Path) -> None:
+    photos, path = tmp_path / "my photos", tmp_path / "cell.json"
+    photos.mkdir()
+    searched = Step(command="search-topology", data=str(photos), settings={"image_size": [16, 16]})
+    done = {"history": (searched,), "times": (Times(started="2026-11-24T06:04:51+00:00"),)}
+    storage.write(library.load("darts_v1").model_copy(update=done), path)
+    shown = output(path, "--channels", "8", "--cells", "3").splitlines()[-1]
+    assert shown == f"next: ftso train {path} --data '{photos}' --image-size 16 --channels 8 --cells 3"
+    photos.rmdir()
+    assert output(path).splitlines()[-1] == f"next: ftso train {path} --data '{photos}'"
 
 
 def test_a_cell_in_a_file_and_on_standard_input(tmp_path: Path) -> None:

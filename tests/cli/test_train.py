@@ -45,6 +45,10 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
     assert {path.name for path in run.iterdir()} == names
     accuracy = json.loads((run / "result.json").read_text())["test_accuracy"]
     assert f"test accuracy {accuracy:.2%}" in result.stdout
+    counted = ftso("cost", "darts_v2", *SMALL[:4], "--image-size", "8", "--image-channels", "1", "--json").stdout
+    (cost,) = json.loads(counted)["networks"]
+    helper = cost["params_with_auxiliary"] - cost["params"]
+    assert f"{cost['params']:,} parameters and {helper:,} of the auxiliary head" in result.stderr
     assert storage.read(run / "genotype.json") == library.load("darts_v2")
     assert json.loads((run / "config.json").read_text())["recipe"]["epochs"] == 2
     again = ftso("evaluate", run, "--json")
