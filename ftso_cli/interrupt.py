@@ -21,18 +21,27 @@ class Interrupt:
     """Whether the user, or the system, has asked to stop."""
 
     def __init__(self) -> None:
-        self.asked = False
+        self._signals: set[int] = set()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal has come."""
+        return bool(self._signals)
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler. Who asks twice doesn't want to wait."""
-        if self.asked:
+        """A signal handler. Who asks twice doesn't want to wait.
+
+        Ctrl-C reaches all processes of a terminal as SIGINT, and `ftso sweep` hands it on to its commands as SIGTERM:
+        that is asked once.
+        """
+        if number in self._signals:
             raise KeyboardInterrupt
-        self.asked = True
+        self._signals.add(number)
 
 
 @contextmanager
 def asked_to_stop() -> Iterator[Interrupt]:
-    """Inside, the first SIGINT or SIGTERM only sets `asked`; one that nobody has heeded raises at the end.
+    """Inside, the first SIGINT and the first SIGTERM only set `asked`; one that nobody has heeded raises at the end.
 
     Signals reach the main thread alone.
     """
