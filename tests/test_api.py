@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,13 @@ from typer.testing import CliRunner
 
 import ftso_cli
 from ftso_cli import FtsoError, Genotype
+from ftso_cli.api.races import Raced
+from ftso_cli.api.record import Stopwatch
+from ftso_cli.api.searching import Request, bars, execute
 from ftso_cli.cli.app import app
-from ftso_cli.errors import DrawingError, GenotypeError, SettingsError, SpaceError
+from ftso_cli.errors import DrawingError, GenotypeError, RunError, SettingsError, SpaceError
 from ftso_cli.genotype import storage
+from ftso_cli.search.settings import RaceSettings
 
 SMALL = {"channels": 4, "cells": 2, "batch_size": 16}
 """Settings of a search that takes a moment."""
@@ -225,6 +230,33 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
 def test_a_wrong_request_says_what_is_wrong(call: Any, kind: type[FtsoError], says: str) -> None:
     with pytest.raises(kind, match=says):
         call()
+
+
+def test_a_search_is_resumed_on_images_of_the_same_size_alone(topology: Genotype, tmp_path: Path) -> None:
+    def stop(done: int, total: int, figures: str = "") -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    wiring = ftso_cli.prune(topology)
+    asked = {"iters": 2, "ops": "skip_connect,max_pool_3x3", "run": tmp_path, **SMALL}
+    with pytest.raises(KeyboardInterrupt):
+        ftso_cli.search_operators(wiring, progress=stop, **asked)
+    with pytest.raises(RunError, match=r"image_size \[8, 8\], not \[16, 16\]"):
+        ftso_cli.search_operators(wiring, resume=True, image_size=16, **asked)
+
+
+def test_a_race_is_resumed_on_images_of_the_same_size_alone(tmp_path: Path) -> None:
+    def stop(done: int, total: int, figures: str = "") -> None:
+        raise ZeroDivisionError
+
+    def race(image_size: int | None, *, resume: bool = False) -> None:
+        settings = RaceSettings(steps=400, channels=2, cells=2)
+        asked = Request(command="race", data="digits", image_size=image_size, settings=settings, seed=0, device="cpu")
+        execute(asked, Raced(asked, settings, path=tmp_path / "race.json", resume=resume), Stopwatch(), bars(stop))
+
+    with pytest.raises(ZeroDivisionError):
+        race(None)
+    with pytest.raises(RunError, match=r"image_size \[8, 8\], not \[16, 16\]"):
+        race(16, resume=True)
 
 
 def test_a_genotype_that_is_not_ready_is_told_with_the_way_on(topology: Genotype) -> None:

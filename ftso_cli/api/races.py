@@ -43,7 +43,7 @@ class Raced:
 
         seed = self.request.seed or 0
         with alone(self.path):
-            kept = journal.opened(self.settings.recorded(), seed, images.name, self.path, resume=self.resume)
+            kept = journal.opened(self.request.recorded(images), seed, images.name, self.path, resume=self.resume)
             self.journal = kept
             race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
             self.final.extend(race.run(each))

@@ -59,7 +59,7 @@ class Recorded:
             early_stop=self.options.early_stop,
             save_minutes=self.options.save_minutes,
         )
-        self._recorder = recorder = Recorder(search, recording, self._identity(images.name, device.type))
+        self._recorder = recorder = Recorder(search, recording, self._identity(images, device))
         self.on_begin(search, recorder.begin(resume=self.options.resume))
 
         def on_iteration(state: Standing) -> None:
@@ -87,13 +87,19 @@ class Recorded:
     def on_stop(self, text: str) -> None:
         """The search stopped before its end."""
 
-    def _identity(self, data: str, device: str) -> dict[str, Any]:
+    def _identity(self, images: "ImageData", device: "torch.device") -> dict[str, Any]:
         """All that decides the result, to be compared on resuming."""
-        request = self.request
         start = None if self.start is None else sha256(self.start.model_dump_json().encode()).hexdigest()[:16]
-        kept = {"command": request.command, "data": data, "seed": request.seed, "device": device, "start": start}
-        asked = {"every": self.options.every, "early_stop": self.options.early_stop, "track": self.options.track}
-        return request.settings.recorded() | kept | asked
+        return self.request.recorded(images) | {
+            "command": self.request.command,
+            "data": images.name,
+            "seed": self.request.seed,
+            "device": device.type,
+            "start": start,
+            "every": self.options.every,
+            "early_stop": self.options.early_stop,
+            "track": self.options.track,
+        }
 
     def _note_stop(self, recorder: "Recorder") -> None:
         if (place := recorder.stopped) is not None:

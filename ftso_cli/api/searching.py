@@ -53,6 +53,10 @@ class Request:
     notes: list[str] = field(default_factory=list)
     """What its record says besides; a search may add to them."""
 
+    def recorded(self, images: "ImageData") -> dict[str, Any]:
+        """The settings as history, checkpoints and journals keep them, with the size of the images in hand."""
+        return self.settings.recorded() | {"image_size": list(images.image_size)}
+
 
 class Standing(Protocol):
     """Where a search stands, as its engine reports it after every step."""
@@ -102,7 +106,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     watch.peak_memory = peak_memory(device)
     step = Step(
         command=request.command,
-        settings=request.settings.recorded() | {"image_size": list(images.image_size)},
+        settings=request.recorded(images),
         seed=request.seed,
         data=images.name,
         device=device.type,
