@@ -18,6 +18,10 @@ DEFAULT_DATA = "digits"
 """The data set that needs no download."""
 
 
+UNNAMED = "the genotype"
+"""How a genotype that is in no file, and was not published, is called in an error."""
+
+
 def read(cell: CellLike) -> Genotype:
     """The genotype in a file, or the published cell of that name; a genotype is given back as it is.
 
@@ -34,7 +38,7 @@ def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:
 def name_of(cell: CellLike) -> str:
     """How to call the cell in an error."""
     if isinstance(cell, Genotype):
-        return cell.about.name if cell.about else "the genotype"
+        return cell.about.name if cell.about else UNNAMED
     return os.fspath(cell)
 
 
@@ -44,4 +48,5 @@ def about_file(name: str) -> Iterator[None]:
     try:
         yield
     except GenotypeError as error:
-        raise GenotypeError(f"{name}: {str(error).replace('FILE', name)}") from None
+        text = str(error) if name == UNNAMED else str(error).replace("FILE", name)
+        raise GenotypeError(f"{name}: {text}") from None
