@@ -67,9 +67,16 @@ class TrainingError(FtsoError):
 def unknown(what: str, value: str, valid: Iterable[str]) -> str:
     """Says that `value` is no known `what`, with the nearest valid value and all valid ones."""
     names = list(valid)
-    near = get_close_matches(value, names, n=1, cutoff=0.5)
-    guess = f", did you mean {near[0]}?" if near else ";"
+    near = nearest(value, names)
+    guess = f", did you mean {near}?" if near else "."
     return f"unknown {what} {short(value)}{guess} Known: {', '.join(names)}"
+
+
+def nearest(value: str, names: Iterable[str], cutoff: float = 0.5) -> str | None:
+    """The name that `value` was most likely meant to be, whatever its case; None where none is near."""
+    spelled = {name.lower(): name for name in names}
+    near = get_close_matches(value.lower(), spelled, n=1, cutoff=cutoff)
+    return spelled[near[0]] if near else None
 
 
 def differences(was: Mapping[str, object], now: Mapping[str, object]) -> str:

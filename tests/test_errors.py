@@ -22,9 +22,9 @@ def test_the_tree_in_the_docstring_is_the_tree_in_the_code() -> None:
     ("value", "expected"),
     [
         ("prune", "unknown step 'prune', did you mean pruned? Known: pruned, complete"),
-        ("COMPLETE", "unknown step 'COMPLETE'; Known: pruned, complete"),
-        ("", "unknown step ''; Known: pruned, complete"),
-        ("a\nb", "unknown step 'a\\nb'; Known: pruned, complete"),
+        ("COMPLETE", "unknown step 'COMPLETE', did you mean complete? Known: pruned, complete"),
+        ("", "unknown step ''. Known: pruned, complete"),
+        ("a\nb", "unknown step 'a\\nb'. Known: pruned, complete"),
     ],
 )
 def test_unknown_values_are_named_with_the_nearest_and_all_valid_ones(value: str, expected: str) -> None:

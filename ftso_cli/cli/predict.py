@@ -13,21 +13,25 @@ BATCH = 64
 
 def predict(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Image files.", show_default=False)],
+    images: Annotated[
+        list[Path], typer.Argument(metavar="IMAGE", help="Image files, or folders of them.", show_default=False)
+    ],
     top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes to show.")] = 5,
     device: common.DeviceOption = "auto",
     as_json: common.JsonOption = False,
 ) -> None:
     """Tell the classes of images by a trained network: the likeliest first, with their probabilities.
 
-    Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/*.jpg --top 1 --json`
+    Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json`
     """
     import ftso_cli
+    from ftso_cli.data.listing import list_below
 
+    files = [file for image in images for file in (list_below(image) if image.is_dir() else [image])]
     classifier = ftso_cli.load(run, device)
     results = []
-    for first in range(0, len(images), BATCH):
-        part = images[first : first + BATCH]
+    for first in range(0, len(files), BATCH):
+        part = files[first : first + BATCH]
         for image, shares in zip(part, classifier.probabilities(part), strict=True):
             best = shares.topk(min(top, len(classifier.classes)))
             names = [classifier.classes[at] for at in best.indices.tolist()]

@@ -70,6 +70,10 @@ def _opened(path: str) -> Iterator[Image.Image]:
             yield image
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(f"{shown(path)}: {TOO_LARGE}; make it smaller or remove it") from None
+    except FileNotFoundError:
+        raise DataError(f"{shown(path)}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{shown(path)}: is a folder, not an image") from None
     except UnidentifiedImageError:
         raise DataError(f"{shown(path)}: not an image; remove or replace it") from None
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...

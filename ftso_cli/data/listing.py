@@ -94,6 +94,17 @@ def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None =
     return paths, torch.cat(labels)
 
 
+def list_below(folder: Path) -> list[str]:
+    """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none."""
+    found: list[str] = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [os.path.join(place, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+    if not found:
+        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))})")
+    return sorted(found)
+
+
 def list_folders(folder: Path) -> list[str]:
     """The names of the folders in `folder`, hidden ones left out."""
     return [entry.name for entry in _entries(folder) if not _hidden(entry) and _leads_to(entry.is_dir)]

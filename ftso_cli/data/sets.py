@@ -6,10 +6,12 @@ from pathlib import Path
 
 import platformdirs
 
+from ftso_cli.data.decode import shown
 from ftso_cli.data.folders import open_folder
+from ftso_cli.data.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.sources import ImageData
-from ftso_cli.errors import DataError, SettingsError, unknown
+from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 SIZES = (4, 1024)
 """The smallest and the largest image size in pixels."""
@@ -39,11 +41,30 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
         )
     place = os.path.expanduser(data)
     if not os.path.exists(place):
-        hint = "or a folder with DIR/train/CLASS/*.jpg; --data digits needs no download"
-        raise DataError(f"{unknown('data set', data, NAMES)}, {hint}")
+        raise DataError(_nothing_called(data, Path(place)))
     if not os.path.isdir(place):
         raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
     return open_folder(data, image_size)
+
+
+def _nothing_called(data: str, place: Path) -> str:
+    """Says that there is no such set or folder, and what may be meant."""
+    is_path = os.sep in data
+    if is_path or nearest(data, NAMES) is None:
+        near = nearest(place.name, _folders(place.parent), cutoff=0.75)
+        if near is not None:
+            return f"{short(data)}: no such folder, did you mean {shown(str(Path(data).parent / near))}?"
+    if is_path:
+        return f"{short(data)}: no such folder; give one with DIR/train/CLASS/*.jpg or DIR/CLASS/*.jpg"
+    hint = "or a folder with DIR/train/CLASS/*.jpg; --data digits needs no download"
+    return f"{unknown('data set', data, NAMES)}, {hint}"
+
+
+def _folders(place: Path) -> list[str]:
+    try:
+        return list_folders(place)
+    except DataError:
+        return []
 
 
 def _open_as(name: str, folder: Path, image_size: int | None) -> ImageData:

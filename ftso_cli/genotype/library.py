@@ -86,7 +86,9 @@ def load(reference: str) -> Genotype:
     if name is not None:
         return read(files()[name])
     if os.path.isdir(reference):
-        raise GenotypeError(f"{short(reference)}: is a folder, not a genotype file")
+        inside = Path(reference, "genotype.json")
+        hint = f"; its cell is {inside}" if _is_file(str(inside)) else ""
+        raise GenotypeError(f"{short(reference)}: is a folder, not a genotype file{hint}")
     raise GenotypeError(_nothing_of_that_name(reference))
 
 

@@ -15,6 +15,9 @@ from ftso_cli.genotype.schema import Genotype
 SIZE_LIMIT = 16_000_000
 """Bytes; a genotype of a few cells has some thousand."""
 
+PLAIN = {"extra_forbidden": "unknown field", "missing": "is missing"}
+"""What pydantic says in a programmer's words."""
+
 LINE = 110
 """A JSON value that fits in so many characters stands on one line."""
 
@@ -51,7 +54,7 @@ def describe(error: ValidationError) -> str:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     first = problems[0]
     place = "".join(_place(part) for part in first["loc"]).lstrip(".")
-    text = first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
+    text = PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place}: {text}{more}" if place else f"{text}{more}"
 

@@ -116,7 +116,7 @@ def test_wrong_use_gives_status_2_one_line_and_nothing_on_stdout(args: list[str]
         (b"\x89PNG\r\n\x1a\n\x00\xff", "Invalid JSON"),
         (b"[" * 100_000, "recursion limit exceeded"),
         (" {}".encode("utf-16"), "is UTF-16 text; save it as UTF-8"),
-        (b"{}", "format: Field required"),
+        (b"{}", "format: is missing"),
         (b" " * 20_000_000, "larger than 16 MB"),
     ],
     ids=["empty", "text", "binary", "nested", "utf-16", "object", "20 MB"],

@@ -137,7 +137,7 @@ def test_json_says_what_was_read_and_lost() -> None:
             [TEXT, "--format", "onnx"],
             "unknown format 'onnx', did you mean nni? Known: darts, nats, edges, nni, naslib, node-link",
         ),
-        ([TEXT, "--dialect", "x"], "unknown dialect 'x'; Known: darts, fairdarts"),
+        ([TEXT, "--dialect", "x"], "unknown dialect 'x'. Known: darts, fairdarts"),
         ([TEXT, "-o", "nowhere/cell.json"], "nowhere/cell.json: can't be written"),
     ],
 )

@@ -139,7 +139,7 @@ def test_json_names_the_files_and_prints_nothing_else(folder: Path) -> None:
     ("words", "error"),
     [
         (("-o", "a.jpeg"), "a.jpeg: unknown picture suffix '.jpeg', did you mean .png? Known: .svg, .png,"),
-        (("-o", "a"), "a: unknown picture suffix ''; Known"),
+        (("-o", "a"), "a: unknown picture suffix ''. Known"),
         (("--format", "svgz"), "unknown picture format 'svgz', did you mean svg?"),
         (("-o", "a.svg", "--format", "png"), "a.svg says svg and --format says png"),
         (("-o", "a.svg", "--out-dir", "b"), "give one of them"),

@@ -81,10 +81,24 @@ def test_predict_names_the_likeliest_classes_with_their_probabilities(run: Path)
     assert line.startswith(f"{photos[0]}: {photos[0].parent.name} ") and line.endswith("%\n")
 
 
+def test_predict_takes_all_images_of_a_folder_and_of_those_in_it(run: Path, tmp_path: Path) -> None:
+    photos = photos_of(run)[:3]
+    for photo, name in zip(photos, ("b.png", "deep/er/a.PNG", ".hidden/c.png"), strict=True):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "notes.txt").write_text("no image")
+    lines = ftso("predict", run, photos[2], tmp_path, "--top", "1").stdout.splitlines()
+    assert [line.split(":")[0] for line in lines] == [str(photos[2]), f"{tmp_path}/b.png", f"{tmp_path}/deep/er/a.PNG"]
+
+
 def test_predict_refuses_what_is_no_image_and_no_run(run: Path, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
+    empty = tmp_path / "empty"
+    empty.mkdir()
     for args, says in (
         ([run, tmp_path / "text.jpg"], "not an image"),
+        ([run, tmp_path / "gone.jpg"], "gone.jpg: no such file"),
+        ([run, empty], "empty: has no images"),
         ([tmp_path, photos_of(run)[0]], "no run folder"),
     ):
         assert says in ftso("predict", *args, status=1).stderr

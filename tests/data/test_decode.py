@@ -152,7 +152,8 @@ def test_files_that_are_no_images_are_refused_by_name(tmp_path):
         assert "not an image" in refusal(tmp_path / name)
     (tmp_path / "folder.jpg").mkdir()
     refusal(tmp_path / "folder.jpg")
-    assert "No such file" in refusal(tmp_path / "gone.jpg")
+    assert refusal(tmp_path / "gone.jpg").endswith("gone.jpg: no such file")
+    assert refusal(tmp_path).endswith(": is a folder, not an image")
 
 
 def test_a_postscript_file_is_never_run(tmp_path):

@@ -67,9 +67,27 @@ def test_an_unknown_set_names_the_nearest_one_and_the_folder_form():
 
 @pytest.mark.parametrize("data", ["", "no/such/folder", "~nobody-here/x", "a\nb", "\0", "x" * 5000])
 def test_what_is_neither_name_nor_folder_is_refused_on_one_line(data):
-    with pytest.raises(DataError, match="unknown data set") as caught:
+    with pytest.raises(DataError, match="no such folder" if "/" in data else "unknown data set") as caught:
         open_images(data)
     assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        ("photoz", "'photoz': no such folder, did you mean photos?"),
+        ("Photos/trian", "'Photos/trian': no such folder; give one with"),
+        ("photos/trian", "'photos/trian': no such folder, did you mean photos/train?"),
+        ("CIFAR10", "unknown data set 'CIFAR10', did you mean cifar10? Known"),
+        ("digitz", "unknown data set 'digitz', did you mean digits? Known"),
+    ],
+)
+def test_a_name_with_a_typo_is_told_from_a_folder_with_one(data, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos" / "train").mkdir(parents=True)
+    with pytest.raises(DataError) as caught:
+        open_images(data)
+    assert str(caught.value).startswith(says)
 
 
 def test_a_file_is_no_folder(tmp_path):

@@ -198,7 +198,7 @@ def test_another_format_tag_is_refused(document: Document, tag: object) -> None:
 @pytest.mark.parametrize("field", ["format", "space", "stage", "cells"])
 def test_a_missing_field_is_named(document: Document, field: str) -> None:
     del document[field]
-    assert f"{field}: Field required" in refusal(document)
+    assert f"{field}: is missing" in refusal(document)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_an_unknown_field_is_refused_at_every_level(document: Document, path: tu
     for part in path:
         place = place[part]
     place["weight"] = 1
-    assert "weight: Extra inputs are not permitted" in refusal(document)
+    assert "weight: unknown field" in refusal(document)
 
 
 @pytest.mark.parametrize(("steps", "times"), [(1, 0), (0, 1), (3, 2)])
@@ -304,7 +304,7 @@ def test_hostile_names_are_quoted_and_cut(document: Document, hostile: str) -> N
 
 def test_a_key_of_a_megabyte_gives_a_short_message(document: Document) -> None:
     document["k" * 1_000_000] = 1
-    assert "Extra inputs are not permitted" in refusal(document)
+    assert "unknown field" in refusal(document)
 
 
 # Valid genotypes, in general

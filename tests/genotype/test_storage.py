@@ -124,7 +124,7 @@ def test_a_genotype_can_come_from_standard_input(searched: Genotype, monkeypatch
 
 def test_faults_on_standard_input_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
-    with pytest.raises(GenotypeError, match=r"^standard input: format: Field required"):
+    with pytest.raises(GenotypeError, match=r"^standard input: format: is missing"):
         storage.read(Path("-"))
 
 

@@ -160,7 +160,7 @@ def test_the_candidates_are_the_eight_of_darts() -> None:
 def test_an_unknown_operator_is_refused_with_the_nearest_of_the_valid_ones() -> None:
     with pytest.raises(SpaceError, match=r"^unknown operator 'sep_conv3x3', did you mean sep_conv_3x3\? Known: none, "):
         operator("sep_conv3x3")
-    with pytest.raises(SpaceError, match=r"^unknown operator 'none'; Known: skip_connect$"):
+    with pytest.raises(SpaceError, match=r"^unknown operator 'none'\. Known: skip_connect$"):
         operator("none", ("skip_connect",))
 
 

@@ -167,7 +167,7 @@ def test_one_of_several_is_picked_by_name_or_number(pick: str, nodes: int) -> No
     [
         (None, "holds 3 genotypes: 1 A, 2 B, 3 A; say which with --pick, -1 is the last"),
         ("A", "--pick A: 2 of them, say which by number"),
-        ("C", r"--pick C: unknown name 'C'; Known: A, B"),
+        ("C", r"--pick C: unknown name 'C'\. Known: A, B"),
         ("0", "holds 3 genotypes, so --pick takes 1 to 3, not 0"),
         ("4", "--pick takes 1 to 3, not 4"),
         ("-4", "--pick takes 1 to 3, not -4"),
