@@ -75,7 +75,7 @@ def _parameters(command: Callable[..., Any]) -> Iterator[tuple[str, str]]:
 def _names(info: Any, name: str, kind: Any, argument: bool) -> str:
     value = info.metavar or _type(kind)
     if argument:
-        return f"`{value}`"
+        return f"`{value}...`" if get_origin(_given(kind)) is list else f"`{value}`"
     # Within Annotated, Typer takes the first name as the place of the default.
     declared = [decl for decl in (info.default, *(info.param_decls or ())) if str(decl).startswith("-")]
     names = declared or [f"--{name.replace('_', '-')}"]
@@ -83,10 +83,18 @@ def _names(info: Any, name: str, kind: Any, argument: bool) -> str:
     return f"{shown} {value}".strip() if "`" in value or not value else f"{shown} `{value}`"
 
 
+def _given(kind: Any) -> Any:
+    """The type without None."""
+    if get_origin(kind) in (types.UnionType, Union):
+        return next(each for each in get_args(kind) if each is not type(None))
+    return kind
+
+
 def _type(kind: Any) -> str:
     """How a value of this type is written."""
-    if get_origin(kind) in (types.UnionType, Union, list):
-        return _type(next(each for each in get_args(kind) if each is not type(None)))
+    kind = _given(kind)
+    if get_origin(kind) is list:
+        return _type(get_args(kind)[0])
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return " ".join(f"`{choice.value}`" for choice in kind)
     return {int: "N", float: "NUMBER", bool: "", Path: "PATH"}.get(kind, "TEXT")

@@ -26,8 +26,8 @@ def compare(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="A B ...",
-            help="Genotype files, published cells by name, or run folders of trainings.",
+            metavar="CELL",
+            help="Two or more: genotype files, published cells by name, or run folders of trainings.",
             show_default=False,
         ),
     ],
@@ -42,7 +42,7 @@ def compare(
     `ftso compare runs/cell-digits runs/cell-digits-2`
     """
     if not 2 <= len(sources) <= MOST:
-        raise typer.BadParameter(f"give 2 to {MOST} cells, not {len(sources)}", param_hint="A B")
+        raise typer.BadParameter(f"give 2 to {MOST} cells, not {len(sources)}", param_hint="CELL")
     from ftso_cli.report import comparison
 
     found = comparison.compare(sources)

@@ -44,7 +44,6 @@ def recipes(incomplete: str) -> list[str]:
 
 COMPLETIONS: Mapping[str, Complete] = {
     "CELL": cells,
-    "CELL...": cells,
     "DATA": data_sets,
     "OP": operators,
     "NAME": recipes,

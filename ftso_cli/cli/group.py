@@ -4,6 +4,7 @@ import atexit
 import gc
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,6 +65,10 @@ class Entry:
 
 class Command(TyperCommand):
     """A command whose help reads as that of most programs: CELL, not {CELL}; no <bool>; N [x>=1], not <int range>."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self.help = with_examples_listed(self.help or "")
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """The words behind `Usage:`."""
@@ -199,10 +204,19 @@ def _give_up_stdout() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def with_examples_listed(text: str) -> str:
+    """The help of a command with its examples one a line, to be read and copied."""
+    about, head, calls = text.partition("Example")
+    listed = "\n".join(f"- {call}" for call in re.findall(r"`[^`]+`", calls))
+    return f"{about}{head}{calls.partition(':')[0]}:\n\n{listed}" if listed else text
+
+
 def _with_short_types(params: list[Any]) -> list[Any]:
-    """The parameters; what takes no value shows no type, and a number within bounds is N."""
+    """The parameters; what takes no value shows no type, nor does an argument, and a number within bounds is N."""
     for param in params:
-        if getattr(param, "is_flag", False):
+        if param.param_type_name == "argument":
+            param.display_type_rich = lambda ctx: None
+        elif getattr(param, "is_flag", False):
             param.metavar = ""
         elif param.metavar is None and (getattr(param, "min", None), getattr(param, "max", None)) != (None, None):
             param.metavar = "N"

@@ -54,7 +54,10 @@ def nats_table2(
     ],
     data: common.DataOption = common.DEFAULT_DATA,
     method: Annotated[
-        list[Method] | None, typer.Option("--method", "-m", help="Only these (repeated).", show_default="all")
+        list[Method] | None,
+        typer.Option(
+            "--method", "-m", metavar="METHOD", help=f"Only these (repeated): {', '.join(Method)}.", show_default="all"
+        ),
     ] = None,
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="As in 0-9 or 3,5,8.")] = "0-2",
     iters: Annotated[int, typer.Option("--iters", "-i", min=1, help="Iterations of a search by gradient.")] = 50,

@@ -16,7 +16,7 @@ def report(
     sources: Annotated[
         list[str],
         typer.Argument(
-            metavar="SOURCE ...",
+            metavar="SOURCE",
             help="Of one cell: its file or published name, run folders of its searches and trainings; or a study.",
             show_default=False,
         ),

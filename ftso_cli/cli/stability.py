@@ -21,7 +21,7 @@ def stability(
     cells: Annotated[
         list[str],
         typer.Argument(
-            metavar="CELL...",
+            metavar="CELL",
             help="One genotype from --seeds, or several genotypes to compare.",
             show_default=False,
         ),

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 from ftso_cli.api.trainings import RUNS
 from ftso_cli.cli import common, sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.cli.group import MARKUP, Command
+from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
 from ftso_cli.errors import SettingsError
 from ftso_cli.studies import presets, results, runner, trials
 from ftso_cli.studies.plan import plan
@@ -19,6 +19,10 @@ from ftso_cli.studies.work import check_root
 
 class _Sweep(TyperGroup):
     """`ftso sweep STUDY` is short for `ftso sweep run STUDY`."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.help = with_examples_listed(self.help or "")
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Puts `run` in front of what names none of the commands."""

@@ -29,10 +29,16 @@ class Precision(StrEnum):
     bfloat16 = "bfloat16"
 
 
+METAVARS = {int: "N", float: "NUMBER", str: "TEXT"}
+"""How a value of a type is shown in help."""
+
+
 def _setting(field: str, text: str, *names: str) -> Any:
     """An option that overrules a value of the recipe; its help shows what the recipes say."""
-    values = ", ".join(f"{name} {_written(getattr(known, field))}" for name, known in RECIPES.items())
-    return typer.Option(*names, help=text, show_default=values)
+    values = {name: getattr(known, field) for name, known in RECIPES.items()}
+    metavar = METAVARS[type(values[DEFAULT_RECIPE])]
+    shown = ", ".join(f"{name} {_written(value)}" for name, value in values.items())
+    return typer.Option(*names, metavar=metavar, help=text, show_default=shown)
 
 
 def _written(value: float | str) -> str:
