@@ -8,6 +8,9 @@ from ftso_cli.cli.console import print_json, say
 NETWORK_FORMATS = {"onnx": "network.onnx", "torch-export": "network.pt2", "safetensors": "network.safetensors"}
 """The formats of a trained network, and the file in the run folder that each is written to."""
 
+FEW = 10
+"""Classes that are named on the terminal."""
+
 
 def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> None:
     """Writes the network of a run, into its folder unless `output` says otherwise."""
@@ -16,13 +19,19 @@ def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> No
     from ftso_cli.training.export import export_network
     from ftso_cli.training.run import Run
 
-    export_network(Run(run), format, target)
+    trained = Run(run)
+    export_network(trained, format, target)
+    config = trained.config()
     if as_json:
-        print_json({"file": str(target), "format": format})
+        image = [config.image_channels, *config.image_size]
+        print_json({"file": str(target), "format": format, "image": image, "classes": config.classes})
         return
     say(f"wrote {target}, {_size(target.stat().st_size)}")
     if format != "safetensors":
-        say("its input is images (N, C, H, W), float32 in 0..1; its output logits (N, classes)")
+        shape = ", ".join(map(str, ("N", config.image_channels, *config.image_size)))
+        say(f"its input is images ({shape}), float32 in 0..1; its output logits (N, {len(config.classes)})")
+        few = len(config.classes) <= FEW
+        say(f"classes in order: {', '.join(config.classes) if few else f'see classes in {trained.config_file}'}")
 
 
 def _size(count: int) -> str:

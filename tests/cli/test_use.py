@@ -143,13 +143,18 @@ def test_onnx_answers_as_the_network_does_for_any_number_of_images(
 def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Classifier) -> None:
     text = ftso("export", run, "--format", "torch-export").stdout
     assert f"wrote {run / 'network.pt2'}" in text
+    height, width = classifier.image_size
+    assert f"images (N, 3, {height}, {width})" in text
+    assert "(N, 3)\nclasses in order: blue, green, red\n" in text
     images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:3]])
     program = torch.export.load(run / "network.pt2").module()
     torch.testing.assert_close(program(images), classifier(images), rtol=1e-3, atol=1e-4)
 
 
 def test_safetensors_hold_the_weights_and_what_builds_the_network(run: Path, classifier: Classifier) -> None:
-    assert json.loads(ftso("export", run, "-f", "safetensors", "--json").stdout)["format"] == "safetensors"
+    written = json.loads(ftso("export", run, "-f", "safetensors", "--json").stdout)
+    assert written["format"] == "safetensors" and written["classes"] == ["blue", "green", "red"]
+    assert written["image"] == [3, *classifier.image_size]
     with safe_open(run / "network.safetensors", "pt") as file:
         about = file.metadata()
         for name, tensor in classifier.network.state_dict().items():
