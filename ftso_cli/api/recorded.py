@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.searching import Request, Standing
 from ftso_cli.genotype import Genotype
+from ftso_cli.search.recording import Recording
 
 if TYPE_CHECKING:
     import torch
@@ -17,21 +17,16 @@ if TYPE_CHECKING:
     from ftso_cli.search.phases import Search
     from ftso_cli.search.recorder import Recorder
 
-SAVE_MINUTES = 10.0
+SAVE_MINUTES = Recording.save_minutes
 
 Make = Callable[["ImageData", "torch.device"], "Search"]
 """Makes the search, ready to run."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """What to keep of a search."""
+class Options(Recording):
+    """What to keep of a search, and whether to go on with one."""
 
-    folder: Path | None
-    every: int | None = None
-    track: bool = False
-    early_stop: bool = False
-    save_minutes: float = SAVE_MINUTES
     resume: bool = False
 
 
@@ -49,17 +44,10 @@ class Recorded:
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs it to the end."""
-        from ftso_cli.search.recorder import Recorder, Recording
+        from ftso_cli.search.recorder import Recorder
 
         search = self.make(images, device)
-        recording = Recording(
-            folder=self.options.folder,
-            every=self.options.every,
-            track=self.options.track,
-            early_stop=self.options.early_stop,
-            save_minutes=self.options.save_minutes,
-        )
-        self._recorder = recorder = Recorder(search, recording, self._identity(images, device))
+        self._recorder = recorder = Recorder(search, self.options, self._identity(images, device))
         self.on_begin(search, recorder.begin(resume=self.options.resume))
 
         def on_iteration(state: Standing) -> None:

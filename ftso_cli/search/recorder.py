@@ -9,8 +9,6 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -28,24 +26,9 @@ from ftso_cli.search.bilevel import Bilevel, Progress, finite, prefixed, under
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.history import Architecture, History, Record, restored
 from ftso_cli.search.phases import Search
+from ftso_cli.search.recording import Recording
 
 HISTORY = "history."
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recording:
-    """What to keep of a search; `every` is in iterations, an epoch where it is None."""
-
-    folder: Path | None = None
-    every: int | None = None
-    track: bool = False
-    early_stop: bool = False
-    save_minutes: float = 10
-
-    @property
-    def tracks(self) -> bool:
-        """Whether the dominant eigenvalue is worked out at every record."""
-        return self.track or self.early_stop
 
 
 class _Values(Model):

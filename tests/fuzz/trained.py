@@ -20,7 +20,8 @@ from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import Checkpoints, State, read_tensors
 from ftso_cli.search import journal
 from ftso_cli.search.race import Race
-from ftso_cli.search.recorder import Recorder, Recording
+from ftso_cli.search.recorder import Recorder
+from ftso_cli.search.recording import Recording
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.training.classifier import load_classifier
 from ftso_cli.training.loop import Trainer

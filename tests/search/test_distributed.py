@@ -20,7 +20,8 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.search.bilevel import Bilevel
 from ftso_cli.search.history import Record
 from ftso_cli.search.phases import Search
-from ftso_cli.search.recorder import Recorder, Recording
+from ftso_cli.search.recorder import Recorder
+from ftso_cli.search.recording import Recording
 from tests.processes import ONE_THREAD, ROOT, TORCHRUN, children, run_ftso
 from tests.search.searches import SEARCHES, search, wiring
 

@@ -8,7 +8,8 @@ import torch
 
 from ftso_cli.errors import RunError
 from ftso_cli.search.history import History, Record, restored
-from ftso_cli.search.recorder import Recorder, Recording
+from ftso_cli.search.recorder import Recorder
+from ftso_cli.search.recording import Recording
 from tests.search.searches import OPS, SEARCHES, search
 
 REQUEST = {"seed": 0}
