@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.races import ByCapacity, Raced
@@ -14,6 +14,7 @@ from ftso_cli.api.settings import (
     SearchOptions,
     WiringOptions,
     capacity_settings,
+    check_one_of,
     check_raceable,
     ensemble_seeds,
     joint_settings,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
     from ftso_cli.search.ensemble import OnMember
+
+Strategy = Literal["gradient", "capacity"]
 
 Tracked = Literal["eigenvalue"]
 
@@ -70,7 +73,7 @@ def search_topology(
     """
     given: dict[str, Any] = {**_given(budget=budget, ops=operators(op) or None), **_checked(settings)}
     if rank == "race":
-        raced = _race_settings(space, recipe, seeds, given)
+        raced = _race_settings(space, recipe, engine, seeds, given)
         request = _request("search-topology", data, image_size, raced, seed, device)
         return execute(request, Raced(request, raced, workers=workers), Stopwatch(), bars(progress))[0]
     if budget is not None:
@@ -120,16 +123,20 @@ def blind_spots(settings: TopologySettings) -> tuple[list[str], bool]:
     return notes, all_kept
 
 
-def _race_settings(space: str, recipe: str, seeds: str | Iterable[int] | None, given: dict[str, Any]) -> RaceSettings:
+def _race_settings(
+    space: str, recipe: str, engine: str, seeds: str | Iterable[int] | None, given: dict[str, Any]
+) -> RaceSettings:
+    """Those of a race; what it has no use for is refused, unless it is the default."""
     check_raceable(space)
-    return race_settings({**_given(seeds=seeds, recipe=None if recipe == "cifar" else recipe), **given})
+    changed = {"recipe": None if recipe == "cifar" else recipe, "engine": None if engine == "auto" else engine}
+    return race_settings({**_given(seeds=seeds, **changed), **given})
 
 
 def search_operators(
     cell: CellLike,
     data: Data = DEFAULT_DATA,
     *,
-    strategy: Literal["gradient", "capacity"] = "gradient",
+    strategy: Strategy = "gradient",
     ops: str | Iterable[str] | None = None,
     recipe: Literal["cifar", "imagenet"] = "cifar",
     score: Literal["synflow", "naswot", "zico"] | None = None,
@@ -159,6 +166,7 @@ def search_operators(
     start = read(cell)
     with about_file(name_of(cell)):
         require_pruned(start, "search-ops")
+    check_one_of("strategy", strategy, get_args(Strategy))
     given = _given(ops=operators(ops) or None, score=score, slack=slack, steps=steps, inits=inits)
     given |= _checked(settings)
     if strategy == "capacity":
@@ -227,6 +235,8 @@ def _options(
     early_stop: Tracked | None,
     every: int | None,
 ) -> Options:
+    for what, name in (("track", track), ("early_stop", early_stop)):
+        check_one_of(what, name, get_args(Tracked))
     folder = None if run is None else Path(run)
     return Options(
         folder=folder, every=every, track=track is not None, early_stop=early_stop is not None, resume=resume

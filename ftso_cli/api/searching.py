@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ftso_cli.api.record import Stopwatch, versions
+from ftso_cli.api.settings import check_seed
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.settings import RaceSettings, SearchSettings
@@ -83,6 +84,7 @@ Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Gen
 
 def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
+    check_seed(request.seed)
     from ftso_cli.data import open_images
     from ftso_cli.nn.device import choose_device, peak_memory
 

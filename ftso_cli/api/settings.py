@@ -25,6 +25,11 @@ from ftso_cli.spaces import DARTS, SPACES
 RECIPES: Mapping[str, Mapping[str, Any]] = {"cifar": {}, "imagenet": IMAGENET}
 """What a recipe has instead of the method's own settings."""
 
+SEED_DIGITS = 12
+"""More are a slip of the hand. A race has some bits to add, and torch takes no more than 64."""
+
+SEEDS = re.compile(rf"(\d{{1,{SEED_DIGITS}}})(?:-(\d{{1,{SEED_DIGITS}}}))?")
+
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -60,6 +65,12 @@ def chosen(what: str, name: str, values: Mapping[str, Value]) -> Value:
     return values[name]
 
 
+def check_one_of(what: str, name: str | None, names: Iterable[str]) -> None:
+    """Raises `SettingsError` for a name that is given and none of these."""
+    if name is not None and name not in names:
+        raise SettingsError(unknown(what, name, names))
+
+
 def check_names(given: Iterable[str], settings: type, *more: str) -> None:
     """Raises `SettingsError` for an option that a search has no use for."""
     known = [field.name for field in fields(settings)] + list(more)
@@ -85,7 +96,7 @@ def ensemble_seeds(preset: str, seeds: str | Iterable[int] | None) -> tuple[int,
     """The seeds of an ensemble, None for a single search."""
     if seeds is None:
         return STABLE_SEEDS if preset == "stable" else None
-    return seeds_of(seeds) if isinstance(seeds, str) else tuple(seeds)
+    return seeds_of(seeds if isinstance(seeds, str) else ",".join(map(str, seeds)))
 
 
 def operator_settings(space: str, recipe: str, given: Mapping[str, Any]) -> SearchSettings:
@@ -133,7 +144,7 @@ def race_settings(given: Mapping[str, Any]) -> RaceSettings:
 
 def budget(text: str | int) -> dict[str, Any]:
     """`5m`, `90s` or `1h` as the seconds of a race, `2000` as its training steps."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", str(text).strip())
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(text).strip())
     if match is None or (not match[2] and "." in match[1]):
         raise SettingsError(
             f"--budget: {short(text)} is no budget; give a time as in 5m, 90s, 1h, or training steps as in 2000"
@@ -152,11 +163,17 @@ def operators(values: str | Iterable[str] | None) -> tuple[str, ...]:
     return tuple(op for name in listed(values) for op in OPERATOR_SETS.get(name, (name,)))
 
 
+def check_seed(seed: int | None) -> None:
+    """Raises `SettingsError` for a seed that is not one of those that `seeds_of` reads."""
+    if seed is not None and not 0 <= seed < 10**SEED_DIGITS:
+        raise SettingsError(f"a seed is a number from 0 up, of at most {SEED_DIGITS} digits, not {short(seed)}")
+
+
 def seeds_of(text: str) -> tuple[int, ...]:
     """The seeds that `0-15`, `3,5,8` or `0-3,9` means; raises `SettingsError` for anything else, or one twice."""
     seeds: list[int] = []
     for part in text.split(","):
-        match = re.fullmatch(r"(\d{1,12})(?:-(\d{1,12}))?", part.strip())
+        match = re.fullmatch(SEEDS, part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not first <= last or last - first >= MOST_SEEDS:
             raise SettingsError(f"seeds are written as 0-15 or 3,5,8, at most {MOST_SEEDS} of them, not {short(text)}")

@@ -7,13 +7,17 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+from pydantic import ValidationError
+
 from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
+from ftso_cli.api.settings import check_seed
 from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
+from ftso_cli.genotype.storage import describe
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision, Request, read_request
 
@@ -163,32 +167,39 @@ def complete(cell: CellLike) -> Genotype:
 def started(
     cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
 ) -> "Trainer":
-    """A training from the beginning of the cell of that name; its run folder is not made yet."""
+    """A training from the beginning of the cell of that name; its run folder is not made yet.
+
+    Raises `SettingsError` for a value that is asked for and can't be.
+    """
     from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device, has_fast_bfloat16
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
+    check_seed(asked.seed)
     device = choose_device(asked.device or "auto")
     data = asked.data or DEFAULT_DATA
     images = open_images(data, image_size=asked.side)
     run = Run(folder or _free_folder(cell, data))
     run.check_free()
-    fields: dict[str, Any] = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
-    fields["image_channels"] = images.channels
-    config = Config(
-        data=data if data in NAMES else str(Path(data).expanduser().resolve()),
-        image_size=images.image_size,
-        classes=images.classes,
-        mean=images.mean,
-        std=images.std,
-        recipe=settings,
-        seed=asked.seed or 0,
-        device=str(device),
-        precision=_precision(asked.precision, has_fast_bfloat16(device)),
-        versions=versions(),
-        **{name: value for name, value in fields.items() if value is not None},
-    )
+    left_to_config = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
+    try:
+        config = Config(
+            data=data if data in NAMES else str(Path(data).expanduser().resolve()),
+            image_size=images.image_size,
+            image_channels=images.channels,
+            classes=images.classes,
+            mean=images.mean,
+            std=images.std,
+            recipe=settings,
+            seed=asked.seed or 0,
+            device=str(device),
+            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            versions=versions(),
+            **{name: value for name, value in left_to_config.items() if value is not None},
+        )
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
     return Trainer(genotype, config, images, run, group)
 
 

@@ -16,7 +16,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(1, device=device)
+        # Also read: `meta` makes tensors that hold nothing.
+        torch.zeros(1, device=device).item()
     except (RuntimeError, AssertionError):
         raise SettingsError(f"device {name!r} is not available here; use --device cpu or --device auto") from None
     return device

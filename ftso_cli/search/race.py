@@ -150,7 +150,7 @@ class Race:
         self._parallel([lambda: self._train(topology, 0, 8, timed)] * self.workers)
         each = (sum(sorted(marks)[self.workers :]) - sum(sorted(marks)[: self.workers])) / self.workers / 6
         left = seconds * RESERVE - (time.monotonic() - self.started)
-        return int(self.workers * left / each)
+        return max(0, int(self.workers * left / each))
 
     def _heats(
         self, on_progress: Callable[[RaceProgress], None]

@@ -4,11 +4,12 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.spaces import DARTS, NATS, operator
 from ftso_cli.spaces.darts import Stem
@@ -16,11 +17,15 @@ from ftso_cli.spaces.operators import FOLDABLE
 
 
 def check_bounds(settings: object, least: Mapping[str, float]) -> None:
-    """Raises `SettingsError` for the first of these fields that is set and too small; `settings` may lack some."""
+    """Raises `SettingsError` for the first of these fields that is set and too small, or not finite.
+
+    `settings` may lack some.
+    """
     for name, bound in least.items():
         value = getattr(settings, name, None)
-        if value is not None and value < bound:
-            raise SettingsError(f"{name.replace('_', ' ')} must be at least {bound}, not {value}")
+        if value is not None and not bound <= value < math.inf:
+            least_ = f"{bound} and finite" if value > bound else bound
+            raise SettingsError(f"{name.replace('_', ' ')} must be at least {least_}, not {value}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +98,9 @@ class SearchSettings:
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
+Engine = Literal["auto", "general", "folded"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class TopologySettings(SearchSettings):
     """A search for the topology also decides how many nodes a cell has."""
@@ -100,12 +108,19 @@ class TopologySettings(SearchSettings):
     space: str = DARTS.name
     nodes: int = DARTS.nodes
     """Appendix A.1."""
-    engine: Literal["auto", "general", "folded"] = "auto"
+    engine: Engine = "auto"
     """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
 
     rank: Rank = "beta"
     """What edges are ranked by. beta: β at the end, as in the paper. gradient, ours: the mean of minus the gradient on
     β over all iterations, with β held at 0 so that no edge gets ahead by its first steps."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.engine not in get_args(Engine):
+            raise SettingsError(unknown("engine", self.engine, get_args(Engine)))
+        if self.rank not in get_args(Rank):
+            raise SettingsError(unknown("rank", self.rank, (*get_args(Rank), "race")))
 
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them, with the engine that was taken."""
@@ -171,7 +186,7 @@ class RaceSettings(ShortTraining):
 
     op: str = DARTS.usual
     """What every edge gets: a wiring is worth what it does with the operator that it will have."""
-    nodes: int = 4
+    nodes: int = DARTS.nodes
     """Appendix A.1 of the paper."""
     draws: int = 16
     """Wirings drawn at random; as many mutations of the best of them follow."""

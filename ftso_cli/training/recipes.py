@@ -5,6 +5,7 @@
 which the paper says it follows. `quick` is ours, for a laptop.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -39,7 +40,7 @@ class Recipe:
     auxiliary: float = 0.4
     """Weight of the auxiliary head's loss; 0 leaves the head out."""
     drop_path: float = 0.0
-    """Rate in the last epoch; it rises linearly from 0."""
+    """Rate towards which it rises linearly, from 0 in the first epoch."""
     cutout: float = 0.0
     """Side of the square that is cut out, as a share of the image's side."""
     label_smoothing: float = 0.0
@@ -61,8 +62,8 @@ class Recipe:
 
 
 def _at_least(name: str, value: float, least: float) -> None:
-    if not value >= least:
-        raise SettingsError(f"{name} must be at least {least}, not {value}")
+    if not least <= value < math.inf:
+        raise SettingsError(f"{name} must be at least {f'{least} and finite' if value > least else least}, not {value}")
 
 
 RECIPES: Mapping[str, Recipe] = {

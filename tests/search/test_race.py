@@ -95,6 +95,14 @@ def test_too_small_a_budget_is_refused_with_the_least(digits: ImageData) -> None
         Race(digits, settings, opened(None, settings=settings), seed=0, device=CPU).run(lambda progress: None)
 
 
+def test_a_budget_that_the_measurement_uses_up_is_one_of_no_steps(digits: ImageData) -> None:
+    settings = RaceSettings(draws=4, seconds=1)
+    race = Race(digits, settings, opened(None, settings=settings), seed=0, device=CPU)
+    race.started -= 10
+    with pytest.raises(SettingsError, match="a race of 0 steps tells nothing"):
+        race.run(lambda progress: None)
+
+
 @pytest.mark.parametrize(
     ("damage", "says"),
     [
