@@ -93,15 +93,14 @@ def _device() -> Finding:
 
     device = choose_device("auto")
     torch.ones(64, 64, device=device).matmul(torch.ones(64, 64, device=device)).sum().item()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    threads = torch.get_num_threads()
-    facts: dict[str, Any] = {"device": device.type, "threads": threads, "cores": cores}
+    threads, own = torch.get_num_threads(), cores()
+    facts: dict[str, Any] = {"device": device.type, "threads": threads, "cores": own}
     facts |= {"gpus": [torch.cuda.get_device_name(at) for at in range(torch.cuda.device_count())]}
     busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     facts["load"] = round(busy, 1)
     where = facts["gpus"][0] if facts["gpus"] else device.type
-    text = f"{where}, {_counted(threads, 'thread')} on {_counted(cores, 'core')}"
-    if device.type == "cpu" and threads > 1 and busy > cores:
+    text = f"{where}, {_counted(threads, 'thread')} on {_counted(own, 'core')}"
+    if device.type == "cpu" and threads > 1 and busy > own:
         return Finding(
             name="device",
             text=f"{text}; other programs have the cores (load {busy:.1f}), so threads wait for one another",
@@ -109,6 +108,11 @@ def _device() -> Finding:
             facts=facts,
         )
     return Finding(name="device", text=text, facts=facts)
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _counted(count: int, what: str) -> str:

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from ftso_cli.search.capacity import Choice, Trial
 
 
+def journal_of(output: Path) -> Path:
+    """The file beside its genotype in which a race keeps its finished runs."""
+    return output.with_name(f"{output.stem}.race.json")
+
+
 class Raced:
     """A race of wirings; `path` is where it keeps its finished runs, to be resumed, and `final` how it ended."""
 

@@ -1,13 +1,12 @@
 """`ftso search-topology --rank race`: its budget, its journal, its standings."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import typer
 from rich.table import Table
 
-from ftso_cli.api.races import Raced
+from ftso_cli.api.races import Raced, journal_of
 from ftso_cli.api.settings import race_settings
 from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
@@ -37,7 +36,7 @@ def race(
 ) -> None:
     """Runs the race, writes the winner as a pruned genotype, and prints the standings."""
     check_alone("a race runs in one process, several wirings at a time with --workers N")
-    path = _journal_of(request.output)
+    path = None if str(request.output) == "-" else journal_of(request.output)
     raced = Raced(request, settings, path=path, resume=resume, workers=workers)
     with common.telling(lambda: _kept(raced)):
         genotype, facts = searching.execute(request, raced, watch, LiveRace(raced))
@@ -63,11 +62,6 @@ def _kept(raced: Raced) -> str:
     return (
         f"{raced.path} keeps {runs} finished {'run' if runs == 1 else 'runs'}, go on with the same command and --resume"
     )
-
-
-def _journal_of(output: Path) -> Path | None:
-    """The file beside the genotype in which a race keeps its finished runs."""
-    return None if str(output) == "-" else output.with_name(f"{output.stem}.race.json")
 
 
 def _facts(each: Standing) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from ftso_cli.cli import common, sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
 from ftso_cli.errors import SettingsError
+from ftso_cli.files import make_folder
 from ftso_cli.studies import presets, results, runner, trials
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import read_study
-from ftso_cli.studies.work import check_root
 
 
 class _Sweep(TyperGroup):
@@ -176,7 +176,7 @@ def run(
 
 
 def _made(folder: Path) -> Path:
-    check_root(folder)
+    make_folder(folder)
     return folder
 
 

@@ -1,6 +1,5 @@
 """Workers that run the trials of a study until none is left that they could run."""
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,10 +9,12 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
+from ftso_cli.api.health import cores
+from ftso_cli.files import make_folder
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Planned
-from ftso_cli.studies.work import Place, Stopped, check_root, locked, work
+from ftso_cli.studies.work import Place, Stopped, locked, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -38,11 +39,6 @@ class Ended:
 Watch = Callable[[Ended], None]
 
 
-def cores() -> int:
-    """The cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def usual_workers() -> int:
     """Two threads each: networks of this size gain little from more."""
     return max(1, cores() // 2)
@@ -52,7 +48,7 @@ def run_study(
     planned: Sequence[Planned], folder: Path, study: "Study", *, workers: int, retry_failed: bool, watch: Watch
 ) -> None:
     """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again."""
-    check_root(folder / STAGES)
+    make_folder(folder / STAGES)
     place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
     with _claim(place):
         trials.enqueue(study, planned)

@@ -1,17 +1,16 @@
 """The commands that a trial is made of, their options by name, and how these are checked before anything runs."""
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Annotated, Any, TypedDict, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from ftso_cli.api import settings as searches
+from ftso_cli.api.searches import Tracked
 from ftso_cli.errors import SettingsError, SpaceError, unknown
 from ftso_cli.genotype.storage import describe
 from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.recipes import OPERATOR_SETS
 from ftso_cli.search.settings import JointSettings, TopologySettings
 from ftso_cli.spaces import OPERATORS, SPACES, operator
 from ftso_cli.spaces.nats import DATA_SETS
@@ -23,7 +22,8 @@ Options = Mapping[str, Any]
 COMMON = ("data", "image_size", "device", "seed")
 """What stages have from the study, where they don't have their own."""
 
-RECORDED = ("track", "early_stop", "every")
+TRACKED = ("track", "early_stop")
+RECORDED = (*TRACKED, "every")
 KEPT = ("save_every", "tensorboard")
 """What a long stage keeps on its way; decides nothing of its result."""
 
@@ -68,6 +68,32 @@ OF_TRAINING = (
 )
 
 
+class _Types(TypedDict, total=False):
+    """The types of options that no class of settings has."""
+
+    preset: str
+    space: str
+    method: str
+    strategy: str
+    recipe: str
+    rank: str
+    op: str | tuple[str, ...]
+    ops: str | tuple[str, ...]
+    map: str | tuple[str, ...]
+    seeds: str | int | tuple[int, ...]
+    budget: str | int
+    workers: Annotated[int, Field(ge=1)]
+    track: Tracked
+    early_stop: Tracked
+    every: Annotated[int, Field(ge=1)]
+    save_every: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    tensorboard: bool
+    keep: Annotated[int, Field(ge=1)]
+    table: str
+    trust_pickle: bool
+    of: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """A command as a stage: the options that a study may set, by the names of the command line with underscores."""
@@ -75,8 +101,8 @@ class Kind:
     options: tuple[str, ...]
     shared: tuple[str, ...] = ()
     """Which of `COMMON` it takes."""
-    check: Callable[[dict[str, Any]], None]
-    """Raises `SettingsError` for a value that can't be."""
+    check: Callable[[dict[str, Any]], None] = lambda options: None
+    """Raises `SettingsError` for a value that can't be, or can't be with the others."""
 
     @property
     def known(self) -> tuple[str, ...]:
@@ -92,6 +118,7 @@ def check(name: str, options: Options) -> None:
             if option not in kind.known:
                 raise SettingsError(unknown("option", dashed(option), map(dashed, kind.known)))
         _check_types(options, Request, *COMMON)
+        _check_types(options, _Types)
         _check_kept(name, options)
         kind.check({key: value for key, value in options.items() if key not in (*COMMON, *KEPT)})
     except (SettingsError, SpaceError) as error:
@@ -104,37 +131,27 @@ def dashed(option: str) -> str:
 
 
 def _check_kept(name: str, options: Options) -> None:
-    given = [option for option in KEPT if option in options]
+    given = [option for option in (*KEPT, *TRACKED) if option in options]
     if given and name != "train" and not keeps_history(options):
         raise SettingsError(f"{dashed(given[0])} has no meaning here: this search has no checkpoints and no history")
-    minutes = options.get("save_every", 0)
-    if type(minutes) not in (int, float) or not 0 <= minutes < math.inf:
-        raise SettingsError(f"save-every is a number of minutes from 0 up, not {minutes!r}")
-    if not isinstance(options.get("tensorboard", False), bool):
-        raise SettingsError("tensorboard is true or false")
 
 
 def keeps_history(options: Options) -> bool:
     """Whether a search with these options keeps losses, α and β over time, and can be taken up in the middle."""
-    if options.get("strategy") == "capacity":
-        return False
-    return not any(options.get(name) for name in ("seeds", "rank", "preset", "budget"))
+    usual = {"strategy": "gradient", "rank": "beta", "preset": "paper"}
+    return "seeds" not in options and all(options.get(name, value) == value for name, value in usual.items())
 
 
 def _check_types(options: Options, model: type, *names: str) -> None:
-    """Checks each of these options (all where none is named) by the type that it has in `model`; no guessing."""
+    """Checks each of these options (all where none is named) by the type that it has in `model`; a list is a tuple."""
     hints = get_type_hints(model, include_extras=True)
     for name in names or options:
         if name in hints and name in options:
             try:
-                TypeAdapter(hints[name]).validate_python(_frozen(options[name]), strict=True)
+                value = tuple(options[name]) if isinstance(options[name], list) else options[name]
+                TypeAdapter(hints[name]).validate_python(value, strict=True)
             except ValidationError as error:
                 raise SettingsError(f"{dashed(name)}: {describe(error)}") from None
-
-
-def _frozen(value: Any) -> Any:
-    """Lists as the settings have them; whole numbers are numbers."""
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _split(options: dict[str, Any], *names: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -143,14 +160,11 @@ def _split(options: dict[str, Any], *names: str) -> tuple[dict[str, Any], dict[s
     return own, {name: value for name, value in options.items() if name not in (*own, *RECORDED)}
 
 
-def _ops(value: Any, space: str) -> tuple[str, ...]:
+def _ops(value: str | list[str], space: str) -> tuple[str, ...]:
     """The operators that a text or a list names; raises for one that the space doesn't have."""
-    names = value.split(",") if isinstance(value, str) else value
-    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-        raise SettingsError(f"operators are written as text or as a list of it, not {value!r}")
-    found = tuple(op for name in names for op in OPERATOR_SETS.get(name.strip(), (name.strip(),)))
+    found = searches.operators(value)
     for op in found:
-        operator(op, SPACES[space].operators)
+        operator(op, searches.chosen("space", space, SPACES).operators)
     return found
 
 
@@ -161,11 +175,14 @@ def _check_topology(options: dict[str, Any]) -> None:
     if "op" in own:
         rest["ops"] = _ops(own["op"], space)
     if own.get("rank") == "race":
-        searches.race_settings(rest | {name: own[name] for name in ("budget",) if name in own})
+        searches.check_raceable(space)
+        searches.race_settings(rest | {name: own[name] for name in ("budget", "seeds") if name in own})
         return
+    if "budget" in own:
+        raise SettingsError("budget belongs to a race; give rank = 'race'")
     _check_types(rest, TopologySettings)
     if "seeds" in own:
-        searches.ensemble_seeds("paper", own["seeds"])
+        searches.ensemble_seeds("paper", str(own["seeds"]) if isinstance(own["seeds"], int) else own["seeds"])
     searches.topology_settings(
         preset=own.get("preset", "paper"),
         space=space,
@@ -198,7 +215,7 @@ def _check_operators(options: dict[str, Any]) -> None:
         _check_types(rest, TopologySettings)
         searches.operator_settings("darts", own.get("recipe", "cifar"), rest)
     else:
-        raise SettingsError(unknown("strategy", str(own["strategy"]), ("gradient", "capacity")))
+        raise SettingsError(unknown("strategy", own["strategy"], ("gradient", "capacity")))
 
 
 def _check_length(options: Options) -> None:
@@ -206,14 +223,10 @@ def _check_length(options: Options) -> None:
         raise SettingsError("give iters or epochs, not both")
 
 
-def _check_prune(options: dict[str, Any]) -> None:
-    keep = options.get("keep", 2)
-    if not isinstance(keep, int) or keep < 1:
-        raise SettingsError(f"keep must be a number from 1 up, not {keep!r}")
-
-
 def _check_assign(options: dict[str, Any]) -> None:
     op = options.get("op", "random")
+    if not isinstance(op, str):
+        raise SettingsError("op is the name of one operator, or random; several are values of a grid")
     if op != "random":
         operator(op, tuple(OPERATORS))
 
@@ -222,16 +235,14 @@ def _check_train(options: dict[str, Any]) -> None:
     own, rest = _split(options, "recipe", "precision", "compile")
     _check_types(own, Request, "precision", "compile")
     Request().settings(own.get("recipe"), rest)
-    if not isinstance(own.get("recipe", ""), str):
-        raise SettingsError("recipe is the name of one")
     _check_types(rest, Recipe)
 
 
 def _check_query(options: dict[str, Any]) -> None:
-    if not isinstance(options.get("table"), str):
+    if "table" not in options:
         raise SettingsError("needs the table of NATS-Bench, as in table = 'nats_bench.csv.gz'")
     if options.get("of", "cifar10") not in DATA_SETS:
-        raise SettingsError(unknown("data set of the table", str(options["of"]), DATA_SETS))
+        raise SettingsError(unknown("data set of the table", options["of"], DATA_SETS))
 
 
 KINDS: Mapping[str, Kind] = {
@@ -255,7 +266,7 @@ KINDS: Mapping[str, Kind] = {
         shared=COMMON,
         check=_check_topology,
     ),
-    "prune": Kind(options=("keep",), check=_check_prune),
+    "prune": Kind(options=("keep",)),
     "assign-ops": Kind(options=("op", "map"), shared=("seed",), check=_check_assign),
     "search-ops": Kind(
         options=(*OF_SEARCHES, "partial", "ops", "strategy", "score", "slack", "steps", "inits"),

@@ -18,7 +18,8 @@ from pathlib import Path
 from threading import Event
 
 from ftso_cli import locks
-from ftso_cli.errors import BusyError, FtsoError, RunError
+from ftso_cli.api.races import journal_of
+from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import storage
 from ftso_cli.search.topologies import draw
@@ -31,6 +32,9 @@ POLL = 0.2
 
 PRODUCTS = {"train": "run/result.json", "query": "answer.json"}
 """What a stage leaves once it is done; a genotype, where it is none of these."""
+
+CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")
+"""What a search goes on from, in its run folder; a kill between two renames leaves the second alone."""
 
 LOG = "log.txt"
 
@@ -153,11 +157,15 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
         return [*args, "--json"]
     if name == "train":
         return [*args, "-o", str(run), "--json"]
-    args += ["-o", str(folder / "cell.json"), "--json"]
+    cell_file = folder / "cell.json"
+    args += ["-o", str(cell_file), "--json"]
+    kept: Sequence[Path] = ()
     if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
         args += ["--run", str(run)]
-        args += ["--resume"] if (run / "checkpoint.safetensors").exists() else []
-    return args
+        kept = [run / checkpoint for checkpoint in CHECKPOINTS]
+    elif stage.options.get("rank") == "race":
+        kept = [journal_of(cell_file)]
+    return [*args, "--resume"] if any(file.exists() for file in kept) else args
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:
@@ -169,11 +177,3 @@ def _flags(options: Mapping[str, object]) -> list[str]:
         if value is not True:
             flags.append(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
     return flags
-
-
-def check_root(root: Path) -> None:
-    """Makes the folder of the stages; raises `FtsoError` where it can't be made."""
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FtsoError(f"{root}: can't be made ({error.strerror or error})") from None

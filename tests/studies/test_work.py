@@ -1,0 +1,42 @@
+"""The command line of a stage, by what an earlier attempt has left."""
+
+from pathlib import Path
+
+import pytest
+
+from ftso_cli.api.races import journal_of
+from ftso_cli.nn.checkpoint import Checkpoints, State
+from ftso_cli.studies.plan import Stage
+from ftso_cli.studies.work import arguments
+
+
+def resumed(folder: Path, **options: object) -> bool:
+    """Whether a topology search with these options goes on with what is in the folder."""
+    return "--resume" in arguments(Stage(name="search-topology", options=options, key="0"), "", folder)
+
+
+@pytest.mark.parametrize("options", [{}, {"rank": "beta"}, {"preset": "paper"}], ids=str)
+def test_a_search_goes_on_from_its_last_checkpoint_or_from_the_one_before(
+    options: dict[str, str], tmp_path: Path
+) -> None:
+    assert not resumed(tmp_path, **options)
+    (tmp_path / "run").mkdir()
+    checkpoints = Checkpoints(tmp_path / "run" / "checkpoint.safetensors")
+    for _ in range(2):
+        checkpoints.write(State(tensors={}, values={}))
+        assert resumed(tmp_path, **options)
+    checkpoints.last.unlink()
+    assert resumed(tmp_path, **options)
+    checkpoints.before.unlink()
+    assert not resumed(tmp_path, **options)
+
+
+def test_a_race_goes_on_with_its_journal(tmp_path: Path) -> None:
+    assert not resumed(tmp_path, rank="race")
+    journal_of(tmp_path / "cell.json").write_text("{}")
+    assert resumed(tmp_path, rank="race")
+
+
+@pytest.mark.parametrize("options", [{"seeds": "0-1"}, {"rank": "gradient"}, {"preset": "stable"}], ids=str)
+def test_an_ensemble_keeps_no_history_to_go_on_with(options: dict[str, str], tmp_path: Path) -> None:
+    assert "--run" not in arguments(Stage(name="search-topology", options=options, key="0"), "", tmp_path)
