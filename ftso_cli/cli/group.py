@@ -183,7 +183,8 @@ def _is_wrong_use(error: Exception) -> bool:
 def _wrong_use(error: Any) -> typer.Exit:
     """Says on one line what is wrong with the command line; gives the exit, of status 2."""
     command = "ftso" if error.ctx is None else error.ctx.command_path
-    said = error.format_message().rstrip(".")
+    # Some versions of Typer leave in what pydantic writes before the reason.
+    said = error.format_message().rstrip(".").replace(": Value error, ", ": ")
     _fail(f"{said}{' ' if said.endswith('?') else '; '}{command} --help shows how")
     return typer.Exit(error.exit_code)
 

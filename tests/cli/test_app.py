@@ -95,7 +95,15 @@ def test_a_misspelt_command_is_a_usage_error_with_a_guess() -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [["prune"], ["prune", "a", "b"], ["prune", "x", "--keep", "two"], ["prune", "x", "--nope"], ["--nope"]]
+    "args",
+    [
+        ["prune"],
+        ["prune", "a", "b"],
+        ["prune", "x", "--keep", "two"],
+        ["prune", "x", "--nope"],
+        ["search", "--method", "darts"],
+        ["--nope"],
+    ],
 )
 def test_wrong_use_gives_status_2_one_line_and_nothing_on_stdout(args: list[str]) -> None:
     result = invoke(*args)
@@ -104,6 +112,7 @@ def test_wrong_use_gives_status_2_one_line_and_nothing_on_stdout(args: list[str]
     assert result.stderr.startswith("error: ")
     assert result.stderr.endswith(" --help shows how\n")
     assert result.stderr.count("\n") == 1
+    assert "Value error" not in result.stderr
 
 
 # Files that are no genotype, through every command that reads one
