@@ -1,4 +1,4 @@
-"""The studies of the paper, as study files that come with ftso."""
+"""Studies that come with ftso as study files: those of the paper, and ours."""
 
 import tomllib
 from importlib.resources import files

@@ -101,9 +101,8 @@ def test_a_figure_of_what_no_setting_changes_is_refused(tmp_path: Path, content:
 
 
 def test_presets_can_be_planned_at_both_sizes() -> None:
-    assert {"table3", "figure3a", "figure3cd", "figure3e", "figure3fj", "figure3gh", "figure3i", "figure3kl"} == set(
-        presets.names()
-    )
+    figures = {f"figure3{part}" for part in ("a", "cd", "e", "fj", "gh", "i", "kl")}
+    assert set(presets.names()) == {"table3", "skips"} | figures
     for name in presets.names():
         for full in (False, True):
             assert plan(read_study(presets.find(name), full=full))
