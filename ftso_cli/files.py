@@ -50,6 +50,8 @@ def write_atomic(path: Path, content: bytes) -> None:
         else:
             _replace(target, content)
     except OSError as error:
+        if not target.parent.exists():
+            raise FileError(f"{path}: there is no folder {target.parent.name}; make it first") from None
         raise FileError(f"{path}: can't be written ({error.strerror or error})") from None
 
 

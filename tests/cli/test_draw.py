@@ -144,7 +144,7 @@ def test_json_names_the_files_and_prints_nothing_else(folder: Path) -> None:
         (("-o", "a.svg", "--format", "png"), "a.svg says svg and --format says png"),
         (("-o", "a.svg", "--out-dir", "b"), "give one of them"),
         (("darts_v2", "-o", "a.svg"), "there are 2 cells; use --out-dir DIR"),
-        (("-o", "missing/a.svg"), "missing/a.svg: can't be written (No such file or directory)"),
+        (("-o", "missing/a.svg"), "missing/a.svg: there is no folder missing; make it first"),
         (("-o", "a.svg/"), "a.svg: can't be written (Is a directory)"),
         (("--out-dir", "cell.json"), "cell.json: can't be made a folder"),
         (("--terminal", "-o", "a.svg"), "--terminal writes no file"),

@@ -211,7 +211,7 @@ def test_a_place_that_can_not_be_written_is_refused_and_the_source_left_alone(
 ) -> None:
     before = searched_file.read_bytes()
     place = tmp_path / "missing" / "cell.json"
-    assert refused(searched_file, "-o", place) == f"{place}: can't be written (No such file or directory)"
+    assert refused(searched_file, "-o", place) == f"{place}: there is no folder {place.parent.name}; make it first"
     assert refused(searched_file, "-o", tmp_path) == f"{tmp_path}: can't be written (Is a directory)"
     assert searched_file.read_bytes() == before
     assert os.listdir(tmp_path) == ["cell.json"]
