@@ -71,5 +71,5 @@ def ftso(
 ) -> None:
     """Find a small, strong image-classification network: first its topology, then its operators.
 
-    Start with `ftso search-topology --data digits --iters 1 -o cell.json`; every command ends by naming the next one.
+    Start with `ftso search-topology --data digits --iters 1 -o cell.json`; commands end by naming the next one.
     """

@@ -252,7 +252,10 @@ def _search(
         check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
         live = LiveEnsemble()
         search = topology_search(settings, seed, members, workers, live.look)
-        genotype, facts = searching.execute(request, search, watch, live)
+        with common.telling(
+            lambda: "a search from many seeds keeps nothing until it ends; the same command begins anew"
+        ):
+            genotype, facts = searching.execute(request, search, watch, live)
     else:
         genotype, facts = recording.execute(
             request,

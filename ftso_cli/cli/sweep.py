@@ -145,8 +145,7 @@ def run(
     `ftso sweep status runs/table3` · `ftso sweep results runs/table3 --csv results.csv`
     """
     if list_presets:
-        for name in presets.names():
-            say(f"{name:<10}  {presets.title(name)}")
+        _list_presets(as_json)
         return
     if study is None:
         raise typer.BadParameter("give a study file, or a preset", param_hint="STUDY")
@@ -158,7 +157,11 @@ def run(
         asked = asked.model_copy(update={"name": f"{asked.name}-full"})
     planned = plan(asked)
     stages = {stage.key for trial in planned for stage in trial.stages}
-    size = f"{len(asked.settings)} settings x {len(asked.seeds)} seeds = {len(planned)} trials, {len(stages)} stages"
+    counts = {"settings": len(asked.settings), "seeds": len(asked.seeds), "trials": len(planned), "stages": len(stages)}
+    size = "{settings} settings x {seeds} seeds = {trials} trials, {stages} stages".format(**counts)
+    if dry_run and as_json:
+        print_json({"study": asked.name, **counts})
+        return
     if dry_run:
         say(size)
         return
@@ -190,6 +193,15 @@ class _Progress:
         """Says how a trial ended."""
         outcome = f"failed: {ended.error}" if ended.accuracy is None else f"accuracy {ended.accuracy:.2%}"
         note(f"{ended.planned.setting}, seed {ended.planned.seed}: {outcome}  ({ended.seconds:.0f} s)")
+
+
+def _list_presets(as_json: bool) -> None:
+    titles = {name: presets.title(name) for name in presets.names()}
+    if as_json:
+        print_json({"presets": titles})
+        return
+    for name, title in titles.items():
+        say(f"{name:<10}  {title}")
 
 
 def _finish(folder: Path, storage: str | None, as_json: bool) -> None:

@@ -116,6 +116,10 @@ def test_presets_are_listed_and_checked_without_running(tmp_path: Path) -> None:
     assert listed.exit_code == 0
     assert [line.split()[0] for line in listed.stdout.splitlines()][-1] == "table3"
     assert invoke("table3", "--full", "--dry-run").stdout.startswith("20 settings x 4 seeds")
+    as_data = json.loads(invoke("--presets", "--json").stdout)["presets"]
+    assert [f"{name:<10}  {title}" for name, title in as_data.items()] == listed.stdout.splitlines()
+    checked = json.loads(invoke("table3", "--full", "--dry-run", "--json").stdout)
+    assert (checked["study"], checked["settings"], checked["trials"]) == ("table3-full", 20, 80)
 
 
 def test_checking_a_study_imports_neither_torch_nor_optuna(tmp_path: Path) -> None:
