@@ -238,6 +238,17 @@ class Genotype(Model):
                     return f"cells.{kind}: edge {edge}: {len(edge.scores or ())} scores for {seeds} seeds"
         return None
 
+    def __str__(self) -> str:
+        """The wiring to read: a line for each node, with the sources and operators of its kept edges."""
+        lines = [f"{self.space} genotype, {self.stage}"]
+        for kind, cell in self.cells.items():
+            lines.append(kind)
+            for node in cell.nodes:
+                inputs = (f"{edge.source} {edge.op or ''}".rstrip() for edge in cell.inputs_of(node))
+                lines.append(f"  {node} ← {', '.join(inputs)}")
+            lines.append(f"  out {', '.join(map(str, cell.concat))}")
+        return "\n".join(lines)
+
     def replace(self, **changes: Any) -> "Genotype":
         """A copy with other values, checked like a file."""
         return Genotype(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})

@@ -252,10 +252,10 @@ def test_a_folder_called_as_a_cell_is_not_in_the_way(tmp_path: Path, monkeypatch
     (tmp_path / "cells").mkdir()
     monkeypatch.chdir(tmp_path)
     assert library.load("pdarts").stage == "complete"
-    with pytest.raises(GenotypeError, match="'cells': is a folder, not a genotype file$"):
+    with pytest.raises(GenotypeError, match=r"'cells': is a folder, not a genotype file$"):
         library.load("cells")
     (tmp_path / "cells" / "genotype.json").touch()
-    with pytest.raises(GenotypeError, match="its cell is cells/genotype.json"):
+    with pytest.raises(GenotypeError, match=r"its cell is cells/genotype\.json"):
         library.load("cells")
 
 

@@ -361,3 +361,15 @@ def test_kept_edges_nodes_and_inputs_leave_pruned_edges_out() -> None:
 def test_a_genotype_can_not_be_changed_in_place(searched: Genotype) -> None:
     with pytest.raises(ValueError, match="frozen"):
         searched.stage = "pruned"
+
+
+def test_a_genotype_prints_as_its_wiring(searched: Genotype) -> None:
+    several = {kind: cell.model_copy(update={"edges": _without_ops(cell)}) for kind, cell in searched.cells.items()}
+    printed = str(searched.model_copy(update={"cells": several})).splitlines()
+    assert printed[:3] == ["darts genotype, searched", "normal", "  2 ← 0, 1"]
+    assert str(searched).splitlines()[2] == "  2 ← 0 skip_connect, 1 skip_connect"
+    assert str(searched).splitlines()[-1] == "  out 2, 3, 4, 5"
+
+
+def _without_ops(cell: Cell) -> tuple[Edge, ...]:
+    return tuple(edge.model_copy(update={"op": None}) for edge in cell.edges)
