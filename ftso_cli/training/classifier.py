@@ -50,8 +50,10 @@ class Classifier(nn.Module):
     @torch.inference_mode()
     def probabilities(self, images: Iterable[str | Path | Image.Image]) -> Tensor:
         """The probability of each class for each image or file, (n, classes)."""
-        inputs = torch.stack([self.preprocess(image) for image in images])
-        logits: Tensor = self(inputs.to(self.mean.device))
+        inputs = [self.preprocess(image) for image in images]
+        if not inputs:
+            return torch.empty(0, len(self.classes))
+        logits: Tensor = self(torch.stack(inputs).to(self.mean.device))
         return logits.softmax(1).cpu()
 
 

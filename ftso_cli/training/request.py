@@ -46,12 +46,15 @@ class Request(Model):
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
         """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
 
+        Where the file has every value, as the config.json of a run, `name` takes the place of them all.
         Raises `SettingsError` for a name or a value that is not known.
         """
         values = dict(self.recipe) if isinstance(self.recipe, dict) else {"name": self.recipe}
-        base = recipe(name or str(values.pop("name", DEFAULT_RECIPE)))
-        values.pop("name", None)
+        of_file = values.pop("name", DEFAULT_RECIPE)
+        base = recipe(name or str(of_file))
         known = [field.name for field in fields(Recipe)]
+        if name is not None and values.keys() >= set(known):
+            values = {}
         for value in (*values, *overruled):
             if value not in known:
                 raise SettingsError(unknown("value of a recipe", value, known))

@@ -1,11 +1,11 @@
 """The run folder of a training: what was asked for, what came out, and where to go on.
 
-    genotype.json         the cell, as it was when the training started
-    config.json           data set, recipe, seed, device: all that decides the result
-    metrics.csv           a line an epoch
+    genotype.json           the cell, as it was when the training started
+    config.json             data set, recipe, seed, device: all that decides the result
+    metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
-    weights.safetensors   the trained network without its auxiliary head
-    result.json           the accuracy on the test images, after the last epoch
+    weights.safetensors     the trained network without its auxiliary head
+    result.json             the accuracy on the test images, after the last epoch
 
 Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is ever unpickled.
 """
@@ -174,11 +174,9 @@ class Run:
         if not self.result_file.is_file():
             return None
         try:
-            return Result.model_validate(json.loads(read_bytes(self.result_file, limit=TEXT_LIMIT)))
+            return Result.model_validate_json(read_bytes(self.result_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
-        except ValueError:
-            raise RunError(f"{self.result_file}: is no JSON") from None
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replaces metrics.csv by these rows."""
