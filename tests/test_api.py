@@ -151,6 +151,7 @@ def test_train_evaluate_and_load_are_those_of_the_commands(cell: Genotype, tmp_p
     weights = [tmp_path / name / "weights.safetensors" for name in ("mine", "theirs")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     assert run.load().classes == tuple("0123456789")
+    assert run.load().probabilities([]).shape == (0, 10)
     again = ftso_cli.train(resume=run.folder)
     assert again.test_accuracy == run.test_accuracy
 
@@ -218,6 +219,8 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
         (lambda: ftso_cli.search_topology(chanels=1), SettingsError, "did you mean channels"),
         (lambda: ftso_cli.search_topology(preset="stabel"), SettingsError, "did you mean stable"),
         (lambda: ftso_cli.search_topology(rank="race", iters=1), SettingsError, "no meaning in a race"),
+        (lambda: ftso_cli.search_topology(nodes=33), SettingsError, "nodes must be at most 32, not 33"),
+        (lambda: ftso_cli.search_baseline("pc-darts", nodes=33), SettingsError, "nodes must be at most 32, not 33"),
         (lambda: ftso_cli.search_topology(engine="fold"), SettingsError, "did you mean folded"),
         (lambda: ftso_cli.search_topology(rank="race", engine="folded"), SettingsError, "no meaning in a race"),
         (lambda: ftso_cli.search_topology(rank="bet"), SettingsError, "did you mean beta"),

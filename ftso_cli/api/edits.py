@@ -21,8 +21,9 @@ def prune(cell: CellLike, *, keep: int | None = None) -> Genotype:
     `keep` is their number, two unless given, or all in the nats space. What is pruned stays in the genotype, marked.
     Raises `GenotypeError` where the cell has its operators already or its edges no strength.
     """
+    watch = Stopwatch()
     genotype, _, keep = pruned(read(cell), name_of(cell), keep)
-    return edited(genotype, "prune", Stopwatch(), keep=keep)
+    return edited(genotype, "prune", watch, keep=keep)
 
 
 def pruned(genotype: Genotype, name: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie], int]:
@@ -41,8 +42,9 @@ def assign_operators(
     one for each edge by `seed`. A topology that is not pruned yet is pruned first.
     Raises `SpaceError` for an operator that the space lacks, and `SettingsError` for an edge that the cell lacks.
     """
+    watch = Stopwatch()
     entries = tuple(f"{edge}={name}" for edge, name in (map or {}).items())
-    return assigned(read(cell), name_of(cell), op, entries, seed, Stopwatch())[0]
+    return assigned(read(cell), name_of(cell), op, entries, seed, watch)[0]
 
 
 def assigned(

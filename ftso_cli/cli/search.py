@@ -11,6 +11,7 @@ from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.search.recipes import METHODS
+from ftso_cli.search.settings import MOST_NODES
 
 OF_THE_METHOD = "that of the method"
 
@@ -44,7 +45,8 @@ def search(
         typer.Option(metavar="OP", help="The candidates (repeated, or a,b,c).", show_default="all of the space"),
     ] = None,
     nodes: Annotated[
-        int | None, typer.Option(min=1, max=32, help="Nodes of a cell besides its inputs.", show_default="4; 3 in nats")
+        int | None,
+        typer.Option(min=1, max=MOST_NODES, help="Nodes of a cell besides its inputs.", show_default="4; 3 in nats"),
     ] = None,
     channels: Annotated[int | None, _setting("channels", "Channels of the first cells.", 1)] = None,
     cells: Annotated[int | None, _setting("cells", "Cells of the network that is trained.", 1, "8; 3 in nats")] = None,

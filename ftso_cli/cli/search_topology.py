@@ -16,7 +16,7 @@ from ftso_cli.cli.live import LiveEnsemble
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.processes import check_alone
-from ftso_cli.search.settings import RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
+from ftso_cli.search.settings import MOST_NODES, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
 
@@ -75,7 +75,7 @@ def search_topology(
         int | None,
         typer.Option(
             min=1,
-            max=32,
+            max=MOST_NODES,
             help="Nodes of a cell besides its inputs.",
             show_default=f"{DARTS.nodes}; {NATS.nodes} in nats",
         ),

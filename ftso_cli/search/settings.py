@@ -28,6 +28,16 @@ def check_bounds(settings: object, least: Mapping[str, float]) -> None:
             raise SettingsError(f"{name.replace('_', ' ')} must be at least {least_}, not {value}")
 
 
+MOST_NODES = 32
+"""Of a cell besides its inputs; a genotype file has no room for more than twice as many."""
+
+
+def check_nodes(nodes: int) -> None:
+    """Raises `SettingsError` for more nodes than a cell may have."""
+    if nodes > MOST_NODES:
+        raise SettingsError(f"nodes must be at most {MOST_NODES}, not {nodes}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class SearchSettings:
     """Everything that decides a search but the data and the seed.
@@ -117,6 +127,7 @@ class TopologySettings(SearchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_nodes(self.nodes)
         if self.engine not in get_args(Engine):
             raise SettingsError(unknown("engine", self.engine, get_args(Engine)))
         if self.rank not in get_args(Rank):
@@ -150,6 +161,10 @@ class JointSettings(SearchSettings):
     """DARTS."""
     samples: int = 24
     """Random search: how many cells are tried. DARTS: the best of 24."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_nodes(self.nodes)
 
     @property
     def weighs_edges(self) -> bool:
@@ -198,6 +213,7 @@ class RaceSettings(ShortTraining):
     def __post_init__(self) -> None:
         operator(self.op, tuple(name for name in DARTS.operators if name not in DARTS.never_derived))
         check_bounds(self, LEAST_OF_A_SHORT_TRAINING | _LEAST_OF_A_RACE)
+        check_nodes(self.nodes)
 
     def recorded(self) -> dict[str, Any]:
         """The settings as the genotype's history keeps them."""
