@@ -13,7 +13,7 @@ from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
 from ftso_cli.api.settings import check_seed
-from ftso_cli.errors import RunError, SettingsError
+from ftso_cli.errors import RunError, SettingsError, short
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
@@ -268,7 +268,8 @@ def images_of(config: "Config") -> "ImageData":
     size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
     images = open_images(config.data, image_size=size)
     if images.classes != config.classes:
-        raise RunError(f"{config.data}: has other classes than the run was started with")
+        known = short(", ".join(config.classes), 200)
+        raise RunError(f"{config.data}: has other classes than the run was started with, {known}")
     return images
 
 

@@ -73,7 +73,11 @@ def data_option(shown: str | bool = True) -> Any:
 DataOption = Annotated[str, data_option()]
 ImageSizeOption = Annotated[
     int | None,
-    typer.Option(min=1, help="Scale and crop the images of a folder to this side.", show_default="that of the images"),
+    typer.Option(
+        min=1,
+        help="Scale and crop images to squares of this side.",
+        show_default="that of a set; of a folder 64, or less where its images are smaller squares",
+    ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.")]
 DeviceOption = Annotated[

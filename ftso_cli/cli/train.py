@@ -294,10 +294,11 @@ def _train(trainer: "Trainer", curves: "Curves | None") -> None:
 
 def _description(trainer: "Trainer") -> str:
     recipe, images = trainer.config.recipe, trainer.data
+    height, width = images.image_size
     where = f"{trainer.device}, {trainer.group.size} processes" if trainer.group.size > 1 else str(trainer.device)
     return (
         f"{recipe.cells} cells, {recipe.channels} channels, {_weights(trainer)}; "
-        f"{len(images.train)} training images of {len(images.classes)} classes on {where}"
+        f"{len(images.train)} training images of {height}×{width}, {len(images.classes)} classes, on {where}"
     )
 
 

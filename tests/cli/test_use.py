@@ -57,6 +57,16 @@ def test_evaluate_counts_what_the_loaded_network_answers(run: Path, classifier: 
     assert found["top5_accuracy"] == 1.0
 
 
+def test_evaluate_names_the_classes_that_its_folder_no_longer_has(run: Path) -> None:
+    photos = run.parent / "photos"
+    for part in ("train", "test"):
+        (photos / part / "blue").rename(photos / part / "azure")
+    said = ftso("evaluate", run, status=1).stderr
+    for part in ("train", "test"):
+        (photos / part / "azure").rename(photos / part / "blue")
+    assert said.endswith("has other classes than the run was started with, 'blue, green, red'\n")
+
+
 def test_evaluate_draws_the_confusion(run: Path, tmp_path: Path) -> None:
     text = ftso("evaluate", run, "--confusion", tmp_path / "confusion.svg").stdout
     assert "blue " in text and f"wrote {tmp_path / 'confusion.svg'}" in text
