@@ -302,6 +302,7 @@ def _comment(wiring: Genotype) -> None:
         return
     if wiring.ensemble is None or len(wiring.ensemble.seeds) < 2:
         note("one seed can't tell a wiring that was found from one drawn by lot; many can: --preset stable, or --seeds")
+        note("what races find trained better than that in our study: --rank race (docs/topology.md)")
         return
     found, chosen = agreement.found(wiring)
     say(f"found {found} of the {chosen} edges that there was a choice for; the others were drawn by lot")
