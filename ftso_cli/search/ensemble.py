@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import replace
 from functools import partial
 from statistics import fmean
@@ -17,14 +16,11 @@ from ftso_cli.genotype.schema import Ensemble, Rank
 from ftso_cli.search.bilevel import Bilevel, Progress
 from ftso_cli.search.phases import topology_member, weighed
 from ftso_cli.search.settings import TopologySettings
+from ftso_cli.search.threads import StoppedError, run_all
 from ftso_cli.spaces import SPACES
 
 OnMember = Callable[[Callable[[], Genotype]], None]
 """Told of a member that is done, with a function that gives the ensemble of those done so far."""
-
-
-class _StoppedError(Exception):
-    """Another member failed, or the user stopped the search."""
 
 
 def search_ensemble(
@@ -66,13 +62,13 @@ def _run(
     on_iteration: Callable[[Progress], None],
     on_done: Callable[[int], None],
 ) -> None:
-    """Runs all members; the first error of any stops the others."""
+    """Runs all members, and counts their iterations together."""
     lock, stop, done = threading.Lock(), threading.Event(), 0
 
     def each(progress: Progress) -> None:
         nonlocal done
         if stop.is_set():
-            raise _StoppedError
+            raise StoppedError
         with lock:
             done += 1
             on_iteration(replace(progress, iteration=done, iterations=len(members) * progress.iterations))
@@ -82,17 +78,7 @@ def _run(
         with lock:
             on_done(place)
 
-    threads = torch.get_num_threads()
-    with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            runs = [pool.submit(run, place) for place in range(len(members))]
-            finished, _ = wait(runs, return_when=FIRST_EXCEPTION)
-        finally:
-            stop.set()
-            pool.shutdown(cancel_futures=True)
-            torch.set_num_threads(threads)
-    for one in finished:
-        one.result()
+    run_all([partial(run, place) for place in range(len(members))], workers, stop)
 
 
 def _joined(members: Sequence[Bilevel], settings: TopologySettings, seeds: Sequence[int]) -> Genotype:

@@ -18,7 +18,6 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
 import torch
@@ -32,6 +31,7 @@ from ftso_cli.search.journal import Journal
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.search.short_training import first_losses
 from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
+from ftso_cli.search.threads import StoppedError, run_all
 from ftso_cli.search.topologies import Topology, deepest, draw, mutated, widest
 from ftso_cli.spaces.darts import NetworkShape
 
@@ -64,10 +64,6 @@ class RaceProgress:
         return {}
 
 
-class _StoppedError(Exception):
-    """Another run failed, or the user stopped the race."""
-
-
 class Race:
     """A race; finished runs are in the journal, so that it goes on with it where it was stopped.
 
@@ -95,13 +91,6 @@ class Race:
 
     def run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
         """Runs what the journal lacks, and gives the finalists, best first."""
-        threads = torch.get_num_threads()
-        try:
-            return self._run(on_progress)
-        finally:
-            torch.set_num_threads(threads)
-
-    def _run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
         draws = self.settings.draws
         # What needs no search takes part, so that a race can't end with less than it by not having met it.
         extremes = list(dict.fromkeys((widest(self.settings.nodes), deepest(self.settings.nodes))))
@@ -147,7 +136,7 @@ class Race:
             if step in (2, 8):
                 marks.append(time.monotonic())
 
-        self._parallel([lambda: self._train(topology, 0, 8, timed)] * self.workers)
+        run_all([lambda: self._train(topology, 0, 8, timed)] * self.workers, self.workers, self.stop)
         each = (sum(sorted(marks)[self.workers :]) - sum(sorted(marks)[: self.workers])) / self.workers / 6
         left = seconds * RESERVE - (time.monotonic() - self.started)
         return max(0, int(self.workers * left / each))
@@ -161,7 +150,7 @@ class Race:
             there = {(result.heat, result.topology, result.init) for result in self.journal.results}
             missing = [each for each in field if (name, each, init) not in there]
             self.done += steps * (len(field) - len(missing))
-            self._parallel([self._job(name, each, init, steps, on_progress) for each in missing])
+            run_all([self._job(name, each, init, steps, on_progress) for each in missing], self.workers, self.stop)
 
         return heat
 
@@ -170,7 +159,7 @@ class Race:
     ) -> Callable[[], None]:
         def step(_: int) -> None:
             if self.stop.is_set():
-                raise _StoppedError
+                raise StoppedError
             with self.lock:
                 self.done += 1
                 best = min((result.loss for result in self.journal.results if result.heat == heat), default=None)
@@ -184,22 +173,6 @@ class Race:
                 self.journal.add(result)
 
         return job
-
-    def _parallel(self, jobs: Sequence[Callable[[], object]]) -> None:
-        """Runs the jobs, one thread each; the first error of any stops the others."""
-        with ThreadPoolExecutor(self.workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            try:
-                runs = [pool.submit(job) for job in jobs]
-                finished, _ = wait(runs, return_when=FIRST_EXCEPTION)
-            except BaseException:
-                self.stop.set()
-                raise
-            for run in finished:
-                if run.exception() is not None:
-                    self.stop.set()
-            pool.shutdown(cancel_futures=True)
-        for run in finished:
-            run.result()
 
     def _train(self, topology: Topology, init: int, steps: int, on_step: Callable[[int], None]) -> list[float]:
         """The losses before each step of a training from scratch."""
@@ -220,9 +193,9 @@ def decided(final: Sequence[Standing], op: str) -> tuple[Genotype, str]:
     """The genotype of the winner, with `op` on every edge, and what there is to say about it."""
     won, best = winner(final), final[0]
     behind = [each for each in final if each.clearly_behind]
-    others = "other finalist" if len(final) == 2 else f"{len(final) - 1} other finalists"
     if won is best:
-        note = f"the wiring has the least loss, and is clearly better than {len(behind)} of the {others}"
+        others = f"{len(behind)} of the {len(final) - 1} other finalists"
+        note = f"the wiring has the least loss, and is clearly better than {others}"
     else:
         alike = len(final) - len(behind)
         note = f"{won.inits} initialisations can't tell {alike} finalists apart; the wiring is the shallowest of them"

@@ -1,0 +1,41 @@
+"""Jobs side by side: all are run, and the first error or Ctrl-C ends the others."""
+
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from ftso_cli.search.threads import StoppedError, run_all
+
+WORKERS = 2
+
+
+def test_all_jobs_are_run_with_one_thread_each_and_nothing_stops() -> None:
+    before, seen, stop = torch.get_num_threads(), [], threading.Event()
+    run_all([lambda: seen.append(torch.get_num_threads())] * 5, WORKERS, stop)
+    assert seen == [1] * 5 and torch.get_num_threads() == before and not stop.is_set()
+
+
+@pytest.mark.parametrize(
+    ("fail", "error"),
+    [(lambda: 1 // 0, ZeroDivisionError), (lambda: signal.raise_signal(signal.SIGINT), KeyboardInterrupt)],
+    ids=["error", "Ctrl-C"],
+)
+def test_what_ends_a_job_ends_the_others_and_drops_those_that_wait(
+    fail: Callable[[], object], error: type[BaseException]
+) -> None:
+    begun, stop = [], threading.Event()
+
+    def job(place: int) -> None:
+        begun.append(place)
+        if place == 1:
+            fail()
+        if not stop.wait(30):
+            raise AssertionError("nobody has set stop")
+        raise StoppedError
+
+    with pytest.raises(error):
+        run_all([lambda place=place: job(place) for place in range(20)], WORKERS, stop)
+    assert stop.is_set() and len(begun) <= WORKERS + 1
