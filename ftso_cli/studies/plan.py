@@ -94,7 +94,7 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
         stages.append(_start(str(cell), seed))
     for name, kind in KINDS.items():
         options = pipeline.get(name)
-        if options is None and not (name == "prune" and "search-topology" in pipeline):
+        if options is None and not (name == "prune" and _leaves_edges(pipeline)):
             continue
         if not isinstance(options or {}, dict):
             raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(kind.options[0])} = ...")
@@ -104,6 +104,12 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
             given = {"seed": seed} | given
         stages.append(_stage(name, given, stages))
     return stages
+
+
+def _leaves_edges(pipeline: Pipeline) -> bool:
+    """Whether its search keeps all edges, to be pruned; a race has decided them, and their operators."""
+    search = pipeline.get("search-topology")
+    return search is not None and not (isinstance(search, dict) and search.get("rank") == "race")
 
 
 def _start(cell: str, seed: int) -> Stage:

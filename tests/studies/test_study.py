@@ -100,6 +100,13 @@ def test_a_figure_of_what_no_setting_changes_is_refused(tmp_path: Path, content:
         read_study(written(tmp_path, content.replace(old, new)))
 
 
+def test_what_a_race_found_is_not_pruned(tmp_path: Path) -> None:
+    raced = TRAINED.replace("iters = 1", 'rank = "race", budget = "300"')
+    for content, pruned in ((TRAINED, True), (raced, False)):
+        trial = plan(read_study(written(tmp_path, content)))[0]
+        assert ("prune" in [stage.name for stage in trial.stages]) == pruned
+
+
 def test_presets_can_be_planned_at_both_sizes() -> None:
     figures = {f"figure3{part}" for part in ("a", "cd", "e", "fj", "gh", "i", "kl")}
     assert set(presets.names()) == {"table3", "skips"} | figures
