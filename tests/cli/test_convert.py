@@ -138,7 +138,7 @@ def test_json_says_what_was_read_and_lost() -> None:
             "unknown format 'onnx', did you mean nni? Known: darts, nats, edges, nni, naslib, node-link",
         ),
         ([TEXT, "--dialect", "x"], "unknown dialect 'x'. Known: darts, fairdarts"),
-        ([TEXT, "-o", "nowhere/cell.json"], "nowhere/cell.json: can't be written"),
+        ([TEXT, "-o", "nowhere/cell.json"], "nowhere/cell.json: there is no folder nowhere; make it first"),
     ],
 )
 def test_what_cannot_be_imported_is_one_line_and_writes_nothing(folder: Path, words: list[str], message: str) -> None:
@@ -261,7 +261,7 @@ def test_json_has_the_text_or_the_file_and_what_is_lost() -> None:
         ),
         (["pdarts", "-f", "onx"], "unknown format 'onx'"),
         (["pdartz"], "'pdartz': no such file and no published cell of that name, did you mean pdarts?"),
-        (["pdarts", "-o", "nowhere/x"], "nowhere/x: can't be written"),
+        (["pdarts", "-o", "nowhere/x"], "nowhere/x: there is no folder nowhere; make it first"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line_and_writes_nothing(folder: Path, words: list[str], message: str) -> None:

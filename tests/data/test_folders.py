@@ -337,8 +337,8 @@ def test_real_cifar_images_are_read(tmp_path):
     with tarfile.open(SHARED) as archive:
         files = islice((member for member in archive if member.isfile()), 40)
         for index, member in enumerate(files):
-            member.name = f"{('one', 'two')[index % 2]}/{index}.jpg"
-            archive.extract(member, tmp_path, filter="data")
+            (folder := tmp_path / ("one", "two")[index % 2]).mkdir(exist_ok=True)
+            (folder / f"{index}.jpg").write_bytes(archive.extractfile(member).read())
     data = open_images(str(tmp_path))
     assert data.image_size == (32, 32)
     assert 60 < float(all_of(data.train).float().mean()) < 190
