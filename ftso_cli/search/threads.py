@@ -23,8 +23,9 @@ def run_all(jobs: Sequence[Callable[[], object]], workers: int, stop: threading.
             for one in finished:
                 one.result()
         except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # first, or a thread that stops begins the next
             stop.set()
             raise
         finally:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown()
             torch.set_num_threads(threads)
