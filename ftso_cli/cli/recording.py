@@ -13,6 +13,7 @@ from ftso_cli.cli.console import note, warn
 from ftso_cli.cli.live import LiveCell
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
+from ftso_cli.search.recording import has_checkpoint
 from ftso_cli.training.curves import check_tensorboard
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class Recorded(recorded.Recorded):
     def kept(self) -> str:
         """What there is to go on from, and how."""
         folder = self.options.folder
-        if folder is None or not any(folder.glob("checkpoint*")):
+        if folder is None or not has_checkpoint(folder):
             return ""
         return f"{folder} holds what is done: give the same command with --resume"
 

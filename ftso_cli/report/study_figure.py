@@ -40,7 +40,7 @@ def _lines(line: Line, figure: Figure) -> str:
     x = _number("x", figure.label or figure.x)
     if figure.logarithmic:
         x["scale"] |= {"type": "log", "nice": False}
-    x["axis"] = {"values": sorted({x for x, _ in line.points}), "labelOverlap": "greedy", "format": "~r"}
+    x["axis"] = {"values": sorted({place for place, _ in line.points}), "labelOverlap": "greedy", "format": "~r"}
     y = _number("y", line.label)
     dots: Values = [
         {"x": x, "y": y, "tip": f"{tip}\n{line.label}: {y:.4g}"}

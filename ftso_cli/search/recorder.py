@@ -26,7 +26,7 @@ from ftso_cli.search.bilevel import Bilevel, Progress, finite, prefixed, under
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.history import Architecture, History, Record, restored
 from ftso_cli.search.phases import Search
-from ftso_cli.search.recording import Recording
+from ftso_cli.search.recording import CHECKPOINT, Recording
 
 HISTORY = "history."
 
@@ -49,9 +49,7 @@ class Recorder:
         self.search, self.recording, self.request = search, recording, dict(request)
         self.engine, self._group = search.engine, search.engine.group
         self.history = History()
-        self.checkpoints = (
-            None if recording.folder is None else Checkpoints(recording.folder / "checkpoint.safetensors")
-        )
+        self.checkpoints = None if recording.folder is None else Checkpoints(recording.folder / CHECKPOINT)
         self._pending: list[tuple[float, float | None]] = []
         self._saved = time.perf_counter()
 

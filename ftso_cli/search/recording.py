@@ -5,6 +5,15 @@ from pathlib import Path
 
 from ftso_cli.search.settings import check_bounds
 
+CHECKPOINT = "checkpoint.safetensors"
+"""What a search goes on from, in its run folder."""
+
+
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a search can go on in this run folder; a kill between two renames leaves the one before alone."""
+    last = folder / CHECKPOINT
+    return any(file.exists() for file in (last, last.with_stem(f"{last.stem}-before")))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Recording:

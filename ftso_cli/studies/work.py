@@ -22,6 +22,7 @@ from ftso_cli.api.races import journal_of
 from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import storage
+from ftso_cli.search.recording import has_checkpoint
 from ftso_cli.search.topologies import draw
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
@@ -32,9 +33,6 @@ POLL = 0.2
 
 PRODUCTS = {"train": "run/result.json", "query": "answer.json"}
 """What a stage leaves once it is done; a genotype, where it is none of these."""
-
-CHECKPOINTS = ("checkpoint.safetensors", "checkpoint-before.safetensors")
-"""What a search goes on from, in its run folder; a kill between two renames leaves the second alone."""
 
 LOG = "log.txt"
 
@@ -159,13 +157,13 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
         return [*args, "-o", str(run), "--json"]
     cell_file = folder / "cell.json"
     args += ["-o", str(cell_file), "--json"]
-    kept: Sequence[Path] = ()
+    goes_on = False
     if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
         args += ["--run", str(run)]
-        kept = [run / checkpoint for checkpoint in CHECKPOINTS]
+        goes_on = has_checkpoint(run)
     elif stage.options.get("rank") == "race":
-        kept = [journal_of(cell_file)]
-    return [*args, "--resume"] if any(file.exists() for file in kept) else args
+        goes_on = journal_of(cell_file).exists()
+    return [*args, "--resume"] if goes_on else args
 
 
 def _flags(options: Mapping[str, object]) -> list[str]:
