@@ -16,7 +16,7 @@ def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> No
     """Writes the network of a run, into its folder unless `output` says otherwise."""
     target = output or run / NETWORK_FORMATS[format]
     common.check_writable(target)
-    from ftso_cli.training.export import export_network
+    from ftso_cli.training.export import export_network, input_of
     from ftso_cli.training.run import Run
 
     trained = Run(run)
@@ -28,8 +28,7 @@ def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> No
         return
     say(f"wrote {target}, {_size(target.stat().st_size)}")
     if format != "safetensors":
-        shape = ", ".join(map(str, ("N", config.image_channels, *config.image_size)))
-        say(f"its input is images ({shape}), float32 in 0..1; its output logits (N, {len(config.classes)})")
+        say(f"its input is {input_of(config, format)}; its output logits (N, {len(config.classes)})")
         few = len(config.classes) <= FEW
         say(f"classes in order: {', '.join(config.classes) if few else f'see classes in {trained.config_file}'}")
 

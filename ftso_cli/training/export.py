@@ -1,4 +1,4 @@
-"""A trained network as a file for other programs: ONNX, torch.export, or safetensors with all that describes it."""
+"""A trained network as a file for other programs: ONNX, torch.export, safetensors, each telling what it holds."""
 
 import json
 import logging
@@ -18,7 +18,7 @@ from ftso_cli.genotype import storage
 from ftso_cli.nn.checkpoint import write_tensors
 from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.training.classifier import Classifier, load_classifier
-from ftso_cli.training.run import Run
+from ftso_cli.training.run import Config, Run
 
 CPU = torch.device("cpu")
 
@@ -30,27 +30,40 @@ def export_network(run: Run, format: str, path: Path) -> None:
     """Writes the trained network of a run as `onnx`, `torch-export` or `safetensors`.
 
     The first two hold a graph from `images` (N, C, H, W) in 0..1 to `logits` (N, classes), with normalising in it and
-    batch norm folded. Raises `SettingsError` where a package is missing, `RunError` for a run without a network.
+    batch norm folded; the third holds the weights by the names of `Network`. Each carries texts about itself: `input`
+    in words, and as JSON `classes` in the order of the logits, `config`, which builds and normalises, and `genotype`.
+    Raises `SettingsError` where a package is missing, `RunError` for a run without a network.
     """
-    if format == "safetensors":
-        _write_safetensors(run, path)
-        return
     if format == "onnx":
         _require("onnx", "onnxscript")
-    folded = fold_batch_norm(load_classifier(run, CPU))
-    write_atomic(path, _onnx(folded) if format == "onnx" else _exported(folded))
+    classifier = load_classifier(run, CPU)
+    about = _about(run, format)
+    if format == "safetensors":
+        write_tensors(classifier.network.state_dict(), path, about)
+        return
+    folded = fold_batch_norm(classifier)
+    write_atomic(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
 
 
-def _write_safetensors(run: Run, path: Path) -> None:
-    """The weights by the names of `Network`, and in the header the cell and the settings that build it."""
+def input_of(config: Config, format: str) -> str:
+    """What a network that is written in a format takes, in words."""
+    shape = ", ".join(map(str, ("N", config.image_channels, *config.image_size)))
+    colours = "RGB" if config.image_channels == 3 else "grey"
+    inside = "normalised inside" if format != "safetensors" else "to be normalised by mean and std of config"
+    return f"images ({shape}), {colours}, float32 in 0..1, {inside}"
+
+
+def _about(run: Run, format: str) -> dict[str, str]:
+    """What a file says of itself, by key."""
     config = run.config()
-    tensors = load_classifier(run, CPU).network.state_dict()
-    about = {
-        "genotype": json.dumps(json.loads(storage.dumps(run.genotype()))),
-        "config": config.model_dump_json(),
+    # The file is for others, who have no use for where the images lie on this machine.
+    passed_on = config.model_copy(update={"data": Path(config.data).name})
+    return {
+        "input": input_of(config, format),
         "classes": json.dumps(config.classes),
+        "config": passed_on.model_dump_json(),
+        "genotype": json.dumps(json.loads(storage.dumps(run.genotype()))),
     }
-    write_tensors(tensors, path, about)
 
 
 def _example(classifier: nn.Module) -> torch.Tensor:
@@ -59,7 +72,9 @@ def _example(classifier: nn.Module) -> torch.Tensor:
     return torch.rand(2, classifier.channels, *classifier.image_size)
 
 
-def _onnx(classifier: nn.Module) -> bytes:
+def _onnx(classifier: nn.Module, about: dict[str, str]) -> bytes:
+    from onnx.helper import set_model_props
+
     with _quiet():
         program = torch.onnx.export(
             classifier,
@@ -71,14 +86,17 @@ def _onnx(classifier: nn.Module) -> bytes:
             verbose=False,
         )
     assert program is not None
-    content: bytes = program.model_proto.SerializeToString()
+    model = program.model_proto
+    set_model_props(model, about)
+    content: bytes = model.SerializeToString()
     return content
 
 
-def _exported(classifier: nn.Module) -> bytes:
+def _exported(classifier: nn.Module, about: dict[str, str]) -> bytes:
     content = BytesIO()
     with _quiet():
-        torch.export.save(torch.export.export(classifier, (_example(classifier),), dynamic_shapes=DYNAMIC), content)
+        program = torch.export.export(classifier, (_example(classifier),), dynamic_shapes=DYNAMIC)
+        torch.export.save(program, content, extra_files=dict(about))
     return content.getvalue()
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -137,12 +138,24 @@ def test_a_network_of_grey_images_takes_colours(tmp_path: Path) -> None:
     assert classifier.preprocess(Image.new("L", (8, 8), 51)).shape == (1, 8, 8)
 
 
+def check_about(about: Mapping[str, str], classifier: Classifier, normalised: str) -> None:
+    """An exported file says what goes into the network, what comes out, and how it was made; not where that was."""
+    height, width = classifier.image_size
+    assert about["input"] == f"images (N, 3, {height}, {width}), RGB, float32 in 0..1, {normalised}"
+    assert tuple(json.loads(about["classes"])) == classifier.classes
+    config = json.loads(about["config"])
+    assert config["data"] == "photos" and config["image_size"] == [height, width]
+    assert config["mean"] == pytest.approx(classifier.mean.flatten().tolist())
+    assert json.loads(about["genotype"])["space"] == "darts"
+
+
 def test_onnx_answers_as_the_network_does_for_any_number_of_images(
     run: Path, classifier: Classifier, tmp_path: Path
 ) -> None:
     file = tmp_path / "network.onnx"
     ftso("export", run, "--format", "onnx", "-o", file)
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    check_about(session.get_modelmeta().custom_metadata_map, classifier, "normalised inside")
     images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:5]])
     for part in (images, images[:1]):
         (logits,) = session.run(["logits"], {"images": part.numpy()})
@@ -154,10 +167,12 @@ def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Class
     text = ftso("export", run, "--format", "torch-export").stdout
     assert f"wrote {run / 'network.pt2'}" in text
     height, width = classifier.image_size
-    assert f"images (N, 3, {height}, {width})" in text
+    assert f"images (N, 3, {height}, {width}), RGB, float32 in 0..1, normalised inside; its output" in text
     assert "(N, 3)\nclasses in order: blue, green, red\n" in text
     images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:3]])
-    program = torch.export.load(run / "network.pt2").module()
+    about = dict.fromkeys(("input", "classes", "config", "genotype"), "")
+    program = torch.export.load(run / "network.pt2", extra_files=about).module()
+    check_about(about, classifier, "normalised inside")
     torch.testing.assert_close(program(images), classifier(images), rtol=1e-3, atol=1e-4)
 
 
@@ -169,8 +184,7 @@ def test_safetensors_hold_the_weights_and_what_builds_the_network(run: Path, cla
         about = file.metadata()
         for name, tensor in classifier.network.state_dict().items():
             assert torch.equal(file.get_tensor(name), tensor)
-    assert json.loads(about["classes"]) == ["blue", "green", "red"]
-    assert json.loads(about["genotype"])["space"] == "darts"
+    check_about(about, classifier, "to be normalised by mean and std of config")
 
 
 def test_the_cell_of_a_run_is_exported_as_any_other(run: Path) -> None:
