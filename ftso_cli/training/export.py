@@ -87,6 +87,9 @@ def _onnx(classifier: nn.Module, about: dict[str, str]) -> bytes:
         )
     assert program is not None
     model = program.model_proto
+    for node in model.graph.node:
+        # Where torch traced it: paths of this machine, and more than half of a small file.
+        node.ClearField("metadata_props")
     set_model_props(model, about)
     content: bytes = model.SerializeToString()
     return content
@@ -96,6 +99,9 @@ def _exported(classifier: nn.Module, about: dict[str, str]) -> bytes:
     content = BytesIO()
     with _quiet():
         program = torch.export.export(classifier, (_example(classifier),), dynamic_shapes=DYNAMIC)
+        for node in program.graph.nodes:
+            # Paths of this machine.
+            node.meta.pop("stack_trace", None)
         torch.export.save(program, content, extra_files=dict(about))
     return content.getvalue()
 

@@ -160,7 +160,8 @@ def test_onnx_answers_as_the_network_does_for_any_number_of_images(
     for part in (images, images[:1]):
         (logits,) = session.run(["logits"], {"images": part.numpy()})
         np.testing.assert_allclose(logits, classifier(part).detach().numpy(), rtol=1e-3, atol=1e-4)
-    assert b"BatchNormalization" not in file.read_bytes()
+    content = file.read_bytes()
+    assert b"BatchNormalization" not in content and b"classifier.py" not in content
 
 
 def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Classifier) -> None:
@@ -174,6 +175,7 @@ def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Class
     program = torch.export.load(run / "network.pt2", extra_files=about).module()
     check_about(about, classifier, "normalised inside")
     torch.testing.assert_close(program(images), classifier(images), rtol=1e-3, atol=1e-4)
+    assert b"classifier.py" not in (run / "network.pt2").read_bytes()
 
 
 def test_safetensors_hold_the_weights_and_what_builds_the_network(run: Path, classifier: Classifier) -> None:
