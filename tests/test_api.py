@@ -233,6 +233,7 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
         (lambda: ftso_cli.search_operators("darts_v2", track="eigen"), SettingsError, "did you mean eigenvalue"),
         (lambda: ftso_cli.search_operators("darts_v2", every=0), SettingsError, "every must be at least 1, not 0"),
         (lambda: ftso_cli.search_baseline("pcdarts"), SettingsError, "did you mean pc-darts"),
+        (lambda: ftso_cli.search_baseline("random", track="eigenvalue"), SettingsError, "--track: a random search"),
         (lambda: ftso_cli.cost("darts_v2", setting="imagnet"), SettingsError, "did you mean imagenet"),
         (lambda: ftso_cli.cost("darts_v2", channels=4, fit_macs=10**6), SettingsError, "leave channels out"),
         (lambda: ftso_cli.draw("darts_v2", "cell.gif"), DrawingError, "unknown picture suffix"),

@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.searching import Request, Standing
+from ftso_cli.api.settings import check_trackable
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.recording import Recording
 
@@ -33,10 +34,11 @@ class Options(Recording):
 class Recorded:
     """Runs a search with its history and its checkpoints; `close` once the result is written.
 
-    What it is told on the way, a subclass can tell the user.
+    What it is told on the way, a subclass can tell the user. Raises `SettingsError` for options that the search lacks.
     """
 
     def __init__(self, request: Request, options: Options, make: Make, start: Genotype | None = None) -> None:
+        check_trackable(request.settings, track=options.track, early_stop=options.early_stop)
         self.request, self.options, self.make = request, options, make
         self.start = start
         """The cell that the search started from, where it did."""

@@ -123,6 +123,13 @@ def joint_settings(method: str, space: str, recipe: str, given: Mapping[str, Any
     return replace(chosen("method", method, methods), **{**own, **chosen("recipe", recipe, RECIPES), **given})
 
 
+def check_trackable(settings: object, *, track: bool, early_stop: bool) -> None:
+    """Raises `SettingsError` where the curvature of a search is to be followed that has none."""
+    if isinstance(settings, JointSettings) and settings.method == "random" and (track or early_stop):
+        given = "--track" if track else "--early-stop"
+        raise SettingsError(f"{given}: a random search has no α and β along which a loss could curve")
+
+
 def check_raceable(space: str) -> None:
     """Raises `SettingsError` for a space whose wirings don't differ."""
     if space != DARTS.name:

@@ -6,10 +6,11 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.api.recorded import SAVE_MINUTES
-from ftso_cli.api.settings import joint_settings, operators
+from ftso_cli.api.settings import check_trackable, joint_settings, operators
 from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
+from ftso_cli.errors import SettingsError
 from ftso_cli.search.recipes import METHODS
 from ftso_cli.search.settings import MOST_NODES
 
@@ -113,6 +114,10 @@ def search(
         "arch_share": arch_share,
     }
     settings = joint_settings(method.value, space.value, recipe.value, searching.given(overruled))
+    try:
+        check_trackable(settings, track=track is not None, early_stop=early_stop is not None)
+    except SettingsError as error:
+        raise typer.BadParameter(str(error)) from None
     request = searching.Request(
         command="search",
         data=data,

@@ -200,7 +200,8 @@ def _check_joint(options: dict[str, Any]) -> None:
     if "ops" in own:
         rest["ops"] = _ops(own["ops"], own.get("space", "darts"))
     _check_types(rest, JointSettings)
-    searches.joint_settings(own["method"], own.get("space", "darts"), own.get("recipe", "cifar"), rest)
+    settings = searches.joint_settings(own["method"], own.get("space", "darts"), own.get("recipe", "cifar"), rest)
+    searches.check_trackable(settings, **{name: name in options for name in TRACKED})
 
 
 def _check_operators(options: dict[str, Any]) -> None:

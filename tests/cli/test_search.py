@@ -245,6 +245,13 @@ def test_a_topology_search_that_is_tracked_keeps_its_history_and_its_result(sear
     assert ftso(*request, "--seeds", "0-1", "--track", "eigenvalue").exit_code == 2
 
 
+@pytest.mark.parametrize("option", ["--track", "--early-stop"])
+def test_a_random_search_has_no_curvature_to_follow(option: str, tmp_path: Path) -> None:
+    result = ftso("search", "--method", "random", "--iters", "2", option, "eigenvalue", "-o", tmp_path / "cell.json")
+    assert result.exit_code == 2 and result.stderr.count("\n") == 1
+    assert f"{option}: a random search has no α and β" in result.stderr and not list(tmp_path.iterdir())
+
+
 def test_a_topology_that_is_not_pruned_is_sent_to_prune(searched: Path) -> None:
     result = ftso("search-ops", searched, "--iters", "1", *SMALL)
     assert result.exit_code == 1

@@ -37,6 +37,12 @@ def test_a_grid_is_every_combination_of_each_setting(tmp_path: Path) -> None:
     ]
 
 
+def test_a_study_follows_no_curvature_of_a_random_search(tmp_path: Path) -> None:
+    random = '[[settings]]\nname = "random"\nsearch = { method = "random", early-stop = "eigenvalue" }\n'
+    with pytest.raises(SettingsError, match="--early-stop: a random search has no"):
+        plan(read_study(written(tmp_path, TRAINED.replace("[full]", f"{random}\n[full]"))))
+
+
 def test_a_setting_takes_the_other_strategy_start_or_length_instead_of_the_studys(tmp_path: Path) -> None:
     other = '[[settings]]\nname = "other"\nsearch-topology.epochs = 2\nsearch-ops.iters = 3\n'
     fixed = '[[settings]]\nname = "fixed"\ncell = "pc_darts_cifar"\nassign-ops = false\n'
