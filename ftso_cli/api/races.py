@@ -54,6 +54,9 @@ class Raced:
             self.final.extend(race.run(each))
         found, text = decided(self.final, self.settings.op)
         self.request.notes.append(text)
+        if self.settings.steps is None:
+            steps = ", ".join(f"{heat} {steps}" for heat, steps in kept.steps.items())
+            self.request.notes.append(f"there was time for so many steps a run: {steps}")
         return found
 
     def close(self) -> None:

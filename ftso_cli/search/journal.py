@@ -1,9 +1,10 @@
 """The journal of a race: its finished runs in one JSON file, written anew after each, so that a kill loses none."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_atomic
@@ -13,7 +14,7 @@ from ftso_cli.search.standings import Result
 from ftso_cli.search.topologies import Inputs, Topology
 from ftso_cli.spaces import DARTS
 
-FORMAT: Literal["ftso-race/1"] = "ftso-race/1"
+FORMAT: Literal["ftso-race/2"] = "ftso-race/2"
 LIMIT = 16_000_000
 
 
@@ -34,13 +35,13 @@ class Run(Model):
 
 
 class Record(Model):
-    """The file: what is raced, for how many steps in all, and the runs so far."""
+    """The file: what is raced, the unit of steps from each heat on that has begun, and the runs so far."""
 
-    format: Literal["ftso-race/1"]
+    format: Literal["ftso-race/2"]
     settings: dict[str, Any]
     seed: int
     data: str
-    steps: int | None = None
+    units: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     runs: tuple[Run, ...] = ()
 
 
@@ -55,18 +56,23 @@ class Journal:
         ]
 
     @property
-    def steps(self) -> int | None:
-        """The steps of the whole race, once they are known."""
-        return self._record.steps
+    def units(self) -> Mapping[str, int]:
+        """The unit of steps from a heat on, as far as heats have begun."""
+        return self._record.units
+
+    @property
+    def steps(self) -> Mapping[str, int]:
+        """The steps of a run of each heat that has one."""
+        return {result.heat: result.steps for result in self.results}
 
     def close(self) -> None:
         """Takes the file away: the race is over."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def begin(self, steps: int) -> None:
-        """Notes the steps of the whole race."""
-        self._record = self._record.model_copy(update={"steps": steps})
+    def begin(self, heat: str, unit: int) -> None:
+        """Notes the unit of steps from this heat on."""
+        self._record = self._record.model_copy(update={"units": {**self._record.units, heat: unit}})
         self._write()
 
     def add(self, result: Result) -> None:

@@ -40,7 +40,7 @@ ROUNDS = 4
 """Initialisations of the final."""
 LEAST_UNIT = 4
 """Steps below which a heat tells nothing."""
-RESERVE = 0.8
+RESERVE = 0.9
 """The share of a budget of seconds that is planned; speed moves while a race runs."""
 
 
@@ -68,7 +68,8 @@ class Race:
     """A race; finished runs are in the journal, so that it goes on with it where it was stopped.
 
     The result depends on data, settings, seed and the number of steps, not on `workers`, the runs at the same time.
-    A budget of seconds is turned into steps once, by a measurement; the journal keeps the number.
+    A budget of seconds is turned into steps by a measurement, and what is left of it once more before the semifinal and
+    before the final, by the speed so far. The journal keeps the numbers; what is resumed keeps to them, not to a time.
     """
 
     def __init__(
@@ -85,9 +86,11 @@ class Race:
         self.seed, self.device = seed, device
         self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
         self.random = random.Random(seed)
-        self.started = time.monotonic()
+        self.started = self.begun = time.monotonic()
+        self.deadline: float | None = None
+        """When all should be done, where it was this process that measured how many steps there is time for."""
         self.lock, self.stop = threading.Lock(), threading.Event()
-        self.done = 0
+        self.done = self.total = 0
 
     def run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
         """Runs what the journal lacks, and gives the finalists, best first."""
@@ -96,17 +99,20 @@ class Race:
         extremes = list(dict.fromkeys((widest(self.settings.nodes), deepest(self.settings.nodes))))
         others = draws - len(extremes)
         drawn = extremes + self._distinct(others, lambda: draw(self.random, self.settings.nodes), extremes)
-        unit = self._unit(drawn[0])
-        self.total = unit * _units(draws)
         heat = self._heats(on_progress)
-        heat("draw", drawn, 0, unit)
+        unit = self._unit("draw", _units(draws), lambda: self._first_unit(drawn[0]))
+        heat("draw", drawn, [0], unit)
         leaders = best_of(self.journal.results, ["draw"], draws // 4)
         mutants = self._distinct(draws, lambda: mutated(self.random, self.random.choice(leaders)), drawn)
-        heat("mutate", mutants, 0, unit)
-        heat("semifinal", best_of(self.journal.results, ["draw", "mutate"], _semifinalists(draws)), 1, 2 * unit)
+        heat("mutate", mutants, [0], unit)
+        left = _units(draws) - 2 * draws
+        unit = self._unit("semifinal", left, lambda: self._next_unit(unit, left))
+        field = best_of(self.journal.results, ["draw", "mutate"], _semifinalists(draws))
+        heat("semifinal", field, [1], 2 * unit)
+        last = 2 * FINALISTS * ROUNDS
+        unit = self._unit("final", last, lambda: self._next_unit(unit, last))
         finalists = best_of(self.journal.results, ["semifinal"], FINALISTS)
-        for round_ in range(ROUNDS):
-            heat("final", finalists, 2 + round_, 2 * unit)
+        heat("final", finalists, range(2, 2 + ROUNDS), 2 * unit)
         return standings(self.journal.results, "final")
 
     def _distinct(self, count: int, make: Callable[[], Topology], known: Sequence[Topology]) -> list[Topology]:
@@ -118,15 +124,29 @@ class Race:
                 found[topology] = None
         return list(found)
 
-    def _unit(self, topology: Topology) -> int:
-        """The steps of a run in the first heats."""
-        steps = self.settings.steps or self.journal.steps or self._steps_in(self.settings.seconds, topology)
+    def _unit(self, heat: str, units: int, plan: Callable[[], int]) -> int:
+        """The steps of a unit from this heat on, with so many units to go: those of the journal, or a new plan."""
+        if heat not in self.journal.units:
+            self.journal.begin(heat, plan())
+        unit = self.journal.units[heat]
+        self.total = self.done + units * unit
+        return unit
+
+    def _first_unit(self, topology: Topology) -> int:
+        steps = self.settings.steps or self._steps_in(self.settings.seconds, topology)
         unit = steps // _units(self.settings.draws)
         if unit < LEAST_UNIT:
             least = LEAST_UNIT * _units(self.settings.draws)
             raise SettingsError(f"a race of {steps} steps tells nothing; it takes {least} at least: raise --budget")
-        self.journal.begin(steps)
         return unit
+
+    def _next_unit(self, unit: int, units: int) -> int:
+        """The same unit again, or what there is time for."""
+        if self.deadline is None:
+            return unit
+        now = time.monotonic()
+        speed = self.done / (now - self.begun)
+        return max(LEAST_UNIT, int(speed * (self.deadline - now) / units))
 
     def _steps_in(self, seconds: float, topology: Topology) -> int:
         """Steps that all workers together take in this time, measured with all of them at work."""
@@ -138,19 +158,20 @@ class Race:
 
         run_all([lambda: self._train(topology, 0, 8, timed)] * self.workers, self.workers, self.stop)
         each = (sum(sorted(marks)[self.workers :]) - sum(sorted(marks)[: self.workers])) / self.workers / 6
-        left = seconds * RESERVE - (time.monotonic() - self.started)
-        return max(0, int(self.workers * left / each))
+        self.begun, self.deadline = time.monotonic(), self.started + RESERVE * seconds
+        return max(0, int(self.workers * (self.deadline - self.begun) / each))
 
     def _heats(
         self, on_progress: Callable[[RaceProgress], None]
-    ) -> Callable[[str, Sequence[Topology], int, int], None]:
-        """What runs a heat: those of its runs that the journal lacks."""
+    ) -> Callable[[str, Sequence[Topology], Sequence[int], int], None]:
+        """What runs a heat, every wiring from every initialisation: those of its runs that the journal lacks."""
 
-        def heat(name: str, field: Sequence[Topology], init: int, steps: int) -> None:
+        def heat(name: str, field: Sequence[Topology], inits: Sequence[int], steps: int) -> None:
             there = {(result.heat, result.topology, result.init) for result in self.journal.results}
-            missing = [each for each in field if (name, each, init) not in there]
-            self.done += steps * (len(field) - len(missing))
-            run_all([self._job(name, each, init, steps, on_progress) for each in missing], self.workers, self.stop)
+            runs = [(topology, init) for init in inits for topology in field]
+            missing = [run for run in runs if (name, *run) not in there]
+            self.done += steps * (len(runs) - len(missing))
+            run_all([self._job(name, *run, steps, on_progress) for run in missing], self.workers, self.stop)
 
         return heat
 

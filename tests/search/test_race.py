@@ -1,6 +1,7 @@
 """A race on real digits: its heats, its budget, and the same result after a stop or with other workers."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_the_result_is_the_same_after_a_stop_and_with_one_worker(digits: ImageDa
     assert not path.exists()
 
 
-def test_a_budget_of_seconds_becomes_steps_once(digits: ImageData, tmp_path: Path) -> None:
+def test_a_budget_of_seconds_becomes_steps_that_are_kept(digits: ImageData, tmp_path: Path) -> None:
     settings = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, seconds=90)
     kept = opened(tmp_path / "race.json", settings=settings)
 
@@ -85,8 +86,25 @@ def test_a_budget_of_seconds_becomes_steps_once(digits: ImageData, tmp_path: Pat
 
     with pytest.raises(KeyboardInterrupt):
         Race(digits, settings, kept, seed=3, device=CPU, workers=2).run(stop)
-    assert kept.steps is not None and kept.steps >= 160
-    assert opened(tmp_path / "race.json", settings=settings, resume=True).steps == kept.steps
+    assert kept.units["draw"] >= 4
+    assert opened(tmp_path / "race.json", settings=settings, resume=True).units == kept.units
+
+
+def test_a_race_that_is_held_up_has_shorter_heats_in_the_end(digits: ImageData) -> None:
+    settings = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, seconds=6)
+    kept = opened(None, settings=settings)
+    held_up: list[str] = []
+
+    def hold_up(progress: RaceProgress) -> None:
+        if not held_up:
+            held_up.append(progress.heat)
+            time.sleep(3)
+
+    Race(digits, settings, kept, seed=3, device=CPU, workers=2).run(hold_up)
+    assert held_up == ["draw"]
+    first, second, third = (kept.units[heat] for heat in ("draw", "semifinal", "final"))
+    assert first > second >= 4 and third >= 4
+    assert kept.steps == {"draw": first, "mutate": first, "semifinal": 2 * second, "final": 2 * third}
 
 
 def test_too_small_a_budget_is_refused_with_the_least(digits: ImageData) -> None:
@@ -120,14 +138,14 @@ def test_a_budget_that_the_measurement_uses_up_is_one_of_no_steps(digits: ImageD
 )
 def test_a_journal_of_another_race_or_a_damaged_one_is_refused(damage: object, says: str, tmp_path: Path) -> None:
     path = tmp_path / "race.json"
-    opened(path).begin(160)
+    opened(path).begin("draw", 4)
     path.write_text(json.dumps(damage(json.loads(path.read_text()))))  # type: ignore[operator]
     with pytest.raises(RunError, match=says):
         opened(path, resume=True)
 
 
 def test_a_stopped_race_is_not_written_over(tmp_path: Path) -> None:
-    opened(tmp_path / "race.json").begin(160)
+    opened(tmp_path / "race.json").begin("draw", 4)
     with pytest.raises(RunError, match="--resume"):
         opened(tmp_path / "race.json")
 
