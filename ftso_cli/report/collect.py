@@ -14,6 +14,7 @@ from ftso_cli.report.trace import Trace, is_history, is_search, read_trace
 from ftso_cli.report.trained import Training, is_training, read_training
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.training.run import runs_inside
 
 SEARCHES = ("search-topology", "search-ops", "search")
 """The commands that keep their history in a folder beside the genotype, CELL.COMMAND, in the order they are used in."""
@@ -65,7 +66,9 @@ def collect(sources: Sequence[str], title: str | None = None, storage: str | Non
             if own.is_file():
                 genotypes[str(own)] = library.load(str(own))
         else:
-            raise RunError(f"{path}: no run folder: ftso train makes one, and a search one beside its genotype")
+            inside = runs_inside(path, lambda one: is_study(one) or is_training(one) or is_search(one))
+            made = "; ftso train makes one, and a search one beside its genotype"
+            raise RunError(f"{path}: no run folder{inside or made}")
     return replace(_report(sources[0], genotypes, traces, trainings, title), strangers=tuple(strangers))
 
 

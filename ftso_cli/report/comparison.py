@@ -11,6 +11,7 @@ from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, library
 from ftso_cli.report.trained import Training, is_training, read_training
 from ftso_cli.spaces import SPACES
+from ftso_cli.training.run import runs_inside
 
 Edge = tuple[int, int]
 
@@ -99,7 +100,9 @@ def compare(sources: Sequence[str]) -> Comparison:
 def _entrant(source: str) -> Entrant:
     path = Path(source)
     if path.is_dir() and not is_training(path):
-        raise RunError(f"{path}: no run folder of a training; give a genotype file, a published name or such a folder")
+        inside = runs_inside(path, is_training)
+        instead = "; ftso train makes one; a genotype file or a published name will do too"
+        raise RunError(f"{path}: no run folder{inside or instead}")
     training = read_training(path) if path.is_dir() else None
     genotype = library.load(source) if training is None else training.genotype
     searched = genotype.stage == "searched"

@@ -14,7 +14,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -30,6 +30,9 @@ from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision
 
 TEXT_LIMIT = 16_000_000
+
+FEW = 5
+"""Runs that a message names."""
 
 
 class Config(Model):
@@ -97,6 +100,16 @@ class Result(BaseModel):
     test_images: Annotated[int, Field(ge=1)]
 
 
+def runs_inside(folder: Path, is_run: Callable[[Path], bool]) -> str:
+    """Goes on from "no run folder": it holds some, one is to be named, a few are listed; "" where it holds none."""
+    try:
+        found = sorted(path for path in folder.iterdir() if is_run(path))
+    except OSError:
+        return ""
+    more = f" and {len(found) - FEW} more" if len(found) > FEW else ""
+    return f", but it holds some; name one: {', '.join(map(str, found[:FEW]))}{more}" if found else ""
+
+
 @dataclass(frozen=True)
 class Run:
     """A run folder."""
@@ -152,7 +165,9 @@ class Run:
     def config(self) -> Config:
         """The settings; raises `RunError` where the folder holds none or they are not valid."""
         if not self.config_file.is_file():
-            raise RunError(f"{self.folder}: no run folder, it has no config.json; ftso train makes one")
+            what = "it has no config.json" if self.folder.exists() else "nothing is there"
+            inside = runs_inside(self.folder, lambda path: Run(path).config_file.is_file())
+            raise RunError(f"{self.folder}: no run folder{inside or f', {what}; ftso train makes one'}")
         try:
             return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
         except ValidationError as error:

@@ -80,3 +80,8 @@ def test_what_can_not_be_compared_is_told(sources: list[str], status: int, probl
     paths = [source if source == "darts_v2" else str(tmp_path / source) for source in sources]
     result = ftso("compare", *paths)
     assert result.exit_code == status and problem in result.stderr
+
+
+def test_a_folder_of_runs_is_told_with_the_runs_in_it(run: Path) -> None:
+    told = ftso("compare", run.parent, "darts_v2")
+    assert told.exit_code == 1 and told.stderr.endswith(f"no run folder, but it holds some; name one: {run}\n")

@@ -214,7 +214,7 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path)
         (["darts_v2", "--data", "nowhere"], 1, "--data digits"),
         (["darts_v2", "--batch-size", "5000"], 1, "--batch-size"),
         (["darts_v2", "--resume", "somewhere"], 2, "alone"),
-        (["--resume", "nowhere"], 1, "no run folder"),
+        (["--resume", "nowhere"], 1, "no run folder, nothing is there"),
     ],
 )
 def test_bad_requests_get_one_clear_line(

@@ -163,6 +163,9 @@ def test_sources_of_two_cells_are_refused(afternoon: Path, tmp_path: Path) -> No
         collect([str(afternoon / "cell.json"), "darts_v2"])
     with pytest.raises(RunError, match="no run folder"):
         collect([str(tmp_path)])
+    searches = ", ".join(str(afternoon / f"cell.{name}") for name in ("search-ops", "search-topology"))
+    with pytest.raises(RunError, match=f"no run folder, but it holds some; name one: {searches}, {afternoon / 'run'}$"):
+        collect([str(afternoon)])
     with pytest.raises(GenotypeError, match="no such file"):
         collect([str(tmp_path / "none.json")])
 

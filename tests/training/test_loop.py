@@ -157,6 +157,15 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
         Run(tmp_path).config()
 
 
+def test_a_folder_of_runs_names_the_runs_in_it(tmp_path: Path) -> None:
+    for name in "gfedcba":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+    named = ", ".join(str(tmp_path / name) for name in "abcde")
+    with pytest.raises(RunError, match=f"no run folder, but it holds some; name one: {named} and 2 more$"):
+        Run(tmp_path).config()
+
+
 def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_epoch(tmp_path: Path, digits: ImageData) -> None:
     trainer = start(tmp_path, digits, replace(TINY, epochs=2))
 
