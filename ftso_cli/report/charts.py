@@ -15,6 +15,9 @@ Values = list[dict[str, Any]]
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 
+PANEL = {"width": 350, "height": 240}
+"""The size of a chart of which two stand side by side."""
+
 THEME: Spec = {
     "background": None,
     # A reader's letters may be wider than those that the place of labels was worked out with.
@@ -84,6 +87,18 @@ def line(
         ],
         **({"title": title} if title else {}),
     }
+
+
+def cloud(dots: Values, x: Spec, y: Spec) -> str:
+    """Dots at the encodings `x` and `y`, each in its `colour` and with its description `tip`, as an SVG element."""
+    return svg(
+        {
+            **PANEL,
+            "data": {"values": dots},
+            "mark": {"type": "circle", "size": 60, "opacity": 0.85},
+            "encoding": {"x": x, "y": y, "color": painted("colour"), "description": {"field": "tip"}},
+        }
+    )
 
 
 def number(field: str, *, nice: bool = True, zero: bool = False, title: str | None = None, **axis: Any) -> Spec:

@@ -1,7 +1,7 @@
 """A study on the page: its settings side by side, every trial, and the errors of those that failed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,7 @@ def section(found: StudyFound) -> StudySection:
         table=tables.of_settings(found.rows),
         errors=_errors(found),
         panels=panels(found.study, found.trials),
-        clouds=tuple(_cloud(found, names, cost) for cost in ("parameters", "seconds") if _dots(found, names, cost)),
+        clouds=tuple(_clouds(found, names)),
         keys=tuple(Key(label=name, colour=source_colour(at)) for at, name in enumerate(names))
         if len(names) <= MOST_KEYS
         else (),
@@ -158,20 +158,9 @@ def _dots(found: StudyFound, names: Sequence[str], cost: str) -> Values:
     return dots
 
 
-def _cloud(found: StudyFound, names: Sequence[str], cost: str) -> str:
-    """Accuracy against a cost, a dot a trial."""
-    title = {"parameters": "parameters", "seconds": "seconds of all stages"}[cost]
-    return charts.svg(
-        {
-            "width": 350,
-            "height": 220,
-            "data": {"values": _dots(found, names, cost)},
-            "mark": {"type": "circle", "size": 60, "opacity": 0.85},
-            "encoding": {
-                "x": charts.number("amount", title=title, format="~s"),
-                "y": charts.number("accuracy", title="test accuracy, %"),
-                "color": charts.painted("colour"),
-                "description": {"field": "tip"},
-            },
-        }
-    )
+def _clouds(found: StudyFound, names: Sequence[str]) -> Iterator[str]:
+    """Accuracy against each cost that is known, a dot a trial."""
+    for cost, title in (("parameters", "parameters"), ("seconds", "seconds of all stages")):
+        if dots := _dots(found, names, cost):
+            x = charts.number("amount", title=title, format="~s")
+            yield charts.cloud(dots, x, charts.number("accuracy", title="test accuracy, %"))

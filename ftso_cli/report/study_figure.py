@@ -13,8 +13,6 @@ from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.study import Figure, Study
 
-SIZE = {"width": 350, "height": 240}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
@@ -58,27 +56,17 @@ def _lines(line: Line, figure: Figure) -> str:
             "encoding": {"x": x, "y": y, "description": {"field": "tip"}},
         },
     ]
-    return charts.svg({**SIZE, "layer": layers})
+    return charts.svg({**charts.PANEL, "layer": layers})
 
 
 def _scatter(found: Pairs) -> str:
     """A dot a cell."""
     dots: Values = [
-        {"x": x, "y": y, "tip": f"{tip}\n{x:.2f} % against {y:.2f} %"}
+        {"x": x, "y": y, "colour": "var(--op-sep)", "tip": f"{tip}\n{x:.2f} % against {y:.2f} %"}
         for (x, y), tip in zip(found.points, found.tips, strict=True)
     ]
-    return charts.svg(
-        {
-            **SIZE,
-            "data": {"values": dots},
-            "mark": {"type": "circle", "size": 60, "opacity": 0.85, "color": "var(--op-sep)"},
-            "encoding": {
-                "x": _number("x", f"test accuracy, %: {found.first}"),
-                "y": _number("y", f"test accuracy, %: {found.second}"),
-                "description": {"field": "tip"},
-            },
-        }
-    )
+    first, second = (f"test accuracy, %: {name}" for name in (found.first, found.second))
+    return charts.cloud(dots, _number("x", first), _number("y", second))
 
 
 def _number(field: str, title: str) -> Spec:
