@@ -69,8 +69,12 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], p
 
 def write_figure(figure: "Figure", path: Path) -> None:
     """Writes a figure in the format of its name; equal numbers give equal files."""
+    import matplotlib as mpl
+
     format = path.suffix.removeprefix(".")
     content = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
-    figure.savefig(content, format=format, dpi=150, metadata=undated)
+    # Ids in an svg are random without a salt.
+    with mpl.rc_context({"svg.hashsalt": "ftso"}):
+        figure.savefig(content, format=format, dpi=150, metadata=undated)
     write_atomic(path, content.getvalue())

@@ -23,8 +23,8 @@ def draw(study: Study, trials: Sequence[Trial], path: Path) -> None:
     check_plot(path)
     import matplotlib as mpl
 
-    # Text stays text: smaller, and it can be searched. A fixed salt: equal numbers give equal files.
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "ftso", "font.size": 9}):
+    # Text stays text: smaller, and it can be searched.
+    with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
         figure = KINDS[study.figure.kind](study, trials)
         figure.suptitle(study.title or study.name)
         write_figure(figure, path)
