@@ -20,7 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),
-    frozenset({"files", "interrupt", "processes"}),
+    frozenset({"bounds", "files", "interrupt", "processes"}),
     frozenset({"locks"}),
     frozenset({"errors"}),
 )

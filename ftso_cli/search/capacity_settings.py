@@ -3,8 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError
-from ftso_cli.search.settings import LEAST_OF_A_SHORT_TRAINING, ShortTraining, check_bounds
+from ftso_cli.search.settings import LEAST_OF_A_SHORT_TRAINING, ShortTraining
 
 Score = Literal["synflow", "naswot", "zico"]
 """A measure of an untrained network, see `search.scores`."""

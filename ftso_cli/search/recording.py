@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftso_cli.search.settings import check_bounds
+from ftso_cli.bounds import check_bounds
 
 CHECKPOINT = "checkpoint.safetensors"
 """What a search goes on from, in its run folder."""

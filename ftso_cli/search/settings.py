@@ -4,29 +4,16 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, get_args
 
+from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.spaces import DARTS, NATS, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
-
-
-def check_bounds(settings: object, least: Mapping[str, float]) -> None:
-    """Raises `SettingsError` for the first of these fields that is set and too small, or not finite.
-
-    `settings` may lack some.
-    """
-    for name, bound in least.items():
-        value = getattr(settings, name, None)
-        if value is not None and not bound <= value < math.inf:
-            least_ = f"{bound} and finite" if value > bound else bound
-            raise SettingsError(f"{name.replace('_', ' ')} must be at least {least_}, not {value}")
-
 
 MOST_NODES = 32
 """Of a cell besides its inputs; a genotype file has no room for more than twice as many."""
@@ -127,6 +114,7 @@ class TopologySettings(SearchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_bounds(self, {"nodes": 1})
         check_nodes(self.nodes)
         if self.engine not in get_args(Engine):
             raise SettingsError(unknown("engine", self.engine, get_args(Engine)))
@@ -164,6 +152,7 @@ class JointSettings(SearchSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        check_bounds(self, {"nodes": 1, "samples": 1})
         check_nodes(self.nodes)
 
     @property
@@ -242,7 +231,6 @@ _LEAST_OF_A_RACE = {"nodes": 2, "draws": 4, "steps": 1, "seconds": 1.0}
 _LEAST = {
     "iters": 1,
     "epochs": 1,
-    "nodes": 1,
     "channels": 1,
     "cells": 1,
     "partial": 1,
@@ -255,7 +243,6 @@ _LEAST = {
     "arch_decay": 0.0,
     "warmup": 0.0,
     "weight_rate_end": 0.0,
-    "samples": 1,
 }
 
 TOPOLOGY = TopologySettings()

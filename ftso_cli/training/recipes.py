@@ -5,11 +5,11 @@
 which the paper says it follows. `quick` is ours, for a laptop.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.spaces.darts import Stem
 
@@ -46,14 +46,10 @@ class Recipe:
     label_smoothing: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("channels", "cells", "epochs"):
-            _at_least(name, getattr(self, name), 1)
+        check_bounds(self, _LEAST)
         for name, most in MOST.items():
             if getattr(self, name) > most:
                 raise SettingsError(f"{name} must be at most {most}, not {getattr(self, name)}")
-        _at_least("batch size", self.batch_size, 2)
-        for name in ("rate", "warmup", "momentum", "weight_decay", "clip", "auxiliary"):
-            _at_least(name.replace("_", " "), getattr(self, name), 0)
         for name in ("drop_path", "cutout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(
@@ -61,10 +57,18 @@ class Recipe:
                 )
 
 
-def _at_least(name: str, value: float, least: float) -> None:
-    if not least <= value < math.inf:
-        raise SettingsError(f"{name} must be at least {f'{least} and finite' if value > least else least}, not {value}")
-
+_LEAST = {
+    "channels": 1,
+    "cells": 1,
+    "epochs": 1,
+    "batch_size": 2,
+    "rate": 0,
+    "warmup": 0,
+    "momentum": 0,
+    "weight_decay": 0,
+    "clip": 0,
+    "auxiliary": 0,
+}
 
 RECIPES: Mapping[str, Recipe] = {
     "quick": Recipe(channels=16, cells=5, epochs=12, batch_size=64, rate=0.05, cutout=0.25),
