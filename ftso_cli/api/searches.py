@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, get_args
 
 from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
+from ftso_cli.api.ensembles import FromSeeds
 from ftso_cli.api.races import ByCapacity, Raced
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.recorded import Options, Recorded
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.ensemble import OnMember
 
 Strategy = Literal["gradient", "capacity"]
 
@@ -83,28 +83,21 @@ def search_topology(
     members = ensemble_seeds(preset, seeds)
     request = _request("search-topology", data, image_size, chosen, None if members else seed, device)
     request.notes.extend(blind_spots(chosen)[0])
-    search = topology_search(chosen, seed, members, workers)
+    search = _topology_search(request, chosen, seed, members, workers)
     return execute(request, search, Stopwatch(), bars(progress))[0]
 
 
-def topology_search(
-    settings: TopologySettings,
-    seed: int,
-    members: tuple[int, ...] | None,
-    workers: int | None = None,
-    on_member: "OnMember | None" = None,
+def _topology_search(
+    request: Request, settings: TopologySettings, seed: int, members: tuple[int, ...] | None, workers: int | None
 ) -> Search:
-    """A topology search from one seed, or from many where there are members; `on_member` is told when one is done."""
+    """From one seed, or from many where there are members or the mean gradient ranks."""
+    if members is not None or settings.rank != "beta":
+        return FromSeeds(request, settings, members or (seed,), workers=workers)
 
     def search(images: "ImageData", on: "torch.device", each: Callable[[Standing], None]) -> Genotype:
-        from ftso_cli.search import ensemble, phases
+        from ftso_cli.search.phases import search_topology
 
-        if members is None and settings.rank == "beta":
-            return phases.search_topology(images, settings, seed=seed, device=on, on_iteration=each)
-        seeds = members or (seed,)
-        return ensemble.search_ensemble(
-            images, settings, seeds=seeds, device=on, on_iteration=each, workers=workers, on_member=on_member
-        )
+        return search_topology(images, settings, seed=seed, device=on, on_iteration=each)
 
     return search
 

@@ -106,7 +106,15 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
         genotype = search(images, device, on_iteration)
     watch.lap("search")
     watch.peak_memory = peak_memory(device)
-    step = Step(
+    step = step_of(request, images, device)
+    facts: dict[str, Any] = {"data": images.name, "device": device.type}
+    facts |= {} if request.seed is None else {"seed": request.seed}
+    return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last
+
+
+def step_of(request: Request, images: "ImageData", device: "torch.device") -> Step:
+    """What history says of the search."""
+    return Step(
         command=request.command,
         settings=request.recorded(images),
         seed=request.seed,
@@ -115,6 +123,3 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
         versions=versions(),
         notes=tuple(request.notes),
     )
-    facts: dict[str, Any] = {"data": images.name, "device": device.type}
-    facts |= {} if request.seed is None else {"seed": request.seed}
-    return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last

@@ -60,8 +60,8 @@ class LiveEnsemble:
         self._shown: RenderableType | None = None
         self._next = 0.0
 
-    def look(self, joined: Callable[[], Genotype]) -> None:
-        """Takes what gives the ensemble of the seeds that are done."""
+    def look(self, seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
+        """Takes what gives the ensemble of the seeds that are done, whenever one is."""
         self._joined = joined
 
     def __call__(self) -> RenderableType | None:

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.api import recorded
-from ftso_cli.api.searches import blind_spots, topology_search
+from ftso_cli.api.ensembles import FromSeeds, seeds_folder
+from ftso_cli.api.searches import blind_spots
 from ftso_cli.api.settings import check_raceable, ensemble_seeds, operators, topology_settings
 from ftso_cli.cli import common, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
@@ -212,13 +213,13 @@ def search_topology(
     chosen = _settings(preset, space, rank, given)
     kept = recording.options(request, run, every, track, early_stop, resume, save_minutes)
     members = ensemble_seeds(preset.value, given.get("seeds"))
-    if run or kept.track or kept.early_stop or resume or tensorboard:
+    if run or kept.track or kept.early_stop or tensorboard:
         if "seeds" in given or chosen.rank != "beta":
             raise typer.BadParameter(
-                "is for a search from one --seed, ranked by β", param_hint="--run, --track, --resume, --tensorboard"
+                "is for a search from one --seed, ranked by β", param_hint="--run, --track, --tensorboard"
             )
         members = None
-    elif members is not None or chosen.rank != "beta" or chosen.iters == 1:
+    elif chosen.iters == 1 and not resume:
         kept = replace(kept, folder=None)
     _search(request, chosen, members, workers, as_json, watch, kept, tensorboard)
 
@@ -250,12 +251,7 @@ def _search(
 
     if members is not None or settings.rank != "beta":
         check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
-        live = LiveEnsemble()
-        search = topology_search(settings, seed, members, workers, live.look)
-        with common.telling(
-            lambda: "a search from many seeds keeps nothing until it ends; the same command begins anew"
-        ):
-            genotype, facts = searching.execute(request, search, watch, live)
+        genotype, facts = _from_seeds(request, settings, members or (seed,), workers, watch, resume=kept.resume)
     else:
         genotype, facts = recording.execute(
             request,
@@ -274,6 +270,39 @@ def _search(
         _comment(wiring)
         say(f"wrote {request.output} in {watch}")
         next_step("assign-ops", request.output, "--op", SPACES[settings.space].usual)
+
+
+def _from_seeds(
+    request: searching.Request,
+    settings: TopologySettings,
+    seeds: tuple[int, ...],
+    workers: int | None,
+    watch: common.Stopwatch,
+    *,
+    resume: bool,
+) -> tuple[Genotype, dict[str, Any]]:
+    """Runs the search, shows what the seeds that are done say together, and keeps them until it has ended."""
+    live = LiveEnsemble()
+    folder = None if str(request.output) == "-" else seeds_folder(request.output)
+    search = FromSeeds(request, settings, seeds, folder=folder, resume=resume, workers=workers, on_member=live.look)
+    if resume and search.kept:
+        note(f"going on after {_seeds(search)}")
+    with common.telling(lambda: _kept(search)):
+        found = searching.execute(request, search, watch, live)
+        search.close()
+    return found
+
+
+def _kept(search: FromSeeds) -> str:
+    """What there is to go on from, and how."""
+    if not search.kept:
+        return ""
+    return f"{search.folder} keeps what {_seeds(search)} found, go on with the same command and --resume"
+
+
+def _seeds(search: FromSeeds) -> str:
+    done = len(search.kept)
+    return f"{done} seed{'s' * (done != 1)}"
 
 
 def _blind_spots(settings: TopologySettings) -> list[str]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from threading import Event
 
 from ftso_cli import locks
+from ftso_cli.api.ensembles import seeds_folder
 from ftso_cli.api.races import journal_of
 from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import write_atomic
@@ -161,8 +162,8 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
     if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
         args += ["--run", str(run)]
         goes_on = has_checkpoint(run)
-    elif stage.options.get("rank") == "race":
-        goes_on = journal_of(cell_file).exists()
+    elif name == "search-topology":
+        goes_on = journal_of(cell_file).exists() or seeds_folder(cell_file).exists()
     return [*args, "--resume"] if goes_on else args
 
 

@@ -72,6 +72,36 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
 
 
+SEEDS = ["search-topology", "--seeds", "0-5", "--iters", "8", "--workers", "1", "--channels", "4", "--cells", "3"]
+
+
+def test_a_killed_search_from_many_seeds_goes_on_after_those_that_are_done(tmp_path: Path) -> None:
+    whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
+    assert ftso(*SEEDS, "-o", whole).exit_code == 0
+    assert list(tmp_path.iterdir()) == [whole]
+    nothing = ftso(*SEEDS, "-o", broken, "--resume")
+    assert nothing.exit_code == 1 and "nothing to resume" in nothing.stderr
+    kept = tmp_path / "broken.seeds"
+    command = [sys.executable, "-m", "ftso_cli", *SEEDS, "-o", str(broken)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as searching:
+        while searching.poll() is None and not (kept / "1.json").exists():
+            time.sleep(0.02)
+        assert searching.poll() is None, "the search was over too soon"
+        searching.kill()
+    assert not broken.exists()
+    before = (kept / "1.json").read_bytes()
+    again = ftso(*SEEDS, "-o", broken)
+    assert again.exit_code == 1 and "--resume" in again.stderr
+    changed = ftso(*SEEDS, "--weight-rate", "1", "-o", broken, "--resume")
+    assert changed.exit_code == 1 and "was searched with weight_rate 0.025, not 1.0" in " ".join(changed.stderr.split())
+    (kept / "1.json").write_bytes(before.replace(b'"seeds": [1]', b'"seeds": [7]'))
+    damaged = ftso(*SEEDS, "-o", broken, "--resume")
+    assert damaged.exit_code == 1 and "is not what seed 1 found" in " ".join(damaged.stderr.split())
+    (kept / "1.json").write_bytes(before)
+    assert "going on after" in ftso(*SEEDS, "-o", broken, "--resume").stderr
+    assert without_times(broken) == without_times(whole) and not kept.exists()
+
+
 def test_a_preset_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"
     small = ["--channels", "4", "--cells", "3", "--batch-size", "16"]

@@ -1,5 +1,7 @@
 """Searches from many seeds on real images: means, ranks, and that the number of workers changes nothing."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from statistics import fmean
 
 import pytest
@@ -8,9 +10,9 @@ from torch.nn import functional
 
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import SettingsError, TrainingError
-from ftso_cli.genotype import Genotype
+from ftso_cli.genotype import Genotype, edit
 from ftso_cli.search.bilevel import Progress
-from ftso_cli.search.ensemble import search_ensemble
+from ftso_cli.search.ensemble import is_member, search_ensemble
 from ftso_cli.search.phases import search_topology, topology_member
 from ftso_cli.search.settings import TopologySettings
 
@@ -81,6 +83,51 @@ def test_progress_counts_the_iterations_of_all_seeds(digits: ImageData) -> None:
     search_ensemble(digits, settings, seeds=(0, 1), device=CPU, on_iteration=seen.append, workers=2)
     assert [progress.iteration for progress in seen] == [1, 2, 3, 4]
     assert all(progress.iterations == 4 for progress in seen)
+
+
+@pytest.mark.parametrize("ops", [("skip_connect",), ("skip_connect", "max_pool_3x3")])
+def test_seeds_that_were_done_are_not_run_again_and_the_ensemble_is_the_same(
+    digits: ImageData, ops: tuple[str, ...]
+) -> None:
+    members: dict[int, Genotype] = {}
+    settings = TopologySettings(**TINY, ops=ops)
+
+    def run(known: dict[int, Genotype]) -> tuple[Genotype, list[int], list[Progress]]:
+        told: list[int] = []
+        seen: list[Progress] = []
+
+        def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
+            told.append(seed)
+            members[seed] = member
+            assert joined().ensemble.seeds == (*known, *told)
+
+        found = search_ensemble(
+            digits,
+            settings,
+            seeds=(5, 6, 7),
+            device=CPU,
+            on_iteration=seen.append,
+            workers=1,
+            known=known,
+            on_member=on_member,
+        )
+        return found, told, seen
+
+    whole, told, _ = run({})
+    assert told == [5, 6, 7]
+    again, told, seen = run({6: members[6]})
+    assert again == whole and told == [5, 7]
+    assert [progress.iteration for progress in seen] == [3, 4, 5, 6] and seen[-1].iterations == 6
+    assert all(is_member(member, settings, seed) for seed, member in members.items())
+
+
+def test_a_genotype_of_another_search_is_no_member(digits: ImageData) -> None:
+    settings = TopologySettings(**TINY)
+    found = ensemble(digits, seeds=(3,))
+    assert is_member(found, settings, 3) and not is_member(found, settings, 4)
+    for other in ({"ops": ("max_pool_3x3",)}, {"nodes": 3}, {"rank": "gradient"}):
+        assert not is_member(found, replace(settings, **other), 3)
+    assert not is_member(edit.prune(found)[0], settings, 3)
 
 
 def test_an_error_in_one_member_stops_the_ensemble_and_is_the_one_that_is_raised(digits: ImageData) -> None:

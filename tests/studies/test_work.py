@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from ftso_cli.api.ensembles import seeds_folder
 from ftso_cli.api.races import journal_of
 from ftso_cli.nn.checkpoint import Checkpoints, State
 from ftso_cli.studies.plan import Stage
@@ -35,6 +36,12 @@ def test_a_race_goes_on_with_its_journal(tmp_path: Path) -> None:
     assert not resumed(tmp_path, rank="race")
     journal_of(tmp_path / "cell.json").write_text("{}")
     assert resumed(tmp_path, rank="race")
+
+
+def test_an_ensemble_goes_on_with_its_seeds(tmp_path: Path) -> None:
+    assert not resumed(tmp_path, seeds="0-3")
+    seeds_folder(tmp_path / "cell.json").mkdir()
+    assert resumed(tmp_path, seeds="0-3")
 
 
 @pytest.mark.parametrize("options", [{"seeds": "0-1"}, {"rank": "gradient"}, {"preset": "stable"}], ids=str)

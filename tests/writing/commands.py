@@ -87,6 +87,11 @@ COMMANDS = {
         products=("cell.json",),
         resume="cell.race.json",
     ),
+    "search-topology from seeds": Command(
+        args="search-topology --iters 2 --seeds 0-2 --workers 1 --channels 4 --cells 2 -b 64 -o {out}/cell.json",
+        products=("cell.json",),
+        resume="cell.seeds",
+    ),
     "search-ops": Command(
         args=f"search-ops {{out}}/cell.json --iters 3 --every 1 {TWO} {SEARCH}",
         products=("cell.json", "cell.search-ops/alphas.csv"),

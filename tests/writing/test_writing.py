@@ -22,7 +22,7 @@ from tests.writing.kills import Place, check_result
 QUICK = [name for name in COMMANDS if name not in ("race", "search-ops by capacity", "report", "sweep results")]
 """The others take seconds each; `python -m tests.writing.kills` has them too."""
 
-HEAVY = ("evaluate", "nats-table2", "search", "search-ops", "search-topology", "train")
+HEAVY = ("evaluate", "nats-table2", "search", "search-ops", "search-topology", "search-topology from seeds", "train")
 KILLED = [name for name in QUICK if name not in ("evaluate", "search")]
 LIGHT = [name for name in QUICK if name not in HEAVY]
 

@@ -1,0 +1,123 @@
+"""A topology search from many seeds that keeps what each seed found, and can be resumed."""
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftso_cli.api.record import Stopwatch
+from ftso_cli.api.searching import Request, Standing, step_of
+from ftso_cli.errors import RunError, differences
+from ftso_cli.files import alone_in
+from ftso_cli.genotype import Genotype, Step, storage
+from ftso_cli.search.settings import TopologySettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+    from ftso_cli.search.ensemble import OnMember
+
+
+def seeds_folder(output: Path) -> Path:
+    """The folder beside its genotype in which an ensemble keeps what each seed found, until the genotype is written."""
+    return output.with_name(f"{output.stem}.seeds")
+
+
+class FromSeeds:
+    """A search from many seeds; `folder` is where it keeps those that are done, a genotype file each, to be resumed."""
+
+    def __init__(
+        self,
+        request: Request,
+        settings: TopologySettings,
+        seeds: tuple[int, ...],
+        *,
+        folder: Path | None = None,
+        resume: bool = False,
+        workers: int | None = None,
+        on_member: "OnMember | None" = None,
+    ) -> None:
+        self.request, self.settings, self.seeds = request, settings, seeds
+        self.folder, self.resume, self.workers, self.on_member = folder, resume, workers, on_member
+
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+        """Runs the seeds that are not done yet.
+
+        Raises `RunError` where there are seeds of a stopped search and `resume` is not asked for, or where there is
+        nothing to resume, or another search.
+        """
+        from ftso_cli.search.ensemble import search_ensemble
+
+        step = step_of(self.request, images, device)
+        known = self._known(step)
+
+        def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
+            if self.folder is not None:
+                storage.write(member.with_step(step, Stopwatch().times()), _file(self.folder, seed))
+            if self.on_member is not None:
+                self.on_member(seed, member, joined)
+
+        with alone_in(self.folder):
+            return search_ensemble(
+                images,
+                self.settings,
+                seeds=self.seeds,
+                device=device,
+                on_iteration=each,
+                workers=self.workers,
+                known=known,
+                on_member=on_member,
+            )
+
+    @property
+    def kept(self) -> list[Path]:
+        """The files of the seeds that are done."""
+        if self.folder is None or not self.folder.is_dir():
+            return []
+        return [path for path in self.folder.iterdir() if path.suffix == ".json" and path.stem.isdigit()]
+
+    def close(self) -> None:
+        """Takes the files away, once the result is written."""
+        for path in self.kept:
+            path.unlink(missing_ok=True)
+        if self.folder is not None:
+            with suppress(OSError):
+                self.folder.rmdir()
+
+    def _known(self, step: Step) -> dict[int, Genotype]:
+        """What seeds found that were done before, in the same search."""
+        if not self.resume:
+            if self.kept:
+                raise RunError(
+                    f"{self.folder} holds seeds of a search that was stopped; go on with --resume, or delete it"
+                )
+            return {}
+        if self.folder is None:
+            raise RunError(
+                "a search that writes to - keeps nothing, so there is nothing to resume; name a file with -o"
+            )
+        if not self.folder.is_dir():
+            raise RunError(f"there is no {self.folder}, so there is nothing to resume; leave --resume away")
+        paths = {seed: _file(self.folder, seed) for seed in self.seeds}
+        return {seed: self._read(path, seed, step) for seed, path in paths.items() if path.exists()}
+
+    def _read(self, path: Path, seed: int, step: Step) -> Genotype:
+        from ftso_cli.search.ensemble import is_member
+
+        member = storage.read(path)
+        was = _asked(member.history[-1]) if member.history else {}
+        if changed := differences(was, _asked(step)):
+            raise RunError(f"{path}: was searched with {changed}; resume it with the same request")
+        if not is_member(member, self.settings, seed):
+            raise RunError(f"{path}: is not what seed {seed} found; delete it, and resume")
+        return member.replace(history=(), times=())
+
+
+def _file(folder: Path, seed: int) -> Path:
+    return folder / f"{seed}.json"
+
+
+def _asked(step: Step) -> Mapping[str, Any]:
+    """All of a step that decides what a seed finds."""
+    return {**step.settings, "command": step.command, "data": step.data, "device": step.device}
