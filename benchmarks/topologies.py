@@ -67,13 +67,25 @@ BUDGETS = {
 Seeds 0 and 1 of `cifar` were a first look, after which the race was changed; the comparison has fresh ones.
 """
 LOOK = Budget(seeds=(0, 1), draws=20)
-PAIRS = "cifar, in pairs"
-PAIRED_SEEDS = range(10, 20)
-"""Seeds that train the widest wiring, which all races found, beside a fresh random one each.
 
-A test for one question, planned when two seeds a wiring had been found too few; neither its seeds nor its wirings had
-been trained before.
-"""
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """Trainings of the widest wiring, which all races found, each beside a fresh random wiring with the same seed.
+
+    A test for one question: its seeds and their number were fixed before, and neither they nor the random wirings had
+    been trained.
+    """
+
+    seeds: range
+    epochs: int
+
+
+PAIRS = {
+    "cifar, in pairs": Pairs(seeds=range(10, 20), epochs=1),
+    "cifar, in pairs, five epochs": Pairs(seeds=range(20, 26), epochs=5),
+}
+"""The first was planned when two seeds a wiring had been found too few, the second to see whether it lasts."""
 
 
 Accuracies = dict[tuple[str, Topology, int], float]
@@ -110,10 +122,11 @@ def searched(method: str, number: int, data: str) -> Record:
 
 def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
     """A training from scratch: test accuracy after the last epoch, and seconds on one thread."""
+    epochs = PAIRS[budget].epochs if budget in PAIRS else 1
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
         storage.write(topology.genotype(DARTS.usual), cell)
-        options = [*NETWORK, "--epochs", "1", "--seed", str(seed)]
+        options = [*NETWORK, "--epochs", str(epochs), "--seed", str(seed)]
         facts = ftso("train", str(cell), "--data", data, *options, "-o", str(Path(folder) / "run"))
     return {
         "kind": "training",
@@ -177,8 +190,8 @@ def missing(
 
 def wanted(records: Sequence[Record], budget: str) -> list[tuple[Topology, int]]:
     """The trainings of a budget, for the searches that are done."""
-    if budget == PAIRS:
-        return [pair for seed in PAIRED_SEEDS for pair in ((FIXED["wide"], seed), (opponent(seed), seed))]
+    if budget in PAIRS:
+        return [pair for seed in PAIRS[budget].seeds for pair in ((FIXED["wide"], seed), (opponent(seed), seed))]
     found = topologies(records, BUDGETS[budget].draws)
     wirings = list(dict.fromkeys(topology for name, own in found.items() if name != FORMER for topology in own))
     return [(topology, seed) for seed in BUDGETS[budget].seeds for topology in wirings]
@@ -203,7 +216,7 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
     for name, own, budget in budgets:
         if rows := _table(accuracy, topologies(records, budget.draws), own, budget.seeds):
             facts[name] = rows
-    facts[PAIRS] = _paired(accuracy)
+    facts |= {name: _paired(accuracy, name) for name in PAIRS}
     found = topologies(records, LOOK.draws)
     facts["a quarter and all of cifar"] = _correlation(accuracy, found, ("cifar, a quarter", (0,)), ("cifar", (0,)))
     facts["cifar and fashion"] = _correlation(accuracy, found, ("cifar", (2, 3)), ("fashion", (2,)))
@@ -213,19 +226,21 @@ def summary(records: Sequence[Record]) -> dict[str, Any]:
 def _table(
     accuracy: Accuracies, found: dict[str, list[Topology]], budget: str, seeds: Sequence[int]
 ) -> dict[str, dict[str, float]]:
-    """Each method beside the random wirings, of the wirings that were trained with all seeds."""
+    """Each method beside the random wirings, of the wirings that were trained with all seeds; empty without those."""
     whole = {
         method: [own for each in wirings if len(own := _by_seed(accuracy, budget, each, seeds)) == len(seeds)]
         for method, wirings in found.items()
     }
+    if not whole["random"]:
+        return {}
     noise = _noise([own for rows in whole.values() for own in rows])
     return {method: _compared(rows, whole["random"], noise) for method, rows in whole.items() if rows}
 
 
-def _paired(accuracy: Accuracies) -> dict[str, float]:
+def _paired(accuracy: Accuracies, name: str) -> dict[str, float]:
     """The widest wiring less a random one, seed by seed: mean, standard error, t and its two-sided p."""
-    seeds = [seed for seed in PAIRED_SEEDS if (PAIRS, opponent(seed), seed) in accuracy]
-    pairs = [(accuracy[PAIRS, FIXED["wide"], seed], accuracy[PAIRS, opponent(seed), seed]) for seed in seeds]
+    both = [((name, FIXED["wide"], seed), (name, opponent(seed), seed)) for seed in PAIRS[name].seeds]
+    pairs = [(accuracy[one], accuracy[other]) for one, other in both if one in accuracy and other in accuracy]
     if len(pairs) < 2:
         return {"pairs": len(pairs)}
     wide, other = zip(*pairs, strict=True)
@@ -335,15 +350,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cifar", help="a folder of CIFAR-10 images; without it nothing is run")
     parser.add_argument("--fashion", help="the Fashion-MNIST images")
-    parser.add_argument("--budget", action="append", choices=[*BUDGETS, PAIRS], help="may be repeated; default: all")
+    parser.add_argument("--budget", action="append", choices=[*BUDGETS, *PAIRS], help="may be repeated; default: all")
     parser.add_argument("--method", action="append", choices=list(METHODS), help="may be repeated; default: all")
     parser.add_argument("--records", type=Path, default=RECORDS)
     parser.add_argument("--workers", type=int, default=2)
     asked = parser.parse_args()
     if asked.cifar:
         with tempfile.TemporaryDirectory() as folder:
-            budgets = asked.budget or [*BUDGETS, PAIRS]
-            data = {"cifar": asked.cifar, PAIRS: asked.cifar} | ({"fashion": asked.fashion} if asked.fashion else {})
+            budgets = asked.budget or [*BUDGETS, *PAIRS]
+            data = dict.fromkeys(("cifar", *PAIRS), asked.cifar) | ({"fashion": asked.fashion} if asked.fashion else {})
             if "cifar, a quarter" in budgets:
                 data["cifar, a quarter"] = quarter(Path(asked.cifar), Path(folder))
             run(asked.records, data, budgets, asked.method or list(METHODS), asked.workers)
