@@ -230,6 +230,12 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
         (lambda: ftso_cli.search_topology(weight_rate=float("inf")), SettingsError, "at least 0.0 and finite, not inf"),
         (lambda: ftso_cli.search_topology(warmup=float("nan")), SettingsError, "must be at least 0.0, not nan"),
         (lambda: ftso_cli.search_operators("darts_v2", strategy="capcity"), SettingsError, "did you mean capacity"),
+        (lambda: ftso_cli.search_operators("darts_v2", strategy="capacity", run="runs"), SettingsError, "run has no"),
+        (
+            lambda: ftso_cli.search_operators("darts_v2", strategy="capacity", recipe="imagenet"),
+            SettingsError,
+            "recipe",
+        ),
         (lambda: ftso_cli.search_operators("darts_v2", track="eigen"), SettingsError, "did you mean eigenvalue"),
         (lambda: ftso_cli.search_operators("darts_v2", every=0), SettingsError, "every must be at least 1, not 0"),
         (lambda: ftso_cli.search_baseline("pcdarts"), SettingsError, "did you mean pc-darts"),

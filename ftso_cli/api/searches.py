@@ -163,6 +163,9 @@ def search_operators(
     given = _given(ops=operators(ops) or None, score=score, slack=slack, steps=steps, inits=inits)
     given |= _checked(settings)
     if strategy == "capacity":
+        other = {"recipe": None if recipe == "cifar" else recipe, "resume": resume or None}
+        for name in _given(**other, run=run, track=track, early_stop=early_stop, every=every):
+            raise SettingsError(f'{name} has no meaning with strategy="capacity"')
         by_capacity = capacity_settings(start.space, given)
         request = _request("search-ops", data, image_size, by_capacity, seed, device)
         return execute(request, ByCapacity(start, request, by_capacity), Stopwatch(), bars(progress))[0]
