@@ -83,9 +83,9 @@ class LiveRace:
     def __call__(self) -> RenderableType | None:
         """A line a wiring, the least loss first; nothing before a run of the heat is done."""
         results = [] if self._raced.journal is None else list(self._raced.journal.results)
-        if not results:
+        leading = standings(results, results[-1].heat) if results else []
+        if not leading:
             return None
-        leading = standings(results, results[-1].heat)
         head = Text(f"{results[-1].heat}: {len(leading)} wiring{'s' * (len(leading) > 1)}, by loss", style="bold")
         rows = [Text(f"{each.loss:7.4f}  {each.topology}", no_wrap=True) for each in leading[:MOST_WIRINGS]]
         return Group(head, *rows)

@@ -58,12 +58,14 @@ def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list
 
 
 def standings(results: Sequence[Result], heat: str) -> list[Standing]:
-    """The wirings of a heat, best first, over the initialisations that all of them have run."""
+    """The wirings of a heat that have run, best first, over the initialisations that all of these have; none without."""
     losses: dict[Topology, dict[int, float]] = defaultdict(dict)
     for result in results:
         if result.heat == heat:
             losses[result.topology][result.init] = result.loss
-    common = sorted(set.intersection(*(set(each) for each in losses.values())))
+    common = sorted(set.intersection(*map(set, losses.values()))) if losses else []
+    if not common:
+        return []
     rows = {topology: [each[init] for init in common] for topology, each in losses.items()}
     best = min(rows, key=lambda topology: (fmean(rows[topology]), topology.cells))
     return sorted(

@@ -40,6 +40,13 @@ def test_only_initialisations_that_all_have_run_count() -> None:
     assert (best.loss, last.loss) == (1.0, 2.0)
 
 
+def test_without_an_initialisation_that_all_have_run_there_are_no_standings_yet() -> None:
+    (first_of_deep,) = final({deepest(4): [1.0]})
+    _, second_of_wide = final({widest(4): [9.0, 2.0]})
+    assert standings([first_of_deep, second_of_wide], "final") == []
+    assert standings([], "final") == []
+
+
 def test_leaders_are_those_of_the_heats_that_count() -> None:
     results = [
         Result(heat="draw", topology=deepest(4), init=0, steps=4, loss=2.0),
