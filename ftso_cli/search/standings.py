@@ -58,7 +58,7 @@ def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list
 
 
 def standings(results: Sequence[Result], heat: str) -> list[Standing]:
-    """The wirings of a heat that have run, best first, over the initialisations that all of these have; none without."""
+    """The wirings of a heat that have run, best first, over the initialisations that all of them have; none without."""
     losses: dict[Topology, dict[int, float]] = defaultdict(dict)
     for result in results:
         if result.heat == heat:
