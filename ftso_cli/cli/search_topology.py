@@ -8,15 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.api import recorded
-from ftso_cli.api.ensembles import FromSeeds, seeds_folder
 from ftso_cli.api.searches import blind_spots
 from ftso_cli.api.settings import check_raceable, ensemble_seeds, operators, topology_settings
-from ftso_cli.cli import common, racing, recording, searching
+from ftso_cli.cli import common, ensembles, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
-from ftso_cli.cli.live import LiveEnsemble
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.processes import check_alone
 from ftso_cli.search.settings import MOST_NODES, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
@@ -250,8 +247,7 @@ def _search(
     from ftso_cli.search import phases
 
     if members is not None or settings.rank != "beta":
-        check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
-        genotype, facts = _from_seeds(request, settings, members or (seed,), workers, watch, resume=kept.resume)
+        genotype, facts = ensembles.search(request, settings, members or (seed,), workers, watch, resume=kept.resume)
     else:
         genotype, facts = recording.execute(
             request,
@@ -262,7 +258,7 @@ def _search(
         )
     wiring, _ = edit.prune(genotype)
     if as_json:
-        print_json(facts | _certainty(wiring))
+        print_json(facts | ensembles.certainty(wiring))
     elif str(request.output) != "-":
         from ftso_cli import drawing
 
@@ -270,39 +266,6 @@ def _search(
         _comment(wiring)
         say(f"wrote {request.output} in {watch}")
         next_step("assign-ops", request.output, "--op", SPACES[settings.space].usual)
-
-
-def _from_seeds(
-    request: searching.Request,
-    settings: TopologySettings,
-    seeds: tuple[int, ...],
-    workers: int | None,
-    watch: common.Stopwatch,
-    *,
-    resume: bool,
-) -> tuple[Genotype, dict[str, Any]]:
-    """Runs the search, shows what the seeds that are done say together, and keeps them until it has ended."""
-    live = LiveEnsemble()
-    folder = None if str(request.output) == "-" else seeds_folder(request.output)
-    search = FromSeeds(request, settings, seeds, folder=folder, resume=resume, workers=workers, on_member=live.look)
-    if resume and search.kept:
-        note(f"going on after {_seeds(search)}")
-    with common.telling(lambda: _kept(search)):
-        found = searching.execute(request, search, watch, live)
-        search.close()
-    return found
-
-
-def _kept(search: FromSeeds) -> str:
-    """What there is to go on from, and how."""
-    if not search.kept:
-        return ""
-    return f"{search.folder} keeps what {_seeds(search)} found, go on with the same command and --resume"
-
-
-def _seeds(search: FromSeeds) -> str:
-    done = len(search.kept)
-    return f"{done} seed{'s' * (done != 1)}"
 
 
 def _blind_spots(settings: TopologySettings) -> list[str]:
@@ -314,14 +277,6 @@ def _blind_spots(settings: TopologySettings) -> list[str]:
         else:
             warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
     return notes
-
-
-def _certainty(wiring: Genotype) -> dict[str, Any]:
-    """For --json: the agreement of an ensemble and its edges that were found."""
-    if wiring.ensemble is None:
-        return {}
-    found, chosen = agreement.found(wiring)
-    return {"ensemble": wiring.ensemble.model_dump(mode="json"), "edges_found": found, "edges_chosen": chosen}
 
 
 def _comment(wiring: Genotype) -> None:
