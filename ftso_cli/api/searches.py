@@ -24,11 +24,11 @@ from ftso_cli.api.settings import (
     race_settings,
     topology_settings,
 )
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import SettingsError, short
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_pruned
-from ftso_cli.search.settings import Method, RaceSettings, TopologySettings
+from ftso_cli.search.settings import Method, TopologySettings
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -72,8 +72,11 @@ def search_topology(
     Raises `SettingsError`, `DataError`, and `TrainingError` where a loss is not finite.
     """
     given: dict[str, Any] = {**_given(budget=budget, ops=operators(op) or None), **_checked(settings)}
+    if workers is not None and workers < 1:
+        raise SettingsError(f"workers must be at least 1, not {short(workers)}")
     if rank == "race":
-        raced = _race_settings(space, recipe, engine, seeds, given)
+        check_raceable(space)
+        raced = race_settings({"preset": preset, "recipe": recipe, "engine": engine, **_given(seeds=seeds), **given})
         request = _request("search-topology", data, image_size, raced, seed, device)
         return execute(request, Raced(request, raced, workers=workers), Stopwatch(), bars(progress))[0]
     if budget is not None:
@@ -114,15 +117,6 @@ def blind_spots(settings: TopologySettings) -> tuple[list[str], bool]:
         for found in found_of(settings)
     ]
     return notes, all_kept
-
-
-def _race_settings(
-    space: str, recipe: str, engine: str, seeds: str | Iterable[int] | None, given: dict[str, Any]
-) -> RaceSettings:
-    """Those of a race; what it has no use for is refused, unless it is the default."""
-    check_raceable(space)
-    changed = {"recipe": None if recipe == "cifar" else recipe, "engine": None if engine == "auto" else engine}
-    return race_settings({**_given(seeds=seeds, **changed), **given})
 
 
 def search_operators(

@@ -30,6 +30,9 @@ SEED_DIGITS = 12
 
 SEEDS = re.compile(rf"(\d{{1,{SEED_DIGITS}}})(?:-(\d{{1,{SEED_DIGITS}}}))?")
 
+OF_NO_RACE = {"preset": "paper", "recipe": "cifar", "engine": "auto"}
+"""What topology searches of another kind choose among, and where these begin."""
+
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
@@ -137,8 +140,10 @@ def check_raceable(space: str) -> None:
 
 
 def race_settings(given: Mapping[str, Any]) -> RaceSettings:
-    """Those of a race; raises `SettingsError` for an option that it lacks."""
-    known = {field.name for field in fields(RaceSettings)} | {"ops", "budget"}
+    """Those of a race; raises `SettingsError` for an option that it lacks, unless it is given as it is by default."""
+    given = {name: value for name, value in given.items() if OF_NO_RACE.get(name) != value}
+    # Its operator is among `ops`, and `budget` says both of its lengths.
+    known = {field.name for field in fields(RaceSettings)} - {"op", "steps", "seconds"} | {"ops", "budget"}
     for name in given:
         if name not in known:
             raise SettingsError(f"--{name.replace('_', '-')}: has no meaning in a race")

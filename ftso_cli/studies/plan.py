@@ -13,14 +13,11 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
-from ftso_cli.studies.stages import KINDS, UNDECIDING, check, dashed
+from ftso_cli.studies.stages import KINDS, UNDECIDING, check, dashed, takes_seed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 RANDOM = "random"
 """The value of `cell` that draws a wiring by the seed."""
-
-CELLS = 8
-"""Of the digits of a key that name a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +26,7 @@ class Stage:
 
     name: str
     options: Mapping[str, Any]
-    """Seed and data set included."""
+    """Data set included, and the seed where there is use for it."""
     key: str
     """Of all that decides its result, the stages before it included."""
 
@@ -100,7 +97,7 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
             raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(kind.options[0])} = ...")
         given = {key: pipeline[key] for key in kind.shared if pipeline.get(key) is not None} | dict(options or {})
         check(name, given)
-        if "seed" in kind.shared and (name != "assign-ops" or given.get("op") == "random"):
+        if takes_seed(name, given):
             given = {"seed": seed} | given
         stages.append(_stage(name, given, stages))
     return stages

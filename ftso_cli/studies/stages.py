@@ -11,7 +11,7 @@ from ftso_cli.api.searches import Tracked
 from ftso_cli.errors import SettingsError, SpaceError, unknown
 from ftso_cli.genotype.storage import describe
 from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.settings import JointSettings, TopologySettings
+from ftso_cli.search.settings import JointSettings, RaceSettings, TopologySettings
 from ftso_cli.spaces import OPERATORS, SPACES, operator
 from ftso_cli.spaces.nats import DATA_SETS
 from ftso_cli.training.recipes import Recipe
@@ -142,6 +142,14 @@ def keeps_history(options: Options) -> bool:
     return "seeds" not in options and all(options.get(name, value) == value for name, value in usual.items())
 
 
+def takes_seed(name: str, options: Options) -> bool:
+    """Whether the seed of a trial decides anything of a stage: not of an ensemble, which has seeds of its own."""
+    if name == "assign-ops":
+        return options.get("op") == "random"
+    of_many = name == "search-topology" and ("seeds" in options or options.get("preset") == "stable")
+    return "seed" in KINDS[name].shared and not of_many
+
+
 def _check_types(options: Options, model: type, *names: str) -> None:
     """Checks each of these options (all where none is named) by the type that it has in `model`; a list is a tuple."""
     hints = get_type_hints(model, include_extras=True)
@@ -176,7 +184,8 @@ def _check_topology(options: dict[str, Any]) -> None:
         rest["ops"] = _ops(own["op"], space)
     if own.get("rank") == "race":
         searches.check_raceable(space)
-        searches.race_settings(rest | {name: own[name] for name in ("budget", "seeds") if name in own})
+        _check_types(rest, RaceSettings)
+        searches.race_settings(rest | _split(own, "preset", "recipe", "seeds", "budget")[0])
         return
     if "budget" in own:
         raise SettingsError("budget belongs to a race; give rank = 'race'")

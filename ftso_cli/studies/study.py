@@ -21,6 +21,7 @@ seeds = "0-9"
 import json
 import math
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -29,7 +30,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from ftso_cli.api.settings import seeds_of
-from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
@@ -130,6 +131,7 @@ def _study(raw: dict[str, Any], name: str) -> Study:
         raise SettingsError(f"{trials:,} trials, settings times seeds, are more than {MOST:,}; make the grid smaller")
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     settings = tuple(_settings(base, listed, grid))
+    _check_names(settings)
     _check_figure(study.figure, settings)
     return Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
 
@@ -150,6 +152,13 @@ def _settings(base: Pipeline, listed: list[dict[str, Any]], grid: dict[str, list
                 pipeline = merged(pipeline, change)
             parts = [name, *(f"{place.split('.')[-1]} {_short(value)}" for place, value in point.items())]
             yield Setting(name=", ".join(filter(None, map(str, parts))), pipeline=pipeline, paper=own.get("paper"))
+
+
+def _check_names(settings: Sequence[Setting]) -> None:
+    """Raises `SettingsError` where two settings share a name, by which results are told apart."""
+    name, count = Counter(setting.name for setting in settings).most_common(1)[0]
+    if count > 1:
+        raise SettingsError(f"{count} settings are called {short(name)}; give each a name of its own")
 
 
 def _check_figure(figure: Figure, settings: Sequence[Setting]) -> None:
@@ -209,7 +218,7 @@ def _over(own: Any, change: Any) -> Any:
     return own | {key: _over(own.get(key), value) for key, value in change.items()}
 
 
-def _underscored(value: Any, depth: int = 0) -> Any:
+def _underscored(value: Any) -> Any:
     """Options may have dashes, as on the command line; commands keep theirs."""
     if isinstance(value, list):
         return [_underscored(item) for item in value]

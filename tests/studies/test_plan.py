@@ -3,6 +3,8 @@
 import inspect
 from pathlib import Path
 
+import pytest
+
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.stages import KINDS
@@ -24,6 +26,12 @@ def test_another_seed_is_other_work_from_the_first_stage_on(tmp_path: Path) -> N
 def test_a_seed_that_a_stage_fixes_makes_its_work_common(tmp_path: Path) -> None:
     fixed = TRAINED.replace("iters = 1", "iters = 1, seed = 7")
     one, _, other, _ = plan(read_study(written(tmp_path, fixed), changes={"seeds": "0-1"}))
+    assert [a.key == b.key for a, b in zip(one.stages, other.stages, strict=True)] == [True, True, True, False]
+
+
+@pytest.mark.parametrize("many", ['seeds = "0-3"', 'preset = "stable"'])
+def test_an_ensemble_has_seeds_of_its_own_and_is_searched_once_for_all_trials(many: str, tmp_path: Path) -> None:
+    one, _, other, _ = plan(read_study(written(tmp_path, TRAINED.replace("iters = 1", many)), changes={"seeds": "0-1"}))
     assert [a.key == b.key for a, b in zip(one.stages, other.stages, strict=True)] == [True, True, True, False]
 
 
