@@ -22,10 +22,9 @@ from ftso_cli.nn.network import Network
 from ftso_cli.search.bilevel import Batch
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.scores import NONE, SCORES
-from ftso_cli.search.short_training import averaged, first_losses, paired
+from ftso_cli.search.short_training import averaged, first_losses, network_shape, paired
 from ftso_cli.search.standings import paired_difference
 from ftso_cli.spaces import SPACES, operator
-from ftso_cli.spaces.darts import NetworkShape
 
 Ops = tuple[str, ...]
 """The operators of all kept edges, cell by cell in the order of the space's kinds."""
@@ -86,12 +85,7 @@ class Capacity:
             operator(op, tuple(op for op in self.space.operators if op not in self.space.never_derived))
         self.genotype, self.data, self.settings = genotype, data, settings
         self.seed, self.device = seed, device
-        self.shape = NetworkShape(
-            channels=settings.channels,
-            cells=settings.cells,
-            classes=len(data.classes),
-            image_channels=data.channels,
-        )
+        self.shape = network_shape(data, settings)
         self.edges = sum(len(genotype.cells[kind].kept) for kind in self.space.kinds)
         self.scores: dict[Ops, float] = {}
         self.trials: dict[Ops, Trial] = {}

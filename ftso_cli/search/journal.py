@@ -15,7 +15,8 @@ from ftso_cli.search.topologies import Inputs, Topology
 from ftso_cli.spaces import DARTS
 
 FORMAT: Literal["ftso-race/2"] = "ftso-race/2"
-LIMIT = 16_000_000
+LIMIT = 64_000_000
+"""Bytes of a file; a race of a million steps has 20 million."""
 
 
 class Run(Model):
@@ -24,8 +25,7 @@ class Run(Model):
     heat: str
     cells: tuple[Inputs, ...]
     init: int
-    steps: int
-    loss: float
+    losses: Annotated[tuple[float, ...], Field(min_length=1)]
 
     @field_validator("cells")
     @classmethod
@@ -51,8 +51,7 @@ class Journal:
     def __init__(self, record: Record, path: Path | None = None) -> None:
         self._record, self._path = record, path
         self.results = [
-            Result(heat=run.heat, topology=Topology(run.cells), init=run.init, steps=run.steps, loss=run.loss)
-            for run in record.runs
+            Result(heat=run.heat, topology=Topology(run.cells), init=run.init, losses=run.losses) for run in record.runs
         ]
 
     @property
@@ -62,8 +61,9 @@ class Journal:
 
     @property
     def steps(self) -> Mapping[str, int]:
-        """The steps of a run of each heat that has one."""
-        return {result.heat: result.steps for result in self.results}
+        """The steps that all runs of a heat have, of each heat that has begun."""
+        heats = dict.fromkeys(result.heat for result in self.results)
+        return {heat: min(result.steps for result in self.results if result.heat == heat) for heat in heats}
 
     def close(self) -> None:
         """Takes the file away: the race is over."""
@@ -77,7 +77,7 @@ class Journal:
 
     def add(self, result: Result) -> None:
         """Notes a finished run."""
-        run = Run(heat=result.heat, cells=result.topology.cells, init=result.init, steps=result.steps, loss=result.loss)
+        run = Run(heat=result.heat, cells=result.topology.cells, init=result.init, losses=result.losses)
         self._record = self._record.model_copy(update={"runs": (*self._record.runs, run)})
         self.results.append(result)
         self._write()

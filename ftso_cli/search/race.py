@@ -18,7 +18,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 
 import torch
 
@@ -28,20 +29,12 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
 from ftso_cli.search.journal import Journal
+from ftso_cli.search.pace import FINALISTS, LEAST_UNIT, PATIENCE, RESERVE, ROUNDS, Heat, Pace, heats, units
 from ftso_cli.search.settings import RaceSettings
-from ftso_cli.search.short_training import first_losses
+from ftso_cli.search.short_training import first_losses, network_shape
 from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
 from ftso_cli.search.threads import StoppedError, run_all
 from ftso_cli.search.topologies import Topology, deepest, draw, mutated, widest
-from ftso_cli.spaces.darts import NetworkShape
-
-FINALISTS = 3
-ROUNDS = 4
-"""Initialisations of the final."""
-LEAST_UNIT = 4
-"""Steps below which a heat tells nothing."""
-RESERVE = 0.9
-"""The share of a budget of seconds that is planned; speed moves while a race runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +61,9 @@ class Race:
     """A race; finished runs are in the journal, so that it goes on with it where it was stopped.
 
     The result depends on data, settings, seed and the number of steps, not on `workers`, the runs at the same time.
-    A budget of seconds is turned into steps by a measurement, and what is left of it once more before the semifinal and
-    before the final, by the speed so far. The journal keeps the numbers; what is resumed keeps to them, not to a time.
+    A budget of seconds is turned into steps by a measurement. Where runs take longer than planned, those that follow
+    get fewer steps, and what is left is planned anew before the semifinal and before the final. The journal keeps the
+    last plan; what is resumed keeps to it, not to a time.
     """
 
     def __init__(
@@ -86,34 +80,34 @@ class Race:
         self.seed, self.device = seed, device
         self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
         self.random = random.Random(seed)
-        self.started = self.begun = time.monotonic()
-        self.deadline: float | None = None
-        """When all should be done, where it was this process that measured how many steps there is time for."""
+        self.started = time.monotonic()
+        self.heats = heats(settings.draws)
+        self.unit = 0
+        """Steps of a unit."""
+        self.pace: Pace | None = None
+        """Where it was this process that measured how many steps there is time for."""
         self.lock, self.stop = threading.Lock(), threading.Event()
-        self.done = self.total = 0
+        self.done = self.running = self.total = 0
+        """Steps that are done, that runs in hand have still to do, and of the whole race."""
+        self.waiting = 0
+        """Runs of the heat that have not begun."""
 
     def run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
         """Runs what the journal lacks, and gives the finalists, best first."""
-        draws = self.settings.draws
+        draw_, mutate, semifinal, final = self.heats
+        results = self.journal.results
         # What needs no search takes part, so that a race can't end with less than it by not having met it.
         extremes = list(dict.fromkeys((widest(self.settings.nodes), deepest(self.settings.nodes))))
-        others = draws - len(extremes)
+        others = draw_.runs - len(extremes)
         drawn = extremes + self._distinct(others, lambda: draw(self.random, self.settings.nodes), extremes)
-        heat = self._heats(on_progress)
-        unit = self._unit("draw", _units(draws), lambda: self._first_unit(drawn[0]))
-        heat("draw", drawn, [0], unit)
-        leaders = best_of(self.journal.results, ["draw"], draws // 4)
-        mutants = self._distinct(draws, lambda: mutated(self.random, self.random.choice(leaders)), drawn)
-        heat("mutate", mutants, [0], unit)
-        left = _units(draws) - 2 * draws
-        unit = self._unit("semifinal", left, lambda: self._next_unit(unit, left))
-        field = best_of(self.journal.results, ["draw", "mutate"], _semifinalists(draws))
-        heat("semifinal", field, [1], 2 * unit)
-        last = 2 * FINALISTS * ROUNDS
-        unit = self._unit("final", last, lambda: self._next_unit(unit, last))
-        finalists = best_of(self.journal.results, ["semifinal"], FINALISTS)
-        heat("final", finalists, range(2, 2 + ROUNDS), 2 * unit)
-        return standings(self.journal.results, "final")
+        self._run(draw_, drawn, [0], on_progress)
+        leaders = best_of(results, ["draw"], draw_.runs // 4)
+        mutants = self._distinct(mutate.runs, lambda: mutated(self.random, self.random.choice(leaders)), drawn)
+        self._run(mutate, mutants, [0], on_progress)
+        self._run(semifinal, best_of(results, ["draw", "mutate"], semifinal.runs), [1], on_progress)
+        finalists = best_of(results, ["semifinal"], FINALISTS)
+        self._run(final, finalists, range(2, 2 + ROUNDS), on_progress)
+        return standings(results, "final")
 
     def _distinct(self, count: int, make: Callable[[], Topology], known: Sequence[Topology]) -> list[Topology]:
         """Up to `count` wirings that differ from each other and from those known; small cells have only a few."""
@@ -124,74 +118,106 @@ class Race:
                 found[topology] = None
         return list(found)
 
-    def _unit(self, heat: str, units: int, plan: Callable[[], int]) -> int:
-        """The steps of a unit from this heat on, with so many units to go: those of the journal, or a new plan."""
-        if heat not in self.journal.units:
-            self.journal.begin(heat, plan())
-        unit = self.journal.units[heat]
-        self.total = self.done + units * unit
-        return unit
+    def _run(
+        self,
+        heat: Heat,
+        field: Sequence[Topology],
+        inits: Sequence[int],
+        on_progress: Callable[[RaceProgress], None],
+    ) -> None:
+        """Runs a heat, every wiring from every initialisation: those of its runs that the journal lacks."""
+        there = {(each.topology, each.init): each for each in self.journal.results if each.heat == heat.name}
+        runs = [(topology, init) for init in inits for topology in field]
+        missing = [run for run in runs if run not in there]
+        self._begin(heat)
+        self.done += sum(there[run].steps for run in runs if run in there)
+        self.waiting = len(missing)
+        run_all([self._job(heat, *run, on_progress) for run in missing], self.workers, self.stop)
 
-    def _first_unit(self, topology: Topology) -> int:
-        steps = self.settings.steps or self._steps_in(self.settings.seconds, topology)
-        unit = steps // _units(self.settings.draws)
-        if unit < LEAST_UNIT:
-            least = LEAST_UNIT * _units(self.settings.draws)
-            raise SettingsError(f"a race of {steps} steps tells nothing; it takes {least} at least: raise --budget")
-        return unit
+    def _begin(self, heat: Heat) -> None:
+        """Plans the heat: as the journal has it, by the budget, or by what is left of the time."""
+        if heat.name in self.journal.units:
+            self.unit = self.journal.units[heat.name]
+            return
+        if not self.unit:
+            self.unit = self._first_unit()
+        elif self.pace is not None and heat.anew:
+            self.unit = max(LEAST_UNIT, self.pace.unit(self._to_come(heat)))
+        self.journal.begin(heat.name, self.unit)
 
-    def _next_unit(self, unit: int, units: int) -> int:
-        """The same unit again, or what there is time for."""
-        if self.deadline is None:
+    def _to_come(self, heat: Heat) -> tuple[Heat, ...]:
+        """This heat, which may have fewer runs than at its beginning, and those after it."""
+        at = [each.name for each in self.heats].index(heat.name)
+        return heat, *self.heats[at + 1 :]
+
+    def _first_unit(self) -> int:
+        settings = self.settings
+        if settings.steps is not None:
+            unit = settings.steps // units(self.heats)
+            if unit < LEAST_UNIT:
+                least = f"{LEAST_UNIT * units(self.heats)} at least"
+                raise SettingsError(f"a race of {settings.steps} steps tells nothing; it takes {least}: raise --budget")
             return unit
-        now = time.monotonic()
-        speed = self.done / (now - self.begun)
-        return max(LEAST_UNIT, int(speed * (self.deadline - now) / units))
+        self.pace = self._measured()
+        unit = self.pace.unit(self.heats)
+        if unit < LEAST_UNIT:
+            least_seconds = (time.monotonic() - self.started + self.pace.least_seconds(self.heats)) / RESERVE
+            raise SettingsError(
+                f"a race of {settings.seconds:g} s tells nothing; it takes {ceil(least_seconds)} s at least here: "
+                "raise --budget"
+            )
+        return unit
 
-    def _steps_in(self, seconds: float, topology: Topology) -> int:
-        """Steps that all workers together take in this time, measured with all of them at work."""
-        marks: list[float] = []
+    def _measured(self) -> Pace:
+        """What a step takes, with all workers at work, after the first two."""
+        first, last = 2, 8
+        pace = Pace(self.started + RESERVE * self.settings.seconds, self.workers)
 
-        def timed(step: int) -> None:
-            if step in (2, 8):
-                marks.append(time.monotonic())
+        def measure() -> None:
+            marks: dict[int, float] = {}
+            self._train(widest(self.settings.nodes), 0, last, lambda step: marks.update({step: time.monotonic()}))
+            with self.lock:
+                pace.ran(marks[last] - marks[first], last - first)
 
-        run_all([lambda: self._train(topology, 0, 8, timed)] * self.workers, self.workers, self.stop)
-        each = (sum(sorted(marks)[self.workers :]) - sum(sorted(marks)[: self.workers])) / self.workers / 6
-        self.begun, self.deadline = time.monotonic(), self.started + RESERVE * seconds
-        return max(0, int(self.workers * (self.deadline - self.begun) / each))
+        run_all([measure] * self.workers, self.workers, self.stop)
+        return pace
 
-    def _heats(
-        self, on_progress: Callable[[RaceProgress], None]
-    ) -> Callable[[str, Sequence[Topology], Sequence[int], int], None]:
-        """What runs a heat, every wiring from every initialisation: those of its runs that the journal lacks."""
-
-        def heat(name: str, field: Sequence[Topology], inits: Sequence[int], steps: int) -> None:
-            there = {(result.heat, result.topology, result.init) for result in self.journal.results}
-            runs = [(topology, init) for init in inits for topology in field]
-            missing = [run for run in runs if (name, *run) not in there]
-            self.done += steps * (len(runs) - len(missing))
-            run_all([self._job(name, *run, steps, on_progress) for run in missing], self.workers, self.stop)
-
-        return heat
+    def _next_steps(self, heat: Heat) -> int:
+        """Steps of the next run of a heat: as planned, or fewer where there is no time for that."""
+        if self.pace is not None:
+            unit = max(LEAST_UNIT, self.pace.unit(self._to_come(replace(heat, runs=self.waiting))))
+            if unit < PATIENCE * self.unit:
+                self.unit = unit
+                self.journal.begin(heat.name, unit)
+        self.waiting -= 1
+        steps = heat.units * self.unit
+        self.running += steps
+        to_come = self.unit * units(self._to_come(replace(heat, runs=self.waiting)))
+        self.total = self.done + self.running + to_come
+        return steps
 
     def _job(
-        self, heat: str, topology: Topology, init: int, steps: int, on_progress: Callable[[RaceProgress], None]
+        self, heat: Heat, topology: Topology, init: int, on_progress: Callable[[RaceProgress], None]
     ) -> Callable[[], None]:
         def step(_: int) -> None:
             if self.stop.is_set():
                 raise StoppedError
             with self.lock:
                 self.done += 1
-                best = min((result.loss for result in self.journal.results if result.heat == heat), default=None)
-                on_progress(RaceProgress(iteration=self.done, iterations=self.total, heat=heat, best=best))
+                self.running -= 1
+                losses = [each.loss(each.steps) for each in self.journal.results if each.heat == heat.name]
+                best = min(losses, default=None)
+                on_progress(RaceProgress(iteration=self.done, iterations=self.total, heat=heat.name, best=best))
 
         def job() -> None:
-            losses = self._train(topology, init, steps, step)
-            late = losses[len(losses) // 2 :]
-            result = Result(heat=heat, topology=topology, init=init, steps=steps, loss=sum(late) / len(late))
             with self.lock:
-                self.journal.add(result)
+                steps = self._next_steps(heat)
+            began = time.monotonic()
+            losses = self._train(topology, init, steps, step)
+            with self.lock:
+                if self.pace is not None:
+                    self.pace.ran(time.monotonic() - began, steps)
+                self.journal.add(Result(heat=heat.name, topology=topology, init=init, losses=tuple(losses)))
 
         return job
 
@@ -199,12 +225,7 @@ class Race:
         """The losses before each step of a training from scratch."""
         settings, data = self.settings, self.data
         seed = (self.seed << 16) + init
-        shape = NetworkShape(
-            channels=settings.channels,
-            cells=settings.cells,
-            classes=len(data.classes),
-            image_channels=data.channels,
-        )
+        shape = network_shape(data, settings)
         with self.lock, seeded(seed):
             network = Network(topology.genotype(settings.op), shape, auxiliary=False)
         return first_losses(network, data, settings, seed=seed, steps=steps, device=self.device, on_step=on_step)
@@ -221,12 +242,3 @@ def decided(final: Sequence[Standing], op: str) -> tuple[Genotype, str]:
         alike = len(final) - len(behind)
         note = f"{won.inits} initialisations can't tell {alike} finalists apart; the wiring is the shallowest of them"
     return won.topology.genotype(op), note
-
-
-def _semifinalists(draws: int) -> int:
-    return max(FINALISTS, 3 * draws // 8)
-
-
-def _units(draws: int) -> int:
-    """Units of steps in a race with so many draws."""
-    return 2 * draws + 2 * _semifinalists(draws) + 2 * FINALISTS * ROUNDS

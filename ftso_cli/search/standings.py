@@ -18,13 +18,21 @@ SURE = 0.975
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """A run: a topology trained from one initialisation, and its mean loss over the second half of the steps."""
+    """A run: a topology trained from one initialisation, and its losses before each step."""
 
     heat: str
     topology: Topology
     init: int
-    steps: int
-    loss: float
+    losses: tuple[float, ...]
+
+    @property
+    def steps(self) -> int:
+        """How many it had."""
+        return len(self.losses)
+
+    def loss(self, steps: int) -> float:
+        """The mean loss over the second half of so many first steps."""
+        return fmean(self.losses[steps // 2 : steps])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,20 +57,25 @@ class Standing:
 
 
 def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list[Topology]:
-    """The `count` wirings with the least loss in these heats, best first; equals in a fixed order."""
+    """The `count` wirings with the least loss in these heats, best first; equals in a fixed order.
+
+    Runs are compared over as many steps as all of them have.
+    """
+    own = [result for result in results if result.heat in heats]
+    steps = min(result.steps for result in own)
     losses: dict[Topology, float] = {}
-    for result in results:
-        if result.heat in heats:
-            losses[result.topology] = min(result.loss, losses.get(result.topology, math.inf))
+    for result in own:
+        losses[result.topology] = min(result.loss(steps), losses.get(result.topology, math.inf))
     return sorted(losses, key=lambda topology: (losses[topology], topology.cells))[:count]
 
 
 def standings(results: Sequence[Result], heat: str) -> list[Standing]:
     """The wirings of a heat that have run, best first, over the initialisations that all of them have; none without."""
+    own = [result for result in results if result.heat == heat]
+    steps = min((result.steps for result in own), default=0)
     losses: dict[Topology, dict[int, float]] = defaultdict(dict)
-    for result in results:
-        if result.heat == heat:
-            losses[result.topology][result.init] = result.loss
+    for result in own:
+        losses[result.topology][result.init] = result.loss(steps)
     common = sorted(set.intersection(*map(set, losses.values()))) if losses else []
     if not common:
         return []

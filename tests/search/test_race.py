@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.search import journal
+from ftso_cli.search.pace import Pace
 from ftso_cli.search.race import Race, RaceProgress
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.search.standings import Result, Standing
@@ -90,21 +92,24 @@ def test_a_budget_of_seconds_becomes_steps_that_are_kept(digits: ImageData, tmp_
     assert opened(tmp_path / "race.json", settings=settings, resume=True).units == kept.units
 
 
-def test_a_race_that_is_held_up_has_shorter_heats_in_the_end(digits: ImageData) -> None:
-    settings = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, seconds=6)
-    kept = opened(None, settings=settings)
-    held_up: list[str] = []
+def test_a_race_that_runs_out_of_time_gets_shorter(digits: ImageData, tmp_path: Path) -> None:
+    settings = replace(SMALL, steps=304)
+    kept = opened(tmp_path / "race.json", settings=settings)
+    race = Race(digits, settings, kept, seed=3, device=CPU, workers=1)
+    seen: list[RaceProgress] = []
 
-    def hold_up(progress: RaceProgress) -> None:
-        if not held_up:
-            held_up.append(progress.heat)
-            time.sleep(3)
+    def run_out(progress: RaceProgress) -> None:
+        if not seen:
+            race.pace = Pace(time.monotonic() - 1, 1)
+            race.pace.ran(1, 1)
+        seen.append(progress)
 
-    Race(digits, settings, kept, seed=3, device=CPU, workers=2).run(hold_up)
-    assert held_up == ["draw"]
-    first, second, third = (kept.units[heat] for heat in ("draw", "semifinal", "final"))
-    assert first > second >= 4 and third >= 4
-    assert kept.steps == {"draw": first, "mutate": first, "semifinal": 2 * second, "final": 2 * third}
+    final = race.run(run_out)
+    steps = {heat: [each.steps for each in kept.results if each.heat == heat] for heat in kept.steps}
+    assert steps == {"draw": [8, 4, 4, 4], "mutate": [4] * 4, "semifinal": [8] * 3, "final": [8] * 12}
+    assert [seen[0].iterations, seen[-1].iterations] == [304, len(seen)] and seen[-1].iteration == len(seen)
+    again = opened(tmp_path / "race.json", settings=settings, resume=True)
+    assert Race(digits, settings, again, seed=3, device=CPU, workers=1).run(print) == final
 
 
 def test_too_small_a_budget_is_refused_with_the_least(digits: ImageData) -> None:
@@ -113,11 +118,11 @@ def test_too_small_a_budget_is_refused_with_the_least(digits: ImageData) -> None
         Race(digits, settings, opened(None, settings=settings), seed=0, device=CPU).run(lambda progress: None)
 
 
-def test_a_budget_that_the_measurement_uses_up_is_one_of_no_steps(digits: ImageData) -> None:
+def test_a_budget_that_the_measurement_uses_up_is_refused_with_the_least(digits: ImageData) -> None:
     settings = RaceSettings(draws=4, seconds=1)
     race = Race(digits, settings, opened(None, settings=settings), seed=0, device=CPU)
     race.started -= 10
-    with pytest.raises(SettingsError, match="a race of 0 steps tells nothing"):
+    with pytest.raises(SettingsError, match=r"a race of 1 s tells nothing; it takes \d+ s at least here"):
         race.run(lambda progress: None)
 
 
@@ -130,7 +135,7 @@ def test_a_budget_that_the_measurement_uses_up_is_one_of_no_steps(digits: ImageD
         (
             lambda record: {
                 **record,
-                "runs": [{"heat": "draw", "cells": [[[0, 7]], [[0, 1]]], "init": 0, "steps": 4, "loss": 1.0}],
+                "runs": [{"heat": "draw", "cells": [[[0, 7]], [[0, 1]]], "init": 0, "losses": [1.0]}],
             },
             "no journal of a race",
         ),

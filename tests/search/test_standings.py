@@ -1,5 +1,7 @@
 """Who leads a race, against differences worked out by hand."""
 
+from dataclasses import replace
+
 import pytest
 
 from ftso_cli.search.standings import Result, best_of, standings, winner
@@ -10,7 +12,7 @@ OTHER = Topology((((0, 1), (0, 2), (0, 1), (0, 1)),) * 2)
 
 def final(losses: dict[Topology, list[float]]) -> list[Result]:
     return [
-        Result(heat="final", topology=topology, init=init, steps=8, loss=loss)
+        Result(heat="final", topology=topology, init=init, losses=(loss,))
         for topology, row in losses.items()
         for init, loss in enumerate(row)
     ]
@@ -47,10 +49,21 @@ def test_without_an_initialisation_that_all_have_run_there_are_no_standings_yet(
     assert standings([], "final") == []
 
 
+def test_runs_are_compared_over_as_many_steps_as_all_of_them_have() -> None:
+    """Over two steps, the second counts: 3 against 2; over all four of the longer run it would be 0.5."""
+    longer = Result(heat="draw", topology=deepest(4), init=0, losses=(4.0, 3.0, 1.0, 0.0))
+    shorter = Result(heat="mutate", topology=widest(4), init=0, losses=(4.0, 2.0))
+    assert longer.loss(2) == 3.0 and longer.loss(4) == 0.5
+    assert best_of([longer, shorter], ["draw", "mutate"], 2) == [widest(4), deepest(4)]
+    assert best_of([longer, shorter], ["draw"], 2) == [deepest(4)]
+    both = [replace(each, heat="final") for each in (longer, shorter)]
+    assert [each.loss for each in standings(both, "final")] == [2.0, 3.0]
+
+
 def test_leaders_are_those_of_the_heats_that_count() -> None:
     results = [
-        Result(heat="draw", topology=deepest(4), init=0, steps=4, loss=2.0),
-        Result(heat="mutate", topology=widest(4), init=0, steps=4, loss=1.0),
-        Result(heat="semifinal", topology=OTHER, init=1, steps=8, loss=0.5),
+        Result(heat="draw", topology=deepest(4), init=0, losses=(2.0,)),
+        Result(heat="mutate", topology=widest(4), init=0, losses=(1.0,)),
+        Result(heat="semifinal", topology=OTHER, init=1, losses=(0.5,)),
     ]
     assert best_of(results, ["draw", "mutate"], 3) == [widest(4), deepest(4)]

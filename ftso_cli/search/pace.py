@@ -1,0 +1,72 @@
+"""The heats of a race, and how many steps they may have in the time that is left. No torch."""
+
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+from statistics import fmean
+
+FINALISTS = 3
+ROUNDS = 4
+"""Initialisations of the final."""
+LEAST_UNIT = 4
+"""Steps below which a heat tells nothing."""
+RESERVE = 0.9
+"""The share of a budget of seconds that is planned."""
+PATIENCE = 0.9
+"""A plan stands as long as there is time for this share of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heat:
+    """So many runs, each of so many units of steps."""
+
+    name: str
+    runs: int
+    units: int
+    anew: bool = False
+    """Whether what is left of a time is planned anew before it; mutants are compared to the drawn wirings."""
+
+
+def heats(draws: int) -> tuple[Heat, ...]:
+    """Those of a race with so many draws, in order."""
+    semifinalists = max(FINALISTS, 3 * draws // 8)
+    return (
+        Heat(name="draw", runs=draws, units=1),
+        Heat(name="mutate", runs=draws, units=1),
+        Heat(name="semifinal", runs=semifinalists, units=2, anew=True),
+        Heat(name="final", runs=FINALISTS * ROUNDS, units=2, anew=True),
+    )
+
+
+def units(heats: Sequence[Heat]) -> int:
+    """Units of all runs together."""
+    return sum(heat.runs * heat.units for heat in heats)
+
+
+class Pace:
+    """What a step takes when `workers` runs go on at the same time, and how long a unit may be until the deadline."""
+
+    def __init__(self, deadline: float, workers: int) -> None:
+        self._deadline, self._workers = deadline, workers
+        self._seconds: deque[float] = deque(maxlen=2 * workers)
+
+    def ran(self, seconds: float, steps: int) -> None:
+        """Notes a run; of all, the last two a worker count."""
+        self._seconds.append(seconds / steps)
+
+    def unit(self, heats: Sequence[Heat]) -> int:
+        """Steps of a unit for which there is time, with these heats to come; the first may have begun.
+
+        A heat of fewer runs than workers takes as long as one run: workers wait for the slowest.
+        """
+        return max(0, int((self._deadline - time.monotonic()) / self._seconds_of_a_unit(heats)))
+
+    def least_seconds(self, heats: Sequence[Heat]) -> float:
+        """Seconds from now that the shortest race with these heats takes."""
+        return LEAST_UNIT * self._seconds_of_a_unit(heats)
+
+    def _seconds_of_a_unit(self, heats: Sequence[Heat]) -> float:
+        in_a_row = sum(ceil(heat.runs / self._workers) * heat.units for heat in heats)
+        return in_a_row * fmean(self._seconds)
