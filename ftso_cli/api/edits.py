@@ -62,7 +62,8 @@ def assigned(
     drawn = op == RANDOM
     choose = edit.random_choice(space, seed) if drawn else lambda kind, edge: op
     mapped = _map(entries, genotype)
-    genotype = edit.assign_operators(genotype, lambda kind, edge: mapped.get((kind, str(edge))) or choose(kind, edge))
+    # All draw, so that an edge with an operator of its own leaves those of the others as they are.
+    genotype = edit.assign_operators(genotype, lambda kind, edge: mapped.get((kind, str(edge)), choose(kind, edge)))
     genotype = edited(
         genotype,
         "assign-ops",

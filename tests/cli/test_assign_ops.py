@@ -197,6 +197,14 @@ def test_single_edges_get_another_operator_by_map(pruned_file: Path, tmp_path: P
     assert mapped.history[-1].settings["map"] == [entry]
 
 
+def test_an_edge_with_an_operator_of_its_own_leaves_the_draws_of_the_others(pruned_file: Path, tmp_path: Path) -> None:
+    drawn, mapped = tmp_path / "drawn.json", tmp_path / "mapped.json"
+    assigned(pruned_file, "--op", "random", "--seed", "3", "-o", drawn)
+    assigned(pruned_file, "--op", "random", "--seed", "3", "--map", "normal:0-2=skip_connect", "-o", mapped)
+    pairs = zip(storage.read(drawn).cells["normal"].kept, storage.read(mapped).cells["normal"].kept, strict=True)
+    assert {str(one) for one, other in pairs if one.op != other.op} == {"0→2"}
+
+
 def test_random_operators_depend_on_the_seed_alone(pruned_file: Path, tmp_path: Path) -> None:
     def drawn(seed: int, name: str) -> list[str | None]:
         assert assign(pruned_file, "--op", "random", "--seed", str(seed), "-o", tmp_path / name).exit_code == 0
