@@ -13,13 +13,17 @@ from typer.testing import CliRunner
 
 import ftso_cli
 from ftso_cli import FtsoError, Genotype
+from ftso_cli.api.cells import name_of
 from ftso_cli.api.races import Raced
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.searching import Request, bars, execute
+from ftso_cli.api.trainings import started
 from ftso_cli.cli.app import app
 from ftso_cli.errors import DrawingError, GenotypeError, RunError, SettingsError, SpaceError
 from ftso_cli.genotype import storage
+from ftso_cli.nn.distributed import ALONE
 from ftso_cli.search.settings import RaceSettings
+from ftso_cli.training.request import Request as TrainingRequest
 
 SMALL = {"channels": 4, "cells": 2, "batch_size": 16}
 """Settings of a search that takes a moment."""
@@ -204,6 +208,13 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
     kept = ftso_cli.search_operators(ftso_cli.prune(topology), iters=2, ops="skip_connect,none", run=folder, **SMALL)
     assert kept.stage == "complete"
     assert sorted(path.name for path in folder.iterdir()) == ["alphas.csv", "betas.csv", "metrics.csv"]
+
+
+@pytest.mark.parametrize("name", ["cell", "bayesnas_0.01"])
+def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: Genotype) -> None:
+    called = name_of(cell if name == "cell" else ftso_cli.read(name))
+    trainer = started(called, cell, TrainingRequest(), TrainingRequest().settings(None, {}), None, ALONE)
+    assert trainer.run.folder == Path("runs") / f"{name}-digits"
 
 
 # What is wrong

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 
-from ftso_cli.api.cells import DEFAULT_DATA, CellLike, Data, about_file, name_of, read
+from ftso_cli.api.cells import DEFAULT_DATA, UNNAMED, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
 from ftso_cli.api.settings import check_seed
@@ -282,6 +282,8 @@ def _precision(asked: str | None, fast: bool) -> Any:
 
 def _free_folder(cell: str, data: str) -> Path:
     """runs/CELL-DATA, with a number behind it where that is taken."""
-    name = f"{Path(cell).stem or 'cell'}-{Path(data).name or 'data'}"
+    # Not the stem: a published cell is called bayesnas_0.01.
+    known = "" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
+    name = f"{known or 'cell'}-{Path(data).name or 'data'}"
     names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(folder for folder in names if not folder.exists())
