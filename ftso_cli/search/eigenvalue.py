@@ -5,12 +5,14 @@ Zela et al., Understanding and Robustifying Differentiable Architecture Search, 
 epochs around i, and returns the cell of epoch i - k. Here β belongs to the architecture too (ours).
 """
 
+import math
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
 import torch
 from torch import Tensor
 
+from ftso_cli.errors import TrainingError
 from ftso_cli.nn.distributed import ALONE, Group
 
 WINDOW = 5
@@ -32,6 +34,7 @@ def dominant_eigenvalue(
 
     Lanczos' method with full reorthogonalisation, from a fixed start; it ends where the residual promises `TOLERANCE`,
     after `steps` products, or where it has the whole space. 0 where the loss doesn't depend on the parameters.
+    Raises `TrainingError` where a product is not finite.
     """
     gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
     if not any(gradient.requires_grad for gradient in gradients):
@@ -59,6 +62,8 @@ def _largest(product: Callable[[Tensor], Tensor], size: int, steps: int, device:
             for vector in basis:
                 image = image - (image @ vector) * vector
         rest = float(image.norm())
+        if not math.isfinite(rest):
+            raise TrainingError("the held-out loss has no finite curvature in α and β; lower --weight-rate")
         values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
         largest, scale = float(values[-1]), float(values.abs().max())
         found = rest * abs(float(vectors[-1, -1])) <= TOLERANCE * abs(largest)

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from ftso_cli.errors import TrainingError
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.search.bilevel import Bilevel
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
@@ -55,6 +56,12 @@ def test_a_small_matrix_is_found_exactly_also_where_all_eigenvalues_are_negative
 def test_a_loss_that_does_not_curve_has_the_eigenvalue_0() -> None:
     x, y = torch.ones(3, requires_grad=True), torch.ones(2, requires_grad=True)
     assert dominant_eigenvalue((2 * x).sum(), [x, y]) == 0.0
+
+
+def test_a_loss_without_a_finite_curvature_is_told() -> None:
+    x = torch.zeros(2, requires_grad=True)
+    with pytest.raises(TrainingError, match="no finite curvature"):
+        dominant_eigenvalue(x.abs().pow(1.5).sum(), [x])
 
 
 def test_a_jump_shows_once_both_windows_are_whole_and_names_the_place_before_it() -> None:
