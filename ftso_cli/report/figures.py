@@ -133,7 +133,7 @@ def _small(trace: Trace, values: Values, title: str, *, y: str, ticks: int, hove
 
 
 def beta_heat(trace: Trace, cell: CellTrace) -> str:
-    """Every edge at every moment: its share, from below an equal one (faint) to above (strong)."""
+    """Every edge of a node with a choice, at every moment: its share, from below an equal one to above."""
     inputs = Counter(target for _, target in cell.edges)
     values: Values = [
         {
@@ -146,6 +146,8 @@ def beta_heat(trace: Trace, cell: CellTrace) -> str:
         for record, share in zip(trace.records, (shares[ends] for shares in cell.betas), strict=True)
         if inputs[ends[1]] > 1
     ]
+    if not values:
+        return ""
     far = max(SLIGHT, *(abs(value["above"]) for value in values))
     each = max(1, len(trace.records) // 8)
     shown = [str(record.iteration) for record in trace.records[::each]]

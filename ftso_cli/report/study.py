@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
@@ -81,7 +82,7 @@ def section(found: StudyFound) -> StudySection:
         trials=tuple(_told(one) for one in found.trials),
         failed=tuple((f"{one.setting}, seed {one.seed}", one.error) for one in found.trials if one.error),
         best="" if best is None else f"{best.setting}, seed {best.seed}",
-        command=f"ftso sweep results {found.folder}",
+        command=f"ftso sweep results {quote(str(found.folder))}",
     )
 
 

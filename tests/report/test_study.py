@@ -9,7 +9,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
-from ftso_cli.report.study import StudyFound
+from ftso_cli.report.study import StudyFound, section
 from ftso_cli.report.study_figure import panels
 from ftso_cli.studies.results import summary
 from ftso_cli.studies.study import read_study
@@ -73,10 +73,13 @@ def test_a_study_stands_alone(study: Path) -> None:
 
 
 def test_a_study_of_which_nothing_is_left_but_its_records_has_a_page(study: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "my study"
+    folder.mkdir()
     for name in ("study.json", "trials.db"):
-        (tmp_path / name).write_bytes((study / name).read_bytes())
-    found = collect([str(tmp_path)])
+        (folder / name).write_bytes((study / name).read_bytes())
+    found = collect([str(folder)])
     assert found.genotype is None and "a low rate" in page(found)
+    assert found.study is not None and section(found.study).command == f"ftso sweep results '{folder}'"
 
 
 @pytest.mark.parametrize(

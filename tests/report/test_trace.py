@@ -7,6 +7,7 @@ import pytest
 
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import edit, storage
+from ftso_cli.report.figures import beta_heat
 from ftso_cli.report.moments import leads
 from ftso_cli.report.trace import MOST_RECORDS, read_trace
 
@@ -55,6 +56,11 @@ def test_of_a_long_search_the_page_gets_evenly_chosen_moments(tmp_path: Path) ->
     steps = [after - before for before, after in pairwise(iterations)]
     assert max(steps) - min(steps) <= 1
     assert trace.records[-1].weight_loss is None
+
+
+def test_shares_of_nodes_without_a_choice_make_no_heat_map(tmp_path: Path) -> None:
+    trace = read_trace(long_search(tmp_path, 2))
+    assert beta_heat(trace, trace.cells["cell"]) == ""
 
 
 @pytest.mark.parametrize(
