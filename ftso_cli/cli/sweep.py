@@ -172,9 +172,8 @@ def run(
     results.write_settings(asked, folder)
     count = workers or runner.usual_workers()
     note(f"{size}; {count} at a time; a stopped study goes on with the same command")
-    done = _Progress(folder, storage, len(planned))
     with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
-        runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=done)
+        runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=_tell)
     _finish(folder, storage, as_json)
 
 
@@ -183,16 +182,10 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-class _Progress:
-    """A line for each trial that ends."""
-
-    def __init__(self, folder: Path, storage: str | None, total: int) -> None:
-        self.folder, self.storage, self.total = folder, storage, total
-
-    def __call__(self, ended: runner.Ended) -> None:
-        """Says how a trial ended."""
-        outcome = f"failed: {ended.error}" if ended.accuracy is None else f"accuracy {ended.accuracy:.2%}"
-        note(f"{ended.planned.setting}, seed {ended.planned.seed}: {outcome}  ({ended.seconds:.0f} s)")
+def _tell(ended: runner.Ended) -> None:
+    """Says how a trial ended, on a line."""
+    outcome = f"failed: {ended.error}" if ended.accuracy is None else f"accuracy {ended.accuracy:.2%}"
+    note(f"{ended.planned.setting}, seed {ended.planned.seed}: {outcome}  ({ended.seconds:.0f} s)")
 
 
 def _list_presets(as_json: bool) -> None:

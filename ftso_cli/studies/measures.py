@@ -50,15 +50,15 @@ def _of_query(stage: Stage, place: Place) -> dict[str, Any]:
     path = product(place.folder(stage), "query")
     try:
         answer = json.loads(path.read_bytes())["cells"][0]
-    except (OSError, ValueError):
+        found = answer["data_sets"][stage.options.get("of", "cifar10")]
+        return {
+            "accuracy": found["accuracy"] / 100,
+            "parameters": found["params"],
+            "macs": found["flops"],
+            "cells": answer["architecture"],
+        }
+    except (OSError, ValueError, LookupError, TypeError):
         raise RunError(f"{path}: is damaged or missing; take its folder away and run the study again") from None
-    found = answer["data_sets"][stage.options.get("of", "cifar10")]
-    return {
-        "accuracy": found["accuracy"] / 100,
-        "parameters": found["params"],
-        "macs": found["flops"],
-        "cells": answer["architecture"],
-    }
 
 
 def _edges(genotype: Genotype) -> str:

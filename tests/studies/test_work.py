@@ -1,14 +1,17 @@
 """The command line of a stage, by what an earlier attempt has left."""
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from ftso_cli.api.ensembles import seeds_folder
 from ftso_cli.api.races import journal_of
+from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import Checkpoints, State
+from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import arguments
+from ftso_cli.studies.work import Place, arguments
 
 
 def resumed(folder: Path, **options: object) -> bool:
@@ -42,6 +45,16 @@ def test_an_ensemble_goes_on_with_its_seeds(tmp_path: Path) -> None:
     assert not resumed(tmp_path, seeds="0-3")
     seeds_folder(tmp_path / "cell.json").mkdir()
     assert resumed(tmp_path, seeds="0-3")
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"cells": []}', '{"cells": [{"data_sets": {"cifar10": 1}}]}'])
+def test_a_damaged_answer_is_named(content: str, tmp_path: Path) -> None:
+    stage = Stage(name="query", options={}, key="0")
+    answer = tmp_path / stage.folder / "answer.json"
+    answer.parent.mkdir()
+    answer.write_text(content)
+    with pytest.raises(RunError, match=r"answer\.json: is damaged"):
+        measured([stage], Place(root=tmp_path, threads=1, stop=Event()))
 
 
 @pytest.mark.parametrize("options", [{"seeds": "0-1"}, {"rank": "gradient"}, {"preset": "stable"}], ids=str)
