@@ -107,7 +107,7 @@ def _entrant(source: str) -> Entrant:
     genotype = library.load(source) if training is None else training.genotype
     searched = genotype.stage == "searched"
     if searched:
-        genotype, _ = edit.prune(genotype)
+        genotype = _pruned(genotype, source)
     shape, pixels = preset(genotype.space, "cifar")
     complete = genotype.stage == "complete"
     cost = network_cost(genotype, shape, (pixels, pixels)) if complete else None
@@ -120,6 +120,13 @@ def _entrant(source: str) -> Entrant:
         training=training,
         trained_price=None if trained is None else Price(params=trained.params, macs=trained.macs),
     )
+
+
+def _pruned(genotype: Genotype, source: str) -> Genotype:
+    try:
+        return edit.prune(genotype)[0]
+    except GenotypeError as error:
+        raise GenotypeError(f"{source}: {error}") from None
 
 
 def _pair(kind: str, one: Entrant, other: Entrant) -> Pair:

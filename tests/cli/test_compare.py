@@ -82,6 +82,14 @@ def test_what_can_not_be_compared_is_told(sources: list[str], status: int, probl
     assert result.exit_code == status and problem in result.stderr
 
 
+def test_a_cell_that_can_not_be_pruned_is_named(searched: Genotype, tmp_path: Path) -> None:
+    normal = searched.cells["normal"]
+    bare = normal.model_copy(update={"edges": tuple(edge.model_copy(update={"beta": None}) for edge in normal.edges)})
+    storage.write(searched.replace(cells={**searched.cells, "normal": bare}), tmp_path / "bare.json")
+    result = ftso("compare", "darts_v2", tmp_path / "bare.json")
+    assert result.exit_code == 1 and f"{tmp_path / 'bare.json'}: cells.normal: edge 0→2 has no β" in result.stderr
+
+
 def test_a_folder_of_runs_is_told_with_the_runs_in_it(run: Path) -> None:
     told = ftso("compare", run.parent, "darts_v2")
     assert told.exit_code == 1 and told.stderr.endswith(f"no run folder, but it holds some; name one: {run}\n")
