@@ -113,6 +113,8 @@ def _start(cell: str, seed: int) -> Stage:
     """A published cell, a file, or a wiring drawn by lot; the key is that of the cell's content."""
     if cell == RANDOM:
         return _stage("cell", {"cell": cell, "seed": seed}, [])
+    if cell == "-":
+        raise SettingsError("cell is -, but a study is read again to go on with it; name a file")
     genotype = library.load(cell)
     content = sha256(genotype.model_dump_json().encode()).hexdigest()
     name = cell if library.is_name(cell) else str(Path(cell).expanduser().resolve())

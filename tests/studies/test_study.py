@@ -86,6 +86,7 @@ def test_a_setting_takes_the_other_strategy_start_or_length_instead_of_the_study
         ('name = "twice"\ntrain.epochs = 2', 'name = "twice"', "is the same work as"),
         ('name = "twice"', 'name = "plain"', "2 settings are called 'plain'"),
         ('data = "digits"', 'data = "digits', "is no TOML"),
+        ('data = "digits"', 'cell = "-"', "cell is -, but"),
         ('data = "digits"', 'seeds = "4-2"', "seeds are written as 0-15"),
     ],
 )
