@@ -79,8 +79,8 @@ def settings(context: typer.Context, start: Genotype) -> CapacitySettings:
 
 def _given(context: typer.Context) -> dict[str, Any]:
     """The options that the command line gives, but those that every strategy has."""
-    sources = {name: context.get_parameter_source(name) for name in context.params if name not in SHARED}
-    values = {name: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    names = [name for name in context.params if name not in SHARED and common.is_given(context, name)]
+    values = {name: context.params[name] for name in names}
     return {name: value.value if isinstance(value, StrEnum) else value for name, value in values.items()}
 
 

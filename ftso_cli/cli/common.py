@@ -106,6 +106,13 @@ def telling(kept: Callable[[], str]) -> Iterator[None]:
         raise
 
 
+def is_given(context: typer.Context, name: str) -> bool:
+    """Whether the command line gives this parameter."""
+    source = context.get_parameter_source(name)
+    # By its name: typer has a copy of click's sources of its own.
+    return source is not None and source.name == "COMMANDLINE"
+
+
 def check_writable(path: Path) -> None:
     """Raises `FileError` where a result could not be written, so that no long work is done for nothing."""
     folder = Path(os.path.realpath(path)).parent

@@ -197,7 +197,7 @@ def search_topology(
             raise typer.BadParameter(
                 "has no meaning in a race", param_hint="--run, --track, --early-stop, --tensorboard"
             )
-        settings = racing.settings(given)
+        settings = racing.settings(given | {"preset": preset.value})
         racing.race(
             replace(request, settings=settings),
             settings,
@@ -210,12 +210,13 @@ def search_topology(
     chosen = _settings(preset, space, rank, given)
     kept = recording.options(request, run, every, track, early_stop, resume, save_minutes)
     members = ensemble_seeds(preset.value, given.get("seeds"))
+    if members is not None and common.is_given(context, "seed"):
+        raise typer.BadParameter("is for a search from one seed; name the others with --seeds", param_hint="--seed")
     if run or kept.track or kept.early_stop or tensorboard:
-        if "seeds" in given or chosen.rank != "beta":
+        if members is not None or chosen.rank != "beta":
             raise typer.BadParameter(
                 "is for a search from one --seed, ranked by β", param_hint="--run, --track, --tensorboard"
             )
-        members = None
     elif chosen.iters == 1 and not resume:
         kept = replace(kept, folder=None)
     _search(request, chosen, members, workers, as_json, watch, kept, tensorboard)

@@ -102,6 +102,13 @@ def test_a_killed_search_from_many_seeds_goes_on_after_those_that_are_done(tmp_p
     assert without_times(broken) == without_times(whole) and not kept.exists()
 
 
+@pytest.mark.parametrize("many", [["--preset", "stable"], ["--seeds", "0-3"], ["--preset", "stable", "--rank", "beta"]])
+@pytest.mark.parametrize("one", [["--seed", "3"], ["--run", "history"], ["--track", "eigenvalue"]], ids=" ".join)
+def test_what_is_for_one_seed_is_refused_beside_many(many: list[str], one: list[str], tmp_path: Path) -> None:
+    result = ftso("search-topology", *many, *one, "-o", tmp_path / "cell.json")
+    assert result.exit_code == 2 and "from one" in result.stderr
+
+
 def test_a_preset_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"
     small = ["--channels", "4", "--cells", "3", "--batch-size", "16"]
@@ -151,6 +158,7 @@ def test_a_killed_race_goes_on_to_the_same_cell(tmp_path: Path) -> None:
         (["--budget", "10"], "raise --budget"),
         (["--epochs", "2"], "--epochs: has no meaning in a race"),
         (["--seeds", "0-3"], "--seeds: has no meaning in a race"),
+        (["--preset", "stable"], "--preset: has no meaning in a race"),
         (["--track", "eigenvalue"], "has no meaning in a race"),
         (["--op", "skip_connect,none"], "one operator"),
         (["--op", "none"], "none"),
