@@ -14,7 +14,7 @@ from ftso_cli.search.standings import Result
 from ftso_cli.search.topologies import Inputs, Topology
 from ftso_cli.spaces import DARTS
 
-FORMAT: Literal["ftso-race/2"] = "ftso-race/2"
+FORMAT: Literal["ftso-race/3"] = "ftso-race/3"
 LIMIT = 64_000_000
 """Bytes of a file; a race of a million steps has 20 million."""
 
@@ -37,7 +37,7 @@ class Run(Model):
 class Record(Model):
     """The file: what is raced, the unit of steps from each heat on that has begun, and the runs so far."""
 
-    format: Literal["ftso-race/2"]
+    format: Literal["ftso-race/3"]
     settings: dict[str, Any]
     seed: int
     data: str
