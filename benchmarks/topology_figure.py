@@ -25,8 +25,8 @@ def draw(records: Sequence[Record], path: Path) -> None:
     with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(10, 7), layout="constrained")
         (cifar, paired), (fashion, short) = figure.subplots(2, 2)
-        _methods(cifar, records, accuracy, "cifar", "CIFAR-10 images, one epoch, two seeds")
-        _methods(fashion, records, accuracy, "fashion", "the same wirings, Fashion-MNIST images, one seed")
+        _methods(cifar, records, accuracy, "cifar", "CIFAR-10 images")
+        _methods(fashion, records, accuracy, "fashion", "the same wirings, Fashion-MNIST images")
         _pairs(paired, accuracy)
         _short(short, both(accuracy, records, "a quarter and all of cifar"))
         write_figure(figure, path)
@@ -49,7 +49,7 @@ def _methods(axes: Axes, records: Sequence[Record], accuracy: Accuracies, budget
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set_xlabel("test accuracy, %. Dots are wirings, whiskers standard errors")
-    axes.set_title(title)
+    axes.set_title(f"{title}, one epoch, seed{'s' * (len(own.seeds) > 1)} {' and '.join(map(str, own.seeds))}")
     axes.grid(axis="x", alpha=0.3)
 
 
