@@ -17,7 +17,7 @@ IMPORTED_AS = {
 }
 """Packages that are called otherwise than their modules."""
 
-RUN = ("graphviz-pure",)
+RUN = ("graphviz-pure", "onnxscript")
 """Packages that are used without being imported."""
 
 
@@ -44,7 +44,10 @@ def imported() -> set[str]:
 
 def test_every_package_that_the_code_imports_is_asked_for_and_no_other() -> None:
     extras = PROJECT["optional-dependencies"]
-    used = [*PROJECT["dependencies"], *(one for name in ("nats", "plots", "report", "sweep") for one in extras[name])]
+    used = [
+        *PROJECT["dependencies"],
+        *(one for name in ("nats", "onnx", "plots", "report", "sweep") for one in extras[name]),
+    ]
     assert asked(used) == imported() | set(RUN)
 
 
