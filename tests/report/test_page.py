@@ -163,9 +163,11 @@ def test_sources_of_two_cells_are_refused(afternoon: Path, tmp_path: Path) -> No
         collect([str(afternoon / "cell.json"), "darts_v2"])
     with pytest.raises(RunError, match="no run folder"):
         collect([str(tmp_path)])
-    searches = ", ".join(str(afternoon / f"cell.{name}") for name in ("search-ops", "search-topology"))
-    with pytest.raises(RunError, match=f"no run folder, but it holds some; name one: {searches}, {afternoon / 'run'}$"):
-        collect([str(afternoon)])
+    for name in ("cell.search-ops", "run"):
+        shutil.copytree(afternoon / name, tmp_path / name)
+    runs = f"{tmp_path / 'cell.search-ops'}, {tmp_path / 'run'}"
+    with pytest.raises(RunError, match=f"no run folder, but it holds some; name one: {runs}$"):
+        collect([str(tmp_path)])
     with pytest.raises(GenotypeError, match="no such file"):
         collect([str(tmp_path / "none.json")])
 
