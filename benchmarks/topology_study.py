@@ -34,7 +34,7 @@ class Budget:
 BUDGETS = {
     "cifar": Budget(seeds=(2, 3), draws=10),
     "cifar, a quarter": Budget(seeds=(0,), draws=20),
-    "fashion": Budget(seeds=(2,), draws=10),
+    "fashion": Budget(seeds=(2, 3), draws=10),
 }
 """By the images of which every training sees each once.
 

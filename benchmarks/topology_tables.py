@@ -19,7 +19,7 @@ Accuracies = dict[tuple[str, Topology, int], float]
 BOTH = {
     "a quarter and all of cifar": (("cifar, a quarter", (0,)), ("cifar", (0,))),
     "two seeds of cifar": (("cifar", (2,)), ("cifar", (3,))),
-    "cifar and fashion": (("cifar", (2, 3)), ("fashion", (2,))),
+    "cifar and fashion": (("cifar", (2, 3)), ("fashion", (2, 3))),
 }
 """Two budgets each, with seeds, whose accuracies are correlated."""
 
