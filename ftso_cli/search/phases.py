@@ -17,7 +17,7 @@ from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
-from ftso_cli.search.settings import SearchSettings, TopologySettings
+from ftso_cli.search.settings import SearchSettings, ShortTraining, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 
@@ -153,8 +153,8 @@ def supernet_search(
     return engine(net, settings, *streams(data, settings, seed, group.share), group)
 
 
-def network_shape(data: ImageData, settings: SearchSettings) -> NetworkShape:
-    """The shape of the network that a search trains."""
+def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> NetworkShape:
+    """The shape of the networks that a search trains."""
     return NetworkShape(
         channels=settings.channels,
         cells=settings.cells,

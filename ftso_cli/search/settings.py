@@ -6,7 +6,7 @@ the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper s
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError, unknown
@@ -170,6 +170,8 @@ class JointSettings(SearchSettings):
 class ShortTraining:
     """How a small network is trained for a few steps, to see how fast it does."""
 
+    stem: ClassVar[Stem] = "cifar"
+    """That of small images."""
     channels: int = 8
     cells: int = 5
     side: int = 16

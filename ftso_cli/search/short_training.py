@@ -18,17 +18,6 @@ from ftso_cli.nn.network import Network
 from ftso_cli.search.bilevel import descend
 from ftso_cli.search.descent import SGD
 from ftso_cli.search.settings import ShortTraining
-from ftso_cli.spaces.darts import NetworkShape
-
-
-def network_shape(data: ImageData, settings: ShortTraining) -> NetworkShape:
-    """The shape of the networks that are trained."""
-    return NetworkShape(
-        channels=settings.channels,
-        cells=settings.cells,
-        classes=len(data.classes),
-        image_channels=data.channels,
-    )
 
 
 def first_losses(
