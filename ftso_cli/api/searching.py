@@ -87,6 +87,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     check_seed(request.seed)
     from ftso_cli.data import open_images
     from ftso_cli.nn.device import choose_device, peak_memory
+    from ftso_cli.nn.readings import Throttle
 
     device = choose_device(request.device)
     watch.lap("start")
@@ -98,10 +99,14 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     watch.lap("data")
     last: dict[str, float] = {}
     with bar(request.command, "it") as update:
+        look, figures = Throttle(device), ""
 
         def on_iteration(state: Standing) -> None:
-            last.update(state.facts)
-            update(state.iteration, state.iterations, state.figures)
+            nonlocal figures
+            if look.due() or state.iteration == state.iterations:
+                last.update(state.facts)
+                figures = state.figures
+            update(state.iteration, state.iterations, figures)
 
         genotype = search(images, device, on_iteration)
     watch.lap("search")

@@ -1,4 +1,8 @@
-"""Random crop, flip and cutout, drawn for every image on its own and done for the whole batch in tensors."""
+"""Random crop, flip and cutout, drawn for every image on its own and done for the whole batch in tensors.
+
+Random numbers come from a generator on the CPU, whatever device the images are on: the same seed gives the same crops
+everywhere, and a checkpoint goes from one device to another.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +11,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
+from ftso_cli.data.resident import to_device
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import SettingsError
 
@@ -54,16 +59,17 @@ class Augmentation:
 def random_crop(images: Tensor, padding: int, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Pads (N, C, H, W) by `padding` zeros at each side and cuts a window of the old size, anywhere in it."""
     count, _, height, width = images.shape
-    top, left = torch.randint(0, 2 * padding + 1, (2, count * share[1]), generator=generator)[:, _own(share)]
+    corners = torch.randint(0, 2 * padding + 1, (2, count * share[1]), generator=generator)[:, _own(share)]
+    top, left = to_device(corners, images.device)
     padded = functional.pad(images, (padding, padding, padding, padding))
     windows = padded.unfold(2, height, 1).unfold(3, width, 1)
-    return windows[torch.arange(count), :, top, left]
+    return windows[torch.arange(count, device=images.device), :, top, left]
 
 
 def random_flip(images: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Mirrors each of (N, C, H, W) left to right with probability 1/2."""
     mirrored = torch.rand(len(images) * share[1], generator=generator)[_own(share)] < 0.5
-    return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+    return torch.where(to_device(mirrored, images.device).view(-1, 1, 1, 1), images.flip(3), images)
 
 
 def random_cutout(images: Tensor, length: int, generator: Generator, share: Share = WHOLE) -> Tensor:
@@ -72,9 +78,9 @@ def random_cutout(images: Tensor, length: int, generator: Generator, share: Shar
     Its centre is uniform over the image, so what reaches over the border is lost, as in the published code.
     """
     count, _, height, width = images.shape
-    top = torch.randint(0, height, (count * share[1], 1), generator=generator)[_own(share)] - length // 2
-    left = torch.randint(0, width, (count * share[1], 1), generator=generator)[_own(share)] - length // 2
-    rows, columns = torch.arange(height), torch.arange(width)
+    centres = [torch.randint(0, size, (count * share[1], 1), generator=generator) for size in (height, width)]
+    top, left = to_device(torch.stack([centre[_own(share)] - length // 2 for centre in centres]), images.device)
+    rows, columns = torch.arange(height, device=images.device), torch.arange(width, device=images.device)
     cut_rows = (rows >= top) & (rows < top + length)
     cut_columns = (columns >= left) & (columns < left + length)
     return images.masked_fill((cut_rows.unsqueeze(2) & cut_columns.unsqueeze(1)).unsqueeze(1), 0.0)

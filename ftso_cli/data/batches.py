@@ -7,11 +7,12 @@ import torch
 from torch import Generator, Tensor
 
 from ftso_cli.data.augment import WHOLE, Augmentation, Normalise, Share
+from ftso_cli.data.resident import to_device
 from ftso_cli.data.sources import ImageSource
 from ftso_cli.errors import DataError, RunError
 
 Batch = tuple[Tensor, Tensor]
-"""Images (n, C, H, W) float32 and their labels (n,) int64."""
+"""Images (n, C, H, W) float32 and their labels (n,) int64, on the device that the source reads onto."""
 
 
 class Batches:
@@ -70,10 +71,11 @@ class Batches:
         rank, size = self._share
         chosen = self._order[first : first + self._batch_size][rank::size]
         images = self._source.read(chosen)
+        labels = to_device(self._source.labels[chosen], images.device)
         self._position += 1
         if self._augment is None:
-            return self._normalise(images), self._source.labels[chosen]
-        return self._augment(images, self._normalise, self._augmenting, self._share), self._source.labels[chosen]
+            return self._normalise(images), labels
+        return self._augment(images, self._normalise, self._augmenting, self._share), labels
 
     def _start_epoch(self, epoch: int) -> None:
         self._epoch, self._position = epoch, 0

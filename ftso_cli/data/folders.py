@@ -91,6 +91,11 @@ class FolderSource:
             if progress is not None:
                 progress(stop, len(self))
 
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, 3, size, size) uint8; None while some are still to be decoded."""
+        return self._memory if bool(self._known.all()) else None
+
     def _remember(self, missing: Tensor, memory: Tensor) -> None:
         # Before decoding: a file that changes meanwhile has another stamp than the one that is kept.
         until = time.time_ns() - SETTLED

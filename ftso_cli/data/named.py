@@ -136,6 +136,11 @@ class CachedSource(ArraySource):
         self._check(torch.arange(len(self)))
         super().load_all(progress)
 
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images; None while some are still to be checked or resized."""
+        return super().loaded if bool(self._checked.all()) else None
+
     def _check(self, indices: Tensor) -> None:
         new = indices[~self._checked[indices]]
         if self._entry.sound(new).all():

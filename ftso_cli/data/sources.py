@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Protocol
 
 import torch
@@ -40,6 +41,10 @@ class ImageSource(Protocol):
 
     def load_all(self, progress: Progress | None = None) -> None:
         """Makes every later `read` a copy from memory; does nothing for a set that memory shall not hold."""
+
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, C, H, W) uint8, where memory holds every one of them already; else None."""
 
 
 class ArraySource:
@@ -83,6 +88,11 @@ class ArraySource:
                 progress(sum(map(len, parts)), len(self))
         self._images = torch.cat(parts)
 
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, C, S, S) uint8; None while some are still to be resized."""
+        return self._images if self._images.shape[-1] == self._size else None
+
 
 def _resize(images: Tensor, size: int) -> Tensor:
     """Square images (N, C, S, S) brought to `size` by bilinear interpolation with antialiasing."""
@@ -122,6 +132,13 @@ class ImageData:
 
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels (n, C, H, W) uint8 as float32 of mean 0 and standard deviation 1 a channel."""
-        mean = 255 * torch.tensor(self.mean).view(-1, 1, 1)
-        scale = 255 * torch.tensor(self.std).view(-1, 1, 1)
+        mean, scale = _scaled(self.mean, self.std, images.device)
         return images.float().sub_(mean).div_(scale)
+
+
+@lru_cache(maxsize=16)
+def _scaled(mean: tuple[float, ...], std: tuple[float, ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of pixels in 0..255, (C, 1, 1) each, on a device."""
+    found = (255 * torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
+    centre, scale = (values.to(device) for values in found)
+    return centre, scale

@@ -47,10 +47,13 @@ class FoldedSuperNet(SuperNet):
         if ops != FOLDABLE:
             raise SettingsError(f"only a super-net of skip_connect alone can be folded, not one of {', '.join(ops)}")
         super().__init__(wirings, space, ops, shape, partial=partial)
-        self.folded = [self._fold(at, space, partial) for at in range(len(self.cells))]
+        self._space, self._partial = space, partial
+        self._place = torch.device("cpu")
+        self.folded = [self._fold(at) for at in range(len(self.cells))]
 
     def forward(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""
+        self._be_on(images.device)
         weights = {kind: self.edge_weights(kind) for kind in self.wirings}
         matrices: dict[Hashable, Tensor] = {}
         inputs: dict[Slot, Normalised] = {}
@@ -64,10 +67,17 @@ class FoldedSuperNet(SuperNet):
         logits: Tensor = self.classifier(output.mean()[:, :, None, None])
         return logits
 
-    def _fold(self, at: int, space: Space, partial: int) -> FoldedCell:
+    def _be_on(self, device: torch.device) -> None:
+        """Folds the cells anew on another device: their tables of channels are there, and groups as it likes them."""
+        if device != self._place:
+            with torch.device(device):
+                self.folded = [self._fold(at) for at in range(len(self.cells))]
+            self._place = device
+
+    def _fold(self, at: int) -> FoldedCell:
         cell = cast(SearchCell, self.cells[at])
-        make = FoldedCell if space.stride(self.kinds[at], 0) == 1 else FoldedReduction
-        return make(cell, partial, self._corners(len(self.stems) + at))
+        make = FoldedCell if self._space.stride(self.kinds[at], 0) == 1 else FoldedReduction
+        return make(cell, self._partial, self._corners(len(self.stems) + at))
 
     def _through_stems(self, x: Tensor, inputs: dict[Slot, Normalised]) -> LazyMap:
         """The stems, which are no pointwise layers, by the modules themselves."""

@@ -23,7 +23,10 @@ from ftso_cli.nn.folded_pointwise import Layout, Span
 from ftso_cli.nn.supernet import Wiring
 
 GROUP = 16
-"""Channels of a group, about: smaller matrix products lose more efficiency than they save arithmetic."""
+"""Channels of a group on a CPU, about: smaller matrix products lose more efficiency than they save arithmetic.
+
+On other devices all channels are one group: starting a product costs more there than the arithmetic of a few zeros.
+"""
 
 
 class Piece(NamedTuple):
@@ -65,18 +68,17 @@ class CellAlgebra:
 
     def matrix(self, weights: Tensor) -> Tensor:
         """W(β) for `weights` = softmax(β), (edges)."""
-        order = self.order.to(weights.device)
         nodes: dict[int, Tensor] = {}
         for node, positions in self.wiring.nodes:
             edges = [
                 self.selections[at].to(weights)
                 if at in self.selections
-                else nodes[self.wiring.edges[at][0]].index_select(0, order)
+                else nodes[self.wiring.edges[at][0]].index_select(0, self.order)
                 for at in range(positions.start, positions.stop)
             ]
             nodes[node] = torch.einsum("e,ecf->cf", weights[positions], torch.stack(edges))
         outputs = torch.cat([nodes[node] for node in self.wiring.concat])
-        return outputs.index_select(0, self.rows.to(weights.device))
+        return outputs.index_select(0, self.rows)
 
 
 def shuffle_order(channels: int, partial: int) -> Tensor:
@@ -85,8 +87,9 @@ def shuffle_order(channels: int, partial: int) -> Tensor:
 
 
 def channel_groups(order: Tensor) -> list[Tensor]:
-    """The channels in groups of about `GROUP` that the permutation `order` doesn't leave."""
-    groups: list[list[int]] = [[] for _ in range(max(1, len(order) // GROUP))]
+    """The channels in groups of about `GROUP`, or on a GPU in one, that the permutation `order` doesn't leave."""
+    count = max(1, len(order) // GROUP) if order.device.type == "cpu" else 1
+    groups: list[list[int]] = [[] for _ in range(count)]
     for cycle in sorted(_cycles(order.tolist()), key=len, reverse=True):
         min(groups, key=len).extend(cycle)
     return [torch.tensor(sorted(group)) for group in groups if group]

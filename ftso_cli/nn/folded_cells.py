@@ -187,4 +187,4 @@ def _strided_edges(cell: SearchCell, source: int) -> list[_StridedEdge]:
 
 
 def _rows(matrix: Tensor, order: Tensor) -> Tensor:
-    return matrix.index_select(0, order.to(matrix.device))
+    return matrix.index_select(0, order)

@@ -31,8 +31,7 @@ class Normalised(NamedTuple):
 
     def mixed(self, algebra: CellAlgebra, matrix: Tensor) -> "LazyMap":
         """The output W (scale · (x - mean)) of a cell, for its W = `matrix`."""
-        columns = algebra.columns.to(matrix.device)
-        scale, mean = self.scale.index_select(0, columns), self.mean.index_select(0, columns)
+        scale, mean = (values.index_select(0, algebra.columns) for values in (self.scale, self.mean))
         return LazyMap(self.pieces, matrix * scale, mean, algebra)
 
 
@@ -60,9 +59,8 @@ class LazyMap(NamedTuple):
     def _read(self, pieces: Sequence[Tensor], kernels: Sequence[Tensor]) -> list[Convolved]:
         if self.matrix is None or self.centre is None or self.algebra is None:
             return read(pieces, kernels)
-        rows = self.algebra.rows.to(self.matrix.device)
         mixing = self.matrix, self.centre, self.algebra.layout
-        return read(pieces, [kernel.index_select(1, rows) for kernel in kernels], mixing)
+        return read(pieces, [kernel.index_select(1, self.algebra.rows) for kernel in kernels], mixing)
 
     def mean(self) -> Tensor:
         """The mean over all pixels, (N, C)."""
@@ -90,7 +88,6 @@ def normalised(
     `places` says which channel of the norms side by side each channel of the maps side by side is. In training, the
     running statistics move as usual.
     """
-    places = places.to(parts[0].x.device)
     if norms[0].training:
         mean, variance = (torch.cat([part[at] for part in parts]) for at in (1, 2))
         pixels = parts[0].x[..., 0].numel()

@@ -172,7 +172,8 @@ class SharedCell(SearchCell):
         mixed = weighted(torch.stack(weights), terms) if terms else first.candidates[0](places[0][1].active)
         if first.partial == 1:
             return mixed
-        passing = weighted(beta[[edge for edge, _, _ in places]], [read.passing for _, read, _ in places])
+        # The edges into a node are neighbours; a list of their positions would have to be copied to a GPU.
+        passing = weighted(beta[places[0][0] : places[-1][0] + 1], [read.passing for _, read, _ in places])
         return _shuffled(torch.cat([mixed, passing], dim=1), first.partial)
 
     def _edge(self, at: int) -> MixedEdge:

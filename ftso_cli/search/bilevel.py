@@ -17,6 +17,8 @@ from torch.nn import functional
 from ftso_cli.data import Batches
 from ftso_cli.errors import TrainingError
 from ftso_cli.nn.distributed import ALONE, Group
+from ftso_cli.nn.graphs import Step, graphed
+from ftso_cli.nn.readings import Reading, Throttle
 from ftso_cli.nn.supernet import SuperNet
 from ftso_cli.search.descent import SGD, Adam
 from ftso_cli.search.settings import SearchSettings
@@ -27,13 +29,26 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a search stands after an iteration; losses are those before its steps, `arch_loss` None in a warm-up."""
+    """Where a search stands after an iteration; losses are those before its steps, `arch_loss` None in a warm-up.
+
+    Asking for a loss waits for the device.
+    """
 
     iteration: int
     iterations: int
     epoch: int
-    arch_loss: float | None
-    weight_loss: float
+    arch: Reading | None
+    weight: Reading
+
+    @property
+    def arch_loss(self) -> float | None:
+        """The held-out loss."""
+        return None if self.arch is None else self.arch.number
+
+    @property
+    def weight_loss(self) -> float:
+        """The training loss."""
+        return self.weight.number
 
     @property
     def figures(self) -> str:
@@ -77,7 +92,13 @@ class Engine(ABC):
 
 
 class Bilevel(Engine):
-    """Alternates steps on the architecture and on the weights of a super-net."""
+    """Alternates steps on the architecture and on the weights of a super-net.
+
+    A GPU replays each of the two steps as a graph, and is waited for only when its losses are read: a few times a
+    second, and before anything is kept. `graphs` = False before the first step launches kernel by kernel.
+    """
+
+    graphs = True
 
     def __init__(
         self,
@@ -95,6 +116,10 @@ class Bilevel(Engine):
         self.iterations = length(settings, weight_batches)
         self.warmup = round(settings.warmup * self.iterations)
         self.iteration = 0
+        self.device = next(net.parameters()).device
+        self._steps: tuple[Step, Step] | None = None
+        self._unchecked: list[Progress] = []
+        self._look = Throttle(self.device)
         self.arch_steps = Adam(
             net.architecture(), rate=settings.arch_rate, momenta=settings.arch_momenta, decay=settings.arch_decay
         )
@@ -103,32 +128,60 @@ class Bilevel(Engine):
         )
 
     def step(self) -> Progress:
-        """One iteration: Algorithm 1, lines 5 and 6."""
+        """One iteration: Algorithm 1, lines 5 and 6. Raises `TrainingError` once a loss is seen that is not finite."""
+        on_architecture, on_weights = self._steps = self._steps or self._made_steps()
         epoch = self.iteration // self.weight_batches.steps_per_epoch
         self.weight_steps.rate = self.weight_rate(epoch)
-        training = next(self.weight_batches)
-        arch_loss = None if self.iteration < self.warmup else self.step_architecture(training)
-        weights = self.net.weights()
-        weight_loss, gradients = self.gradients(training, weights)
-        descend(self.weight_steps, weights, gradients, self.settings.clip)
+        training, arch = next(self.weight_batches), None
+        if self.iteration >= self.warmup:
+            arch = Reading(on_architecture(*training, *next(self.arch_batches)))
+        weight = Reading(on_weights(*training))
         self.iteration += 1
-        return Progress(
-            iteration=self.iteration,
-            iterations=self.iterations,
-            epoch=epoch,
-            arch_loss=arch_loss,
-            weight_loss=weight_loss,
+        progress = Progress(
+            iteration=self.iteration, iterations=self.iterations, epoch=epoch, arch=arch, weight=weight
         )
+        self._unchecked.append(progress)
+        if self._look.due() or self.iteration == self.iterations:
+            self.check()
+        return progress
 
-    def step_architecture(self, training: Batch) -> float:
+    def _made_steps(self) -> tuple[Step, Step]:
+        """The steps on the architecture and on the weights, of tensors, as this device takes them."""
+
+        def on_architecture(*tensors: Tensor) -> Tensor:
+            return self.step_architecture((tensors[0], tensors[1]), (tensors[2], tensors[3]))
+
+        def on_weights(*tensors: Tensor) -> Tensor:
+            return self.step_weights((tensors[0], tensors[1]))
+
+        if not self.graphs or self.group.size > 1:
+            return on_architecture, on_weights
+        return graphed(on_architecture, self.device), graphed(on_weights, self.device)
+
+    def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
         """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it.
 
         `training` is the batch that the weights' step will take, for engines that look ahead to it.
         """
         architecture = self.net.architecture()
-        loss, gradients = self.gradients(next(self.arch_batches), architecture)
+        loss, gradients = self.gradients(held_out, architecture)
         descend(self.arch_steps, architecture, gradients)
         return loss
+
+    def step_weights(self, training: Batch) -> Tensor:
+        """Algorithm 1, line 6: a step on the weights; gives the training loss before it."""
+        weights = self.net.weights()
+        loss, gradients = self.gradients(training, weights)
+        descend(self.weight_steps, weights, gradients, self.settings.clip)
+        return loss
+
+    def check(self) -> None:
+        """Waits for the device, and raises `TrainingError` where a loss since the last check is not finite."""
+        for progress in self._unchecked:
+            for loss in (progress.arch_loss, progress.weight_loss):
+                if loss is not None:
+                    check_finite(loss, progress.iteration, self.settings)
+        self._unchecked = []
 
     def scores(self, kind: str) -> list[float]:
         """What the search found each edge of the cells of `kind` to be worth: β."""
@@ -136,7 +189,8 @@ class Bilevel(Engine):
         return scores
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, α and β, both optimizers and the order of the images."""
+        """Weights, α and β, both optimizers and the order of the images; raises `TrainingError` as `check` does."""
+        self.check()
         return {
             "iteration": torch.tensor(self.iteration),
             **prefixed("net.", self.net.state_dict()),
@@ -147,6 +201,7 @@ class Bilevel(Engine):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Goes on from the `state` of an equal search."""
+        self._steps, self._unchecked = None, []
         self.iteration = int(state["iteration"])
         self.net.load_state_dict(under("net.", state))
         self.weight_steps.restore(under("weight_steps.", state))
@@ -157,17 +212,16 @@ class Bilevel(Engine):
         """The cosine from the full rate in epoch 0 towards the last one behind the last epoch (Table 4)."""
         return cosine_rate(self.settings, epoch, math.ceil(self.iterations / self.weight_batches.steps_per_epoch))
 
-    def gradients(self, batch: Batch, parameters: list[nn.Parameter]) -> tuple[float, list[Tensor | None]]:
+    def gradients(self, batch: Batch, parameters: list[nn.Parameter]) -> tuple[Tensor, list[Tensor | None]]:
         """The loss of a batch and its gradients on the parameters, None for what it doesn't depend on.
 
         Only these parameters get a gradient, so nothing is left over on the others. Both are those of the batches of
-        all processes. Raises `TrainingError` where the loss is not finite.
+        all processes.
         """
         with self.net.moving(parameters):
             loss = self.loss(batch)
             found = torch.autograd.grad(loss, parameters, allow_unused=True)
-        value, means = self.group.means(loss.detach(), found)
-        return finite(value, self.iteration + 1, self.settings), means
+        return self.group.means(loss.detach(), found)
 
     def loss(self, batch: Batch) -> Tensor:
         """The cross-entropy of a batch."""
@@ -190,11 +244,16 @@ def cosine_rate(settings: SearchSettings, epoch: int, epochs: int) -> float:
 def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> float:
     """The loss as a number; raises `TrainingError` where it is not finite."""
     value = loss.item()
-    if not math.isfinite(value):
+    check_finite(value, iteration, settings)
+    return value
+
+
+def check_finite(loss: float, iteration: int, settings: SearchSettings) -> None:
+    """Raises `TrainingError` for a loss that is not finite."""
+    if not math.isfinite(loss):
         raise TrainingError(
             f"the loss is not finite at iteration {iteration}; lower --weight-rate (now {settings.weight_rate:g})"
         )
-    return value
 
 
 def prefixed(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -256,9 +315,9 @@ class GradientRanking(Bilevel):
                 parameter.zero_()
         self.sums = {kind: torch.zeros_like(beta) for kind, beta in net.beta.items()}
 
-    def step_architecture(self, training: Batch) -> float:
+    def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
         """Adds the gradients of a held-out batch to the sums; gives its loss."""
-        loss, gradients = self.gradients(next(self.arch_batches), [self.net.beta[kind] for kind in self.sums])
+        loss, gradients = self.gradients(held_out, [self.net.beta[kind] for kind in self.sums])
         for total, gradient in zip(self.sums.values(), gradients, strict=True):
             if gradient is not None:
                 total += gradient

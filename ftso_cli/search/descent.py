@@ -3,6 +3,9 @@
 The first optimizer that a process makes from `torch.optim` imports torch's compiler, which takes as long as torch
 itself and is not used here. The arithmetic is torch's own: its functional forms, which these classes keep the state
 for.
+
+On a CUDA device both update all parameters by one kernel, and the rate of SGD is a number on the device, so that a step
+that is recorded as a graph takes the rate of the day.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,14 +21,28 @@ class SGD:
 
     def __init__(self, parameters: Iterable[nn.Parameter], *, rate: float, momentum: float, decay: float) -> None:
         self.parameters = list(parameters)
-        self.rate, self.momentum, self.decay = rate, momentum, decay
+        self.momentum, self.decay = momentum, decay
+        self._fused = _is_fused(self.parameters)
+        self._known_rate = rate
+        self._rate = torch.tensor(rate, device=self.parameters[0].device) if self._fused else None
         self._moments: dict[int, Tensor | None] = {}
+
+    @property
+    def rate(self) -> float | Tensor:
+        """The learning rate; on a CUDA device a number there."""
+        return self._known_rate if self._rate is None else self._rate
+
+    @rate.setter
+    def rate(self, value: float) -> None:
+        if self._rate is not None and value != self._known_rate:
+            self._rate.fill_(value)
+        self._known_rate = value
 
     @torch.no_grad()
     def step(self) -> None:
         """Moves every parameter that has a gradient."""
         moved = _with_gradient(self.parameters)
-        moments = [self._moments.get(at) for at in moved]
+        moments = [self._moment(at) for at in moved]
         sgd(
             list(moved.values()),
             _gradients(moved),
@@ -36,6 +53,7 @@ class SGD:
             dampening=0,
             nesterov=False,
             maximize=False,
+            fused=self._fused or None,
         )
         self._moments.update(zip(moved, moments, strict=True))
 
@@ -55,6 +73,11 @@ class SGD:
         """Goes on from a `state` of the same parameters."""
         self._moments = {int(at): _like(self.parameters[int(at)], moment) for at, moment in state.items()}
 
+    def _moment(self, at: int) -> Tensor | None:
+        """The moment of a parameter; the kernel for all of them takes none that is missing."""
+        moment = self._moments.get(at)
+        return torch.zeros_like(self.parameters[at]) if moment is None and self._fused else moment
+
     def _direction(self, at: int, parameter: Tensor, gradient: Tensor) -> Tensor:
         direction = gradient + self.decay * parameter
         moment = self._moments.get(at)
@@ -69,6 +92,7 @@ class Adam:
     ) -> None:
         self.parameters = list(parameters)
         self.rate, self.momenta, self.decay = rate, momenta, decay
+        self._fused = _is_fused(self.parameters)
         self._states: dict[int, tuple[Tensor, Tensor, Tensor]] = {}
 
     @torch.no_grad()
@@ -77,7 +101,8 @@ class Adam:
         moved = _with_gradient(self.parameters)
         for at in moved.keys() - self._states.keys():
             parameter = self.parameters[at]
-            self._states[at] = (torch.zeros_like(parameter), torch.zeros_like(parameter), torch.tensor(0.0))
+            count = torch.zeros((), device=parameter.device if self._fused else None)
+            self._states[at] = (torch.zeros_like(parameter), torch.zeros_like(parameter), count)
         first, second, steps = ([self._states[at][part] for at in moved] for part in range(3))
         adam(
             list(moved.values()),
@@ -93,6 +118,7 @@ class Adam:
             weight_decay=self.decay,
             eps=1e-8,
             maximize=False,
+            fused=self._fused or None,
         )
 
     def state(self) -> dict[str, Tensor]:
@@ -105,7 +131,7 @@ class Adam:
             at: (
                 _like(self.parameters[at], state[f"{at}.0"]),
                 _like(self.parameters[at], state[f"{at}.1"]),
-                state[f"{at}.2"].clone(),
+                state[f"{at}.2"].to(self.parameters[at].device if self._fused else "cpu", copy=True),
             )
             for at in sorted({int(name.split(".")[0]) for name in state})
         }
@@ -123,4 +149,13 @@ def _with_gradient(parameters: list[nn.Parameter]) -> dict[int, Tensor]:
 
 
 def _gradients(moved: dict[int, Tensor]) -> list[Tensor]:
-    return [parameter.grad for parameter in moved.values() if parameter.grad is not None]
+    """The gradients, in memory as their parameters are: the fused kernels don't look at the order of dimensions."""
+    pairs = [(parameter, parameter.grad) for parameter in moved.values() if parameter.grad is not None]
+    return [
+        gradient if gradient.stride() == parameter.stride() else torch.empty_like(parameter).copy_(gradient)
+        for parameter, gradient in pairs
+    ]
+
+
+def _is_fused(parameters: Sequence[Tensor]) -> bool:
+    return bool(parameters) and parameters[0].device.type == "cuda"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from ftso_cli.data import Augmentation, Batches, ImageData, search_halves
+from ftso_cli.data import Augmentation, Batches, ImageData, on_device, search_halves
 from ftso_cli.data.augment import WHOLE, Share
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
@@ -149,8 +149,9 @@ def supernet_search(
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
     with seeded(seed):
         net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
-    net = synchronised(net.to(group.device(device)), group)
-    return engine(net, settings, *streams(data, settings, seed, group.share), group)
+    device = group.device(device)
+    net = synchronised(net.to(device), group)
+    return engine(net, settings, *streams(data, settings, seed, device, group.share), group)
 
 
 def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> NetworkShape:
@@ -164,14 +165,17 @@ def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> 
     )
 
 
-def streams(data: ImageData, settings: SearchSettings, seed: int, share: Share = WHOLE) -> tuple[Batches, Batches]:
+def streams(
+    data: ImageData, settings: SearchSettings, seed: int, device: torch.device, share: Share = WHOLE
+) -> tuple[Batches, Batches]:
     """The batches that move the weights, augmented, and those that move the architecture, as they are."""
+    source = on_device(data.train, device)
     weight_part, arch_part = search_halves(data, seed, (settings.weight_share, settings.arch_share))
     augmentation = Augmentation.of(data)
     size = settings.batch_size
     return (
-        Batches(data.train, weight_part, size, seed, normalise=data.normalise, augment=augmentation, share=share),
-        Batches(data.train, arch_part, size, seed + ARCH_STREAM, normalise=data.normalise, share=share),
+        Batches(source, weight_part, size, seed, normalise=data.normalise, augment=augmentation, share=share),
+        Batches(source, arch_part, size, seed + ARCH_STREAM, normalise=data.normalise, share=share),
     )
 
 

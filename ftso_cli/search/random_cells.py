@@ -16,6 +16,7 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.network import Network
+from ftso_cli.nn.readings import Reading
 from ftso_cli.nn.supernet import Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.bilevel import (
@@ -55,7 +56,7 @@ class RandomCells(Engine):
         self.settings = settings
         self.seed, self.device, self.group = seed, group.device(device), group
         self.shape = network_shape(data, settings)
-        self.weight_batches, self.arch_batches = streams(data, settings, seed, group.share)
+        self.weight_batches, self.arch_batches = streams(data, settings, seed, self.device, group.share)
         self.iterations = length(settings, self.weight_batches)
         self.iteration = 0
         draws = torch.Generator().manual_seed(seed)
@@ -83,8 +84,8 @@ class RandomCells(Engine):
             iteration=self.iteration + 1,
             iterations=self.iterations,
             epoch=self.iteration // steps,
-            arch_loss=arch_loss,
-            weight_loss=weight_loss,
+            arch=Reading(arch_loss),
+            weight=Reading(weight_loss),
         )
         self.iteration += 1
         if len(self.held_out) == total:

@@ -22,6 +22,7 @@ from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
+from ftso_cli.nn.readings import Reading
 from ftso_cli.search.bilevel import Bilevel, Progress, finite, prefixed, under
 from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.history import Architecture, History, Record, restored
@@ -29,6 +30,9 @@ from ftso_cli.search.phases import Search
 from ftso_cli.search.recording import CHECKPOINT, Recording
 
 HISTORY = "history."
+
+Losses = tuple[Reading, Reading | None]
+"""The losses of an iteration on the weights' images and on those of the architecture."""
 
 
 class _Values(Model):
@@ -50,7 +54,7 @@ class Recorder:
         self.engine, self._group = search.engine, search.engine.group
         self.history = History()
         self.checkpoints = None if recording.folder is None else Checkpoints(recording.folder / CHECKPOINT)
-        self._pending: list[tuple[float, float | None]] = []
+        self._pending: list[Losses] = []
         self._saved = time.perf_counter()
 
     @property
@@ -92,7 +96,7 @@ class Recorder:
         with asked_to_stop() if keeping else nullcontext(Interrupt()) as interrupt, self._group.together(self._advice):
             while engine.iteration < engine.iterations and self.stopped is None:
                 progress = engine.step()
-                self._pending.append((progress.weight_loss, progress.arch_loss))
+                self._pending.append((progress.weight, progress.arch))
                 on_iteration(progress)
                 if self._due(self.recording.every or self._epoch):
                     self._record()
@@ -126,11 +130,12 @@ class Recorder:
         """Adds a record; the first, before any iteration, has no losses and no eigenvalue."""
         found = self.search.derive()
         edges = [edge for cell in found.cells.values() for edge in cell.kept] if found.stage == "complete" else []
-        held_out = [loss for _, loss in self._pending if loss is not None]
+        weight_losses, held_out = zip(*self._losses, strict=True) if self._pending else ((), ())
+        held_out = [loss for loss in held_out if loss is not None]
         record = Record(
             iteration=self.engine.iteration,
             epoch=self.engine.iteration // self._epoch,
-            weight_loss=fmean(loss for loss, _ in self._pending) if self._pending else None,
+            weight_loss=fmean(weight_losses) if weight_losses else None,
             arch_loss=fmean(held_out) if held_out else None,
             skips=sum(edge.op == "skip_connect" for edge in edges) if edges else None,
             edges=len(edges) or None,
@@ -138,6 +143,11 @@ class Recorder:
         )
         self.history = self.history.with_record(record, self._architecture())
         self._pending = []
+
+    @property
+    def _losses(self) -> list[tuple[float, float | None]]:
+        """The losses since the last record, of weights and architecture."""
+        return [(weight.number, None if arch is None else arch.number) for weight, arch in self._pending]
 
     def _architecture(self) -> Architecture:
         if not isinstance(self.engine, Bilevel):
@@ -168,7 +178,7 @@ class Recorder:
         if self.checkpoints is None or not self._group.first:
             return
         tensors = self.engine.state() | prefixed(HISTORY, self.history.tensors())
-        values = {"request": self.request, "history": self.history.values(), "pending": self._pending}
+        values = {"request": self.request, "history": self.history.values(), "pending": self._losses}
         self.checkpoints.write(State(tensors=tensors, values=values))
         self._write_tables()
         self._saved = time.perf_counter()
@@ -206,7 +216,9 @@ class Recorder:
             then = under(HISTORY, tensors)
             check_alike(then, self._like_history(len(values.history)))
             self.history = restored(values.history, then)
-            self._pending = list(values.pending)
+            self._pending = [
+                (Reading(weight), None if arch is None else Reading(arch)) for weight, arch in values.pending
+            ]
         except (FtsoError, KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:120]
             raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({reason})") from None

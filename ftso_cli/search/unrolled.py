@@ -25,13 +25,13 @@ class Unrolled(Bilevel):
 
     reach = REACH
 
-    def step_architecture(self, training: Batch) -> float:
+    def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
         """Equation 7, for the training batch that the weights' step takes next; gives the held-out loss at w'."""
-        loss, gradients = self.architecture_gradients(training, next(self.arch_batches))
+        loss, gradients = self.architecture_gradients(training, held_out)
         descend(self.arch_steps, self.net.architecture(), gradients)
         return loss
 
-    def architecture_gradients(self, training: Batch, held_out: Batch) -> tuple[float, list[Tensor]]:
+    def architecture_gradients(self, training: Batch, held_out: Batch) -> tuple[Tensor, list[Tensor]]:
         """The held-out loss at w', and its gradients on α and β through w'; the weights are as before afterwards."""
         architecture, weights = self.net.architecture(), self.net.weights()
         ahead = self.weight_steps.ahead(self.gradients(training, weights)[1])
@@ -43,12 +43,11 @@ class Unrolled(Bilevel):
         return loss, [first - self.weight_steps.rate * other for first, other in zip(direct, second, strict=True)]
 
     def _second_order(self, training: Batch, v: Sequence[Tensor]) -> list[Tensor]:
-        """∇²αw L_train · v by a central difference of gradients, which divides by 2ε."""
+        """∇²αw L_train · v by a central difference of gradients, which divides by 2ε; 0 where v is 0."""
         weights = self.net.weights()
         norm = torch.sqrt(sum((part.square().sum() for part in v), start=v[0].new_zeros(())))
-        if norm == 0:
-            return [torch.zeros_like(parameter) for parameter in self.net.architecture()]
-        epsilon = float(self.reach / norm)
+        # On the device, where a number that Python looks at would have to be waited for.
+        epsilon = torch.where(norm == 0, 1.0, self.reach / norm)
         sides = []
         for sign in (1, -1):
             moved = [weight.detach() + sign * epsilon * part for weight, part in zip(weights, v, strict=True)]

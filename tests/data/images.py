@@ -64,3 +64,7 @@ class CountingSource:
 
     def load_all(self, progress=None):
         self.source.load_all(progress)
+
+    @property
+    def loaded(self):
+        return self.source.loaded
