@@ -49,6 +49,7 @@ def examine(*, smoke: bool = True) -> Iterator[Finding]:
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("packages", _packages),
         ("device", _device),
+        ("engine", _engine),
         ("memory", _memory),
         ("library", _library),
         ("pictures", _pictures),
@@ -108,6 +109,37 @@ def _device() -> Finding:
             facts=facts,
         )
     return Finding(name="device", text=text, facts=facts)
+
+
+def _engine() -> Finding:
+    """What the device can do, and what searches and trainings use of it where nobody says."""
+    import torch
+    from torch import distributed
+
+    from ftso_cli.nn.device import choose_device, has_fast_bfloat16
+    from ftso_cli.nn.graphs import WARM_UP, graphed
+    from ftso_cli.training.compiling import WORTH_COMPILING, missing_compiler
+
+    device = choose_device("auto")
+    gpu, lacks = device.type == "cuda", missing_compiler(device)
+    counted = torch.zeros(1, device=device)
+    count = graphed(lambda one: counted.add_(one).clone(), device)
+    for _ in range(2 * WARM_UP):
+        count(torch.ones(1, device=device))
+    if counted.item() != 2 * WARM_UP:
+        raise FtsoError(f"{device}: a step that is recorded as a graph counts to {counted.item():g}, not {2 * WARM_UP}")
+    nccl = gpu and distributed.is_available() and distributed.is_nccl_available()
+    facts = {"bfloat16": has_fast_bfloat16(device), "graphs": gpu, "compile": lacks is None, "nccl": nccl}
+    can = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in facts.items())
+    text = f"{device.type}: {can}; by default searches run in float32, trainings in "
+    text += "bfloat16" if facts["bfloat16"] else "float32"
+    text += ", both as graphs" if gpu else ""
+    text += f", compiled from {WORTH_COMPILING:,} steps on" if gpu and lacks is None else ", not compiled"
+    if gpu and lacks:
+        return Finding(
+            name="engine", state="missing", text=text, remedy=f"for train --compile: install {lacks}", facts=facts
+        )
+    return Finding(name="engine", text=text, facts=facts)
 
 
 def cores() -> int:

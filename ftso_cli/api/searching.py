@@ -86,7 +86,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
     check_seed(request.seed)
     from ftso_cli.data import open_images
-    from ftso_cli.nn.device import choose_device, peak_memory
+    from ftso_cli.nn.device import choose_device, enough_memory, peak_memory
     from ftso_cli.nn.readings import Throttle
 
     device = choose_device(request.device)
@@ -108,7 +108,8 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
                 figures = state.figures
             update(state.iteration, state.iterations, figures)
 
-        genotype = search(images, device, on_iteration)
+        with enough_memory(device):
+            genotype = search(images, device, on_iteration)
     watch.lap("search")
     watch.peak_memory = peak_memory(device)
     step = step_of(request, images, device)

@@ -173,6 +173,7 @@ def started(
     """
     from ftso_cli.data import NAMES, open_images
     from ftso_cli.nn.device import choose_device, has_fast_bfloat16
+    from ftso_cli.training.compiling import compiles_by_default
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
@@ -182,7 +183,8 @@ def started(
     images = open_images(data, image_size=asked.side)
     run = Run(folder or _free_folder(cell, data))
     run.check_free()
-    left_to_config = {name: getattr(asked, name) for name in ("compile", "save_minutes")}
+    steps = settings.epochs * (len(images.train) // settings.batch_size)
+    compiled = compiles_by_default(device, steps) if asked.compile is None else asked.compile
     try:
         config = Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
@@ -195,8 +197,9 @@ def started(
             seed=asked.seed or 0,
             device=str(device),
             precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            compile=compiled,
             versions=versions(),
-            **{name: value for name, value in left_to_config.items() if value is not None},
+            **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )
     except ValidationError as error:
         raise SettingsError(describe(error)) from None

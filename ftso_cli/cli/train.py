@@ -115,7 +115,11 @@ def train(
     ] = None,
     compiled: Annotated[
         bool | None,
-        typer.Option("--compile", help="Compile the network first, which takes minutes.", show_default=False),
+        typer.Option(
+            "--compile/--no-compile",
+            help="Compile the cells of the network first, which takes minutes.",
+            show_default="auto: long trainings on GPUs",
+        ),
     ] = None,
     save_minutes: Annotated[
         float | None,
@@ -298,8 +302,17 @@ def _description(trainer: "Trainer") -> str:
     where = f"{trainer.device}, {trainer.group.size} processes" if trainer.group.size > 1 else str(trainer.device)
     return (
         f"{recipe.cells} cells, {recipe.channels} channels, {_weights(trainer)}; "
-        f"{len(images.train)} training images of {height}×{width}, {len(images.classes)} classes, on {where}"
+        f"{len(images.train)} training images of {height}×{width}, {len(images.classes)} classes, "
+        f"on {where}{_how(trainer)}"
     )
+
+
+def _how(trainer: "Trainer") -> str:
+    """What was chosen for the device, where that is not the plain way, and how to choose otherwise."""
+    config = trainer.config
+    chosen = ["bfloat16"] if config.precision == "bfloat16" else []
+    chosen += ["compiled, which takes minutes (--no-compile starts at once)"] if config.compile else []
+    return "".join(f", {each}" for each in chosen)
 
 
 def _weights(trainer: "Trainer") -> str:

@@ -1,5 +1,6 @@
 """The device to compute on, and random numbers that leave no trace."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import SettingsError, TrainingError
 
 
 def choose_device(name: str) -> torch.device:
@@ -44,6 +45,19 @@ def peak_memory(device: torch.device) -> int | None:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 20
+
+
+@contextmanager
+def enough_memory(device: torch.device) -> Iterator[None]:
+    """Inside, a device whose memory is full is a `TrainingError` that says what to lower."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError as error:
+        asked = re.search(r"allocate ([\d.]+ [KMG]iB)", str(error))
+        more = f", {asked[1]} more are needed" if asked else ""
+        raise TrainingError(
+            f"{device} has no memory left{more}; lower --batch-size, --channels or --cells, or give --device cpu"
+        ) from None
 
 
 @contextmanager

@@ -22,17 +22,16 @@ fusing saves."""
 class FusedCell(EvaluationCell):
     """A cell whose edges run together by the node that they leave, while it trains in single or double precision."""
 
-    def forward(self, before_last: Tensor, last: Tensor) -> Tensor:
+    def forward(self, before_last: Tensor, last: Tensor, masks: Tensor | None = None) -> Tensor:
         """The outputs of cells k-2 and k-1 to the output of this cell, (N, nodes in concat · C, H, W)."""
         if not _applies(self, last):
-            return super().forward(before_last, last)
+            return super().forward(before_last, last, masks)
         states = {0: _alone(self.preprocess[0], before_last), 1: _alone(self.preprocess[1], last)}
         outputs = self._leaving(0, states[0]) | self._leaving(1, states[1])
         for node in sorted({edge.target for edge in self.edges}):
             into = [at for at, edge in enumerate(self.edges) if edge.target == node]
-            spared = [isinstance(self.operators[at], nn.Identity) for at in into]
-            masks = [None if spare else self.drop_path.mask(last) for spare in spared]
-            states[node] = add_up([outputs[at] for at in into], masks)
+            dropped = [masks[self.drops[at]] if masks is not None and at in self.drops else None for at in into]
+            states[node] = add_up([outputs[at] for at in into], dropped)
             outputs |= self._leaving(node, states[node])
         return torch.cat([states[node] for node in self.concat], dim=1)
 

@@ -27,7 +27,7 @@ class GraphedStep:
 
     def __init__(self, step: Step, generators: Sequence[Generator] = ()) -> None:
         self._step, self._generators = step, generators
-        self._stream = torch.cuda.Stream()
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         self._calls = 0
         self._graph: torch.cuda.CUDAGraph | None = None
         self._inputs: list[Tensor] = []

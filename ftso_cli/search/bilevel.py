@@ -137,9 +137,7 @@ class Bilevel(Engine):
             arch = Reading(on_architecture(*training, *next(self.arch_batches)))
         weight = Reading(on_weights(*training))
         self.iteration += 1
-        progress = Progress(
-            iteration=self.iteration, iterations=self.iterations, epoch=epoch, arch=arch, weight=weight
-        )
+        progress = Progress(iteration=self.iteration, iterations=self.iterations, epoch=epoch, arch=arch, weight=weight)
         self._unchecked.append(progress)
         if self._look.due() or self.iteration == self.iterations:
             self.check()

@@ -34,6 +34,7 @@ class SGD:
 
     @rate.setter
     def rate(self, value: float) -> None:
+        """Sets it, for the steps to come."""
         if self._rate is not None and value != self._known_rate:
             self._rate.fill_(value)
         self._known_rate = value

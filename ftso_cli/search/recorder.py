@@ -130,12 +130,12 @@ class Recorder:
         """Adds a record; the first, before any iteration, has no losses and no eigenvalue."""
         found = self.search.derive()
         edges = [edge for cell in found.cells.values() for edge in cell.kept] if found.stage == "complete" else []
-        weight_losses, held_out = zip(*self._losses, strict=True) if self._pending else ((), ())
-        held_out = [loss for loss in held_out if loss is not None]
+        losses = self._losses
+        held_out = [loss for _, loss in losses if loss is not None]
         record = Record(
             iteration=self.engine.iteration,
             epoch=self.engine.iteration // self._epoch,
-            weight_loss=fmean(weight_losses) if weight_losses else None,
+            weight_loss=fmean(loss for loss, _ in losses) if losses else None,
             arch_loss=fmean(held_out) if held_out else None,
             skips=sum(edge.op == "skip_connect" for edge in edges) if edges else None,
             edges=len(edges) or None,
@@ -204,7 +204,8 @@ class Recorder:
             values = _Values.model_validate_json(json.dumps(state.values))
         except ValidationError as error:
             raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe(error)})") from None
-        if named := differences(values.request, self.request):
+        # Numbers of another device differ in rounding only: a search may go on wherever there is room for it.
+        if named := differences(values.request | {"device": self.request.get("device")}, self.request):
             raise RunError(
                 f"{checkpoints.last}: was searched with {named}; resume it with the same request, or delete "
                 f"{checkpoints.last.parent} and start again"

@@ -12,9 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.data import Augmentation, Batches, ImageData
+from ftso_cli.data import Augmentation, Batches, ImageData, on_device
 from ftso_cli.errors import TrainingError
+from ftso_cli.nn.graphs import graphed
 from ftso_cli.nn.network import Network
+from ftso_cli.nn.readings import Reading, Throttle
 from ftso_cli.search.bilevel import descend
 from ftso_cli.search.descent import SGD
 from ftso_cli.search.settings import ShortTraining
@@ -39,24 +41,32 @@ def first_losses(
     weights = list(network.parameters())
     sgd = SGD(weights, rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay)
     batches = Batches(
-        data.train,
+        on_device(data.train, device),
         torch.arange(len(data.train)),
         settings.batch_size,
         seed,
         normalise=data.normalise,
         augment=Augmentation.of(data),
     )
-    losses = []
+
+    def advance(images: Tensor, labels: Tensor) -> Tensor:
+        logits, _ = network(averaged(images, settings.side))
+        loss = functional.cross_entropy(logits, labels)
+        descend(sgd, weights, torch.autograd.grad(loss, weights, allow_unused=True), settings.clip)
+        return loss.detach()
+
+    take = graphed(advance, device)
+    look, losses, checked = Throttle(device), [], 0
     for step in range(1, steps + 1):
         images, labels = next(batches)
-        logits, _ = network(averaged(images.to(device), settings.side))
-        loss = functional.cross_entropy(logits, labels.to(device))
-        if not torch.isfinite(loss):
-            raise TrainingError(f"the loss is not finite at step {step} of a run; lower --weight-rate")
-        descend(sgd, weights, torch.autograd.grad(loss, weights, allow_unused=True), settings.clip)
-        losses.append(loss.item())
+        losses.append(Reading(take(images.to(device), labels.to(device))))
         on_step(step)
-    return losses
+        if look.due() or step == steps:
+            for at in range(checked, step):
+                if not math.isfinite(losses[at].number):
+                    raise TrainingError(f"the loss is not finite at step {at + 1} of a run; lower --weight-rate")
+            checked = step
+    return [loss.number for loss in losses]
 
 
 def averaged(images: Tensor, side: int) -> Tensor:

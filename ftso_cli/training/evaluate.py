@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data import ImageData, ImageSource, eval_batches
+from ftso_cli.data import ImageData, ImageSource, eval_batches, on_device
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import check_alike, read_tensors
+from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.network import Network
 from ftso_cli.training.run import Run
 
@@ -60,11 +61,15 @@ def load_network(run: Run, device: torch.device) -> Network:
 @torch.inference_mode()
 def evaluate(network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
     """The score of a network on all images of `source`; the last batch may be smaller than the others."""
-    network.eval()
+    with enough_memory(device):
+        return _scored(network.eval(), source, data, batch_size, device)
+
+
+def _scored(network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
     classes = len(data.classes)
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     among, loss = 0, 0.0
-    for images, labels in eval_batches(source, None, batch_size, normalise=data.normalise):
+    for images, labels in eval_batches(on_device(source, device), None, batch_size, normalise=data.normalise):
         logits, _ = network(images.to(device, memory_format=torch.channels_last))
         logits = logits.float().cpu()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()

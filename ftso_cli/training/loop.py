@@ -10,18 +10,20 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData
+from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.schema import Model
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, write_tensors
-from ftso_cli.nn.device import seeded
+from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.fused import network_class
+from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.network import Network
+from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
-from ftso_cli.training.compiling import check_compiler, compiling
+from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -61,7 +63,13 @@ class _Values(Model):
 
 
 class Trainer:
-    """A network, its optimizer and its stream of batches; `rows` holds the metrics of every finished epoch."""
+    """A network, its optimizer and its stream of batches; `rows` holds the metrics of every finished epoch.
+
+    A GPU replays its step as a graph, and is waited for only when its numbers are read: a few times a second, and
+    before anything is kept. `graphs` = False before training launches kernel by kernel.
+    """
+
+    graphs = True
 
     def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run, group: Group = ALONE) -> None:
         recipe = config.recipe
@@ -80,30 +88,34 @@ class Trainer:
         self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share
+        self.network.drop_path.active = recipe.drop_path > 0
         self.optimizer = torch.optim.SGD(
             self.network.parameters(),
-            lr=recipe.rate,
+            # A number on the device, so that a recorded step takes the rate of the epoch.
+            lr=torch.tensor(recipe.rate, device=self.device) if self.device.type == "cuda" else recipe.rate,
             momentum=recipe.momentum,
             weight_decay=recipe.weight_decay,
             fused=self.device.type in FUSED_OPTIMIZER,
         )
         augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
-        everything = torch.arange(len(data.train))
+        source = on_device(data.train, self.device)
         batches = Batches(
-            data.train,
-            everything,
+            source,
+            torch.arange(len(source)),
             recipe.batch_size,
             config.seed,
             normalise=data.normalise,
             augment=augmentation,
             share=group.share,
         )
-        # A GPU has nothing to do while the CPU augments; a CPU has, unless it waits for the disk.
-        ahead = data.train.streams or self.device.type != "cpu"
-        self.batches = AheadBatches(batches) if ahead else batches
+        # Decoding goes on while the last batch is trained on; what is in memory needs no thread.
+        self.batches = AheadBatches(batches) if source.streams else batches
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
+        self._unread: list[Tensor] = []
+        """What `_step` said of the steps that are not in `sums` yet."""
+        self._look, self._since = Throttle(self.device), 0.0
         self._saved: tuple[int, int] | None = None
         self._stopping = False
 
@@ -116,9 +128,16 @@ class Trainer:
         if self.rows and self.group.first:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
-        with asked_to_stop() as interrupt, self.group.together(self._advice), compiling():
-            parallel = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
-            self._forward = torch.compile(parallel) if self.config.compile else parallel
+        with (
+            asked_to_stop() as interrupt,
+            self.group.together(self._advice),
+            compiling(self.config.compile),
+            enough_memory(self.device),
+        ):
+            if self.config.compile:
+                compile_cells(self.network)
+            self._forward = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
+            self._update = self._made_step()
             while len(self.rows) < self.config.recipe.epochs:
                 self.rows.append(self._epoch(len(self.rows), on_step, interrupt))
                 self.sums = Sums()
@@ -129,42 +148,58 @@ class Trainer:
                 if self._stopping:
                     raise KeyboardInterrupt
 
+    def _made_step(self) -> Step:
+        """The step of training as this device takes it."""
+        if not self.graphs or self.group.size > 1:
+            return self._step
+        return graphed(self._step, self.device, [self.drop_path_draws])
+
     def _epoch(self, epoch: int, on_step: Callable[[Progress], None], interrupt: Interrupt) -> Row:
         """Trains what is left of an epoch."""
-        recipe, steps = self.config.recipe, self.batches.steps_per_epoch
-        self.network.train()
-        self.network.drop_path.rate = drop_path_rate(recipe, epoch)
-        for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, epoch)
-        saved = time.perf_counter()
+        steps = self.batches.steps_per_epoch
+        self._set_rates(epoch)
+        saved = self._since = time.perf_counter()
         while self.sums.steps < steps:
-            self._step(epoch, interrupt)
+            images, labels = next(self.batches)
+            images = images.to(self.device, memory_format=torch.channels_last)
+            self._unread.append(self._update(images, labels.to(self.device)))
+            taken = self.sums.steps + len(self._unread)
+            if self._look.due() or taken in (1, steps) or interrupt.asked or self.group.size > 1:
+                self._read(epoch, interrupt)
             sums = self.sums
             means = {"loss": sums.loss / sums.images, "accuracy": sums.correct / sums.images}
-            on_step(Progress(epoch=epoch, step=sums.steps, steps=steps, **means))
+            on_step(Progress(epoch=epoch, step=taken, steps=steps, **means))
             due = time.perf_counter() - saved >= 60 * self.config.save_minutes
-            if sums.steps < steps and (due or self._stopping):
+            if taken < steps and (due or self._stopping):
+                self._read(epoch, interrupt)
                 self.save_checkpoint()
-                saved = time.perf_counter()
+                saved = self._since = time.perf_counter()
                 if self._stopping:
                     raise KeyboardInterrupt
         return {
             "epoch": epoch + 1,
-            "rate": learning_rate(recipe, epoch),
+            "rate": learning_rate(self.config.recipe, epoch),
             "drop_path": self.network.drop_path.rate,
             **means,
             "seconds": round(self.sums.seconds, 3),
         }
 
-    def _step(self, epoch: int, interrupt: Interrupt) -> None:
-        """Trains on one batch, and adds to the sums: the loss of the main classifier, the right answers, the images.
+    def _set_rates(self, epoch: int) -> None:
+        """Sets what changes from epoch to epoch."""
+        recipe = self.config.recipe
+        self.network.train()
+        self.network.drop_path.rate = drop_path_rate(recipe, epoch)
+        for group in self.optimizer.param_groups:
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(learning_rate(recipe, epoch))
+            else:
+                group["lr"] = learning_rate(recipe, epoch)
 
-        The processes of a group add theirs up, and stop together once one of them is asked to.
+    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+        """Trains on one batch. Gives (5): its images, right answers, loss and whole loss of them, norm of the gradient.
+
+        The loss is that of the main classifier, the whole loss has the auxiliary one too.
         """
-        started = time.perf_counter()
-        images, labels = next(self.batches)
-        images = images.to(self.device, memory_format=torch.channels_last)
-        labels = labels.to(self.device)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits, auxiliary = self._forward(images)
             loss = total = self._loss(logits, labels)
@@ -173,24 +208,40 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
-        # Looked at before the step: no checkpoint ever holds weights that are not finite.
-        count, right = len(labels), int((logits.argmax(1) == labels).sum())
-        mine = [count, right, loss.item() * count, total.item() * count, interrupt.asked]
-        count, right, main, all_, asked = self.group.total(torch.tensor(mine, dtype=torch.float64)).tolist()
-        for name, value in (("loss is", all_), ("gradients are", norm.item())):
-            if not math.isfinite(value):
-                raise TrainingError(self._not_finite(name, epoch))
         self.optimizer.step()
+        count = loss.new_full((), len(labels))
+        right = (logits.argmax(1) == labels).sum()
+        return torch.stack([count, right, loss * count, total * count, norm]).detach().double()
+
+    def _read(self, epoch: int, interrupt: Interrupt) -> None:
+        """Waits for the device, and adds the numbers of the steps since the last time to the sums.
+
+        The processes of a group add theirs up, and stop together once one of them is asked to. Raises `TrainingError`
+        for what is not finite, before a checkpoint could hold it.
+        """
+        if not self._unread:
+            return
+        rows = torch.stack(self._unread).cpu()
+        self._unread = []
+        told = torch.cat([rows[:, :4].flatten(), torch.tensor([float(interrupt.asked)], dtype=rows.dtype)])
+        *totals, asked = self.group.total(told).tolist()
         self._stopping = asked > 0
-        sums = self.sums
-        self.sums = replace(
-            sums,
-            steps=sums.steps + 1,
-            images=sums.images + int(count),
-            correct=sums.correct + int(right),
-            loss=sums.loss + main,
-            seconds=sums.seconds + time.perf_counter() - started,
-        )
+        for at, norm in enumerate(rows[:, 4].tolist()):
+            count, right, main, whole = totals[4 * at : 4 * at + 4]
+            for name, value in (("loss is", whole), ("gradients are", norm)):
+                if not math.isfinite(value):
+                    raise TrainingError(self._not_finite(name, epoch))
+            sums = self.sums
+            self.sums = replace(
+                sums,
+                steps=sums.steps + 1,
+                images=sums.images + int(count),
+                correct=sums.correct + int(right),
+                loss=sums.loss + main,
+            )
+        now = time.perf_counter()
+        self.sums = replace(self.sums, seconds=self.sums.seconds + now - self._since)
+        self._since = now
 
     def _not_finite(self, what: str, epoch: int) -> str:
         place = f"the {what} not finite in step {self.sums.steps + 1} of epoch {epoch + 1}"
@@ -240,7 +291,11 @@ class Trainer:
         state, problem = self.checkpoints.read()
         tensors = dict(state.tensors)
         try:
-            check_alike(tensors, self._tensors())
+            own = self._tensors()
+            if tensors.get("drop_path") is not None and tensors["drop_path"].shape != own["drop_path"].shape:
+                # Of another kind of device: its random numbers can't be gone on with here.
+                tensors["drop_path"] = own["drop_path"]
+            check_alike(tensors, own)
             values = _Values.model_validate_json(json.dumps(state.values))
             self.network.load_state_dict(_under("network.", tensors))
             self.batches.restore(_under("batches.", tensors))

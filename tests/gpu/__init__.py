@@ -1,0 +1,1 @@
+"""What only a GPU can show. `FTSO_TEST_DEVICE=cpu` tries the tests themselves where there is none."""
