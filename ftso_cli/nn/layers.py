@@ -38,7 +38,7 @@ def module(layer: data.Layer) -> nn.Module:
         case data.Pool():
             # An even kernel meets half a window at the end of an odd size, which it averages too.
             even = layer.kernel % 2 == 0
-            return nn.AvgPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
+            return AveragePool(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
         case data.FactorizedReduce():
             return FactorizedReduce(layer.inputs, layer.outputs)
         case data.Identity():
@@ -53,6 +53,20 @@ def module(layer: data.Layer) -> nn.Module:
             return nn.Sequential(nn.Flatten(), nn.Linear(layer.inputs, layer.outputs))
         case data.Sum():
             return Sum(layer.branches)
+
+
+class AveragePool(nn.AvgPool2d):
+    """Average pooling whose gradient is right on every device.
+
+    With channels last and a padding, PyTorch's own has a wrong gradient on CUDA (pytorch/pytorch#188344, seen with
+    2.11) and on MPS. There pixels are pooled in the usual order.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
+        if x.device.type == "cpu" or x.is_contiguous():
+            return super().forward(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
 
 
 class FactorizedReduce(nn.Module):

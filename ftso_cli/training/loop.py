@@ -84,7 +84,8 @@ class Trainer:
         with seeded(config.seed):
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
-        network = network.to(self.device).to(memory_format=torch.channels_last)
+        with enough_memory(self.device):
+            network = network.to(self.device).to(memory_format=torch.channels_last)
         self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share

@@ -183,6 +183,7 @@ def test_a_loss_that_is_not_finite_is_found(name: str) -> None:
 
 
 @ON_CUDA
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("name", ["topology", "operators", "darts-2nd"])
 def test_a_step_waits_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readings, "INTERVAL", 1e9)
