@@ -170,7 +170,7 @@ def _guess(content: Any) -> str:
         return "naslib"
     if str(content.get("format", "")).startswith("ftso-genotype"):
         raise GenotypeError("is a genotype file already, and needs no import")
-    if any(nni.KEY.fullmatch(name) for name in content):
+    if any(nni.KEY.fullmatch(name) or nni.OLD_KEY.fullmatch(name) for name in content):
         return "nni"
     if any(isinstance(content.get(kind), dict) for kind in ("normal", KIND)):
         return "node-link"
