@@ -281,7 +281,7 @@ def test_only_what_another_tool_may_have_written_is_said_to_be_of_another_format
 
 def test_a_genotype_of_another_tool_is_told_by_what_it_has() -> None:
     with pytest.raises(GenotypeError) as caught:
-        storage.parse(json.dumps({"normal": [["skip_connect", 0]], "normal_concat": [2]}).encode(), "arch.json")
+        storage.parse(json.dumps({"normal": [["skip_connect", 0]], "normal_concat": [2]}).encode(), "a.json")
     assert str(caught.value) == (
-        "arch.json: is no genotype file of ftso: no format, but 'normal, normal_concat'; ftso import reads other formats"
+        "a.json: is no genotype file of ftso: no format, but 'normal, normal_concat'; ftso import reads other formats"
     )

@@ -43,7 +43,9 @@ _TOKEN = re.compile(
       | (?P<sign>[,:=])""",
     re.VERBOSE | re.ASCII,
 )
-_ALIAS = re.compile(r"^[ \t]*([A-Za-z_]\w{0,99})[ \t]*=[ \t]*([A-Za-z_]\w{0,99})[ \t]*(?:#.*)?$", re.ASCII | re.MULTILINE)
+_ALIAS = re.compile(
+    r"^[ \t]*([A-Za-z_]\w{0,99})[ \t]*=[ \t]*([A-Za-z_]\w{0,99})[ \t]*(?:#.*)?$", re.ASCII | re.MULTILINE
+)
 _GENOTYPE = re.compile(r"(?:\b([A-Za-z_]\w{0,99})[ \t]*[=:][ \t]*)?\bGenotype[ \t]*\(", re.ASCII)
 
 

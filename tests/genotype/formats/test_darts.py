@@ -233,7 +233,10 @@ WRONG = {
     ),
     "no reduction cell": (f"Genotype(normal={NORMAL}, normal_concat=[2, 3])", "a genotype lacks reduce, reduce_concat"),
     "a fixed reduction cell": (TEXT.replace(REDUCE, "reduce=None, reduce_concat=None"), "reduce is None: a fixed cell"),
-    "too many fields": ("Genotype([], [], [], [], [], [], [])", "Genotype takes normal, normal_concat, reduce, reduce_concat"),
+    "too many fields": (
+        "Genotype([], [], [], [], [], [], [])",
+        "Genotype takes normal, normal_concat, reduce, reduce_concat",
+    ),
     "no edges": ("Genotype([], [], [], [])", "cells.normal.edges: has too few entries"),
     "a field given twice": (TEXT.replace("Genotype(", "Genotype([], "), "once each, not 'normal'"),
     "an unknown operator": (
