@@ -151,12 +151,12 @@ def _choose(found: list[Found], pick: str | None, aliases: Mapping[str, str] | N
         if not 1 <= abs(number) <= len(found):
             raise GenotypeError(f"holds {len(found)} genotypes, so --pick takes 1 to {len(found)}, not {pick}")
         return found[number - 1 if number > 0 else number]
-    names = {one.name for one in found if one.name is not None}
+    own = {one.name for one in found if one.name is not None}
     aliases = aliases or {}
-    wanted = pick if pick in names else _resolved(pick, aliases)
+    wanted = pick if pick in own else _resolved(pick, aliases)
     named = [one for one in found if one.name == wanted]
     if len(named) != 1:
-        known = sorted(names | {name for name, other in aliases.items() if other in names})
+        known = sorted(own | {name for name, other in aliases.items() if other in own})
         reason = f"{len(named)} of them, say which by number" if named else unknown("name", pick, known)
         raise GenotypeError(f"--pick {pick}: {reason}")
     return named[0]
