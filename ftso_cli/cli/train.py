@@ -98,6 +98,14 @@ def train(
         float | None, _setting("cutout", "Side of the square cut out of each image, as a share of the image's.")
     ] = None,
     auxiliary: Annotated[float | None, _setting("auxiliary", "Weight of the auxiliary head's loss; 0: none.")] = None,
+    augmentation: Annotated[
+        str | None,
+        _setting(
+            "augmentation",
+            "cifar: padding, random crop and flip. imagenet: random resized crop, flip and colour jitter; tests take "
+            "the centre of a larger picture.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.", show_default="0"),
@@ -166,6 +174,7 @@ def train(
         "drop_path": drop_path,
         "cutout": cutout,
         "auxiliary": auxiliary,
+        "augmentation": augmentation,
     }
     given, overruled = _present(given), _present(overruled)
     if resume is not None:

@@ -70,7 +70,10 @@ class Batches:
         first = self._position * self._batch_size
         rank, size = self._share
         chosen = self._order[first : first + self._batch_size][rank::size]
-        images = self._source.read(chosen)
+        if self._augment is None:
+            images = self._source.read(chosen)
+        else:
+            images = self._augment.read(self._source, chosen, self._augmenting, self._share)
         labels = to_device(self._source.labels[chosen], images.device)
         self._position += 1
         if self._augment is None:

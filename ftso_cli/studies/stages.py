@@ -62,6 +62,7 @@ OF_TRAINING = (
     "drop_path",
     "cutout",
     "auxiliary",
+    "augmentation",
     "precision",
     "compile",
     *KEPT,

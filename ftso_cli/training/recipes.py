@@ -15,7 +15,11 @@ from ftso_cli.spaces.darts import Stem
 
 Schedule = Literal["cosine", "linear"]
 
-MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000}
+Augmentation = Literal["cifar", "imagenet"]
+"""cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
+tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
+
+MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000, "image_size": 1024}
 """More is a slip of the hand, or a file that was made to fill the memory."""
 
 
@@ -30,7 +34,7 @@ class Recipe:
     batch_size: int
     rate: float
     schedule: Schedule = "cosine"
-    """How the rate falls to 0 over the epochs; it is stepped after each epoch."""
+    """How the rate falls towards 0 over the epochs; it is stepped after each epoch."""
     warmup: int = 0
     """Epochs in which the rate rises linearly to `rate`."""
     momentum: float = 0.9
@@ -44,11 +48,14 @@ class Recipe:
     cutout: float = 0.0
     """Side of the square that is cut out, as a share of the image's side."""
     label_smoothing: float = 0.0
+    augmentation: Augmentation = "cifar"
+    image_size: int | None = None
+    """Side of the images in pixels where none is asked for; None: as the data set has it."""
 
     def __post_init__(self) -> None:
         check_bounds(self, _LEAST)
         for name, most in MOST.items():
-            if getattr(self, name) > most:
+            if (getattr(self, name) or 0) > most:
                 raise SettingsError(f"{name} must be at most {most}, not {getattr(self, name)}")
         for name in ("drop_path", "cutout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
@@ -68,6 +75,7 @@ _LEAST = {
     "weight_decay": 0,
     "clip": 0,
     "auxiliary": 0,
+    "image_size": 4,
 }
 
 RECIPES: Mapping[str, Recipe] = {
@@ -92,6 +100,8 @@ RECIPES: Mapping[str, Recipe] = {
         warmup=5,  # PC-DARTS
         weight_decay=3e-5,  # DARTS A.3
         label_smoothing=0.1,  # PC-DARTS
+        augmentation="imagenet",  # PC-DARTS' code
+        image_size=224,  # DARTS A.3
     ),
 }
 

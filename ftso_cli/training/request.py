@@ -53,7 +53,8 @@ class Request(Model):
         of_file = values.pop("name", DEFAULT_RECIPE)
         base = recipe(name or str(of_file))
         known = [field.name for field in fields(Recipe)]
-        if name is not None and values.keys() >= set(known):
+        # Runs of before have fewer values.
+        if name is not None and (self.versions is not None or values.keys() >= set(known)):
             values = {}
         for value in (*values, *overruled):
             if value not in known:
