@@ -10,7 +10,7 @@ from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, network_cost
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import DARTS, NATS
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 
 Preset = tuple[NetworkShape, int]
@@ -20,7 +20,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
     DARTS.name: {
         "cifar": (CIFAR, 32),
         "cifar100": (replace(CIFAR, classes=100), 32),
-        "imagenet": (IMAGENET, 224),
+        "imagenet": (IMAGENET, IMAGENET_PIXELS),
     },
     NATS.name: {
         setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)

@@ -56,6 +56,9 @@ CIFAR = NetworkShape()
 IMAGENET = NetworkShape(channels=48, cells=14, classes=1000, stem="imagenet")
 """12 normal and 2 reduction cells, 48 channels (Table 4)."""
 
+IMAGENET_PIXELS = 224
+"""Side of the images of the ImageNet networks (DARTS, appendix A.3)."""
+
 SEARCH = NetworkShape(channels=16, cells=8)
 """The super-net of the paper's search: 6 + 2 cells, 16 channels (Table 4)."""
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError, unknown
-from ftso_cli.spaces.darts import Stem
+from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
 
 Schedule = Literal["cosine", "linear"]
 
@@ -101,7 +101,7 @@ RECIPES: Mapping[str, Recipe] = {
         weight_decay=3e-5,  # DARTS A.3
         label_smoothing=0.1,  # PC-DARTS
         augmentation="imagenet",  # PC-DARTS' code
-        image_size=224,  # DARTS A.3
+        image_size=IMAGENET_PIXELS,  # DARTS A.3
     ),
 }
 

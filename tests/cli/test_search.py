@@ -267,7 +267,7 @@ def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path
         assert known == {
             "stem": "imagenet", "arch_rate": 6e-3, "weight_rate": 0.5, "weight_share": 0.1, "arch_share": 0.025
         }  # fmt: skip
-        assert step.settings["batch_size"] == 6
+        assert (step.settings["batch_size"], step.settings["image_size"]) == (6, [224, 224])
     assert last.settings["ops"] == ["none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"]
     metrics = (tmp_path / "cell.search-ops" / "metrics.csv").read_text().splitlines()
     assert metrics[-1].startswith("4,1,"), "24 of 240 images are 4 batches of 6"
