@@ -39,9 +39,12 @@ def open_images(
             return _open_as(data, store / data, image_size, as_imagenet)
         return open_downloaded(data, store, image_size, as_imagenet=as_imagenet)
     if data == "imagenet":
+        kept = (root or data_folder()) / data
+        if (kept / "train").is_dir():
+            return replace(open_folder(str(kept), image_size, as_imagenet=as_imagenet), name=data)
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
-            "and DIR/val/CLASS/*.JPEG: --data DIR"
+            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(kept))}"
         )
     place = os.path.expanduser(data)
     if not os.path.exists(place):

@@ -112,6 +112,11 @@ class ArraySource:
                 progress(sum(map(len, parts)), len(self))
         self._images, self._shorter = torch.cat(parts), self._size
 
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, C, S, S) uint8; None while some are still to be resized."""
+        return self._images if self._images.shape[-1] == self._size == self._shorter else None
+
     def _squared(self, images: Tensor) -> Tensor:
         """Return images as squares of `size`."""
         resized, edge = _resize(images, self._shorter), round((self._shorter - self._size) / 2)
@@ -121,11 +126,6 @@ class ArraySource:
 def _last(image: Tensor) -> Tensor:
     """Return an image (C, H, W) as (H, W, C), or (H, W) where it is grey, as Pillow has them."""
     return image[0] if len(image) == 1 else image.permute(1, 2, 0).contiguous()
-
-    @property
-    def loaded(self) -> Tensor | None:
-        """All images, (N, C, S, S) uint8; None while some are still to be resized."""
-        return self._images if self._images.shape[-1] == self._size else None
 
 
 def _resize(images: Tensor, size: int) -> Tensor:
