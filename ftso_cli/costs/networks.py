@@ -39,6 +39,12 @@ def preset(space: str, setting: str) -> Preset:
     return PRESETS[space][setting]
 
 
+def reference_network(space: str) -> str:
+    """Return what to call the network of a space that cells are counted in where no other is asked for."""
+    whose = "the paper's" if space == DARTS.name else "the benchmark's"
+    return f"{whose} network for CIFAR-10"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Network:
     """A counted network: the cell as the user named it, its space and shape, the image in pixels (height, width)."""
@@ -85,13 +91,18 @@ def counted(
     macs: int | None,
     params: int | None,
     convention: str,
+    own: tuple[NetworkShape, tuple[int, int]] | None = None,
 ) -> Network:
     """The network of a complete genotype called `name`: that of a setting with changes, as wide as a budget allows.
 
-    `image_size` is (height, width). Raises `SettingsError` where the space hasn't got the setting or nothing fits.
+    `image_size` is (height, width). `own` takes the place of the setting: the shape and image size of a network that
+    was trained. Raises `SettingsError` where the space hasn't got the setting or nothing fits.
     """
-    usual, pixels = preset(genotype.space, setting)
-    size = image_size or (pixels, pixels)
+    if own is None:
+        usual, pixels = preset(genotype.space, setting)
+        own = usual, (pixels, pixels)
+    usual, known = own
+    size = image_size or known
     shape = replace(usual, **changes)
     if macs is not None or params is not None:
         shape = fit_channels(genotype, shape, size, macs=macs, params=params, convention=convention)

@@ -17,19 +17,19 @@ from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
 from ftso_cli.data.decode import Transform, shorter_side
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import lay_aside_test
+from ftso_cli.spaces.sets import IMAGES
 
 PARTS = ("train", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSet:
-    """A set that torchvision has: its class there, the folder of its files, the side of its images in pixels, and the
-    known mean and deviation of its training pixels.
+    """A set that torchvision has: its class there, the folder of its files, and the known mean and deviation of its
+    training pixels.
     """
 
     torchvision: str
     folder: str
-    size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -38,20 +38,16 @@ DOWNLOADED = {
     "cifar10": NamedSet(
         torchvision="CIFAR10",
         folder="cifar-10-batches-py",
-        size=32,
         mean=(0.49139968, 0.48215827, 0.44653124),
         std=(0.24703233, 0.24348505, 0.26158768),
     ),
     "cifar100": NamedSet(
         torchvision="CIFAR100",
         folder="cifar-100-python",
-        size=32,
         mean=(0.5071, 0.4867, 0.4408),
         std=(0.2675, 0.2565, 0.2761),
     ),
-    "fashion-mnist": NamedSet(
-        torchvision="FashionMNIST", folder="FashionMNIST/raw", size=28, mean=(0.2860,), std=(0.3530,)
-    ),
+    "fashion-mnist": NamedSet(torchvision="FashionMNIST", folder="FashionMNIST/raw", mean=(0.2860,), std=(0.3530,)),
 }
 """CIFAR-10 as in DARTS (`utils.py`), CIFAR-100 as in NATS-Bench, Fashion-MNIST as computed from its files."""
 
@@ -98,9 +94,9 @@ def open_downloaded(name: str, root: Path, size: int | None = None, *, as_imagen
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.
     """
-    known = DOWNLOADED[name]
+    known, own = DOWNLOADED[name], IMAGES[name].pixels
     sources: dict[str, ArraySource]
-    shorter = shorter_side(size or known.size, as_imagenet)
+    shorter = shorter_side(size or own, as_imagenet)
     framed: dict[str, dict[str, Any]] = {"train": {"whole": as_imagenet}, "test": {"shorter": shorter}}
     if entries := _from_cache(name, root):
         classes = entries["train"].classes
@@ -115,7 +111,7 @@ def open_downloaded(name: str, root: Path, size: int | None = None, *, as_imagen
         name=name,
         classes=classes,
         channels=len(known.mean),
-        image_size=(size or known.size, size or known.size),
+        image_size=(size or own, size or own),
         train=sources["train"],
         test=sources["test"],
         flip=True,
