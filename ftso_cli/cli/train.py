@@ -12,7 +12,7 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.files import alone_in
-from ftso_cli.training.recipes import RECIPES
+from ftso_cli.training.recipes import RECIPES, Recipe
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def train(
     warmup: Annotated[int | None, _setting("warmup", "Epochs in which the rate rises.")] = None,
     momentum: Annotated[float | None, _setting("momentum", "Momentum of SGD.")] = None,
     weight_decay: Annotated[float | None, _setting("weight_decay", "Weight decay.")] = None,
-    clip: Annotated[float | None, _setting("clip", "Largest norm of the gradient.")] = None,
+    clip: Annotated[float | None, _setting("clip", "Largest norm of the gradient; 0: any.")] = None,
     label_smoothing: Annotated[float | None, _setting("label_smoothing", "Label smoothing of both losses.")] = None,
     drop_path: Annotated[float | None, _setting("drop_path", "Drop-path rate of the last epoch.")] = None,
     cutout: Annotated[
@@ -187,6 +187,7 @@ def train(
         if cell is None:
             raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
         settings = asked.settings(recipe_name, overruled)
+        _tell_warmup(settings, asked, recipe_name, overruled)
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
         make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run)
@@ -208,6 +209,15 @@ def train(
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if tensorboard else None
             _finish(trainer, watch, curves, as_json)
+
+
+def _tell_warmup(settings: Recipe, asked: Request, name: str | None, overruled: dict[str, Any]) -> None:
+    """Says where the warm-up of a recipe was cut to its share of fewer epochs."""
+    usual = asked.settings(name, {key: value for key, value in overruled.items() if key != "epochs"}).warmup
+    if settings.warmup < usual and "warmup" not in overruled:
+        note(
+            f"warm-up: {settings.warmup} epochs instead of the recipe's {usual}, its share of {settings.epochs} in all"
+        )
 
 
 def _follow(folder: Path, group: "Group") -> None:

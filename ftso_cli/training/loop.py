@@ -208,7 +208,7 @@ class Trainer:
                 total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
         self.optimizer.step()
         count = loss.new_full((), len(labels))
         right = (logits.argmax(1) == labels).sum()

@@ -40,7 +40,7 @@ class Recipe:
     momentum: float = 0.9
     weight_decay: float = 3e-4
     clip: float = 5.0
-    """Largest norm of the gradient."""
+    """Largest norm of the gradient; 0 leaves it as it is."""
     auxiliary: float = 0.4
     """Weight of the auxiliary head's loss; 0 leaves the head out."""
     drop_path: float = 0.0
@@ -77,6 +77,25 @@ _LEAST = {
     "auxiliary": 0,
     "image_size": 4,
 }
+
+LEAST_CLIP = 1e-3
+"""A smaller norm of the gradient moves no weight by as much as single precision keeps."""
+
+
+def check_trains(recipe: Recipe) -> None:
+    """Raises `SettingsError` for values with which nothing is learnt. A run of before may have them all the same."""
+    if not recipe.rate:
+        raise SettingsError("rate must be above 0, not 0")
+    if recipe.momentum >= 1:
+        raise SettingsError(f"momentum must be below 1, not {recipe.momentum:g}")
+    if 0 < recipe.clip < LEAST_CLIP:
+        raise SettingsError(f"clip must be at least {LEAST_CLIP:g}, or 0 for no clipping, not {recipe.clip:g}")
+    if recipe.warmup > recipe.epochs:
+        raise SettingsError(
+            f"a warm-up of {recipe.warmup} epochs never reaches the rate in {recipe.epochs}; give fewer of warm-up, or "
+            "more epochs"
+        )
+
 
 RECIPES: Mapping[str, Recipe] = {
     "quick": Recipe(channels=16, cells=5, epochs=12, batch_size=64, rate=0.05, cutout=0.25),

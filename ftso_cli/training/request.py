@@ -4,7 +4,7 @@
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,7 +14,7 @@ from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.training.recipes import Recipe, recipe
+from ftso_cli.training.recipes import Recipe, check_trains, recipe
 
 LIMIT = 16_000_000
 
@@ -46,8 +46,9 @@ class Request(Model):
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
         """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
 
-        Where the file has every value, as the config.json of a run, `name` takes the place of them all.
-        Raises `SettingsError` for a name or a value that is not known.
+        Where the file has every value, as the config.json of a run, `name` takes the place of them all. The warm-up of
+        a recipe, where no other is asked for, keeps its share of fewer epochs.
+        Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
         values = dict(self.recipe) if isinstance(self.recipe, dict) else {"name": self.recipe}
         of_file = values.pop("name", DEFAULT_RECIPE)
@@ -61,9 +62,13 @@ class Request(Model):
                 raise SettingsError(unknown("value of a recipe", value, known))
         try:
             # Strict, so that 2.5 epochs are refused; by JSON, for strictly no mapping is a dataclass.
-            return TypeAdapter(Recipe).validate_json(json.dumps({**asdict(base), **values, **overruled}), strict=True)
+            asked = TypeAdapter(Recipe).validate_json(json.dumps({**asdict(base), **values, **overruled}), strict=True)
         except ValidationError as error:
             raise SettingsError(f"recipe: {describe(error)}") from None
+        if "warmup" not in {**values, **overruled} and 2 * asked.warmup > asked.epochs:
+            asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
+        check_trains(asked)
+        return asked
 
     @property
     def side(self) -> int | None:

@@ -1,6 +1,7 @@
 """`search-topology` and `search-ops` as a user runs them, on real image files."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -347,4 +348,29 @@ def test_bad_image_folders_get_one_clear_line(damage: str, says: str, tmp_path: 
     result = ftso("search-topology", "--data", folder, "--epochs", "1", *SMALL, "-o", tmp_path / "cell.json")
     assert result.exit_code == 1
     assert says in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "cell.json").exists()
+
+
+def test_a_search_of_too_few_images_says_what_can_be_done(tmp_path: Path) -> None:
+    images = write_folder(tmp_path / "images", train=3, test=1, size=8)
+    words = ["search-topology", "--data", images, "--iters", "1", *SMALL[:4], "-o", tmp_path / "cell.json"]
+    result = ftso(*words)
+    assert result.exit_code == 1
+    (advised,) = re.findall(r"use --batch-size (\d+) or less", result.stderr)
+    assert ftso(*words, "--batch-size", advised).exit_code == 0
+    few = write_folder(tmp_path / "few", train=1, test=1, size=8)
+    assert "add images, or take a larger share" in ftso(*words, "--data", few).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["search-topology", "--arch-rate", "0"], "arch rate must be above 0"),
+        (["search-topology", "--warmup", "0.9", "--iters", "2"], "a warm-up of 0.9 takes all 2 iterations"),
+        (["search", "--method", "darts-1st", "--arch-rate", "0"], "arch rate must be above 0"),
+    ],
+)
+def test_settings_that_search_nothing_are_refused(words: list[str], reason: str, tmp_path: Path) -> None:
+    result = ftso(*words, "--data", "digits", "-o", tmp_path / "cell.json")
+    assert result.exit_code == 1 and reason in result.stderr
     assert not (tmp_path / "cell.json").exists()
