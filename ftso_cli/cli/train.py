@@ -255,6 +255,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
 
     run, config = trainer.run, trainer.config
     note(_description(trainer))
+    common.tell_name(config.data)
     common.tell_left_out(trainer.data)
     _train(trainer, curves)
     trainer.save_weights()

@@ -374,3 +374,16 @@ def test_settings_that_search_nothing_are_refused(words: list[str], reason: str,
     result = ftso(*words, "--data", "digits", "-o", tmp_path / "cell.json")
     assert result.exit_code == 1 and reason in result.stderr
     assert not (tmp_path / "cell.json").exists()
+
+
+def test_a_data_set_is_told_from_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["search-topology", "--data", "digits", "--iters", "1", *SMALL, "-o"]
+    assert "./digits" not in ftso(*words, "a.json").stderr
+    write_folder(tmp_path / "digits")
+    said = "digits is the data set of that name; the folder here is --data ./digits"
+    assert said in ftso(*words, "b.json").stderr
+    named = ftso("search-topology", "--data", "./digits", *words[3:], "c.json")
+    assert named.exit_code == 0 and said not in named.stderr
+    trained = ftso("train", "darts_v2", "--epochs", "1", *SMALL[:4], "--batch-size", "512", "-o", "run")
+    assert said in trained.stderr
