@@ -108,7 +108,5 @@ def test_fractions_are_refused_as_no_percentages(column: int) -> None:
 
     header, *rows = lines()
     content = "\n".join([header, *map(scaled, rows)]).encode()
-    with pytest.raises(
-        TableError, match=r"Test\w+ is at most 0\.\d+, so these are fractions"
-    ):
+    with pytest.raises(TableError, match=r"Test\w+ is at most 0\.\d+, so these are fractions"):
         text.read(PATH, content)
