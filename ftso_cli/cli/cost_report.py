@@ -127,7 +127,7 @@ def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
     elif len(networks) == 1 and networks[0].name != "-":
         proposed = _proposal(networks[0], request)
         if proposed.network.cost.total != networks[0].cost.total:
-            say(f"the next command trains another network: {_described(proposed.network)}")
+            say(f"the next command trains another network: {proposed.described}")
         next_step(*proposed.words)
 
 
@@ -140,18 +140,27 @@ def _size(shape: Recipe | NetworkShape) -> str:
     return f"{shape.cells} cells of {shape.channels} channels"
 
 
-def _described(network: Network) -> str:
-    image = "×".join(map(str, (network.shape.image_channels, *network.image_size)))
-    counts = f"{network.params:,} parameters, {network.macs:,} MACs"
-    return f"{_size(network.shape)}, images {image}, {network.shape.classes} classes: {counts}"
-
-
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
     """A command that trains a cell, as words, and the network that it trains."""
 
     words: list[object]
     network: Network
+    certain: bool
+    """Whether images and classes are those of the data set; of a folder they are assumed."""
+
+    @property
+    def described(self) -> str:
+        """The network on one line, with what is assumed of it."""
+        network = self.network
+        image = "×".join(map(str, (network.shape.image_channels, *network.image_size)))
+        counts = f"{network.params:,} parameters, {network.macs:,} MACs"
+        images = f"images {image}, {network.shape.classes} classes"
+        return (
+            f"{_size(network.shape)}, {images}: {counts}"
+            if self.certain
+            else f"{_size(network.shape)}: {counts} for {images}"
+        )
 
 
 def _proposal(network: Network, request: Request) -> Proposal:
@@ -187,7 +196,7 @@ def _proposal(network: Network, request: Request) -> Proposal:
     size = (images.pixels, images.pixels)
     cost = network_cost(genotype, shape, size)
     trained = Network(name=network.name, space=genotype.space, shape=shape, image_size=size, cost=cost)
-    return Proposal(words=words, network=trained)
+    return Proposal(words=words, network=trained, certain=data in IMAGES)
 
 
 def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:

@@ -217,6 +217,8 @@ def test_the_next_step_trains_that_network_on_the_images_of_the_search(tmp_path:
     storage.write(library.load("darts_v1").model_copy(update=done), path)
     shown = output(path, "--channels", "8", "--cells", "3").splitlines()[-1]
     assert shown == f"next: ftso train {path} --data '{photos}' --image-size 16 --channels 8 --cells 3"
+    assert "the next command trains another network: 5 cells of 16 channels: " in output(path)
+    assert "MACs for images 3×16×16, 10 classes" in output(path)
     photos.rmdir()
     assert output(path).splitlines()[-1] == f"next: ftso train {path} --data '{photos}'"
 
