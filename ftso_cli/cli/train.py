@@ -187,7 +187,8 @@ def train(
         if cell is None:
             raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
         settings = asked.settings(recipe_name, overruled)
-        _tell_warmup(settings, asked, recipe_name, overruled)
+        if "warmup" not in overruled:
+            _tell_warmup(settings, asked.base(recipe_name))
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
         make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run)
@@ -211,13 +212,10 @@ def train(
             _finish(trainer, watch, curves, as_json)
 
 
-def _tell_warmup(settings: Recipe, asked: Request, name: str | None, overruled: dict[str, Any]) -> None:
+def _tell_warmup(settings: Recipe, base: Recipe) -> None:
     """Says where the warm-up of a recipe was cut to its share of fewer epochs."""
-    usual = asked.settings(name, {key: value for key, value in overruled.items() if key != "epochs"}).warmup
-    if settings.warmup < usual and "warmup" not in overruled:
-        note(
-            f"warm-up: {settings.warmup} epochs instead of the recipe's {usual}, its share of {settings.epochs} in all"
-        )
+    if settings.warmup == base.warmup * settings.epochs // base.epochs < base.warmup:
+        note(f"warm-up: {settings.warmup} epochs instead of the recipe's {base.warmup}, a share of {settings.epochs}")
 
 
 def _follow(folder: Path, group: "Group") -> None:

@@ -26,7 +26,7 @@ Count = Annotated[int, Field(ge=0)]
 class Row(BaseModel):
     """A line of a table."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Beta(Row):
@@ -91,6 +91,8 @@ def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
         raise RunError(f"{table}: no history of a search; searches by β of more than one iteration keep one")
     if _betas(genotype) not in records.values():
         raise RunError(f"{folder}: holds the history of another search; name that of this cell with --run FOLDER")
+    if any(record.keys() != _betas(genotype).keys() for record in records.values()):
+        raise RunError(f"{table}: not every record has the same edges; was it edited?")
     if iteration not in records:
         known = ", ".join(map(str, sorted(records)[:FEW])) + (", ..." if len(records) > FEW else "")
         raise RunError(f"{table}: has no record at iteration {iteration}; it has {known} (--every sets how often)")
@@ -106,7 +108,10 @@ def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
         kind: Cell(edges=tuple(at_record(kind, edge) for edge in cell.edges), concat=cell.concat)
         for kind, cell in genotype.cells.items()
     }
-    return genotype.replace(cells=cells)
+    try:
+        return genotype.replace(cells=cells)
+    except ValidationError as error:
+        raise RunError(f"{folder}: no history of this cell ({describe(error)})") from None
 
 
 def _betas(genotype: Genotype) -> dict[tuple[str, int, int], float | None]:

@@ -50,9 +50,7 @@ class Request(Model):
         a recipe, where no other is asked for, keeps its share of fewer epochs.
         Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
-        values = dict(self.recipe) if isinstance(self.recipe, dict) else {"name": self.recipe}
-        of_file = values.pop("name", DEFAULT_RECIPE)
-        base = recipe(name or str(of_file))
+        base, values = self.base(name), self._values
         known = [field.name for field in fields(Recipe)]
         # Runs of before have fewer values.
         if name is not None and (self.versions is not None or values.keys() >= set(known)):
@@ -69,6 +67,17 @@ class Request(Model):
             asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
         check_trains(asked)
         return asked
+
+    def base(self, name: str | None) -> Recipe:
+        """Return the recipe called `name`, or that of the file, without the values that overrule it."""
+        of_file = self.recipe.get("name", DEFAULT_RECIPE) if isinstance(self.recipe, dict) else self.recipe
+        return recipe(name or str(of_file))
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        """The values of a recipe that the file has."""
+        known = self.recipe if isinstance(self.recipe, dict) else {}
+        return {key: value for key, value in known.items() if key != "name"}
 
     @property
     def side(self) -> int | None:

@@ -290,3 +290,22 @@ def test_what_has_no_such_record_is_refused_with_those_there_are(tmp_path: Path)
     for words in (["--at", 1], ["--run", tmp_path]):
         assert prune(cell, *words).exit_code == 2
     assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "reason"),
+    [
+        ("betas.csv", "\n1,normal,0,2,", "\n1,normal,0,9,", "not every record has the same edges"),
+        ("betas.csv", "\n1,normal,0,2,", "\n1,normal,0,2,nan", "no table of a search"),
+        ("betas.csv", "iteration,cell", "iteration,cel", "no table of a search"),
+        ("alphas.csv", "skip_connect", "skip_conect", "no history of this cell"),
+    ],
+)
+def test_an_edited_history_is_refused_on_one_line(tmp_path: Path, table: str, old: str, new: str, reason: str) -> None:
+    cell = tmp_path / "cell.json"
+    search(cell, "--op", "skip_connect,max_pool_3x3")
+    path = tmp_path / "cell.search-topology" / table
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
+    assert reason in refused(cell, "--at", 1, "-o", tmp_path / "x.json")
