@@ -52,6 +52,7 @@ class RecipeOptions(TypedDict, total=False):
     drop_path: float
     cutout: float
     auxiliary: float
+    augmentation: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +91,8 @@ def train(
 
     `recipe` is `quick`, `cifar` or `imagenet`; `overruled` are values of it: `epochs`, `channels`, `cells`, `stem`,
     `batch_size`, `rate`, `schedule`, `warmup`, `momentum`, `weight_decay`, `clip`, `label_smoothing`, `drop_path`,
-    `cutout`, `auxiliary`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` alone goes on with an
-    interrupted run, to the same weights; `config` reads the settings of another run.
+    `cutout`, `auxiliary`, `augmentation`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` alone
+    goes on with an interrupted run, to the same weights; `config` reads the settings of another run.
     `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
@@ -180,7 +181,8 @@ def started(
     check_seed(asked.seed)
     device = choose_device(asked.device or "auto")
     data = asked.data or DEFAULT_DATA
-    images = open_images(data, image_size=asked.side)
+    as_imagenet = settings.augmentation == "imagenet"
+    images = open_images(data, image_size=asked.side or settings.image_size, as_imagenet=as_imagenet)
     run = Run(folder or _free_folder(cell, data))
     run.check_free()
     steps = settings.epochs * (len(images.train) // settings.batch_size)
@@ -269,7 +271,7 @@ def images_of(config: "Config") -> "ImageData":
     from ftso_cli.data import open_images
 
     size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
-    images = open_images(config.data, image_size=size)
+    images = open_images(config.data, image_size=size, as_imagenet=config.recipe.augmentation == "imagenet")
     if images.classes != config.classes:
         known = short(", ".join(config.classes), 200)
         raise RunError(f"{config.data}: has other classes than the run was started with, {known}")

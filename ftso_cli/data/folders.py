@@ -3,7 +3,7 @@
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
-from ftso_cli.data.decode import Pixels, decode, quiet, shown, stored_size
+from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shorter_side, shown, stored_size
 from ftso_cli.data.listing import Files, LeftOut, list_classes, list_folders, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
+
+Decoder = Callable[[], Pixels]
 
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of decoded images that a source remembers; a larger set is decoded anew each time it is read."""
@@ -38,14 +40,21 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class FolderSource:
     """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes.
 
-    What the cache has at `place` is not decoded. Once all images are remembered, they are written there.
+    What the cache has at `place` is not decoded. Once all images are remembered, they are written there. The shorter
+    side is resized to `shorter`, or to `size`, before the centre is cut out.
     """
 
     def __init__(
-        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
+        self,
+        files: Files,
+        size: int,
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        place: Place | None = None,
+        shorter: int | None = None,
     ) -> None:
         self._paths, self._labels = files
-        self._size = size
+        self._size, self._shorter = size, shorter
         shape = (len(self._paths), 3, size, size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
         self._memory: Tensor | None = None
@@ -80,6 +89,12 @@ class FolderSource:
         if len(missing):
             self._remember(missing, self._memory)
         return self._memory[indices]
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, 3, H, W) uint8; raises `DataError`."""
+        paths = [self._paths[index] for index in indices.tolist()]
+        pairs = zip(paths, transforms, strict=True)
+        return self._in_threads([partial(decode_with, path, self._size, transform) for path, transform in pairs])
 
     def load_all(self, progress: Progress | None = None) -> None:
         """Decodes every image that is not remembered yet; does nothing where the set is larger than `memory_limit`."""
@@ -119,31 +134,35 @@ class FolderSource:
 
     def _decode(self, indices: Tensor) -> Tensor:
         paths = [self._paths[index] for index in indices.tolist()]
+        return self._in_threads([partial(decode, path, self._size, self._shorter) for path in paths])
+
+    def _in_threads(self, decoders: Sequence[Decoder]) -> Tensor:
         with quiet():
-            pixels = np.stack(_decode_files(paths, self._size)) if paths else np.empty((0, *[self._size] * 2, 3), "u1")
+            pixels = np.stack(_decoded(decoders)) if decoders else np.empty((0, *[self._size] * 2, 3), "u1")
         return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
 
 
-def _decode_files(paths: Sequence[str], size: int) -> list[Pixels]:
+def _decoded(decoders: Sequence[Decoder]) -> list[Pixels]:
     """The images in order, decoded by as many threads as torch uses; Pillow lets them run at the same time."""
     threads = torch.get_num_threads()
     # A few parts a thread: small images would spend more time on being handed out than on decoding.
-    step = math.ceil(len(paths) / (4 * threads))
-    parts = [paths[start : start + step] for start in range(0, len(paths), step)]
+    step = math.ceil(len(decoders) / (4 * threads))
+    parts = [decoders[start : start + step] for start in range(0, len(decoders), step)]
     with ThreadPoolExecutor(threads) as pool:
-        return [pixels for part in pool.map(partial(_decode_part, size=size), parts) for pixels in part]
+        return [pixels for part in pool.map(_decode_part, parts) for pixels in part]
 
 
-def _decode_part(paths: Sequence[str], size: int) -> list[Pixels]:
-    return [decode(path, size) for path in paths]
+def _decode_part(decoders: Sequence[Decoder]) -> list[Pixels]:
+    return [decode_one() for decode_one in decoders]
 
 
-def open_folder(data: str, image_size: int | None = None) -> ImageData:
+def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
     """The data set in folder `data`: `train/CLASS/*` with `val` or `test` beside it, or one level of class folders.
 
     Where only training images are there, a fifth of each class becomes the test set, always the same.
     Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
-    64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
+    64 pixels, else 64. With `as_imagenet` training images are read whole, and of others a larger square is cut.
+    Raises `DataError` where a folder, a class or images are missing.
     """
     folder = Path(os.path.expanduser(data))
     inside = set(list_folders(folder))
@@ -159,10 +178,7 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
         parts |= {part: list_images(folder / part, classes, left_out) for part in ("val", "test") if part in inside}
     if len(parts) == 1:
         parts = _with_test(data, files)
-    sources: dict[str, ImageSource] = {
-        part: FolderSource(part_files, size, place=_place(folder, part, size, part_files[0]))
-        for part, part_files in parts.items()
-    }
+    sources = {part: _source(folder, part, part_files, size, as_imagenet) for part, part_files in parts.items()}
     return ImageData(
         name=data,
         classes=tuple(classes),
@@ -176,6 +192,14 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
     )
 
 
+def _source(folder: Path, part: str, files: Files, size: int, as_imagenet: bool) -> ImageSource:
+    """Return the images of a part; those that random crops are made of are neither remembered nor cached."""
+    if as_imagenet and part == "train":
+        return FolderSource(files, size, memory_limit=0)
+    shorter = shorter_side(size, as_imagenet)
+    return FolderSource(files, size, place=_place(folder, part, size, shorter, files[0]), shorter=shorter)
+
+
 def _with_test(data: str, files: Files) -> dict[str, Files]:
     paths, labels = files
     stay, held = lay_aside_test(labels)
@@ -187,11 +211,12 @@ def _with_test(data: str, files: Files) -> dict[str, Files]:
     }
 
 
-def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | None:
+def _place(folder: Path, part: str, size: int, shorter: int, paths: Sequence[str]) -> Place | None:
     """Where the cache has the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
     of: dict[str, str | int] = {"folder": os.path.realpath(folder), "part": part, "size": size}
+    of |= {"shorter": shorter} if shorter != size else {}
     return find_place(of, names, pillow=PIL.__version__)
 
 

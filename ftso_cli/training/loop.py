@@ -24,6 +24,7 @@ from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
+from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -98,7 +99,7 @@ class Trainer:
             weight_decay=recipe.weight_decay,
             fused=self.device.type in FUSED_OPTIMIZER,
         )
-        augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
+        augmentation = _augmentation(recipe, data)
         source = on_device(data.train, self.device)
         batches = Batches(
             source,
@@ -208,7 +209,7 @@ class Trainer:
                 total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
         self.optimizer.step()
         count = loss.new_full((), len(labels))
         right = (logits.argmax(1) == labels).sum()
@@ -324,6 +325,17 @@ class Trainer:
         """The optimizer's memory of a parameter; a parameter that no loss depends on has none."""
         momentum = self.optimizer.state[parameter].get("momentum_buffer")
         return torch.zeros_like(parameter) if momentum is None else momentum
+
+
+def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
+    """Return what a recipe does to training images."""
+    kind: type[Augmentation] = Augmentation
+    if recipe.augmentation == "imagenet":
+        # Imported here: torchvision's transforms take a second, which no other training should wait for.
+        from ftso_cli.data.photos import PhotoAugmentation
+
+        kind = PhotoAugmentation
+    return kind.of(data, cutout=round(recipe.cutout * min(data.image_size)))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
