@@ -110,8 +110,9 @@ class Trainer:
             augment=augmentation,
             share=group.share,
         )
-        # Decoding goes on while the last batch is trained on; what is in memory needs no thread.
-        self.batches = AheadBatches(batches) if source.streams else batches
+        # Images are decoded while a batch is trained on, and with a GPU made into random crops; else no thread helps.
+        ahead = source.streams or (self.device.type != "cpu" and recipe.augmentation == "imagenet")
+        self.batches = AheadBatches(batches) if ahead else batches
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
@@ -198,7 +199,7 @@ class Trainer:
                 group["lr"] = learning_rate(recipe, epoch)
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Trains on one batch. Gives (5): its images, right answers, loss and whole loss of them, norm of the gradient.
+        """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
 
         The loss is that of the main classifier, the whole loss has the auxiliary one too.
         """
@@ -213,7 +214,7 @@ class Trainer:
         self.optimizer.step()
         count = loss.new_full((), len(labels))
         right = (logits.argmax(1) == labels).sum()
-        return torch.stack([count, right, loss * count, total * count, norm]).detach().double()
+        return torch.stack([count, right, loss, total, norm]).detach()
 
     def _read(self, epoch: int, interrupt: Interrupt) -> None:
         """Waits for the device, and adds the numbers of the steps since the last time to the sums.
@@ -223,7 +224,8 @@ class Trainer:
         """
         if not self._unread:
             return
-        rows = torch.stack(self._unread).cpu()
+        rows = torch.stack(self._unread).cpu().double()
+        rows[:, 2:4] *= rows[:, :1]
         self._unread = []
         told = torch.cat([rows[:, :4].flatten(), torch.tensor([float(interrupt.asked)], dtype=rows.dtype)])
         *totals, asked = self.group.total(told).tolist()
