@@ -16,6 +16,9 @@ from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.agreement import chance, common_share, halves_agree, wiring
 from ftso_cli.spaces import SPACES
 
+MOST = 64
+"""Files that are compared, each with each."""
+
 
 def stability(
     cells: Annotated[
@@ -35,6 +38,8 @@ def stability(
 
     Examples: `ftso stability many.json` · `ftso stability first.json second.json third.json`
     """
+    if len(cells) > MOST:
+        raise typer.BadParameter(f"give at most {MOST} cells, not {len(cells)}", param_hint="CELL")
     genotypes = [library.load(cell) for cell in cells]
     result = _within(genotypes[0], cells[0]) if len(genotypes) == 1 else _between(genotypes, cells)
     if as_json:
@@ -101,8 +106,8 @@ def _nodes(genotype: Genotype) -> dict[str, tuple[int, ...]]:
 def _shared_seeds(genotypes: Sequence[Genotype], cells: Sequence[str]) -> list[str]:
     """Ensembles that have seeds in common agree more than disjoint ones would."""
     warnings = []
-    for (one, a), (other, b) in combinations(zip(cells, genotypes, strict=True), 2):
-        shared = _seeds(a) & _seeds(b)
+    for (one, a), (other, b) in combinations(zip(cells, map(_seeds, genotypes), strict=True), 2):
+        shared = a & b
         if shared:
             warnings.append(f"{one} and {other} have {len(shared)} seeds in common, which makes them agree")
     return warnings
