@@ -76,11 +76,11 @@ def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None =
     """
     passed = LeftOut() if left_out is None else left_out
     found = sorted(_folders_beside_images(folder, passed))
-    unknown = [name for name in found if name not in set(classes)]
+    label_of = {name: label for label, name in enumerate(classes)}
+    unknown = [name for name in found if name not in label_of]
     if unknown or not found:
         problem = f"has a class {unknown[0]!r} that train lacks" if unknown else "has no class folders"
         raise DataError(f"{shown(str(folder))}: {problem}")
-    label_of = {name: label for label, name in enumerate(classes)}
     paths: list[str] = []
     labels: list[Tensor] = []
     for name in found:
