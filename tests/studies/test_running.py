@@ -43,7 +43,7 @@ def wait_for(found: Callable[[], object]) -> None:
 
 def attempts(folder: Path) -> list[tuple[int, str]]:
     """Number and state of each row in the storage that has a trial's key."""
-    study = trials.open_study(results.read_settings(folder).name, trials.storage_url(folder, None))
+    study = trials.open_study(results.read_settings(folder).name, folder, None)
     return [(one.number, one.state.name) for one in study.get_trials() if "key" in one.user_attrs]
 
 
