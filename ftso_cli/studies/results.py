@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ftso_cli.errors import RunError
+from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.files import make_folder, read_bytes, write_atomic
 from ftso_cli.genotype.schema import LARGEST
 from ftso_cli.genotype.storage import describe
@@ -92,9 +92,13 @@ def read_settings(folder: Path) -> Study:
     if not (folder / FILE).is_file():
         raise RunError(f"{folder}: no study, it has no {FILE}; ftso sweep STUDY.toml makes one")
     try:
-        return Study.model_validate_json(read_bytes(folder / FILE, limit=LIMIT))
+        study = Study.model_validate_json(read_bytes(folder / FILE, limit=LIMIT))
+        study.check()
+        return study
     except ValidationError as error:
         raise RunError(f"{folder / FILE}: {describe(error)}") from None
+    except SettingsError as error:
+        raise RunError(f"{folder / FILE}: {error}") from None
 
 
 def read(folder: Path, storage: str | None = None) -> list[Trial]:

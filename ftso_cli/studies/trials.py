@@ -5,6 +5,7 @@ worker. A running trial gives signs of life; where they end, Optuna calls it fai
 processes that plan the same study at once may both add a trial: of those with one key, the first runs.
 """
 
+import os
 import sqlite3
 import time
 import warnings
@@ -108,7 +109,7 @@ def _sqlite(path: Path, read_only: bool) -> dict[str, Any]:
     """How SQLAlchemy connects to a file; one that is only read is never made, nor needs a folder to write in."""
     from sqlalchemy.pool import NullPool
 
-    place = f"file:{quote(str(path.resolve()))}?mode={'ro' if read_only else 'rwc'}"
+    place = f"file:{quote(os.fsencode(path.resolve()))}?mode={'ro' if read_only else 'rwc'}"
     patience = READ_PATIENCE if read_only else PATIENCE
 
     def connect() -> sqlite3.Connection:

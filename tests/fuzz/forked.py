@@ -1,6 +1,6 @@
-"""A command of ftso in a fork of a process that has imported everything, watched: a process of its own in milliseconds.
+"""A command of ftso in a fork of a process that has imported everything: a process of its own, watched.
 
-An audit hook ends it with status `BROKEN` where it writes or deletes outside of its folder, unpickles a class, or starts
+An audit hook ends it with status `BROKEN` where it writes or deletes outside of its folder, unpickles a class or starts
 a program or a connection that is not its own. Processor time and memory are those that the fork adds.
 """
 
