@@ -1,6 +1,8 @@
 """One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
 
 import math
+import os
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -133,8 +135,13 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _opened(path: str) -> Iterator[Image.Image]:
     try:
+        # Who opens a pipe waits for somebody to write into it.
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise DataError(f"{shown(path)}: neither a file nor a folder; remove it")
         with Image.open(path, formats=FORMATS) as image:
             yield image
+    except DataError:
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(f"{shown(path)}: {TOO_LARGE}; make it smaller or remove it") from None
     except FileNotFoundError:

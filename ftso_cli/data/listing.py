@@ -97,9 +97,14 @@ def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None =
 def list_below(folder: Path) -> list[str]:
     """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none."""
     found: list[str] = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(place, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+    # Not by os.walk, which calls itself for each folder in a folder.
+    folders = [folder]
+    while folders:
+        for entry in _entries(folders.pop()):
+            if not _hidden(entry) and not entry.is_symlink() and _leads_to(entry.is_dir):
+                folders.append(Path(entry.path))
+            elif _called_image(entry) and not _leads_to(entry.is_dir):
+                found.append(entry.path)
     if not found:
         raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))})")
     return sorted(found)

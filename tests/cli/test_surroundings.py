@@ -40,15 +40,14 @@ def line(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
 
 def test_a_folder_that_has_been_removed_is_told(tmp_path: Path) -> None:
     gone = tmp_path / "gone"
-    gone.mkdir()
-
-    def leave() -> None:
-        os.chdir(gone)
-        os.rmdir(gone)
-
-    for command in (["draw", "darts_v2"], ["cost", "darts_v2"], ["train", "darts_v2"]):
-        assert "the current folder has been removed" in line(run(*command, before=leave))
-    assert run("--version", before=leave).returncode == 0
+    for command in ("draw darts_v2", "cost darts_v2", "train darts_v2", "--version"):
+        gone.mkdir()
+        script = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m ftso_cli {command}"
+        done = subprocess.run(["sh", "-c", script], env=environment(), capture_output=True, text=True)
+        if command == "--version":
+            assert done.returncode == 0
+        else:
+            assert "the current folder has been removed" in line(done)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
@@ -56,7 +55,7 @@ def test_remarks_that_can_not_be_written_stop_no_work(tmp_path: Path) -> None:
     full = os.open("/dev/full", os.O_WRONLY)
     try:
         done = run("train", "darts_v2", *SMALL, "-o", tmp_path / "run", "--json", stderr=full)
-        assert done.returncode == 0 and json.loads(done.stdout)["test_images"] > 0
+        assert done.returncode == 0 and json.loads(done.stdout)["test_accuracy"] > 0
         assert [run("cost", "nothing", stderr=full).returncode, run("--nothing", stderr=full).returncode] == [1, 2]
     finally:
         os.close(full)

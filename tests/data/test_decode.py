@@ -1,6 +1,7 @@
 """Image files of every common kind, and damaged ones."""
 
 import io
+import os
 import struct
 import tracemalloc
 import warnings
@@ -265,3 +266,9 @@ def test_a_jpeg_whose_first_scan_lacks_components_counts_as_one_of_several(tmp_p
     at = content.index(b"\xff\xda")
     (tmp_path / "a.jpg").write_bytes(content[:at] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + content[at + 14 :])
     assert "progressive, which takes" in refusal(tmp_path / "a.jpg")
+
+
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", Path("/dev/zero")):
+        assert "neither a file nor a folder" in refusal(path)

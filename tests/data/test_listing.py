@@ -79,3 +79,12 @@ def test_names_that_are_no_text_are_told_on_one_line(tmp_path):
     with open(os.fsencode(pets) + b"/train/cat/\xff\n\x1b[31m", "wb"):
         pass
     assert str(open_images(str(pets)).left_out).isprintable()
+
+
+def test_images_in_a_thousand_folders_one_in_the_other_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a.png").touch()
+    assert [os.path.basename(path) for path in list_below(tmp_path)] == ["a.png"]
