@@ -6,6 +6,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +88,7 @@ def _upright(image: Image.Image, least: int) -> Image.Image:
 
 def _coefficients(image: Image.Image) -> int:
     """Bytes that the decoder needs for the coefficients of a JPEG; it keeps none of one that has a single scan."""
-    layers = getattr(image, "layer", None)
+    layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
     if image.format != "JPEG" or not layers or not _has_scans(image, len(layers)):
         return 0
     areas = [across * down for _, across, down, _ in layers]
@@ -99,8 +100,7 @@ def _has_scans(image: Image.Image, components: int) -> bool:
     """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some components."""
     if "progressive" in image.info:
         return True
-    file = image.fp
-    assert file is not None
+    file: BinaryIO = getattr(image, "fp")  # noqa: B009
     at = file.tell()
     try:
         file.seek(2)

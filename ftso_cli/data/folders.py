@@ -60,6 +60,8 @@ class FolderSource:
         self._memory: Tensor | None = None
         self._place = place
         self._entry = place.read() if place else None
+        if self._entry and (self._entry.images.shape, len(self._entry.stamps)) != (shape, len(self._paths)):
+            self._entry = None
         self._stamps = torch.zeros((len(self._paths), 3), dtype=torch.int64)
         self._worth_writing = False
         if self._entry:

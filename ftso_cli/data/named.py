@@ -167,8 +167,17 @@ def _from_cache(name: str, root: Path) -> dict[str, Entry] | None:
     files, stamps = _files(name, root)
     places = _places(name, root, files)
     entries = {part: entry for part, place in places.items() if (entry := place.read())}
-    fresh = len(files) and all(torch.equal(entry.stamps, stamps) for entry in entries.values())
+    fresh = len(files) and all(
+        torch.equal(entry.stamps, stamps) and _fits(entry, DOWNLOADED[name]) for entry in entries.values()
+    )
     return entries if fresh and len(entries) == len(PARTS) else None
+
+
+def _fits(entry: Entry, known: NamedSet) -> bool:
+    """Whether an entry has images of the size of a set, each of one of its classes."""
+    shape = (len(known.mean), known.size, known.size)
+    inside = (entry.labels >= 0) & (entry.labels < len(entry.classes))
+    return entry.images.shape[1:] == shape and bool(inside.all())
 
 
 def _from_files(name: str, root: Path) -> tuple[dict[str, Arrays], tuple[str, ...]]:

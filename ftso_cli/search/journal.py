@@ -18,7 +18,7 @@ FORMAT: Literal["ftso-race/3"] = "ftso-race/3"
 LIMIT = 64_000_000
 """Bytes of a file; a race of a million steps has 20 million."""
 
-Name = Literal["draw", "mutate", "semifinal", "final"]
+Name = Annotated[str, Field(pattern="^(draw|mutate|semifinal|final)$")]
 """The heats of a race."""
 
 MOST_STEPS = 10_000_000

@@ -52,7 +52,10 @@ def open_study(name: str, folder: Path, url: str | None) -> "Study":
     for left in reversed(range(ATTEMPTS)):
         try:
             storage = _storage(folder, url, read_only=False)
-            return optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction="maximize")
+            study: Study = optuna.create_study(
+                study_name=name, storage=storage, load_if_exists=True, direction="maximize"
+            )
+            return study
         except Exception as error:
             # SQLAlchemy and the drivers below it have no exception in common. Of two who make the tables of a new
             # database at once, one fails, and finds them when it looks again.

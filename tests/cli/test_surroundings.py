@@ -1,4 +1,4 @@
-"""Where ftso is started: a folder that is gone, a full stderr, too little memory, the environment of another program."""
+"""Where ftso is started: in a folder that is gone, with a full stderr, too little memory, odd variables."""
 
 import json
 import os

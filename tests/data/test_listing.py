@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
+from ftso_cli.data.listing import list_below
 from tests.data.images import write_folder, write_image
 from tests.processes import run_ftso
 
@@ -87,4 +89,11 @@ def test_images_in_a_thousand_folders_one_in_the_other_are_found(tmp_path, monke
         os.mkdir("d")
         os.chdir("d")
     Path("a.png").touch()
-    assert [os.path.basename(path) for path in list_below(tmp_path)] == ["a.png"]
+    try:
+        assert [os.path.basename(path) for path in list_below(tmp_path)] == ["a.png"]
+    finally:
+        # Not left to pytest, whose cleaning would call itself as often.
+        os.remove("a.png")
+        for _ in range(1500):
+            os.chdir("..")
+            os.rmdir("d")
