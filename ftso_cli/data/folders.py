@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
 from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shorter_side, shown, stored_size
-from ftso_cli.data.listing import Files, LeftOut, list_classes, list_folders, list_images
+from ftso_cli.data.listing import Files, LeftOut, is_text, list_classes, list_folders, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
@@ -166,6 +166,9 @@ def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool =
     64 pixels, else 64. With `as_imagenet` training images are read whole, and of others a larger square is cut.
     Raises `DataError` where a folder, a class or images are missing.
     """
+    if not is_text(data):
+        # It is kept in the history of a search and in the settings of a training, which are UTF-8.
+        raise DataError(f"{shown(data)}: the name is not UTF-8; rename the folder")
     folder = Path(os.path.expanduser(data))
     inside = set(list_folders(folder))
     train = folder / "train" if "train" in inside else folder

@@ -55,12 +55,12 @@ def list_classes(folder: Path) -> list[str]:
         found = f"only one class folder ({classes[0]})" if classes else "no class folders"
         raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
     for name in classes:
-        if not _is_text(name):
+        if not is_text(name):
             raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
     return classes
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """False for a file name whose bytes are not UTF-8: Python marks them so that they can't be written again."""
     try:
         name.encode()

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,19 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name: str, pl
         assert refused(ended) and "No space left on device" in ended.err, ended.err
         assert files_in(out) == before
         assert not leftovers(out)
+
+
+@pytest.mark.parametrize(("name", "run"), [("train", "run"), ("search-topology", "history")])
+def test_curves_for_tensorboard_that_find_no_room_are_told_in_one_line(name: str, run: str, place: Place) -> None:
+    command = COMMANDS[name]
+    folder = place.new(command)
+    curves = folder / OUT / run / "tensorboard"
+    curves.mkdir(parents=True)
+    trial = command.trial(folder)
+    with small_disk(curves, 1):
+        (curves / "filler").write_bytes(bytes(4096))
+        ended = place.forks.run(replace(trial, args=[*trial.args, "--tensorboard"]))
+    assert refused(ended) and "tensorboard: can't be written (No space left on device)" in ended.err, ended.err
 
 
 @pytest.mark.parametrize("name", ["train", "search-ops"])
