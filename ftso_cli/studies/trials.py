@@ -59,7 +59,7 @@ def open_study(name: str, folder: Path, url: str | None) -> "Study":
         except Exception as error:
             # SQLAlchemy and the drivers below it have no exception in common. Of two who make the tables of a new
             # database at once, one fails, and finds them when it looks again.
-            if not left or LOCKED in str(error):
+            if not left or LOCKED in _reason(error):
                 raise FileError(f"{_shown(folder, url)}: no study can be kept there ({_reason(error)})") from None
             time.sleep(0.5)
     raise AssertionError
@@ -125,7 +125,10 @@ def _shown(folder: Path, url: str | None) -> str:
     return str(folder / DATABASE) if url is None else url.split("@")[-1]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
+    """What went wrong below Optuna, which says of everything that the data may be invalid."""
+    while error.__cause__ is not None:
+        error = error.__cause__
     text = " ".join(str(error).split("[SQL:")[0].split())[:200]
     hint = "; another program holds it, try again once that has ended" if LOCKED in text else ""
     return f"{type(error).__name__}: {text}{hint}"
