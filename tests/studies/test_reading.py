@@ -107,7 +107,6 @@ def test_an_edited_record_is_refused_in_one_line(key: str, value: object, study:
     [
         ("UPDATE trials SET state = ?", "CON"),
         ("UPDATE trial_user_attributes SET value_json = ?", "{"),
-        ("UPDATE trial_user_attributes SET trial_id = ?", "none"),
     ],
 )
 def test_an_edited_database_is_refused_in_one_line(statement: str, value: object, study: Path) -> None:
