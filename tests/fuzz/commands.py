@@ -152,10 +152,9 @@ def attack(
         ended = server.run(case.args, folder)
         tally.add(kind, case, ended)
         if said := problem(case, ended, folder, timed=timed):
-            tally.broken.append(
-                {"number": number, "kind": kind, "args": list(case.args), "told": case.told, "broken": said}
-            )
-            print(json.dumps(tally.broken[-1] | {"err": ended.err[-600:]}), flush=True)
+            told = {"number": number, "kind": kind, "args": list(case.args), "told": case.told, "broken": said}
+            tally.broken.append(told)
+            print(json.dumps(told | {"err": ended.err[-600:]}), flush=True)
             if stop:
                 shutil.copytree(folder, f"broken-{seed}-{number}", symlinks=True)
                 break
