@@ -17,7 +17,7 @@ from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
 from ftso_cli.data.decode import Transform, shorter_side
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import lay_aside_test
-from ftso_cli.spaces.sets import IMAGES
+from ftso_cli.spaces.sets import IMAGES, Images
 
 PARTS = ("train", "test")
 
@@ -168,14 +168,14 @@ def _from_cache(name: str, root: Path) -> dict[str, Entry] | None:
     places = _places(name, root, files)
     entries = {part: entry for part, place in places.items() if (entry := place.read())}
     fresh = len(files) and all(
-        torch.equal(entry.stamps, stamps) and _fits(entry, DOWNLOADED[name]) for entry in entries.values()
+        torch.equal(entry.stamps, stamps) and _fits(entry, IMAGES[name]) for entry in entries.values()
     )
     return entries if fresh and len(entries) == len(PARTS) else None
 
 
-def _fits(entry: Entry, known: NamedSet) -> bool:
+def _fits(entry: Entry, known: Images) -> bool:
     """Whether an entry has images of the size of a set, each of one of its classes."""
-    shape = (len(known.mean), known.size, known.size)
+    shape = (known.channels, known.pixels, known.pixels)
     inside = (entry.labels >= 0) & (entry.labels < len(entry.classes))
     return entry.images.shape[1:] == shape and bool(inside.all())
 

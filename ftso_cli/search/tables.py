@@ -99,7 +99,7 @@ def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
     """
     table = folder / "betas.csv"
     records: dict[int, dict[tuple[str, int, int], float]] = {}
-    for row in rows(table, Beta:
+    for row in rows(table, Beta):
         records.setdefault(row.iteration, {})[row.cell, row.source, row.target] = row.beta
     if not records:
         raise RunError(f"{table}: no history of a search; searches by β of more than one iteration keep one")
