@@ -4,7 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
-SEED ?= $(shell date +%s)
+ifndef SEED
+SEED := $(shell date +%s)
+endif
 
 .PHONY: help demo test coverage lint docs dist clean
 
@@ -44,7 +46,9 @@ demo: $(VENV)/.ftso
 	@echo "test it again:        $(BIN)/ftso evaluate $(DEMO)/run"
 
 test: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --randomly-seed=$(SEED)
+	@echo "order of the tests: SEED=$(SEED)"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --randomly-seed=$(SEED) \
+	|| { status=$$?; echo "failed; this order again: make test SEED=$(SEED)"; exit $$status; }
 
 coverage: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered --cov-fail-under=90

@@ -2,7 +2,7 @@
 
 import signal
 
-from ftso_cli.interrupt import leave
+from ftso_cli.interrupt import interrupt_once, leave
 
 
 def main() -> None:
@@ -11,7 +11,7 @@ def main() -> None:
     from ftso_cli.cli.app import app
 
     try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, interrupt_once)
         app(prog_name="ftso")
     except KeyboardInterrupt:
         leave()

@@ -1,9 +1,12 @@
-"""The least that numbers among settings may be."""
+"""The least and the most that numbers among settings may be."""
 
 import math
 from collections.abc import Mapping
 
 from ftso_cli.errors import SettingsError
+
+MOST_PIXELS = 1024
+"""The largest side of the images that networks are trained on and used with."""
 
 
 def check_bounds(settings: object, least: Mapping[str, float]) -> None:

@@ -2,7 +2,9 @@
 
 import os
 import signal
+import sys
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,50 +12,79 @@ from types import FrameType
 INTERRUPTED = 130
 """The exit status."""
 
+SHOW_CURSOR = b"\x1b[?25h"
+"""A terminal's cursor, which progress bars hide."""
+
 
 def leave(number: int = signal.SIGINT, frame: FrameType | None = None) -> None:
     """Ends the process at once, with one line: a signal handler while there is nothing to be put in order."""
-    os.write(2, b"error: interrupted\n")
+    os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + b"error: interrupted\n")
     os._exit(INTERRUPTED)
 
 
-class Interrupt:
-    """Whether the user, or the system, has asked to stop."""
+def interrupt_once(number: int, frame: FrameType | None) -> None:
+    """Raise `KeyboardInterrupt`: the program's handler of Ctrl-C. A second one, while that is handled, leaves."""
+    signal.signal(signal.SIGINT, leave)
+    raise KeyboardInterrupt
 
-    def __init__(self) -> None:
-        self._signals: set[int] = set()
+
+class Interrupt:
+    """Whether the user, or the system, has asked to stop.
+
+    Who asks twice doesn't want to wait: that raises `KeyboardInterrupt`. A `patient` one belongs to work in threads,
+    which must end their steps before the interpreter may end; it takes no notice of the second time, and leaves at the
+    third where `may_leave`.
+    """
+
+    def __init__(self, *, patient: bool = False, may_leave: bool = False) -> None:
+        self._times: Counter[int] = Counter()
+        self._patient, self._may_leave = patient, may_leave
 
     @property
     def asked(self) -> bool:
         """Whether a signal has come."""
-        return bool(self._signals)
+        return bool(self._times)
 
     def ask(self, number: int, frame: FrameType | None) -> None:
-        """A signal handler. Who asks twice doesn't want to wait.
+        """A signal handler.
 
         Ctrl-C reaches all processes of a terminal as SIGINT, and `ftso sweep` hands it on to its commands as SIGTERM:
         that is asked once.
         """
-        if number in self._signals:
+        self._times[number] += 1
+        if not self._patient and self._times[number] > 1:
             raise KeyboardInterrupt
-        self._signals.add(number)
+        if self._may_leave and self._times[number] > 2:
+            leave()
 
 
 @contextmanager
-def asked_to_stop() -> Iterator[Interrupt]:
-    """Inside, the first SIGINT and the first SIGTERM only set `asked`; one that nobody has heeded raises at the end.
+def asked_to_stop(*, patient: bool = False) -> Iterator[Interrupt]:
+    """Inside, the first SIGINT, SIGTERM or SIGHUP only sets `asked`; one that nobody has heeded raises at the end.
 
-    Signals reach the main thread alone.
+    `patient` is for work in threads, see `Interrupt`. Signals reach the main thread alone; those that are ignored, as
+    SIGHUP under nohup, stay so.
     """
-    interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
-        yield interrupt
+        yield Interrupt()
         return
-    handlers = {number: signal.signal(number, interrupt.ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    of_program = signal.getsignal(signal.SIGINT) is interrupt_once
+    interrupt = Interrupt(patient=patient, may_leave=of_program)
+    numbers = [number for number in _stopping() if signal.getsignal(number) is not signal.SIG_IGN]
+    handlers = {number: signal.signal(number, interrupt.ask) for number in numbers}
     try:
         yield interrupt
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
+        if interrupt.asked and of_program:
+            signal.signal(signal.SIGINT, leave)
     if interrupt.asked:
         raise KeyboardInterrupt
+
+
+def _stopping() -> list[int]:
+    """The signals that ask a process to end."""
+    return (
+        [signal.SIGINT, signal.SIGTERM] if sys.platform == "win32" else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    )

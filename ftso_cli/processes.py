@@ -4,7 +4,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import SettingsError, short
+
+MOST = 100_000
+"""Processes that work together."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,21 @@ class Place:
 
 
 def place(environment: Mapping[str, str] = os.environ) -> Place:
-    """The place of this process, as `torchrun` tells it; alone where it wasn't started by that."""
-    size = int(environment.get("WORLD_SIZE", "1"))
+    """The place of this process, as `torchrun` tells it; alone where it wasn't started by that.
+
+    Raises `SettingsError` where the environment has numbers that `torchrun` never sets.
+    """
+    size = _number(environment, "WORLD_SIZE", 1, MOST)
     if size == 1 or "RANK" not in environment:
         return Place()
-    return Place(int(environment["RANK"]), size, int(environment.get("LOCAL_RANK", "0")))
+    return Place(_number(environment, "RANK", 0, size - 1), size, _number(environment, "LOCAL_RANK", 0, size - 1))
+
+
+def _number(environment: Mapping[str, str], name: str, least: int, most: int) -> int:
+    text = environment.get(name, str(least))
+    if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= most):
+        raise SettingsError(f"{name} is {short(text)}, not a number from {least} to {most}: unset it, or use torchrun")
+    return int(text)
 
 
 def check_alone(what: str) -> None:

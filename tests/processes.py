@@ -1,7 +1,8 @@
-"""Running `ftso` as a fresh process, or as two by `torchrun`: what it prints, and what it imports."""
+"""Running `ftso` as a fresh process, or as two by `torchrun`: what it prints, what it imports, where it is killed."""
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
+HANG = 600
+"""Seconds after which a process hangs, on the busiest machine; no test tells fast from slow by it."""
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 _LISTING = """
@@ -21,12 +25,43 @@ app()
 """
 
 
+_AT_A_MOMENT = """
+import os, signal, sys
+path, left, number, victim = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+del sys.argv[1:5]
+def sibling():
+    others = open(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read().split()
+    return next(int(one) for one in others if int(one) != os.getpid())
+def watch(event, args):
+    global left
+    if event == "os.rename" and os.path.realpath(args[1]) == path:
+        left -= 1
+        if left < 0 and number:
+            os.kill(os.getpid() if victim == "self" else sibling(), number)
+sys.addaudithook(watch)
+sys.argv[0] = "ftso"
+from ftso_cli.__main__ import main
+main()
+"""
+
+
+def at_a_moment(
+    args: Sequence[str | Path], path: Path, times: int, number: int = signal.SIGKILL, *, victim: str = "self"
+) -> list[str]:
+    """The command line of `ftso ARGS`, which gets a signal when it has replaced `path` so many times and is to do it
+    once more: in the same step whatever the machine does. The `victim` is itself, or the `sibling` under torchrun.
+    """
+    moment = [os.path.realpath(path), str(times), str(int(number)), victim]
+    return [sys.executable, "-c", _AT_A_MOMENT, *moment, *map(str, args)]
+
+
 def run_ftso(
     *args: str | Path, cwd: Path | None = None, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
     """Runs `ftso ARGS` in a fresh process and collects what it prints."""
     command = [sys.executable, "-m", "ftso_cli", *map(str, args)]
-    return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=environment(env), timeout=60)
+    surroundings = environment(env)
+    return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=surroundings, timeout=HANG)
 
 
 def modules_imported_by(args: Sequence[str | Path], *, cwd: Path | None = None) -> set[str]:
@@ -34,7 +69,7 @@ def modules_imported_by(args: Sequence[str | Path], *, cwd: Path | None = None) 
     with TemporaryDirectory() as folder:
         listing = Path(folder) / "modules.json"
         command = [sys.executable, "-c", _LISTING, str(listing), *map(str, args)]
-        done = subprocess.run(command, cwd=cwd or ROOT, capture_output=True, env=environment(), timeout=60)
+        done = subprocess.run(command, cwd=cwd or ROOT, capture_output=True, env=environment(), timeout=HANG)
         assert done.returncode == 0, done.stderr.decode()
         return set(json.loads(listing.read_text()))
 
@@ -47,8 +82,3 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
 
 
 ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
-
-
-def children(process: int) -> list[int]:
-    """The processes that a process has started, by their number; on Linux only."""
-    return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 from ftso_cli.cli.app import COMMANDS, app
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import OPERATORS, SPACES
-from tests.processes import ROOT, environment
+from tests.processes import HANG, ROOT, environment
 
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
@@ -108,7 +108,7 @@ def run_line(line: str, folder: Path) -> None:
         assert done.exit_code == 0, f"{line}\n{done.output}"
     else:
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        subprocess.run(["bash", "-ec", line], cwd=folder, env=environment({"PATH": path}), check=True, timeout=120)
+        subprocess.run(["bash", "-ec", line], cwd=folder, env=environment({"PATH": path}), check=True, timeout=HANG)
 
 
 @pytest.fixture

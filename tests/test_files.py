@@ -15,7 +15,7 @@ import pytest
 
 from ftso_cli.errors import FileError
 from ftso_cli.files import read_bytes, write_atomic
-from tests.processes import ROOT
+from tests.processes import HANG, ROOT
 
 NOBODY = 65534
 
@@ -157,7 +157,7 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
     reader = threading.Thread(target=lambda: found.append(path.read_bytes()))
     reader.start()
     write_atomic(path, b"content")
-    reader.join(timeout=10)
+    reader.join(timeout=HANG)
     assert found == [b"content"]
     assert path.is_fifo()
 
@@ -239,7 +239,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file_or_the_new_one(tmp
                 reads += 1
         finally:
             process.send_signal(signal.SIGKILL)
-            process.wait(timeout=10)
+            process.wait(timeout=HANG)
         assert path.read_bytes() in CONTENT.values()
     # A killed process can't take its temporary file along; it is hidden, and no later write minds it.
     others = [entry.name for entry in tmp_path.iterdir() if entry != path]

@@ -14,7 +14,7 @@ import pytest
 from ftso_cli.errors import BusyError
 from ftso_cli.files import alone_in, write_atomic
 from ftso_cli.locks import alone, lock_of
-from tests.processes import ROOT
+from tests.processes import HANG, ROOT
 
 HOLD = """
 import sys
@@ -60,7 +60,7 @@ def test_a_lock_ends_with_its_process_whatever_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "cell.json"
     with held_by_another(path) as holder:
         holder.send_signal(signal.SIGKILL)
-        holder.wait(timeout=10)
+        holder.wait(timeout=HANG)
         lock = lock_of(path)
         assert lock is not None and lock.exists()
         with alone(path):

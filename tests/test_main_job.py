@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, environment
+from tests.processes import HANG, ROOT, environment
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "cifar10-images.tar.gz"
 EACH = {"train": 40, "test": 10}
@@ -42,7 +42,7 @@ def test_the_four_lines_of_the_readme_and_a_training_work_one_after_another(cifa
     def ftso(*args: str) -> str:
         command = [sys.executable, "-m", "ftso_cli", *args]
         surroundings = environment({"FTSO_DATA": str(cifar)})
-        done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=HANG)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -27,7 +27,7 @@ from ftso_cli.api.settings import (
 from ftso_cli.errors import SettingsError, short
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.edit import require_pruned
+from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.search.settings import Method, TopologySettings
 from ftso_cli.spaces import SPACES
 
@@ -152,7 +152,7 @@ def search_operators(
     """
     start = read(cell)
     with about_file(name_of(cell)):
-        require_pruned(start, "search-ops")
+        require_searchable(start)
     check_one_of("strategy", strategy, get_args(Strategy))
     given = _given(ops=operators(ops) or None, score=score, slack=slack, steps=steps, inits=inits)
     given |= _checked(settings)

@@ -11,6 +11,7 @@ import typer
 
 from ftso_cli import locks, processes
 from ftso_cli.api import cells, record
+from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.cli.console import note
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
@@ -76,6 +77,7 @@ ImageSizeOption = Annotated[
     int | None,
     typer.Option(
         min=1,
+        max=MOST_PIXELS,
         help="Scale and crop images to squares of this side.",
         show_default="that of a set; of a folder 64, or less where its images are smaller squares",
     ),

@@ -1,6 +1,7 @@
 """What commands print: results on stdout, everything else on stderr, one JSON object with --json."""
 
 import json
+import math
 import shlex
 import shutil
 import sys
@@ -103,9 +104,17 @@ def command(*words: object) -> str:
 
 
 def print_json(result: Mapping[str, Any]) -> None:
-    """One JSON object on stdout, for --json."""
+    """One JSON object on stdout, for --json; a number that is not finite is null, for JSON has none."""
     if not err.quiet:
-        sys.stdout.write(json.dumps(result) + "\n")
+        sys.stdout.write(json.dumps(_finite(result), allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(inner) for key, inner in value.items()}
+    return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def plain(text: str) -> str:

@@ -22,9 +22,10 @@ def search(
 ) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search, shows what the seeds that are done say together, and keeps them until it has ended."""
     check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
-    live = LiveEnsemble()
     folder = None if str(request.output) == "-" else seeds_folder(request.output)
-    many = FromSeeds(request, settings, seeds, folder=folder, resume=resume, workers=workers, on_member=live.look)
+    many = FromSeeds(request, settings, seeds, folder=folder, resume=resume, workers=workers)
+    live = LiveEnsemble(len(seeds) - (len(many.kept) if resume else 0))
+    many.on_member = live.look
     if resume and many.kept:
         note(f"going on after {_done(many)}")
     with common.telling(lambda: _kept(many)):

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -15,11 +16,21 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ftso_cli import processes
-from ftso_cli.errors import FtsoError
+from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.interrupt import INTERRUPTED
 
 COMPLETING = "_FTSO_COMPLETE"
 """Set where a shell asks what a word may become."""
+
+OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "out of memory",
+    "failed to map segment",
+    "std::bad_alloc",
+    "Storage size calculation overflowed",
+)
+"""What errors say that tell of a failed allocation."""
 
 MARKUP: Final = "markdown"
 """How help is written in docstrings."""
@@ -61,6 +72,21 @@ class Entry:
     def _target(self) -> Any:
         module, within = self.place.split(":")
         return getattr(import_module(module), within)
+
+
+class Remarks(io.TextIOWrapper):
+    """The stream of remarks; on a full disk they are lost, and the work goes on."""
+
+    def write(self, text: str) -> int:
+        """Writes what can be written."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Writes out what can be."""
+        with suppress(OSError):
+            super().flush()
 
 
 class Command(TyperCommand):
@@ -109,6 +135,8 @@ class Commands(TyperGroup):
                 setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
+        if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
+            sys.stderr = Remarks(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
         # At the end Python looks for garbage among all that torch has made, which takes a fifth as long as its import.
         atexit.register(gc.freeze)
         return super().main(*args, **kwargs)
@@ -135,6 +163,7 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Runs the command: 1 for an error of the user's, 2 for wrong use, 130 for Ctrl-C; a traceback with --debug."""
         try:
+            _check_folder()
             result = super().invoke(ctx)
             # Here and not at exit, so that a full disk or a closed pipe is met while it can be told.
             sys.stdout.flush()
@@ -158,6 +187,14 @@ class Commands(TyperGroup):
     def get_params(self, ctx: Any) -> list[Any]:
         """The options."""
         return _with_short_types(super().get_params(ctx))
+
+
+def _check_folder() -> None:
+    """Raises `FileError` in a folder that has been removed, where no name without a folder can be found."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise FileError("the current folder has been removed; change to one that is there, as by: cd") from None
 
 
 def _interrupted() -> typer.Exit:
@@ -192,9 +229,22 @@ def _wrong_use(error: Any) -> typer.Exit:
 def _message(error: Exception) -> str:
     if isinstance(error, FtsoError):
         return str(error)
+    if _lacks_memory(error):
+        return (
+            "there is not enough memory for this; end other programs, or use smaller images, batches or networks "
+            "(--image-size, --batch-size, --channels)"
+        )
     if isinstance(error, OSError):
         return f"{error.filename or 'reading or writing failed'}: {error.strerror or error}"
     return f"a fault in ftso, not in your data: {type(error).__name__}: {error}; ftso --debug COMMAND shows where"
+
+
+def _lacks_memory(error: Exception) -> bool:
+    """Whether an allocation has failed; torch tells of it by a `RuntimeError`, the loader of libraries by another."""
+    text = str(error)
+    if isinstance(error, RuntimeError | ImportError | OSError):
+        return any(sign in text for sign in OUT_OF_MEMORY)
+    return isinstance(error, MemoryError)
 
 
 def _give_up_stdout() -> None:

@@ -55,7 +55,9 @@ class LiveCell:
 class LiveEnsemble:
     """What the seeds that are done say together: the inputs of each node, with the z of each."""
 
-    def __init__(self) -> None:
+    def __init__(self, awaited: int) -> None:
+        self._awaited = awaited
+        """Seeds that are not done yet."""
         self._joined: Callable[[], Genotype] | None = None
         self._shown: RenderableType | None = None
         self._next = 0.0
@@ -63,11 +65,12 @@ class LiveEnsemble:
     def look(self, seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
         """Takes what gives the ensemble of the seeds that are done, whenever one is."""
         self._joined = joined
+        self._awaited -= 1
 
     def __call__(self) -> RenderableType | None:
-        """A column a cell, nothing before a seed is done; looking takes a tenth of the time at most."""
+        """A column a cell, nothing before a seed is done; looking takes a tenth of the time, but at the end."""
         now = time.perf_counter()
-        if self._joined is not None and now >= self._next:
+        if self._joined is not None and (now >= self._next or self._awaited <= 0):
             joined, self._joined = self._joined, None
             self._shown = _columns(joined())
             self._next = now + 10 * (time.perf_counter() - now)

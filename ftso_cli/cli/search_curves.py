@@ -1,7 +1,6 @@
 """The numbers of a search as TensorBoard reads them, and a picture of the cell every epoch, beside its history."""
 
 import io
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,7 @@ from ftso_cli.cli.console import warn
 from ftso_cli.cli.live import candidate_shares
 from ftso_cli.errors import DrawingError
 from ftso_cli.genotype import Cell, Genotype, edit
-from ftso_cli.training.curves import check_tensorboard
+from ftso_cli.training.curves import curves_writer, writing
 
 if TYPE_CHECKING:
     from ftso_cli.search.history import Record
@@ -24,17 +23,17 @@ class SearchCurves:
     """
 
     def __init__(self, folder: Path, done: int) -> None:
-        check_tensorboard()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from torch.utils.tensorboard import SummaryWriter
-
-            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
+        self._folder = folder
+        self._writer = curves_writer(folder, done)
         self._epoch: int | None = None
         self._draws = True
 
     def add(self, record: "Record", genotype: Genotype) -> None:
         """Adds a record and the shares of β and α at it, at once visible; a picture where an epoch has passed."""
+        with writing(self._folder):
+            self._add(record, genotype)
+
+    def _add(self, record: "Record", genotype: Genotype) -> None:
         for name in NAMES:
             if (value := getattr(record, name)) is not None:
                 self._writer.add_scalar(f"search/{name}", value, record.iteration)
@@ -47,7 +46,8 @@ class SearchCurves:
 
     def close(self) -> None:
         """Closes the file."""
-        self._writer.close()
+        with writing(self._folder):
+            self._writer.close()
 
     def _add_shares(self, kind: str, cell: Cell, iteration: int) -> None:
         """Softmax of β over the inputs of each node, and of α over the candidates of each edge."""

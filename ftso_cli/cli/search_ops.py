@@ -10,7 +10,7 @@ from ftso_cli.api.settings import operator_settings, operators
 from ftso_cli.cli import capacity, common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.genotype import library
-from ftso_cli.genotype.edit import require_pruned
+from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.search.settings import OPERATORS
 
 
@@ -76,7 +76,7 @@ def search_ops(
     output = common.hold(common.output_for(cell, output), context)
     start = library.load(cell)
     with about_file(cell):
-        require_pruned(start, "search-ops")
+        require_searchable(start)
     if capacity.asked(context, strategy):
         chosen = capacity.settings(context, start)
         capacity.choose(

@@ -10,11 +10,14 @@ from rich.table import Table
 
 from ftso_cli.api.edits import pruned
 from ftso_cli.cli import common
-from ftso_cli.cli.console import print_json, say, show, warn
+from ftso_cli.cli.console import plain, print_json, say, show, warn
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.agreement import chance, common_share, halves_agree, wiring
 from ftso_cli.spaces import SPACES
+
+MOST = 64
+"""Files that are compared, each with each."""
 
 
 def stability(
@@ -35,6 +38,8 @@ def stability(
 
     Examples: `ftso stability many.json` · `ftso stability first.json second.json third.json`
     """
+    if len(cells) > MOST:
+        raise typer.BadParameter(f"give at most {MOST} cells, not {len(cells)}", param_hint="CELL")
     genotypes = [library.load(cell) for cell in cells]
     result = _within(genotypes[0], cells[0]) if len(genotypes) == 1 else _between(genotypes, cells)
     if as_json:
@@ -101,8 +106,8 @@ def _nodes(genotype: Genotype) -> dict[str, tuple[int, ...]]:
 def _shared_seeds(genotypes: Sequence[Genotype], cells: Sequence[str]) -> list[str]:
     """Ensembles that have seeds in common agree more than disjoint ones would."""
     warnings = []
-    for (one, a), (other, b) in combinations(zip(cells, genotypes, strict=True), 2):
-        shared = _seeds(a) & _seeds(b)
+    for (one, a), (other, b) in combinations(zip(cells, map(_seeds, genotypes), strict=True), 2):
+        shared = a & b
         if shared:
             warnings.append(f"{one} and {other} have {len(shared)} seeds in common, which makes them agree")
     return warnings
@@ -123,7 +128,7 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(kind, justify="right")
     names = list(next(iter(kinds.values()))["agreement"])
     for name in names:
-        table.add_row(name, *(f"{each['agreement'][name]:.2f}" for each in kinds.values()))
+        table.add_row(plain(name), *(f"{each['agreement'][name]:.2f}" for each in kinds.values()))
     if "files" in result and len(names) > 1:
         table.add_row("mean", *(f"{fmean(each['agreement'].values()):.2f}" for each in kinds.values()), style="bold")
     table.add_row("chance", *(f"{each['chance']:.2f}" for each in kinds.values()), style="dim")

@@ -168,7 +168,7 @@ def run(
     folder = output or RUNS / asked.name
     if (folder / results.FILE).exists() and results.read_settings(folder).name != asked.name:
         raise SettingsError(f"{folder} holds the study {results.read_settings(folder).name}; name another with -o DIR")
-    opened = trials.open_study(asked.name, trials.storage_url(_made(folder), storage))
+    opened = trials.open_study(asked.name, _made(folder), storage)
     results.write_settings(asked, folder)
     count = workers or runner.usual_workers()
     note(f"{size}; {count} at a time; a stopped study goes on with the same command")

@@ -1,4 +1,4 @@
-"""A cache of decoded images: one memory-mapped file a set and part, of which only what is read is loaded.
+"""A cache of decoded images: one file a set and part, of which only what is asked for is read.
 
 An entry is a safetensors file. Its tensors:
 
@@ -17,15 +17,17 @@ again, and where an entry can't be written nothing is lost but time.
 import json
 import math
 import os
+import stat
 import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 from torch import Tensor
 
 from ftso_cli import __version__
@@ -37,22 +39,56 @@ LIMIT = 1024**3
 ROOM = 4 * 1024**3
 """Bytes that the whole cache may take; entries that were not used for the longest time go first."""
 
-_FAILURES = (OSError, SafetensorError, RuntimeError, ValueError, TypeError, KeyError)
+HEADER = 100_000_000
+"""Bytes that the head of an entry may have; it holds the names of the classes."""
+
+_FAILURES = (OSError, SafetensorError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
 """What a missing or damaged file, a full disk or a folder without permission can lead to."""
+
+
+class _File:
+    """A file that is open as long as somebody has this."""
+
+    def __init__(self, path: Path) -> None:
+        # Without waiting for whoever may write into a pipe in its place.
+        self.number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        if not stat.S_ISREG(os.fstat(self.number).st_mode):
+            raise ValueError("no file")
+
+    def __del__(self) -> None:
+        if hasattr(self, "number"):
+            os.close(self.number)
+
+    def read(self, length: int, start: int) -> bytearray:
+        """So many bytes from `start` on; raises `ValueError` where they are not there."""
+        content = bytearray(length)
+        if os.preadv(self.number, [content], start) != length:
+            raise ValueError("cut short")
+        return content
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """Images of the cache; `images` is a private map of the file, so writing to it changes the memory only."""
+    """Images of the cache; `images` is memory, into which `sound` reads those that it is asked for."""
 
     images: Tensor
     labels: Tensor
     checksums: Tensor
     stamps: Tensor
     classes: tuple[str, ...]
+    file: _File
+    start: int
+    """Where the pixels begin in the file."""
 
     def sound(self, indices: Tensor) -> Tensor:
-        """Which images at `indices` have the pixels that were written, (n,) bool."""
+        """Reads the images at `indices`; which of them have the pixels that were written, (n,) bool.
+
+        They are not mapped into memory: a map of a file that is cut short later ends the process.
+        """
+        pixels = self.images.numpy()
+        length = math.prod(pixels.shape[1:])
+        for index in indices.tolist():
+            os.preadv(self.file.number, [pixels[index].reshape(-1).data], self.start + index * length)
         return _checksums(self.images, indices) == self.checksums[indices]
 
 
@@ -66,20 +102,37 @@ class Place:
     def read(self) -> Entry | None:
         """The entry; None where there is none, or it is about other files, made by another version or damaged."""
         try:
-            entry = self._mapped()
+            entry = self._opened()
         except _FAILURES:
             return None
         with suppress(OSError):
             os.utime(self.file)
         return entry
 
-    def _mapped(self) -> Entry | None:
-        with safe_open(self.file, "pt") as file:
-            tensors = {name: file.get_tensor(name) for name in ("images", "labels", "checksums", "stamps")}
-            known = json.loads(file.metadata()["ftso"])
-        if known["about"] != self.about or known["seal"] != _seal(known["about"], known["classes"], tensors):
+    def _opened(self) -> Entry | None:
+        file = _File(self.file)
+        length = int.from_bytes(file.read(8, 0), "little")
+        if length > HEADER:
             return None
-        return Entry(**tensors, classes=tuple(known["classes"]))
+        header = json.loads(file.read(length, 8))
+        known = json.loads(header["__metadata__"]["ftso"])
+        if known["about"] != self.about:
+            return None
+        shape, start = tuple(header["images"]["shape"]), 8 + length + header["images"]["data_offsets"][0]
+        ends = [about["data_offsets"][1] for name, about in header.items() if name != "__metadata__"]
+        if os.fstat(file.number).st_size != 8 + length + max(ends):
+            return None
+        if header["images"]["dtype"] != "U8" or len(shape) != 4 or not 0 < math.prod(shape) <= LIMIT:
+            return None
+        tensors = {"images": torch.empty(shape, dtype=torch.uint8)}
+        for name, rest in (("labels", ()), ("checksums", ()), ("stamps", (3,))):
+            found = _integers(file, header[name], 8 + length)
+            if found.shape[1:] != rest or (name != "stamps" and len(found) != shape[0]):
+                return None
+            tensors[name] = found
+        if known["seal"] != _seal(known["about"], known["classes"], tensors):
+            return None
+        return Entry(**tensors, classes=tuple(map(str, known["classes"])), file=file, start=start)
 
     def write(self, images: Tensor, labels: Tensor, stamps: Tensor, classes: Sequence[str] = ()) -> None:
         """Writes the entry, whole or not at all; does nothing for more than `LIMIT` bytes or where it can't."""
@@ -95,6 +148,16 @@ class Place:
             with replacing(self.file) as temporary:
                 save_file(tensors, temporary, {"ftso": json.dumps(known)})
             _make_room(self.file.parent)
+
+
+def _integers(file: _File, about: Mapping[str, Any], start: int) -> Tensor:
+    """A tensor of int64, as a header tells of it; raises `ValueError` for any other."""
+    first, last = about["data_offsets"]
+    if about["dtype"] != "I64" or not 0 <= last - first <= LIMIT or first < 0:
+        raise ValueError("no integers")
+    content = file.read(last - first, start + first)
+    found = torch.frombuffer(content, dtype=torch.int64) if content else torch.empty(0, dtype=torch.int64)
+    return found.view(about["shape"])
 
 
 def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: str) -> Place | None:

@@ -1,9 +1,12 @@
 """One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
 
 import math
+import os
+import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +21,12 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 LARGEST = 32_000_000
 """Pixels of an image as it is decoded, of which Pillow and what follows take up to 12 bytes each."""
 
+MOST_COEFFICIENTS = 400_000_000
+"""Bytes; the decoder holds a JPEG of several scans, as progressive ones are, whole and in full size."""
+
 TOO_LARGE = f"larger than {LARGEST // 1_000_000} million pixels (a JPEG than 89 million, as it is decoded smaller)"
+
+START_OF_SCAN = 0xDA
 
 Pixels = NDArray[np.uint8]
 
@@ -69,11 +77,41 @@ def squared(image: Image.Image, size: int, shorter: int | None = None) -> Image.
 
 def _upright(image: Image.Image, least: int) -> Image.Image:
     """Return the image as RGB, upright; a JPEG decoded at 1/2, 1/4 or 1/8 where its sides stay `least` or more."""
+    if (needed := _coefficients(image)) > MOST_COEFFICIENTS:
+        raise ValueError(f"progressive, which takes {needed // 1_000_000} MB to decode; save it as a baseline JPEG")
     image.draft(None, (least, least))
     if image.width * image.height > LARGEST:
         raise Image.DecompressionBombError
     ImageOps.exif_transpose(image, in_place=True)
     return _rgb(image)
+
+
+def _coefficients(image: Image.Image) -> int:
+    """Bytes that the decoder needs for the coefficients of a JPEG; it keeps none of one that has a single scan."""
+    layers: list[tuple[int, int, int, int]] = getattr(image, "layer", [])
+    if image.format != "JPEG" or not layers or not _has_scans(image, len(layers)):
+        return 0
+    areas = [across * down for _, across, down, _ in layers]
+    widest, tallest = max(across for _, across, _, _ in layers), max(down for _, _, down, _ in layers)
+    return 2 * image.width * image.height * sum(areas) // max(1, widest * tallest)
+
+
+def _has_scans(image: Image.Image, components: int) -> bool:
+    """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some components."""
+    if "progressive" in image.info:
+        return True
+    file: BinaryIO = getattr(image, "fp")  # noqa: B009
+    at = file.tell()
+    try:
+        file.seek(2)
+        while (head := file.read(4)) and len(head) == 4:
+            length = int.from_bytes(head[2:], "big")
+            if head[1] == START_OF_SCAN:
+                return file.read(1) != bytes([components])
+            file.seek(max(0, length - 2), 1)
+        return True
+    finally:
+        file.seek(at)
 
 
 def stored_size(path: str) -> tuple[int, int]:
@@ -97,8 +135,13 @@ def quiet() -> Iterator[None]:
 @contextmanager
 def _opened(path: str) -> Iterator[Image.Image]:
     try:
+        # Who opens a pipe waits for somebody to write into it.
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
+            raise DataError(f"{shown(path)}: neither a file nor a folder; remove it")
         with Image.open(path, formats=FORMATS) as image:
             yield image
+    except DataError:
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise DataError(f"{shown(path)}: {TOO_LARGE}; make it smaller or remove it") from None
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
 from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shown, stored_size
-from ftso_cli.data.listing import Files, LeftOut, list_classes, list_folders, list_images
+from ftso_cli.data.listing import Files, LeftOut, is_text, list_classes, list_folders, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.errors import DataError
@@ -54,6 +54,8 @@ class FolderSource:
         self._memory: Tensor | None = None
         self._place = place
         self._entry = place.read() if place else None
+        if self._entry and (self._entry.images.shape, len(self._entry.stamps)) != (shape, len(self._paths)):
+            self._entry = None
         self._stamps = torch.zeros((len(self._paths), 3), dtype=torch.int64)
         self._worth_writing = False
         if self._entry:
@@ -166,6 +168,9 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
     Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
     64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
     """
+    if not is_text(data):
+        # It is kept in the history of a search and in the settings of a training, which are UTF-8.
+        raise DataError(f"{shown(data)}: the name is not UTF-8; rename the folder")
     folder = Path(os.path.expanduser(data))
     inside = set(list_folders(folder))
     train = folder / "train" if "train" in inside else folder

@@ -55,12 +55,12 @@ def list_classes(folder: Path) -> list[str]:
         found = f"only one class folder ({classes[0]})" if classes else "no class folders"
         raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
     for name in classes:
-        if not _is_text(name):
+        if not is_text(name):
             raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
     return classes
 
 
-def _is_text(name: str) -> bool:
+def is_text(name: str) -> bool:
     """False for a file name whose bytes are not UTF-8: Python marks them so that they can't be written again."""
     try:
         name.encode()
@@ -76,11 +76,11 @@ def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None =
     """
     passed = LeftOut() if left_out is None else left_out
     found = sorted(_folders_beside_images(folder, passed))
-    unknown = [name for name in found if name not in set(classes)]
+    label_of = {name: label for label, name in enumerate(classes)}
+    unknown = [name for name in found if name not in label_of]
     if unknown or not found:
         problem = f"has a class {unknown[0]!r} that train lacks" if unknown else "has no class folders"
         raise DataError(f"{shown(str(folder))}: {problem}")
-    label_of = {name: label for label, name in enumerate(classes)}
     paths: list[str] = []
     labels: list[Tensor] = []
     for name in found:
@@ -97,9 +97,14 @@ def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None =
 def list_below(folder: Path) -> list[str]:
     """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none."""
     found: list[str] = []
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [os.path.join(place, name) for name in files if Path(name).suffix.lower() in SUFFIXES]
+    # Not by os.walk, which calls itself for each folder in a folder.
+    folders = [folder]
+    while folders:
+        for entry in _entries(folders.pop()):
+            if not _hidden(entry) and not entry.is_symlink() and _leads_to(entry.is_dir):
+                folders.append(Path(entry.path))
+            elif _called_image(entry) and not _leads_to(entry.is_dir):
+                found.append(entry.path)
     if not found:
         raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))})")
     return sorted(found)

@@ -16,7 +16,7 @@ from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
 from ftso_cli.data.decode import Transform
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import lay_aside_test
-from ftso_cli.spaces.sets import IMAGES
+from ftso_cli.spaces.sets import IMAGES, Images
 
 PARTS = ("train", "test")
 
@@ -161,8 +161,17 @@ def _from_cache(name: str, root: Path) -> dict[str, Entry] | None:
     files, stamps = _files(name, root)
     places = _places(name, root, files)
     entries = {part: entry for part, place in places.items() if (entry := place.read())}
-    fresh = len(files) and all(torch.equal(entry.stamps, stamps) for entry in entries.values())
+    fresh = len(files) and all(
+        torch.equal(entry.stamps, stamps) and _fits(entry, IMAGES[name]) for entry in entries.values()
+    )
     return entries if fresh and len(entries) == len(PARTS) else None
+
+
+def _fits(entry: Entry, known: Images) -> bool:
+    """Whether an entry has images of the size of a set, each of one of its classes."""
+    shape = (known.channels, known.pixels, known.pixels)
+    inside = (entry.labels >= 0) & (entry.labels < len(entry.classes))
+    return entry.images.shape[1:] == shape and bool(inside.all())
 
 
 def _from_files(name: str, root: Path) -> tuple[dict[str, Arrays], tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Pictures of numbers: the curves of a training, and which classes a network takes for which. By matplotlib."""
 
 import io
+import warnings
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -75,6 +76,8 @@ def write_figure(figure: "Figure", path: Path) -> None:
     content = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     # Ids in an svg are random without a salt.
-    with mpl.rc_context({"svg.hashsalt": "ftso"}):
+    with mpl.rc_context({"svg.hashsalt": "ftso"}), warnings.catch_warnings():
+        # A sign that the font lacks is drawn as a box; the warning repeats it, whatever it is.
+        warnings.simplefilter("ignore")
         figure.savefig(content, format=format, dpi=150, metadata=undated)
     write_atomic(path, content.getvalue())

@@ -13,6 +13,9 @@ FORMATS = ("svg", "png", "pdf", "dot")
 DPI = 200
 """Dots per inch of a png: sharp in print at the picture's own size."""
 
+MOST_LINES = 512
+"""Lines between nodes that a picture may have; the time that Graphviz needs grows with their square, or faster."""
+
 TIMEOUT = 30.0
 """Seconds; a picture takes some hundredths of one."""
 
@@ -26,6 +29,10 @@ def render(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
         raise DrawingError(unknown("picture format", format, FORMATS))
     if format == "dot":
         return source.encode()
+    if (many := source.count(" -> ")) > MOST_LINES:
+        raise DrawingError(
+            f"{many} lines are too many for a picture, at most {MOST_LINES}; try -o FILE.dot or --terminal"
+        )
     program = _program(format)
     resolution = [f"-Gdpi={DPI}"] if format == "png" else []
     try:

@@ -15,6 +15,9 @@ from ftso_cli.spaces import SPACES
 
 BLOCKS = " ▏▎▍▌▋▊▉█"
 
+MOST_ROWS = 500
+"""Edges of a cell above which tables stand one above the other."""
+
 
 @dataclass(frozen=True)
 class Bar:
@@ -41,7 +44,11 @@ def text(genotype: Genotype, *, title: str | None = None, pruned: bool = False) 
     """
     name = printable(name_of(genotype) if title is None else title)
     tables = [_table(genotype, kind, pruned=pruned) for kind in SPACES[genotype.space].kinds]
-    return Group(*([Text(name, style="bold")] if name else []), Columns(tables, padding=(0, 5)))
+    # Columns draw every table several times.
+    many = max(len(cell.edges) for cell in genotype.cells.values()) > MOST_ROWS
+    return Group(
+        *([Text(name, style="bold")] if name else []), *(tables if many else [Columns(tables, padding=(0, 5))])
+    )
 
 
 def _table(genotype: Genotype, kind: str, *, pruned: bool) -> RenderableType:

@@ -7,9 +7,14 @@ import math
 import random
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from statistics import fmean, stdev
+from statistics import fmean
+from typing import TYPE_CHECKING
 
 from ftso_cli.genotype.schema import Agreement, Cell, Edge, Genotype
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 FOUND = 2.0
 """Standard errors by which an edge must lie before the strongest one left out to count as found, not drawn by lot."""
@@ -35,7 +40,7 @@ def chance(cell: Cell, keep: int) -> float:
 
 def common_share(one: Wiring, other: Wiring) -> float:
     """The share of the edges of a wiring that another one of as many edges has too."""
-    return len(one & other) / max(len(one), len(other))
+    return len(one & other) / max(len(one), len(other)) if one or other else 1.0
 
 
 def wiring(cell: Cell) -> Wiring:
@@ -48,27 +53,40 @@ def halves_agree(cell: Cell, keep: int, size: int | None = None) -> float:
 
     It is a mean over ways to choose them; the choice is the same in every run.
     """
+    # Imported here because it takes a while, which cells from one seed have no need of.
+    import numpy as np
+
     seeds = len(cell.edges[0].scores or ())
-    size = seeds // 2 if size is None else size
-    return fmean(
-        common_share(_kept_by(cell, keep, one), _kept_by(cell, keep, other)) for one, other in _pairs(seeds, size)
-    )
+    pairs = list(_pairs(seeds, seeds // 2 if size is None else size))
+    scores = np.array([edge.scores for edge in cell.edges])
+    kept = [_kept_by(cell, keep, scores, [pair[side] for pair in pairs]) for side in (0, 1)]
+    common = (kept[0] & kept[1]).sum(0)
+    return float((common / np.maximum(kept[0].sum(0), kept[1].sum(0))).mean())
 
 
-def margin(edge: Edge, cell: Cell, keep: int) -> float | None:
-    """By how many standard errors over the seeds a kept edge beats the strongest one left out at its node.
+def margins(cell: Cell, keep: int) -> list[float | None]:
+    """For each edge, the standard errors over the seeds by which a kept one beats the strongest left out at its node.
 
     For an edge that is left out: how far it is from the weakest one kept, below 0. None where the node keeps all its
     edges, or there are fewer than two seeds. A kept edge was chosen for being before its rival, so scores of noise have
     margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `FOUND` or more for 4 % of the kept edges.
     """
-    ranked = cell.ranked(edge.target)
-    if len(ranked) <= keep or len(edge.scores or ()) < 2:
-        return None
-    rival = ranked[keep] if edge in ranked[:keep] else ranked[keep - 1]
-    differences = [mine - its for mine, its in zip(edge.scores or (), rival.scores or (), strict=True)]
-    error = stdev(differences) / math.sqrt(len(differences))
+    found: list[float | None] = [None] * len(cell.edges)
+    for places in _by_node(cell):
+        ranked = sorted(places, key=lambda at: (-(cell.edges[at].strength or 0.0), cell.edges[at].source))
+        if len(ranked) <= keep or len(cell.edges[ranked[0]].scores or ()) < 2:
+            continue
+        for rank, at in enumerate(ranked):
+            rival = ranked[keep] if rank < keep else ranked[keep - 1]
+            found[at] = _margin(cell.edges[at].scores or (), cell.edges[rival].scores or ())
+    return found
+
+
+def _margin(scores: Sequence[float], of_rival: Sequence[float]) -> float:
+    differences = [mine - its for mine, its in zip(scores, of_rival, strict=True)]
     mean = fmean(differences)
+    variance = math.fsum((difference - mean) ** 2 for difference in differences) / (len(differences) - 1)
+    error = math.sqrt(variance / len(differences))
     if error == 0:
         return math.copysign(LARGEST_Z, mean) if mean else 0.0
     return max(-LARGEST_Z, min(LARGEST_Z, mean / error))
@@ -104,18 +122,44 @@ def found(genotype: Genotype) -> tuple[int, int]:
 
 
 def _with_margins(cell: Cell, keep: int) -> Cell:
-    edges = []
-    for edge in cell.edges:
-        z = margin(edge, cell, keep)
-        edges.append(edge.model_copy(update={"z": None if z is None else round(z, 2)}))
-    return Cell(edges=tuple(edges), concat=cell.concat)
+    edges = tuple(
+        edge.model_copy(update={"z": None if z is None else round(z, 2)})
+        for edge, z in zip(cell.edges, margins(cell, keep), strict=True)
+    )
+    return Cell(edges=edges, concat=cell.concat)
 
 
-def _kept_by(cell: Cell, keep: int, seeds: Sequence[int]) -> Wiring:
-    """The wiring that an ensemble of these of the cell's seeds keeps."""
-    edges = (edge.model_copy(update={"scores": tuple((edge.scores or ())[at] for at in seeds)}) for edge in cell.edges)
-    part = cell.model_copy(update={"edges": tuple(edges)})
-    return frozenset((edge.source, node) for node in part.targets for edge in part.ranked(node)[:keep])
+def _by_node(cell: Cell) -> list[list[int]]:
+    """The places of the edges into each node, in the order of the cell."""
+    places: dict[int, list[int]] = {}
+    for at, edge in enumerate(cell.edges):
+        places.setdefault(edge.target, []).append(at)
+    return list(places.values())
+
+
+def _kept_by(
+    cell: Cell, keep: int, scores: "NDArray[np.float64]", parts: Sequence[Sequence[int]]
+) -> "NDArray[np.bool_]":
+    """The pairs of nodes that are joined, a column for the wiring that each of the parts of the seeds keeps.
+
+    Means that differ by rounding alone are equal.
+    """
+    import numpy as np
+
+    chosen = np.zeros((scores.shape[1], len(parts)))
+    for column, part in enumerate(parts):
+        chosen[list(part), column] = 1 / len(part)
+    scale = np.abs(scores).max() or 1.0
+    means = np.round(scores @ chosen / scale, 12)
+    ends = list(dict.fromkeys((edge.source, edge.target) for edge in cell.edges))
+    row = {pair: at for at, pair in enumerate(ends)}
+    kept = np.zeros((len(ends), len(parts)), dtype=bool)
+    for places in _by_node(cell):
+        # Edges stand in order of their sources: of equals, the earlier one.
+        best = np.argsort(-means[places], axis=0, kind="stable")[:keep]
+        rows = np.array([row[cell.edges[at].source, cell.edges[at].target] for at in places])
+        kept[rows[best], np.arange(len(parts))] = True
+    return kept
 
 
 def _pairs(seeds: int, size: int) -> Iterator[tuple[Sequence[int], Sequence[int]]]:

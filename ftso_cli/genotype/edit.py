@@ -33,18 +33,18 @@ def shares(cell: Cell) -> tuple[float | None, ...]:
 
     The share is the softmax of β over all edges that were searched into the node (PC-DARTS), pruned ones included.
     """
-    totals: dict[int, float] = {}
+    tops: dict[int, float] = {}
     for edge in cell.edges:
         if edge.beta is not None:
-            totals[edge.target] = totals.get(edge.target, 0.0) + math.exp(edge.beta - _top(cell, edge.target))
+            tops[edge.target] = max(edge.beta, tops.get(edge.target, -math.inf))
+    weights = [None if edge.beta is None else math.exp(edge.beta - tops[edge.target]) for edge in cell.edges]
+    totals: dict[int, float] = {}
+    for edge, weight in zip(cell.edges, weights, strict=True):
+        totals[edge.target] = totals.get(edge.target, 0.0) + (weight or 0.0)
     return tuple(
-        None if edge.beta is None else math.exp(edge.beta - _top(cell, edge.target)) / totals[edge.target]
-        for edge in cell.edges
+        None if weight is None else weight / totals[edge.target]
+        for edge, weight in zip(cell.edges, weights, strict=True)
     )
-
-
-def _top(cell: Cell, node: int) -> float:
-    return max(edge.beta for edge in cell.edges if edge.target == node and edge.beta is not None)
 
 
 def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[Tie]]:
@@ -131,6 +131,14 @@ def require_pruned(genotype: Genotype, command: str) -> None:
     """Raises `GenotypeError` where the wiring is still to be decided, with the command that does."""
     if genotype.stage == "searched":
         raise GenotypeError(f"is not pruned, which {command} needs; run: ftso prune FILE")
+
+
+def require_searchable(genotype: Genotype) -> None:
+    """Raises `GenotypeError` where an operator search has no edges to choose operators for."""
+    require_pruned(genotype, "search-ops")
+    for kind, cell in genotype.cells.items():
+        if not cell.kept:
+            raise GenotypeError(f"cells.{kind}: keeps no edge, so there is no operator to search")
 
 
 def require_complete(genotype: Genotype, command: str) -> None:

@@ -21,16 +21,37 @@ Rank = Literal["beta", "gradient"]
 MOST_SEEDS = 4096
 """Seeds that an ensemble may have."""
 
+MOST_EDGES = 2048
+"""Edges that a cell may have: one between any two of 64 nodes, and some to spare."""
+
+LARGEST = 1e100
+"""What a search measures in single precision is far smaller; sums and squares of this are finite, too."""
+
 Stage = Literal["searched", "pruned", "complete"]
 
 Node = Annotated[int, Field(ge=0, lt=64)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+def _measured(value: float) -> float:
+    if abs(value) > LARGEST:
+        raise ValueError(f"{value:g} is not between {-LARGEST:g} and {LARGEST:g}")
+    return value
+
+
+Measured = Annotated[float, AfterValidator(_measured)]
 
 
 def _finite(value: JsonValue) -> JsonValue:
-    """JSON has no NaN and no infinity; pydantic checks that for its own floats, not inside a `JsonValue`."""
+    """JSON has no NaN and no infinity; pydantic checks that for its own floats, not inside a `JsonValue`.
+
+    An integer of more than a double's digits can't be printed by Python, nor read by other programs.
+    """
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{value} is not a finite number")
+    if isinstance(value, int) and abs(value) >= 10**300:
+        raise ValueError("is a number of more than 300 digits")
     if isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             _finite(item)
@@ -53,16 +74,20 @@ class Edge(Model):
     target: Node
     op: Name | None = Field(default=None, description="The operator; absent while several candidates are weighed.")
     kept: bool = Field(default=True, description="False where pruning has taken the edge out of the cell.")
-    beta: float | None = Field(default=None, description="Topology search: the edge's parameter, before the softmax.")
-    alpha: dict[Name, float] | None = Field(default=None, description="The candidates' parameters, before the softmax.")
-    scores: tuple[float, ...] | None = Field(
+    beta: Measured | None = Field(
+        default=None, description="Topology search: the edge's parameter, before the softmax."
+    )
+    alpha: dict[Name, Measured] | None = Field(
+        default=None, description="The candidates' parameters, before the softmax."
+    )
+    scores: tuple[Measured, ...] | None = Field(
         default=None, max_length=MOST_SEEDS, description="Ensemble: what each seed found the edge to be worth."
     )
-    z: float | None = Field(
+    z: Measured | None = Field(
         default=None,
         description="Ensemble: how clearly the edge was kept (or left out, below 0), in standard errors over seeds.",
     )
-    beta_ops: float | None = Field(
+    beta_ops: Measured | None = Field(
         default=None, description="Operator search: the edge's parameter, before the softmax."
     )
 
@@ -78,7 +103,7 @@ class Edge(Model):
 class Cell(Model):
     """One cell: edges in order of target, source and operator; `concat` in ascending order."""
 
-    edges: tuple[Edge, ...] = Field(min_length=1, max_length=4096)
+    edges: tuple[Edge, ...] = Field(min_length=1, max_length=MOST_EDGES)
     concat: tuple[Node, ...] = Field(min_length=1, max_length=64)
 
     @field_validator("edges")
@@ -129,7 +154,7 @@ class Ensemble(Model):
     """A topology search from many seeds: what ranked the edges, and how far its halves agree, for each cell."""
 
     rank: Rank
-    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(min_length=1, max_length=MOST_SEEDS)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST_SEEDS)
     agreement: dict[Name, Agreement] = {}
 
 
@@ -138,7 +163,7 @@ class Step(Model):
 
     command: Name
     settings: dict[Name, Setting] = {}
-    seed: int | None = None
+    seed: Seed | None = None
     data: str | None = None
     device: str | None = None
     versions: dict[Name, str] = {}

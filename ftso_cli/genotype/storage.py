@@ -19,6 +19,7 @@ PLAIN = {
     "extra_forbidden": "unknown field",
     "missing": "is missing",
     "too_short": "has too few entries",
+    "too_long": "holds more than the {max_length} that are allowed",
 }
 """What pydantic says in a programmer's words."""
 
@@ -66,10 +67,11 @@ def _problem(error: ValidationError) -> str:
 
 def describe(error: ValidationError) -> str:
     """A validation error on one line: where, and what is wrong; the first of several."""
-    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
     place = "".join(_place(part) for part in first["loc"]).lstrip(".")
-    text = PLAIN.get(first["type"]) or first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
+    plain = PLAIN.get(first["type"], "").format(**first.get("ctx", {}))
+    text = plain or first["msg"].removeprefix("Value error, ").replace("\n", " ")[:400]
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return f"{place}: {text}{more}" if place else f"{text}{more}"
 

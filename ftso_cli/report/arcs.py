@@ -4,6 +4,7 @@ Arcs from i to j peak halfway and as high as they reach far, so no two peaks mee
 edge between two nodes peaks a step higher, where no other does. The output joins its nodes from below.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,8 +62,11 @@ def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int)
     xs = {number: MARGIN + gap * at for number, at in place.items()}
     out = MARGIN + gap * len(numbers)
     reach = [place[target] - place[source] for source, target in edges]
-    copies = [edges[:at].count(ends) for at, ends in enumerate(edges)]
-    levels = [far - 1 + copy for far, copy in zip(reach, copies, strict=True)]
+    copies: Counter[tuple[int, int]] = Counter()
+    levels = []
+    for ends, far in zip(edges, reach, strict=True):
+        levels.append(far - 1 + copies[ends])
+        copies[ends] += 1
     step = min(STEP, HIGHEST / max(1.0, *levels)) if levels else STEP
     heights = [FIRST + step * level for level in levels]
     base = max(heights, default=0.0) + 34
@@ -95,18 +99,23 @@ def _ports(edges: Sequence[tuple[int, int]], heights: Sequence[float], width: fl
     Edges enter on the left and leave on the right; of those on one side, the higher arc is outside the lower.
     """
     spread = 0.42 * min(width, 30.0)
+    leave, enter = (_within(edges, heights, end) for end in (0, 1))
+    return [
+        (spread * (0.15 + 0.85 * first), -spread * (1 - 0.85 * last)) for first, last in zip(leave, enter, strict=True)
+    ]
 
-    def rank(at: int, end: int) -> tuple[int, int]:
-        mine = [other for other, ends in enumerate(edges) if ends[end] == edges[at][end]]
-        ordered = sorted(mine, key=lambda other: heights[other], reverse=end == 0)
-        return ordered.index(at), len(mine)
 
-    def offset(at: int, end: int) -> float:
-        place, many = rank(at, end)
-        within = 0.5 if many == 1 else place / (many - 1)
-        return spread * (0.15 + 0.85 * within) if end == 0 else -spread * (1 - 0.85 * within)
-
-    return [(offset(at, 0), offset(at, 1)) for at in range(len(edges))]
+def _within(edges: Sequence[tuple[int, int]], heights: Sequence[float], end: int) -> list[float]:
+    """Where each edge stands among those with the same node at this end, from 0 to 1."""
+    groups: dict[int, list[int]] = {}
+    for at, ends in enumerate(edges):
+        groups.setdefault(ends[end], []).append(at)
+    found = [0.5] * len(edges)
+    for mine in groups.values():
+        ordered = sorted(mine, key=lambda at: heights[at], reverse=end == 0)
+        for place, at in enumerate(ordered):
+            found[at] = 0.5 if len(mine) == 1 else place / (len(mine) - 1)
+    return found
 
 
 def _arc(left: float, right: float, y: float, height: float) -> Arc:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftso_cli.errors import RunError, short
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.tables import Alpha, Beta, Count, Row, rows
+from ftso_cli.search.tables import Alpha, Beta, Count, Row, lines, rows
 from ftso_cli.spaces import OPERATORS, SPACES, Space
 from ftso_cli.training.run import Number
 
@@ -16,8 +16,8 @@ MOST_RECORDS = 60
 MOST_NUMBERS = 60_000
 """Shares of all moments together; a search of large cells shows fewer moments."""
 
-MOST_METRICS = 1_000_000
-"""Lines of metrics.csv that are read."""
+MOST_METRICS = 100_000
+"""Lines of metrics.csv that are read: a record each."""
 
 Ends = tuple[int, int]
 """An edge: its source and its target."""
@@ -96,7 +96,11 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
     shown = _thinned(records, MOST_RECORDS)
     betas, alphas = folder / "betas.csv", folder / "alphas.csv"
     ahead = {record.iteration for record in shown[:1]}
-    numbers = sum(sum(1 for _ in rows(path, row, ahead)) for path, row in ((betas, Beta), (alphas, Alpha)))
+    numbers = sum(sum(1 for _ in lines(path, ahead)) for path in (betas, alphas))
+    if numbers > MOST_NUMBERS:
+        raise RunError(
+            f"{folder}: has {numbers:,} shares at one moment, and no search weighs more than {MOST_NUMBERS:,}"
+        )
     shown = _thinned(shown, max(2, min(MOST_RECORDS, MOST_NUMBERS // max(1, numbers))))
     wanted = {record.iteration for record in shown}
     cells = _cells(folder, shown, list(rows(betas, Beta, wanted)), list(rows(alphas, Alpha, wanted)))

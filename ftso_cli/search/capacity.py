@@ -17,7 +17,7 @@ import torch
 from ftso_cli.data import Batches, ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
-from ftso_cli.genotype.edit import require_pruned
+from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.network import Network
 from ftso_cli.search.bilevel import Batch
 from ftso_cli.search.capacity_settings import CapacitySettings
@@ -80,7 +80,7 @@ class Capacity:
         self, genotype: Genotype, data: ImageData, settings: CapacitySettings, *, seed: int, device: torch.device
     ) -> None:
         """Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator the space lacks."""
-        require_pruned(genotype, "search-ops")
+        require_searchable(genotype)
         self.space = SPACES[genotype.space]
         for op in settings.ops:
             operator(op, tuple(op for op in self.space.operators if op not in self.space.never_derived))

@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, field_validator
 
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_atomic
-from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.schema import Measured, Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.search.standings import Result
 from ftso_cli.search.topologies import Inputs, Topology
@@ -18,14 +18,20 @@ FORMAT: Literal["ftso-race/3"] = "ftso-race/3"
 LIMIT = 64_000_000
 """Bytes of a file; a race of a million steps has 20 million."""
 
+Name = Annotated[str, Field(pattern="^(draw|mutate|semifinal|final)$")]
+"""The heats of a race."""
+
+MOST_STEPS = 10_000_000
+"""Steps of a unit; a race of so many takes years."""
+
 
 class Run(Model):
     """A finished run, as the file holds it."""
 
-    heat: str
+    heat: Name
     cells: tuple[Inputs, ...]
-    init: int
-    losses: Annotated[tuple[float, ...], Field(min_length=1)]
+    init: Annotated[int, Field(ge=0, lt=100)]
+    losses: Annotated[tuple[Measured, ...], Field(min_length=1)]
 
     @field_validator("cells")
     @classmethod
@@ -41,7 +47,7 @@ class Record(Model):
     settings: dict[str, Any]
     seed: int
     data: str
-    units: Mapping[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    units: Mapping[Name, Annotated[int, Field(ge=1, le=MOST_STEPS)]] = Field(default_factory=dict)
     runs: tuple[Run, ...] = ()
 
 

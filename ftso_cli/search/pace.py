@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil
 from statistics import fmean
@@ -48,8 +48,8 @@ def units(heats: Sequence[Heat]) -> int:
 class Pace:
     """What a step takes when `workers` runs go on at the same time, and how long a unit may be until the deadline."""
 
-    def __init__(self, deadline: float, workers: int) -> None:
-        self._deadline, self._workers = deadline, workers
+    def __init__(self, deadline: float, workers: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._deadline, self._workers, self._clock = deadline, workers, clock
         self._seconds: deque[float] = deque(maxlen=2 * workers)
 
     def ran(self, seconds: float, steps: int) -> None:
@@ -61,7 +61,7 @@ class Pace:
 
         A heat of fewer runs than workers takes as long as one run: workers wait for the slowest.
         """
-        return max(0, int((self._deadline - time.monotonic()) / self._seconds_of_a_unit(heats)))
+        return max(0, int((self._deadline - self._clock()) / self._seconds_of_a_unit(heats)))
 
     def least_seconds(self, heats: Sequence[Heat]) -> float:
         """Seconds from now that the shortest race with these heats takes."""

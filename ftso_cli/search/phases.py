@@ -10,7 +10,7 @@ from ftso_cli.data.augment import WHOLE, Share
 from ftso_cli.data.batches import check_batch
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
-from ftso_cli.genotype.edit import require_pruned
+from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.folded import FoldedSuperNet
@@ -116,7 +116,7 @@ def operators(
     group: Group = ALONE,
 ) -> Search:
     """An operator search that is ready to run; see `search_operators`."""
-    require_pruned(genotype, "search-ops")
+    require_searchable(genotype)
     space = SPACES[genotype.space]
     for op in settings.ops:
         operator(op, space.operators)

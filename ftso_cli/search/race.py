@@ -176,12 +176,22 @@ class Race:
 
         def measure() -> None:
             marks: dict[int, float] = {}
-            self._train(widest(self.settings.nodes), 0, last, lambda step: marks.update({step: time.monotonic()}))
+
+            def mark(step: int) -> None:
+                self._check_stop()
+                marks[step] = time.monotonic()
+
+            self._train(widest(self.settings.nodes), 0, last, mark)
             with self.lock:
                 pace.ran(marks[last] - marks[first], last - first)
 
         run_all([measure] * self.workers, self.workers, self.stop)
         return pace
+
+    def _check_stop(self) -> None:
+        """Raises `StoppedError` where another run has failed or the user has stopped the race."""
+        if self.stop.is_set():
+            raise StoppedError
 
     def _next_steps(self, heat: Heat) -> int:
         """Steps of the next run of a heat: as planned, or fewer where there is no time for that."""
@@ -201,8 +211,7 @@ class Race:
         self, heat: Heat, topology: Topology, init: int, on_progress: Callable[[RaceProgress], None]
     ) -> Callable[[], None]:
         def step(_: int) -> None:
-            if self.stop.is_set():
-                raise StoppedError
+            self._check_stop()
             with self.lock:
                 self.done += 1
                 self.running -= 1

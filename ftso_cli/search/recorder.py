@@ -214,6 +214,9 @@ class Recorder:
             self.engine.restore(tensors)
             if not 0 <= self.engine.iteration <= self.engine.iterations:
                 raise ValueError(f"iteration {self.engine.iteration} of {self.engine.iterations}")
+            recorded = [record.iteration for record in values.history]
+            if recorded != sorted(set(recorded)) or not 0 <= max(recorded, default=0) <= self.engine.iteration:
+                raise ValueError(f"records of iterations after {self.engine.iteration}, or twice of one")
             then = under(HISTORY, tensors)
             check_alike(then, self._like_history(len(values.history)))
             self.history = restored(values.history, then)

@@ -15,12 +15,16 @@ from ftso_cli.genotype import Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
 
 MOST_LINES = 1_000_000
-"""Lines of a table that `recorded` reads."""
+"""Lines of a table that are looked at."""
+
+MOST_WANTED = 120_000
+"""Lines of the wanted iterations together."""
 
 FEW = 12
 """Records that a message lists."""
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+Node = Annotated[int, Field(ge=0, lt=64)]
 
 
 class Row(BaseModel):
@@ -34,8 +38,8 @@ class Beta(Row):
 
     iteration: Count
     cell: str
-    source: Count
-    target: Annotated[int, Field(ge=0, lt=64)]
+    source: Node
+    target: Node
     beta: float
     share: Annotated[float, Field(ge=0, le=1)]
 
@@ -45,8 +49,8 @@ class Alpha(Row):
 
     iteration: Count
     cell: str
-    source: Count
-    target: Annotated[int, Field(ge=0, lt=64)]
+    source: Node
+    target: Node
     operator: str
     alpha: float
     share: Annotated[float, Field(ge=0, le=1)]
@@ -55,27 +59,37 @@ class Alpha(Row):
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
-def rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int | None = None) -> Iterator[AnyRow]:
+def rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int = MOST_LINES) -> Iterator[AnyRow]:
     """Yield the lines of a table, those of the `wanted` iterations; none where there is no table."""
+    try:
+        for count, line in enumerate(lines(path, wanted, most)):
+            if wanted is not None and count >= MOST_WANTED:
+                raise RunError(f"{path}: has more than {MOST_WANTED:,} lines of {len(wanted)} iterations")
+            yield row.model_validate(line)
+    except ValidationError as error:
+        raise RunError(f"{path}: no table of a search ({describe(error)})") from None
+
+
+def lines(path: Path, wanted: set[int] | None, most: int = MOST_LINES) -> Iterator[Mapping[str, str]]:
+    """Yield the lines of a table as text by column, not checked yet, those of the `wanted` iterations."""
     if not path.is_file():
         return
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            for number, line in enumerate(csv.DictReader(file)):
-                if most is not None and number >= most:
+            found = csv.reader(file)
+            names = next(found, ["iteration"])
+            at = names.index("iteration")
+            for number, line in enumerate(filter(None, found), 2):
+                if number > most:
                     raise RunError(f"{path}: has more than {most:,} lines")
-                if wanted is None or _iteration(line) in wanted:
-                    yield row.model_validate(line)
-    except ValidationError as error:
-        raise RunError(f"{path}: no table of a search ({describe(error)})") from None
+                if len(line) != len(names):
+                    raise ValueError(f"line {number} has {len(line)} fields, not {len(names)}")
+                if wanted is None or int(line[at]) in wanted:
+                    yield dict(zip(names, line, strict=True))
     except (ValueError, csv.Error) as error:
         raise RunError(f"{path}: no table of a search ({short(str(error))})") from None
     except OSError as error:
         raise FileError(f"{path}: can't be read ({error.strerror or error})") from None
-
-
-def _iteration(line: Mapping[str, str]) -> int:
-    return int(line.get("iteration") or "")
 
 
 def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
@@ -85,7 +99,7 @@ def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
     """
     table = folder / "betas.csv"
     records: dict[int, dict[tuple[str, int, int], float]] = {}
-    for row in rows(table, Beta, most=MOST_LINES):
+    for row in rows(table, Beta):
         records.setdefault(row.iteration, {})[row.cell, row.source, row.target] = row.beta
     if not records:
         raise RunError(f"{table}: no history of a search; searches by β of more than one iteration keep one")

@@ -10,12 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ftso_cli.errors import RunError
+from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.files import make_folder, read_bytes, write_atomic
+from ftso_cli.genotype.schema import LARGEST
 from ftso_cli.genotype.storage import describe
 from ftso_cli.studies import trials
 from ftso_cli.studies.plan import plan
@@ -25,6 +26,8 @@ from ftso_cli.studies.study import Study
 
 FILE = "study.json"
 LIMIT = 16_000_000
+
+Count = Annotated[int, Field(ge=0, lt=2**63)]
 
 State = Literal["done", "running", "failed", "waiting"]
 STATES: Mapping[str, State] = {"COMPLETE": "done", "RUNNING": "running", "FAIL": "failed", "WAITING": "waiting"}
@@ -89,9 +92,13 @@ def read_settings(folder: Path) -> Study:
     if not (folder / FILE).is_file():
         raise RunError(f"{folder}: no study, it has no {FILE}; ftso sweep STUDY.toml makes one")
     try:
-        return Study.model_validate_json(read_bytes(folder / FILE, limit=LIMIT))
+        study = Study.model_validate_json(read_bytes(folder / FILE, limit=LIMIT))
+        study.check()
+        return study
     except ValidationError as error:
         raise RunError(f"{folder / FILE}: {describe(error)}") from None
+    except SettingsError as error:
+        raise RunError(f"{folder / FILE}: {error}") from None
 
 
 def read(folder: Path, storage: str | None = None) -> list[Trial]:
@@ -101,8 +108,7 @@ def read(folder: Path, storage: str | None = None) -> list[Trial]:
     """
     study = read_settings(folder)
     planned = plan(study)
-    url = trials.storage_url(folder, storage)
-    found = trials.states(trials.open_study(study.name, url), [one.key for one in planned])
+    found = trials.read_states(study.name, folder, storage, [one.key for one in planned])
     pipelines = {setting.name: setting.pipeline for setting in study.settings}
     return [
         _trial(one.setting, one.seed, pipelines[one.setting], found.get(one.key), folder / STAGES) for one in planned
@@ -112,8 +118,13 @@ def read(folder: Path, storage: str | None = None) -> list[Trial]:
 def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root: Path) -> Trial:
     if kept is None:
         return Trial(setting=setting, seed=seed, state="waiting", pipeline=pipeline)
-    facts = kept.user_attrs
-    folders = {name: root / path for name, path in facts.get("folders", {}).items()}
+    try:
+        facts = Facts.model_validate(kept.user_attrs, strict=False)
+    except ValidationError as error:
+        raise RunError(
+            f"{root.parent}: the record of {setting!r}, seed {seed}, is damaged ({describe(error)})"
+        ) from None
+    folders = {name: root / path for name, path in facts.folders.items()}
     return Trial(
         setting=setting,
         seed=seed,
@@ -121,12 +132,24 @@ def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root
         pipeline=pipeline,
         folder=list(folders.values())[-1] if folders else None,
         folders=folders,
-        **{name: facts[name] for name in FACTS if name in facts},
+        **facts.model_dump(exclude={"folders"}),
     )
 
 
-FACTS = ("accuracy", "parameters", "macs", "seconds", "measures", "cells", "error")
-"""What a trial's record has, under the names of `Trial`."""
+class Facts(BaseModel):
+    """What a trial's record has; a database that somebody else wrote may hold anything."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
+
+    accuracy: Annotated[float, Field(ge=0, le=1)] | None = None
+    parameters: Count | None = None
+    macs: Count | None = None
+    seconds: dict[str, Annotated[float, Field(ge=0, le=1e12)]] = {}
+    measures: dict[str, Annotated[float, Field(ge=-LARGEST, le=LARGEST)]] = {}
+    cells: Annotated[str, Field(max_length=100_000)] = ""
+    error: Annotated[str, Field(max_length=10_000)] | None = None
+    folders: dict[str, Annotated[str, Field(pattern=r"^[a-z-]+-[0-9a-f]{12}$")]] = {}
+    """By stage, its folder in that of the study."""
 
 
 def summary(study: Study, found: Sequence[Trial]) -> list[Row]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.health import cores
 from ftso_cli.files import make_folder
+from ftso_cli.interrupt import asked_to_stop
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Planned
-from ftso_cli.studies.work import Place, Stopped, locked, work
+from ftso_cli.studies.work import POLL, Place, Stopped, locked, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -47,7 +48,10 @@ def usual_workers() -> int:
 def run_study(
     planned: Sequence[Planned], folder: Path, study: "Study", *, workers: int, retry_failed: bool, watch: Watch
 ) -> None:
-    """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again."""
+    """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again.
+
+    SIGTERM and SIGHUP end it as Ctrl-C does, with the commands that it has started.
+    """
     make_folder(folder / STAGES)
     place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
     with _claim(place):
@@ -57,11 +61,15 @@ def run_study(
                 if trial.state.name == "FAIL":
                     trials.again(study, trial)
     worker = _Worker({one.key: one for one in planned}, study, place, watch)
-    with ThreadPoolExecutor(workers) as pool:
-        running = [pool.submit(worker.run) for _ in range(workers)]
+    with asked_to_stop(patient=True) as interrupt, ThreadPoolExecutor(workers) as pool:
+        left = {pool.submit(worker.run) for _ in range(workers)}
         try:
-            for future in running:
-                future.result()
+            while left:
+                ended, left = wait(left, POLL, return_when=FIRST_EXCEPTION)
+                for one in ended:
+                    one.result()
+                if interrupt.asked:
+                    raise KeyboardInterrupt
         except BaseException:
             place.stop.set()
             raise

@@ -30,9 +30,10 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from ftso_cli.api.settings import seeds_of
+from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
-from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.genotype.storage import describe
 from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, KINDS, dashed
 
@@ -73,9 +74,15 @@ class Study(Model):
 
     name: str
     title: str = ""
-    seeds: tuple[int, ...]
-    settings: tuple[Setting, ...] = Field(min_length=1)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST)
+    settings: tuple[Setting, ...] = Field(min_length=1, max_length=MOST)
     figure: Figure = Figure()
+
+    def check(self) -> None:
+        """Raises `SettingsError` for more trials than a study may have, names given twice, and a figure of nothing."""
+        _check_size(len(self.settings) * len(self.seeds))
+        _check_names(self.settings)
+        _check_figure(self.figure, self.settings)
 
 
 class _Head(Model):
@@ -84,7 +91,7 @@ class _Head(Model):
     title: str = ""
     seeds: str | int | list[int] = 0
     data: str = "digits"
-    image_size: int | None = Field(default=None, ge=1)
+    image_size: int | None = Field(default=None, ge=1, le=MOST_PIXELS)
     device: str = "auto"
     grid: dict[str, Any] = Field(default={})
     settings: list[dict[str, Any]] = Field(default=[])
@@ -127,13 +134,12 @@ def _study(raw: dict[str, Any], name: str) -> Study:
     # By JSON, for TOML has no tuples, and a list is none where types aren't guessed.
     study = _Head.model_validate_json(json.dumps(head, default=str))
     listed, grid, seeds = study.settings or [{}], dict(_leaves(study.grid)), _seeds(study.seeds)
-    if (trials := len(listed) * len(seeds) * math.prod(map(len, grid.values()))) > MOST:
-        raise SettingsError(f"{trials:,} trials, settings times seeds, are more than {MOST:,}; make the grid smaller")
+    _check_size(len(listed) * len(seeds) * math.prod(map(len, grid.values())))
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     settings = tuple(_settings(base, listed, grid))
-    _check_names(settings)
-    _check_figure(study.figure, settings)
-    return Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
+    found = Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
+    found.check()
+    return found
 
 
 def _seeds(value: str | int | list[int]) -> tuple[int, ...]:
@@ -152,6 +158,11 @@ def _settings(base: Pipeline, listed: list[dict[str, Any]], grid: dict[str, list
                 pipeline = merged(pipeline, change)
             parts = [name, *(f"{place.split('.')[-1]} {_short(value)}" for place, value in point.items())]
             yield Setting(name=", ".join(filter(None, map(str, parts))), pipeline=pipeline, paper=own.get("paper"))
+
+
+def _check_size(trials: int) -> None:
+    if trials > MOST:
+        raise SettingsError(f"{trials:,} trials, settings times seeds, are more than {MOST:,}; make the grid smaller")
 
 
 def _check_names(settings: Sequence[Setting]) -> None:

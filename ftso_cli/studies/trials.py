@@ -5,12 +5,15 @@ worker. A running trial gives signs of life; where they end, Optuna calls it fai
 processes that plan the same study at once may both add a trial: of those with one key, the first runs.
 """
 
+import os
+import sqlite3
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from ftso_cli.errors import FileError, SettingsError
 from ftso_cli.studies.plan import Planned
@@ -24,6 +27,11 @@ HEARTBEAT, GRACE = 5, 30
 
 ATTEMPTS = 3
 
+PATIENCE, READ_PATIENCE = 20, 2
+"""Seconds to wait for a database that another process has locked, for who writes and for who only reads."""
+
+LOCKED = "database is locked"
+
 DATABASE = "trials.db"
 
 ASKED = ("key", "setting", "seed")
@@ -35,51 +43,95 @@ ORDER = ("FAIL", "WAITING", "RUNNING", "COMPLETE")
 Objective = Callable[["Trial"], float]
 
 
-def storage_url(folder: Path, storage: str | None) -> str:
-    """The database asked for, or the SQLite file in the study's folder."""
-    return storage or f"sqlite:///{folder.resolve() / DATABASE}"
-
-
-def open_study(name: str, url: str) -> "Study":
-    """The study in a database, made where it isn't there yet.
+def open_study(name: str, folder: Path, url: str | None) -> "Study":
+    """The study in the database at `url`, or in the SQLite file of its folder; made where it isn't there yet.
 
     Raises `SettingsError` without the package, and `FileError` where the database can't be reached.
     """
+    optuna = _optuna()
+    for left in reversed(range(ATTEMPTS)):
+        try:
+            storage = _storage(folder, url, read_only=False)
+            study: Study = optuna.create_study(
+                study_name=name, storage=storage, load_if_exists=True, direction="maximize"
+            )
+            return study
+        except Exception as error:
+            # SQLAlchemy and the drivers below it have no exception in common. Of two who make the tables of a new
+            # database at once, one fails, and finds them when it looks again.
+            if not left or LOCKED in _reason(error):
+                raise FileError(f"{_shown(folder, url)}: no study can be kept there ({_reason(error)})") from None
+            time.sleep(0.5)
+    raise AssertionError
+
+
+def read_states(name: str, folder: Path, url: str | None, keys: Sequence[str]) -> dict[str, "FrozenTrial"]:
+    """The trials of a study by key, as `states` gives them; nothing is written, nor waited for.
+
+    Raises `FileError` where the database can't be read, as one that is locked or damaged. Without a database, or a
+    study in it, there are none.
+    """
+    optuna = _optuna()
+    if url is None and not (folder / DATABASE).is_file():
+        return {}
+    try:
+        return states(optuna.load_study(study_name=name, storage=_storage(folder, url, read_only=True)), keys)
+    except KeyError:
+        return {}
+    except Exception as error:
+        raise FileError(f"{_shown(folder, url)}: can't be read ({_reason(error)})") from None
+
+
+def _optuna() -> Any:
     try:
         import optuna
     except ImportError:
         raise SettingsError("studies need the package optuna; install with: pip install 'ftso[sweep]'") from None
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            storage = _storage(url)
-            return optuna.create_study(study_name=name, storage=storage, load_if_exists=True, direction="maximize")
-        except Exception as error:
-            # SQLAlchemy and the drivers below it have no exception in common. Of two who make the tables of a new
-            # database at once, one fails, and finds them when it looks again.
-            if not left:
-                raise FileError(f"{url.split('@')[-1]}: no study can be kept there ({_first_line(error)})") from None
-            time.sleep(0.5)
-    raise AssertionError
+    return optuna
 
 
-def _storage(url: str) -> Any:
+def _storage(folder: Path, url: str | None, *, read_only: bool) -> Any:
     import optuna
 
+    kept: dict[str, Any] = {"url": url or "sqlite://"}
+    if url is None:
+        # By a function, for in a URL `?`, `%` and braces of a path have a meaning.
+        kept["engine_kwargs"] = _sqlite(folder / DATABASE, read_only)
     with warnings.catch_warnings():
         # Optuna calls its signs of life experimental.
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        if read_only:
+            return optuna.storages.RDBStorage(**kept, skip_table_creation=True)
         return optuna.storages.RDBStorage(
-            url,
-            engine_kwargs={"connect_args": {"timeout": 60} if url.startswith("sqlite") else {}},
-            heartbeat_interval=HEARTBEAT,
-            grace_period=GRACE,
-            heartbeat_stale_trial_callback=again,
+            **kept, heartbeat_interval=HEARTBEAT, grace_period=GRACE, heartbeat_stale_trial_callback=again
         )
 
 
-def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else ''}"
+def _sqlite(path: Path, read_only: bool) -> dict[str, Any]:
+    """How SQLAlchemy connects to a file; one that is only read is never made, nor needs a folder to write in."""
+    from sqlalchemy.pool import NullPool
+
+    place = f"file:{quote(os.fsencode(path.resolve()))}?mode={'ro' if read_only else 'rwc'}"
+    patience = READ_PATIENCE if read_only else PATIENCE
+
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(place, uri=True, timeout=patience, check_same_thread=False)
+
+    return {"creator": connect, "poolclass": NullPool}
+
+
+def _shown(folder: Path, url: str | None) -> str:
+    return str(folder / DATABASE) if url is None else url.split("@")[-1]
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong below Optuna, which says of everything that the data may be invalid."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    text = " ".join(str(error).split("[SQL:")[0].split())[:200]
+    hint = "; another program holds it, try again once that has ended" if LOCKED in text else ""
+    return f"{type(error).__name__}: {text}{hint}"
 
 
 def again(study: "Study", trial: "FrozenTrial | Trial") -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
 import torch
+from pydantic import TypeAdapter
 from torch import Tensor
 from torch.nn import functional
 
@@ -25,7 +26,7 @@ from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.run import Config, Run
+from ftso_cli.training.run import Config, Epoch, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
 Row = dict[str, float | int]
@@ -61,6 +62,19 @@ class _Values(Model):
 
     rows: tuple[Row, ...]
     sums: Sums
+
+    def check(self, epochs: int, steps: int, batch_size: int, done: int) -> None:
+        """Raises `ValueError` for counts that no training of so many epochs and steps has, `done` of which are done."""
+        TypeAdapter(tuple[Epoch, ...]).validate_python(self.rows)
+        sums = self.sums
+        if [row["epoch"] for row in self.rows] != list(range(1, len(self.rows) + 1)) or len(self.rows) > epochs:
+            raise ValueError(f"{len(self.rows)} rows of metrics for {epochs} epochs")
+        if not 0 <= sums.steps < steps or done != len(self.rows) * steps + sums.steps:
+            raise ValueError(f"step {sums.steps} of epoch {len(self.rows) + 1}, and its batches are at step {done}")
+        if not 0 <= sums.correct <= sums.images <= sums.steps * batch_size or min(sums.loss, sums.seconds) < 0:
+            raise ValueError(f"{sums.correct} right answers of {sums.images} images in {sums.steps} steps")
+        if sums.steps and not sums.images:
+            raise ValueError(f"no images in {sums.steps} steps")
 
 
 class Trainer:
@@ -303,6 +317,9 @@ class Trainer:
             values = _Values.model_validate_json(json.dumps(state.values))
             self.network.load_state_dict(_under("network.", tensors))
             self.batches.restore(_under("batches.", tensors))
+            steps, state_ = self.batches.steps_per_epoch, self.batches.state()
+            done = state_["epoch"] * steps + state_["position"]
+            values.check(self.config.recipe.epochs, steps, self.config.recipe.batch_size, done)
             for name, parameter in self._named():
                 # The fused optimizer goes through memory without looking at the order of dimensions.
                 momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ftso_cli.bounds import check_bounds
+from ftso_cli.bounds import MOST_PIXELS, check_bounds
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
 
@@ -19,7 +19,8 @@ Augmentation = Literal["cifar", "imagenet"]
 """cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
 tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
 
-MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000, "image_size": 1024}
+MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000, "batch_size": 1_000_000, "warmup": 1_000_000}
+MOST |= {"image_size": MOST_PIXELS}
 """More is a slip of the hand, or a file that was made to fill the memory."""
 
 
@@ -56,7 +57,7 @@ class Recipe:
         check_bounds(self, _LEAST)
         for name, most in MOST.items():
             if (getattr(self, name) or 0) > most:
-                raise SettingsError(f"{name} must be at most {most}, not {getattr(self, name)}")
+                raise SettingsError(f"{name.replace('_', ' ')} must be at most {most}, not {getattr(self, name)}")
         for name in ("drop_path", "cutout", "label_smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise SettingsError(

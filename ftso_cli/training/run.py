@@ -21,10 +21,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
+from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import RunError
 from ftso_cli.files import make_folder, read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
-from ftso_cli.genotype.schema import Model
+from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision
@@ -35,25 +36,32 @@ FEW = 5
 """Runs that a message names."""
 
 
+MOST_CLASSES = 1_000_000
+
+Side = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
+
+
 class Config(Model):
     """config.json: everything that decides the result of a training, but the genotype."""
 
     data: str
-    image_size: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]]
+    image_size: tuple[Side, Side]
     image_channels: int = Field(ge=1, le=3)
-    classes: tuple[str, ...] = Field(min_length=2)
-    mean: tuple[float, ...]
-    std: tuple[Annotated[float, Field(gt=0)], ...]
+    classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    mean: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...]
+    std: tuple[Annotated[float, Field(ge=1e-6, le=1000)], ...]
     recipe: Recipe
-    seed: int
+    seed: Seed
     device: str
     precision: Precision = "float32"
     compile: bool = False
-    save_minutes: float = Field(default=10, ge=0, description="Minutes between checkpoints within an epoch.")
+    save_minutes: float = Field(default=10, ge=0, le=1e9, description="Minutes between checkpoints within an epoch.")
     versions: dict[str, str]
 
     @model_validator(mode="after")
     def _normalises_every_channel(self) -> Self:
+        if self.image_size[0] != self.image_size[1]:
+            raise ValueError(f"image_size: {list(self.image_size)} is no square")
         if not len(self.mean) == len(self.std) == self.image_channels:
             raise ValueError(f"mean and std: not one value for each of {self.image_channels} image channels")
         return self

@@ -19,7 +19,7 @@ from ftso_cli.cli.app import COMMANDS, app
 from ftso_cli.cli.group import Commands, Entry
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, storage
-from tests.processes import ROOT, environment, run_ftso
+from tests.processes import HANG, ROOT, environment, run_ftso
 
 WIDTH = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 READERS = ("prune", "assign-ops", "draw", "cost", "export")
@@ -309,7 +309,7 @@ def test_an_interrupted_process_ends_with_one_line_and_status_130() -> None:
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=HANG)
     assert (process.returncode, errors) == (130, "error: interrupted\n")
 
 
@@ -320,7 +320,7 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert process.stdout.readline() == b"0\n"
     process.stdout.close()
     assert process.stderr.read() == b""
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=HANG) == 0
     process.stderr.close()
 
 
@@ -329,7 +329,7 @@ def test_a_reader_that_was_never_there_is_no_error(searched_file: Path) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     command = [sys.executable, "-m", "ftso_cli", "prune", str(searched_file), "-o", "-"]
-    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, env=environment(), timeout=20)
+    done = subprocess.run(command, cwd=ROOT, stdout=writing, stderr=subprocess.PIPE, env=environment(), timeout=HANG)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, b"")
 
@@ -341,7 +341,7 @@ def test_a_full_disk_behind_stdout_is_an_error_on_one_line(arguments: list[str],
     with open("/dev/full", "wb") as full:
         arguments = [str(searched_file) if each == "CELL" else each for each in arguments]
         command = [sys.executable, "-m", "ftso_cli", *arguments]
-        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=20)
+        done = subprocess.run(command, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=HANG)
     assert done.returncode == 1
     assert done.stderr == b"error: reading or writing failed: No space left on device\n"
 
@@ -352,7 +352,7 @@ def test_a_full_disk_behind_stdout_is_an_error_on_one_line(arguments: list[str],
 )
 def test_closed_streams_are_no_reason_to_crash(closing: str, status: int, errors: str) -> None:
     command = f"{shlex.quote(sys.executable)} -m ftso_cli prune - {closing}"
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, input=b"", capture_output=True, timeout=20)
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, input=b"", capture_output=True, timeout=HANG)
     assert (done.returncode, done.stderr.decode(), done.stdout) == (status, errors, b"")
 
 

@@ -2,9 +2,9 @@
 
 import json
 import re
+import signal
 import subprocess
-import sys
-import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
 from tests.images import write_folder
-from tests.processes import ROOT, environment
+from tests.processes import ROOT, at_a_moment, environment
 
 SMALL = ["--channels", "8", "--cells", "3", "--batch-size", "16"]
 
@@ -73,6 +73,12 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
 
 
+def killed(args: Sequence[str | Path], path: Path, times: int) -> None:
+    """Runs `ftso ARGS`, which is killed where it is to replace `path` once more than so many times."""
+    done = subprocess.run(at_a_moment(args, path, times), cwd=ROOT, env=environment(), capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
 SEEDS = ["search-topology", "--seeds", "0-5", "--iters", "8", "--workers", "1", "--channels", "4", "--cells", "3"]
 
 
@@ -83,12 +89,7 @@ def test_a_killed_search_from_many_seeds_goes_on_after_those_that_are_done(tmp_p
     nothing = ftso(*SEEDS, "-o", broken, "--resume")
     assert nothing.exit_code == 1 and "nothing to resume" in nothing.stderr
     kept = tmp_path / "broken.seeds"
-    command = [sys.executable, "-m", "ftso_cli", *SEEDS, "-o", str(broken)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as searching:
-        while searching.poll() is None and not (kept / "1.json").exists():
-            time.sleep(0.02)
-        assert searching.poll() is None, "the search was over too soon"
-        searching.kill()
+    killed([*SEEDS, "-o", broken], kept / "2.json", 0)
     assert not broken.exists()
     before = (kept / "1.json").read_bytes()
     again = ftso(*SEEDS, "-o", broken)
@@ -138,14 +139,9 @@ def test_a_race_writes_a_cell_to_train_and_prints_its_standings(tmp_path: Path) 
 def test_a_killed_race_goes_on_to_the_same_cell(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole.json", tmp_path / "broken.json"
     assert ftso(*RACE, "--budget", "300", "-o", whole).exit_code == 0
-    command = [sys.executable, "-m", "ftso_cli", *RACE, "--budget", "300", "-o", str(broken)]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as racing:
-        journal = tmp_path / "broken.race.json"
-        while racing.poll() is None and not (journal.exists() and journal.read_text().count('"heat"') > 3):
-            time.sleep(0.02)
-        assert racing.poll() is None, "the race was over too soon"
-        racing.kill()
-    assert not broken.exists() and journal.exists()
+    journal = tmp_path / "broken.race.json"
+    killed([*RACE, "--budget", "300", "-o", broken], journal, 6)
+    assert not broken.exists() and journal.read_text().count('"heat"') > 3
     again = ftso(*RACE, "--budget", "300", "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
     assert ftso(*RACE, "--budget", "300", "-o", broken, "--resume").exit_code == 0
@@ -228,28 +224,22 @@ def test_the_baselines_write_complete_cells_that_other_commands_take(method: str
 
 
 def test_a_killed_operator_search_resumes_to_the_file_of_an_uninterrupted_one(searched: Path, tmp_path: Path) -> None:
-    start, whole, killed = (tmp_path / f"{name}.json" for name in ("start", "whole", "killed"))
+    start, whole, broken = (tmp_path / f"{name}.json" for name in ("start", "whole", "broken"))
     assert ftso("prune", searched, "-o", start).exit_code == 0
     request = ["search-ops", start, "--iters", "12", *SMALL, "--save-every", "0", "--track", "eigenvalue"]
     assert ftso(*request, "-o", whole).exit_code == 0
-    command = [sys.executable, "-m", "ftso_cli", *map(str, request), "-o", str(killed)]
-    process = subprocess.Popen(command, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
-    checkpoint = tmp_path / "killed.search-ops" / "checkpoint-before.safetensors"
-    while not checkpoint.exists():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.kill()
-    process.wait()
-    assert not killed.exists()
-    again = ftso(*request, "-o", killed)
+    killed([*request, "-o", broken], tmp_path / "broken.search-ops" / "checkpoint.safetensors", 3)
+    assert not broken.exists()
+    again = ftso(*request, "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
-    changed = ftso(*request, "--seed", "1", "-o", killed, "--resume")
+    changed = ftso(*request, "--seed", "1", "-o", broken, "--resume")
     assert changed.exit_code == 1 and "seed 0, not 1" in changed.stderr.replace("\n", " ")
-    resumed = ftso(*request, "-o", killed, "--resume")
+    resumed = ftso(*request, "-o", broken, "--resume")
     assert resumed.exit_code == 0, resumed.output
     assert "going on after iteration" in resumed.stderr
-    assert without_times(killed) == without_times(whole)
-    assert sorted(path.name for path in checkpoint.parent.iterdir()) == ["alphas.csv", "betas.csv", "metrics.csv"]
+    assert without_times(broken) == without_times(whole)
+    history = (tmp_path / "broken.search-ops").iterdir()
+    assert sorted(path.name for path in history) == ["alphas.csv", "betas.csv", "metrics.csv"]
 
 
 def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +19,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library, storage
 from tests.images import write_folder
+from tests.processes import at_a_moment
 
 SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2"]
 
@@ -106,17 +106,8 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     start = command("train", "darts_v2", *options, "-o")
     subprocess.run([*start, str(whole)], check=True, env=environment, capture_output=True)
-    process = subprocess.Popen(
-        [*start, str(broken)],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    deadline = time.monotonic() + 100
-    while not (broken / "metrics.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    killed = at_a_moment(["train", "darts_v2", *options, "-o", broken], broken / "metrics.csv", 1)
+    assert subprocess.run(killed, env=environment, capture_output=True).returncode == -signal.SIGKILL
     assert not (broken / "weights.safetensors").exists()
     resumed = subprocess.run(
         command("train", "--resume", broken), check=True, env=environment, capture_output=True, text=True
@@ -129,19 +120,11 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
 
 def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        command("train", "darts_v2", "--channels", "4", "--cells", "3", "--epochs", "500", "-o", run),
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    deadline = time.monotonic() + 100
-    while not (run / "metrics.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    asked = ["train", "darts_v2", "--channels", "4", "--cells", "3", "--epochs", "500", "-o", run]
+    stopped = at_a_moment(asked, run / "metrics.csv", 1, signal.SIGINT)
+    done = subprocess.run(stopped, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    stderr = done.stderr
+    assert done.returncode == 130
     saved = rf"{run}/checkpoint\.safetensors holds all until (step \d+ of )?epoch \d+"
     assert re.search(rf"stopped; {saved}, go on with: ftso train --resume {run}\n", stderr)
     assert "Traceback" not in stderr

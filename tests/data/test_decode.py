@@ -1,5 +1,7 @@
 """Image files of every common kind, and damaged ones."""
 
+import io
+import os
 import struct
 import tracemalloc
 import warnings
@@ -237,3 +239,36 @@ def test_an_error_message_stays_on_one_line_whatever_the_file_is_called(tmp_path
     with pytest.raises(DataError) as caught:
         pixels(path)
     assert str(caught.value).isprintable()
+
+
+def enlarged(content: bytes, side: int) -> bytes:
+    """A JPEG whose header says that it has so many pixels; its content stays as it is."""
+    at = next(at for at in (content.find(bytes([255, kind])) for kind in (0xC2, 0xC0)) if at >= 0)
+    return content[: at + 5] + side.to_bytes(2, "big") * 2 + content[at + 9 :]
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "RGB"])
+def test_a_large_progressive_jpeg_is_refused_and_others_are_decoded_at_reduced_size(tmp_path, mode):
+    """The decoder keeps all of a progressive one, in full size: of CMYK 700 MB. Without, a few lines at a time."""
+    image = Image.new(mode, (64, 64))
+    for progressive in (True, False):
+        file = io.BytesIO()
+        image.save(file, "JPEG", progressive=progressive, subsampling=0)
+        (tmp_path / f"{progressive}.jpg").write_bytes(enlarged(file.getvalue(), 9400))
+    assert "progressive, which takes" in refusal(tmp_path / "True.jpg")
+    assert pixels(tmp_path / "False.jpg").shape == (8, 8, 3)
+
+
+def test_a_jpeg_whose_first_scan_lacks_components_counts_as_one_of_several(tmp_path):
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "JPEG", subsampling=0)
+    content = enlarged(file.getvalue(), 9400)
+    at = content.index(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(content[:at] + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + content[at + 14 :])
+    assert "progressive, which takes" in refusal(tmp_path / "a.jpg")
+
+
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.jpg")
+    for path in (tmp_path / "a.jpg", Path("/dev/zero")):
+        assert "neither a file nor a folder" in refusal(path)

@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
+from ftso_cli.data.listing import list_below
 from tests.data.images import write_folder, write_image
 from tests.processes import run_ftso
 
@@ -79,3 +81,19 @@ def test_names_that_are_no_text_are_told_on_one_line(tmp_path):
     with open(os.fsencode(pets) + b"/train/cat/\xff\n\x1b[31m", "wb"):
         pass
     assert str(open_images(str(pets)).left_out).isprintable()
+
+
+def test_images_in_a_thousand_folders_one_in_the_other_are_found(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    Path("a.png").touch()
+    try:
+        assert [os.path.basename(path) for path in list_below(tmp_path)] == ["a.png"]
+    finally:
+        # Not left to pytest, whose cleaning would call itself as often.
+        os.remove("a.png")
+        for _ in range(1500):
+            os.chdir("..")
+            os.rmdir("d")

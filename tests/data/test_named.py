@@ -22,6 +22,7 @@ from ftso_cli.data import open_images
 from ftso_cli.data.downloads import read_torchvision
 from ftso_cli.errors import DataError
 from tests.data.images import fashion_parts, write_fashion
+from tests.processes import HANG
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -199,7 +200,7 @@ def test_without_network_the_error_says_which_file_belongs_where(tmp_path, name,
     with pytest.raises(DataError) as caught:
         open_images(name, root=tmp_path)
     message = str(caught.value)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < HANG
     assert file in message and f"into {tmp_path / folder}" in message
     assert "--data digits" in message and "DIR/train/CLASS" in message
     assert message.isprintable() and len(message) < 700
@@ -212,7 +213,7 @@ def test_a_server_that_stays_silent_is_given_up(tmp_path, cifar, monkeypatch):
         start = time.perf_counter()
         with pytest.raises(DataError, match="timed out"):
             read_torchvision(cifar, "cifar10", tmp_path / "root", timeout=0.3)
-    assert time.perf_counter() - start < 5
+    assert time.perf_counter() - start < HANG
     assert socket.getdefaulttimeout() is None
 
 

@@ -13,6 +13,7 @@ from ftso_cli.errors import DrawingError
 from ftso_cli.genotype import library
 from ftso_cli.spaces import OPERATORS
 from tests.drawing.cells import WIDE, cell, genotype, searched
+from tests.processes import HANG
 
 NO_DOT = "no Graphviz on this machine"
 
@@ -140,7 +141,7 @@ def test_dot_text_that_graphviz_refuses_gives_one_line() -> None:
 def test_a_large_cell_is_drawn_in_time() -> None:
     """As many nodes as twelve intermediate ones with all their edges: 90 edges a cell."""
     wiring = {node: range(node) for node in range(2, 14)}
-    assert drawing.render(drawing.dot(genotype(cell(wiring, op="skip_connect"))), "svg", timeout=10)
+    assert drawing.render(drawing.dot(genotype(cell(wiring, op="skip_connect"))), "svg", timeout=HANG)
 
 
 def test_wide_cells_are_drawn_with_every_node() -> None:

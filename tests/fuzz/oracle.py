@@ -124,11 +124,11 @@ def peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def judged(read: Callable[[], object], folders: Sequence[Path]) -> Outcome:
+def judged(read: Callable[[], object], folders: Sequence[Path], seconds: float = SECONDS) -> Outcome:
     """How `read` took its input; raises whatever it must not, and `BrokenRuleError` for the rest."""
     before = peak()
     outcome: Outcome = "valid"
-    with in_time(), watched(*folders):
+    with in_time(seconds), watched(*folders):
         try:
             read()
         except FtsoError as error:

@@ -24,7 +24,7 @@ from ftso_cli.search.recorder import Recorder
 from ftso_cli.search.recording import Recording
 from ftso_cli.search.settings import RaceSettings
 from ftso_cli.training.classifier import load_classifier
-from ftso_cli.training.loop import Trainer
+from ftso_cli.training.loop import Sums, Trainer
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from tests.fuzz.damage import damaged, exchanged
@@ -139,8 +139,10 @@ def sealed(kept: Checkpoints) -> st.SearchStrategy[bytes]:
 def resumed(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     """Checkpoints of a training that are sound and hold something else."""
     training = trainer(folder)
-    training.rows = [{"epoch": 1, "loss": 2.0, "accuracy": 0.5, "seconds": 1.0}]
-    next(training.batches)
+    training.rows = [{"epoch": 1, "rate": 0.1, "drop_path": 0.0, "loss": 2.0, "accuracy": 0.5, "seconds": 1.0}]
+    for _ in range(training.batches.steps_per_epoch + 1):
+        next(training.batches)
+    training.sums = Sums(steps=1, images=256, correct=30, loss=500.0, seconds=0.1)
     training.save_checkpoint()
     kept = training.checkpoints
 

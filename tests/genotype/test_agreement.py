@@ -16,7 +16,7 @@ from ftso_cli.genotype.agreement import (
     found,
     halves_agree,
     left_out,
-    margin,
+    margins,
     wiring,
 )
 from ftso_cli.genotype.edit import prune
@@ -69,17 +69,14 @@ def test_the_agreement_of_an_ensemble_is_the_same_in_every_run() -> None:
 
 def test_a_margin_is_the_paired_difference_to_the_rival_in_standard_errors() -> None:
     node = cell({(0, 2): (5.0, 7.0), (1, 2): (1.0, 1.0), (0, 3): (3.0, 5.0), (1, 3): (2.0, 2.0), (2, 3): (0.0, 1.0)})
-    kept = {(edge.source, edge.target): edge for edge in node.edges}
-    # Differences 3 and 4: mean 3.5, standard error 0.5.
-    assert margin(kept[0, 3], node, 2) == pytest.approx(7.0)
-    assert margin(kept[1, 3], node, 2) == pytest.approx(1.5 / 0.5)
-    assert margin(kept[2, 3], node, 2) == pytest.approx(-3.0)
-    assert margin(kept[0, 2], node, 2) is None
+    # Edges come by target, then source. Differences 3 and 4: mean 3.5, standard error 0.5.
+    assert margins(node, 2)[:2] == [None, None]
+    assert margins(node, 2)[2:] == pytest.approx([7.0, 1.5 / 0.5, -3.0])
 
 
 def test_a_difference_without_error_is_as_clear_as_can_be_written() -> None:
     node = cell({(0, 3): (3.0, 3.0), (1, 3): (2.0, 2.0), (0, 2): (1.0, 1.0), (2, 3): (1.0, 1.0)})
-    assert {margin(edge, node, 2) for edge in node.edges if edge.target == 3} == {LARGEST_Z, -LARGEST_Z}
+    assert set(margins(node, 2)) == {None, LARGEST_Z, -LARGEST_Z}
 
 
 def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_keeps() -> None:
@@ -161,7 +158,7 @@ def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> 
 
 def test_equal_scores_have_no_margin() -> None:
     node = cell({(source, 3): (1.0, 1.0) for source in range(3)} | {(0, 2): (1.0, 1.0), (1, 2): (1.0, 1.0)})
-    assert [margin(edge, node, 2) for edge in node.edges if edge.target == 3] == [0.0] * 3
+    assert margins(node, 2) == [None] * 2 + [0.0] * 3
 
 
 def test_two_seeds_are_assessed_and_figures_are_rounded_for_the_file() -> None:
@@ -173,9 +170,7 @@ def test_two_seeds_are_assessed_and_figures_are_rounded_for_the_file() -> None:
     agreement = done.ensemble.agreement["normal"]
     assert (agreement.found, agreement.chance) == (round(found_, 4), round(chance_, 4))
     assert chance_ != round(chance_, 4)
-    margins = {str(edge): margin(edge, normal, 3) for edge in normal.edges}
-    for edge in done.cells["normal"].edges:
-        exact = margins[str(edge)]
+    for edge, exact in zip(done.cells["normal"].edges, margins(normal, 3), strict=True):
         assert edge.z == (None if exact is None else round(exact, 2))
 
 
@@ -185,3 +180,25 @@ def test_an_agreement_of_a_cell_that_the_file_lacks_is_refused() -> None:
     wrong = whole.ensemble.model_copy(update={"agreement": {"other": Agreement(found=1.0, chance=0.5)}})
     with pytest.raises(ValidationError, match="'other' is no cell of this file"):
         whole.replace(ensemble=wrong)
+
+
+def test_the_agreement_of_many_seeds_is_that_of_the_wirings_counted_one_by_one() -> None:
+    one = random_cell(random.Random(5), 40)
+    order, shares = random.Random(0), []
+    for _ in range(100):
+        drawn = order.sample(range(40), 20)
+        halves = drawn[:10], drawn[10:]
+        kept = []
+        for half in halves:
+            mean = {edge: fmean((edge.scores or ())[seed] for seed in half) for edge in one.edges}
+            ranked = {
+                node: sorted((edge for edge in one.edges if edge.target == node), key=lambda edge: -mean[edge])[:2]
+                for node in one.targets
+            }
+            kept.append(frozenset((edge.source, node) for node, edges in ranked.items() for edge in edges))
+        shares.append(common_share(*kept))
+    assert halves_agree(one, 2, size=10) == pytest.approx(fmean(shares))
+
+
+def test_two_cells_without_edges_have_all_of_them_in_common() -> None:
+    assert common_share(frozenset(), frozenset()) == 1.0

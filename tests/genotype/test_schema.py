@@ -109,11 +109,10 @@ def test_node_numbers_below_0_or_above_63_are_refused(document: Document, field:
     assert f"cells.normal.edges[3].{field}: Input should be " in refusal(document)
 
 
-def test_more_than_4096_edges_are_refused(document: Document) -> None:
+def test_more_than_2048_edges_are_refused(document: Document) -> None:
     normal(document)["edges"] *= 300
     message = refusal(document)
-    assert "cells.normal.edges" in message
-    assert "4096" in message
+    assert "cells.normal.edges: holds more than the 2048 that are allowed" in message
 
 
 # Operators
@@ -373,3 +372,26 @@ def test_a_genotype_prints_as_its_wiring(searched: Genotype) -> None:
 
 def _without_ops(cell: Cell) -> tuple[Edge, ...]:
     return tuple(edge.model_copy(update={"op": None}) for edge in cell.edges)
+
+
+@pytest.mark.parametrize("field", ["beta", "beta_ops", "z"])
+@pytest.mark.parametrize("number", [1.7976931348623157e308, -2e100])
+def test_a_measured_number_whose_square_has_no_room_is_refused_with_its_bound(
+    document: Document, field: str, number: float
+) -> None:
+    normal(document)["edges"][0][field] = number
+    says = f"cells.normal.edges[0].{field}: {number:g} is not between -1e+100 and 1e+100"
+    assert says in refusal(document)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63, 10**400])
+def test_a_seed_that_no_generator_takes_is_refused(document: Document, seed: int) -> None:
+    document["history"] = [{"command": "prune", "seed": seed}]
+    document["times"] = [{"started": ""}]
+    assert "history[0].seed: " in refusal(document)
+
+
+def test_a_number_that_can_not_be_printed_is_refused(document: Document) -> None:
+    document["history"] = [{"command": "prune", "settings": {"keep": 10**4000}}]
+    document["times"] = [{"started": ""}]
+    assert "history[0].settings.keep: is a number of more than 300 digits" in refusal(document)

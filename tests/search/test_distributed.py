@@ -1,12 +1,8 @@
 """Two processes on a CPU search as one does, and end together; `torchrun` starts them as a user would."""
 
 import csv
-import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,7 +18,7 @@ from ftso_cli.search.history import Record
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recorder import Recorder
 from ftso_cli.search.recording import Recording
-from tests.processes import ONE_THREAD, ROOT, TORCHRUN, children, run_ftso
+from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment, run_ftso
 from tests.search.searches import SEARCHES, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -75,7 +71,7 @@ def states(name: str, group: Group = ALONE) -> list[torch.Tensor]:
 def test_two_processes_hold_equal_states_at_every_step_which_are_those_of_one(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(file_of(tmp_path, rank))[0] for rank in range(2))
     for name in NAMES:
@@ -89,35 +85,26 @@ ASKED = ["search", "--method", "pc-darts", "--channels", "4", "--cells", "3", "-
 ASKED += ["--batch-size", "120", "--ops", "skip_connect,max_pool_3x3,sep_conv_3x3", "--save-every", "0"]
 
 
-def killed(command: list[str], folder: Path, written: str, victim: Callable[[int], int]) -> str:
-    """What a search has printed of which a process was killed as soon as it had written that file."""
-    output, path = folder / "output", folder / "cell.search" / written
-    before, deadline = changed(path), time.monotonic() + 500
+def output_of(command: list[str], folder: Path) -> str:
+    """What a search has printed that was killed on the way."""
+    output = folder / "output"
     with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file)
-        while changed(path) == before and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.02)
-        assert process.poll() is None, output.read_text()
-        os.kill(victim(process.pid), signal.SIGKILL)
-        assert process.wait(timeout=100) != 0
+        assert subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
     return output.read_text()
-
-
-def changed(path: Path) -> int:
-    return path.stat().st_mtime_ns if path.exists() else 0
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
 def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_both_of_two(tmp_path: Path) -> None:
-    asked = ["-m", "ftso_cli", *ASKED, "-o", str(tmp_path / "cell.json")]
-    killed([sys.executable, *asked], tmp_path, "checkpoint-before.safetensors", lambda alone: alone)
-    last = tmp_path / "cell.search" / "checkpoint.safetensors"
+    asked = [*ASKED, "-o", str(tmp_path / "cell.json")]
+    last, metrics = (tmp_path / "cell.search" / name for name in ("checkpoint.safetensors", "metrics.csv"))
+    output_of(at_a_moment(asked, last.with_name("checkpoint-before.safetensors"), 2), tmp_path)
     last.write_bytes(last.read_bytes()[:-40])
-    text = killed([*TORCHRUN, *asked, "--resume"], tmp_path, "metrics.csv", lambda torchrun: children(torchrun)[1])
+    killing = at_a_moment([*asked, "--resume"], metrics, 2, victim="sibling")
+    text = output_of([*TORCHRUN, "--no-python", *killing], tmp_path)
     assert text.count("going on from the checkpoint before it") == text.count("going on after iteration") == 1
     assert text.count("error: ") == 1 and "give the same command with --resume" in text
     done = subprocess.run(
-        [sys.executable, *asked, "--resume"], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True
+        [sys.executable, "-m", "ftso_cli", *asked, "--resume"], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True
     )
     assert done.returncode == 0 and "going on after iteration" in done.stderr
     whole = CliRunner().invoke(app, [*ASKED, "-o", str(tmp_path / "whole.json")])
@@ -131,7 +118,7 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
 
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
     asked = ["-m", "ftso_cli", "search", "-m", "darts-1st", "--batch-size", "65", "-o", str(tmp_path / "cell.json")]
-    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1 and "use --batch-size 64" in done.stderr
 

@@ -11,10 +11,19 @@ from pathlib import Path
 import pytest
 
 from ftso_cli.studies import results, trials
-from tests.processes import ROOT, environment, run_ftso
+from tests.processes import HANG, ROOT, environment, run_ftso
 from tests.studies.studies import TRAINED, looked_up, written
 
 LONG = TRAINED.replace("epochs = 1 }", "epochs = 12 }").split("[[settings]]")[0]
+ENDLESS = LONG.replace("epochs = 12", "epochs = 1000000")
+
+GOING_ON = """
+from ftso_cli.studies import trials
+trials.HEARTBEAT, trials.GRACE = 1, 5
+from ftso_cli.cli.app import app
+app()
+"""
+"""`ftso`, which takes a trial without signs of life for killed after a few seconds."""
 
 
 def started(study: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
@@ -26,7 +35,7 @@ def started(study: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]
 
 
 def wait_for(found: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + HANG
     while not found():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -34,14 +43,14 @@ def wait_for(found: Callable[[], object]) -> None:
 
 def attempts(folder: Path) -> list[tuple[int, str]]:
     """Number and state of each row in the storage that has a trial's key."""
-    study = trials.open_study(results.read_settings(folder).name, trials.storage_url(folder, None))
+    study = trials.open_study(results.read_settings(folder).name, folder, None)
     return [(one.number, one.state.name) for one in study.get_trials() if "key" in one.user_attrs]
 
 
 def test_two_processes_on_one_file_share_the_work_and_run_no_trial_twice(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0-3"), tmp_path / "run"
     both = [started(study, folder, "--workers", "2") for _ in range(2)]
-    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    told = [process.communicate(timeout=HANG)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     lines = [line for text in told for line in text.splitlines() if "accuracy" in line]
     assert len(lines) == len(set(lines)) == 8
@@ -69,43 +78,62 @@ def test_a_failed_trial_keeps_its_error_until_it_is_asked_for_again(tmp_path: Pa
     assert {(one.state, one.error) for one in results.read(folder)} == {("done", None)}
 
 
+def begun(folder: Path) -> list[Path]:
+    """The tables of trainings that have done an epoch."""
+    return [file for file in folder.glob("stages/train-*/run/metrics.csv") if file.stat().st_size]
+
+
+def shorten(run: Path) -> int:
+    """Lets an endless training end one epoch from where it is; gives the epochs that it will have had."""
+    epochs = (run / "metrics.csv").read_text().count("\n")
+    config = (run / "config.json").read_text()
+    (run / "config.json").write_text(config.replace('"epochs": 1000000', f'"epochs": {epochs + 1}'))
+    return epochs + 1
+
+
 @pytest.mark.parametrize("with_its_commands", [True, False], ids=["with its commands", "alone"])
-def test_a_killed_study_goes_on_where_it_was(
-    tmp_path: Path, with_its_commands: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    study, folder = written(tmp_path, LONG), tmp_path / "run"
+def test_a_killed_study_goes_on_where_it_was(tmp_path: Path, with_its_commands: bool) -> None:
+    study, folder = written(tmp_path, ENDLESS if with_its_commands else LONG), tmp_path / "run"
     process = started(study, folder)
-    wait_for(lambda: [file for file in folder.glob("stages/train-*/run/metrics.csv") if file.stat().st_size])
+    wait_for(lambda: begun(folder))
     if with_its_commands:
         os.killpg(process.pid, signal.SIGKILL)
     else:
         process.kill()
     process.communicate()
     (train,) = folder.glob("stages/train-*")
-    assert not (train / "run" / "result.json").exists()
+    epochs = shorten(train / "run") if with_its_commands else 12
     search = next(folder.glob("stages/search-topology-*")) / "cell.json"
     written_at = search.stat().st_mtime_ns
 
-    script = "from ftso_cli.studies import trials; trials.GRACE = 1; from ftso_cli.cli.app import app; app()"
-    command = [sys.executable, "-c", script, "sweep", str(study), "-o", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=120)
+    command = [sys.executable, "-c", GOING_ON, "sweep", str(study), "-o", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, timeout=HANG)
     assert done.returncode == 0, done.stderr.decode()
     assert [one.state for one in results.read(folder)] == ["done"]
     assert search.stat().st_mtime_ns == written_at
+    # Without its study the training ends all the same, and is not begun again.
     assert ("going on after epoch" in (train / "log.txt").read_text()) is with_its_commands
-    assert (train / "run" / "metrics.csv").read_text().count("\n") == 13
+    assert (train / "run" / "metrics.csv").read_text().count("\n") == epochs + 1
 
 
-def test_a_stopped_study_can_be_taken_up_at_once(tmp_path: Path) -> None:
-    study, folder = written(tmp_path, LONG.replace("epochs = 12", "epochs = 3")), tmp_path / "run"
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGINT, 2), (signal.SIGTERM, 1), (signal.SIGHUP, 1)])
+def test_a_stopped_study_takes_its_commands_along_and_can_be_taken_up_at_once(
+    tmp_path: Path, number: signal.Signals, times: int
+) -> None:
+    study, folder = written(tmp_path, ENDLESS), tmp_path / "run"
     process = started(study, folder)
-    wait_for(lambda: list(folder.glob("stages/search-topology-*/cell.json")))
-    os.killpg(process.pid, signal.SIGINT)
-    process.communicate(timeout=60)
-    assert process.returncode == 130
+    wait_for(lambda: begun(folder))
+    for _ in range(times):
+        process.send_signal(number)
+    said = process.communicate(timeout=HANG)[1].decode()
+    assert process.returncode == 130 and "error: interrupted" in said and "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
     assert [one.state for one in results.read(folder)] == ["waiting"]
-    assert run_ftso("sweep", study, "-o", folder).returncode == 0
-    assert [one.state for one in results.read(folder)] == ["done"]
+    if number == signal.SIGINT:
+        shorten(begun(folder)[0].parent)
+        assert run_ftso("sweep", study, "-o", folder).returncode == 0
+        assert [one.state for one in results.read(folder)] == ["done"]
 
 
 @pytest.mark.skipif("FTSO_TEST_DATABASE" not in os.environ, reason="needs the URL of an empty database")
@@ -113,7 +141,7 @@ def test_two_processes_share_a_study_in_a_database(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0-1"), tmp_path / "run"
     url = os.environ["FTSO_TEST_DATABASE"]
     both = [started(study, folder, "--storage", url) for _ in range(2)]
-    told = [process.communicate(timeout=120)[1].decode() for process in both]
+    told = [process.communicate(timeout=HANG)[1].decode() for process in both]
     assert [process.returncode for process in both] == [0, 0], told
     assert sum(text.count("accuracy") for text in told) == 4
     assert not (folder / trials.DATABASE).exists()

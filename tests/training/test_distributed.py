@@ -1,10 +1,7 @@
 """Two processes on a CPU train as one does, and end together; `torchrun` starts them as a user would."""
 
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -18,7 +15,7 @@ from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
-from tests.processes import ONE_THREAD, ROOT, TORCHRUN, children
+from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment
 
 RECIPE = Recipe(channels=4, cells=3, epochs=1, batch_size=240, rate=0.02, drop_path=0.3, cutout=0.25)
 
@@ -71,7 +68,7 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     trainer_in(tmp_path / "two")
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path / "two")]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(tmp_path / "two" / f"rank{rank}.safetensors")[0] for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -88,21 +85,18 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
 def test_a_killed_process_ends_all_with_an_error_and_a_run_that_goes_on(tmp_path: Path) -> None:
     run, output = tmp_path / "run", tmp_path / "output"
     options = ["--channels", "4", "--cells", "2", "--epochs", "400", "--batch-size", "240", "--auxiliary", "0"]
-    command = [*TORCHRUN, "-m", "ftso_cli", "train", "darts_v2", *options, "-o", str(run)]
+    asked = ["train", "darts_v2", *options, "-o", run]
+    killing = at_a_moment(asked, run / "metrics.csv", 1, victim="sibling")
     with output.open("w") as file:
-        process = subprocess.Popen(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file)
-        deadline = time.monotonic() + 150
-        while not (run / "metrics.csv").exists() and time.monotonic() < deadline and process.poll() is None:
-            time.sleep(0.05)
-        assert (run / "metrics.csv").exists(), output.read_text()
-        os.kill(children(process.pid)[1], signal.SIGKILL)
-        assert process.wait(timeout=100) != 0
+        command = [*TORCHRUN, "--no-python", *killing]
+        status = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
     text = output.read_text()
+    assert status != 0 and (run / "metrics.csv").exists(), text
     assert "error: " in text or "Signal 9" in text
     config = (run / "config.json").read_text()
     (run / "config.json").write_text(config.replace('"epochs": 400', '"epochs": 2'))
     # Any number of processes goes on with what two have begun.
     resume = [sys.executable, "-m", "ftso_cli", "train", "--resume", str(run)]
-    done = subprocess.run(resume, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(resume, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     assert "going on after epoch" in done.stderr and load_file(run / "weights.safetensors")

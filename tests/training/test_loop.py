@@ -1,8 +1,11 @@
 """A training on real images: it learns, it repeats, and it goes on where it was killed."""
 
 import csv
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +13,7 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, TrainingError
 from ftso_cli.genotype import library
-from ftso_cli.nn.checkpoint import read_tensors
+from ftso_cli.nn.checkpoint import State, read_tensors
 from ftso_cli.training.evaluate import evaluate, load_network
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.recipes import Recipe
@@ -179,3 +182,36 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_epoch(tmp_path: Pat
         trainer.train(silent, poison)
     trainer.load_checkpoint()
     assert len(trainer.rows) == 1
+
+
+def stop_after_an_epoch(_: object) -> None:
+    raise Killed
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda values: values["rows"].append(values["rows"][0]), "rows of metrics"),
+        (lambda values: values["rows"][0].update(epoch=7), "rows of metrics"),
+        (lambda values: values["rows"][0].update(words=1.0), "Extra inputs"),
+        (lambda values: values["sums"].update(steps=10**6), "step 1000000 of epoch 2"),
+        (lambda values: values["sums"].update(steps=-1), "step -1 of epoch 2"),
+        (lambda values: values["sums"].update(images=10**9), "right answers of 1000000000 images"),
+        (lambda values: values["sums"].update(correct=-5), "-5 right answers"),
+    ],
+)
+def test_a_checkpoint_with_a_sound_checksum_and_impossible_counts_is_refused(
+    change: Callable[[dict[str, Any]], object], says: str, tmp_path: Path
+) -> None:
+    digits = open_images("digits")
+    first = start(tmp_path / "run", digits, replace(TINY, channels=2, cells=2, batch_size=256, epochs=2))
+    with pytest.raises(Killed):
+        first.train(silent, stop_after_an_epoch)
+    kept = first.checkpoints
+    state = kept.read()[0]
+    values = json.loads(json.dumps(state.values))
+    change(values)
+    kept.write(State(tensors=state.tensors, values=values))
+    again = Trainer(first.run.genotype(), first.config, digits, first.run)
+    with pytest.raises(RunError, match=f"not a checkpoint of this network .*{says}"):
+        again.load_checkpoint()

@@ -9,11 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.processes import environment
+from tests.processes import HANG, environment
 from tests.test_locks import held_by_another
 from tests.writing.commands import COMMANDS, OUT, check_whole, files_in, leftovers
 from tests.writing.forks import Ended, Forks
@@ -83,23 +84,36 @@ def test_ctrl_c_at_any_moment_is_status_130_with_one_line_and_the_next_run_ends_
         assert place.kill(name, signal.SIGINT, moment=round(part * moments))
 
 
-def test_ctrl_c_while_a_fresh_process_starts_is_one_line_too(tmp_path: Path) -> None:
-    for after in (0.0, 0.1, 0.3, 1.0):
-        process = subprocess.Popen(
-            [sys.executable, "-X", "importtime", "-m", "ftso_cli", "train", "darts_v2", "--epochs", "600"],
-            cwd=tmp_path,
-            env=environment(),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stderr is not None
-        # Before ftso's first line Python tells of an interrupt in its own way.
-        assert any("ftso_cli.interrupt" in line for line in process.stderr)
-        time.sleep(0.02 + after)
+@pytest.mark.parametrize("imported", ["ftso_cli.cli", "typer", "torch.nn", "ftso_cli.training.loop"])
+def test_ctrl_c_while_a_fresh_process_starts_is_one_line_too(imported: str, tmp_path: Path) -> None:
+    """From the first import that follows on ftso's first line; before that Python tells of it in its own way."""
+    command = [sys.executable, "-X", "importtime", "-m", "ftso_cli", "train", "darts_v2", "--epochs", "600"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    assert any(line.split()[-1:] == [imported] for line in process.stderr)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=HANG)[1].splitlines()
+    assert process.returncode == 130
+    assert "error: interrupted" in said and not any("Traceback" in line for line in said)
+
+
+@pytest.mark.parametrize("asked", ["--rank race --budget 1h", "--seeds 0-4095"], ids=["race", "ensemble"])
+@pytest.mark.parametrize("times", [2, 5])
+def test_ctrl_c_however_often_ends_searches_in_threads_with_one_line(asked: str, times: int, tmp_path: Path) -> None:
+    small = "--channels 4 --cells 2 --batch-size 16 --workers 2 -o cell.json"
+    command = [sys.executable, "-m", "ftso_cli", "search-topology", *asked.split(), *small.split()]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE)
+    kept = tmp_path / ("cell.race.json" if "race" in asked else "cell.seeds")
+    while not kept.exists():
+        assert process.poll() is None
+        time.sleep(0.01)
+    for _ in range(times):
+        # Told apart from one signal by some time; whatever it is, the process ends as well.
         process.send_signal(signal.SIGINT)
-        said = process.communicate(timeout=60)[1].splitlines()
-        assert process.returncode == 130
-        assert "error: interrupted" in said and not any("Traceback" in line for line in said)
+        time.sleep(0.02)
+    said = process.communicate(timeout=HANG)[1].decode()
+    assert process.returncode == 130, said
+    assert "error: interrupted" in said.splitlines() and "Traceback" not in said and "terminate called" not in said
 
 
 # No room, no right, no folder
@@ -141,6 +155,19 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name: str, pl
         assert refused(ended) and "No space left on device" in ended.err, ended.err
         assert files_in(out) == before
         assert not leftovers(out)
+
+
+@pytest.mark.parametrize(("name", "run"), [("train", "run"), ("search-topology", "history")])
+def test_curves_for_tensorboard_that_find_no_room_are_told_in_one_line(name: str, run: str, place: Place) -> None:
+    command = COMMANDS[name]
+    folder = place.new(command)
+    curves = folder / OUT / run / "tensorboard"
+    curves.mkdir(parents=True)
+    trial = command.trial(folder)
+    with small_disk(curves, 1):
+        (curves / "filler").write_bytes(bytes(4096))
+        ended = place.forks.run(replace(trial, args=[*trial.args, "--tensorboard"]))
+    assert refused(ended) and "tensorboard: can't be written (No space left on device)" in ended.err, ended.err
 
 
 @pytest.mark.parametrize("name", ["train", "search-ops"])

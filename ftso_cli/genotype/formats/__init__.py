@@ -19,7 +19,7 @@ from ftso_cli.spaces import DARTS, NATS, SPACES
 from ftso_cli.spaces.nats import KIND
 
 SIZE_LIMIT = 4_000_000
-"""Bytes; two cells of 4096 edges, with everything measured, have about two million."""
+"""Bytes; two cells of 2048 edges, with everything measured, have about one million."""
 
 TEXT_LIMIT = 1_000_000
 """Characters of Python text."""

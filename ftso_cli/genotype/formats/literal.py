@@ -14,7 +14,7 @@ from typing import Any
 from ftso_cli.errors import GenotypeError, short
 
 TOKENS = 100_000
-"""The most tokens of one literal; a cell with 4096 edges has about 40,000."""
+"""The most tokens of one literal; a cell with 2048 edges has about 20,000."""
 
 DEPTH = 12
 """The deepest nesting of brackets; `Genotype(normal=[[(op, 0), ...], ...])` has four levels."""

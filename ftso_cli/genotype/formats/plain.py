@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.genotype.schema import FORMAT, Cell, Edge, Genotype
+from ftso_cli.genotype.schema import FORMAT, MOST_EDGES, Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
 from ftso_cli.spaces import DARTS, SPACES, Space
 
@@ -20,9 +20,6 @@ SYNONYMS: Mapping[str, str] = {
     "zero": "none",
 }
 """Other names of the same operators: two separable convolutions in TF-slim, NASLib's zero."""
-
-EDGES = 4096
-"""The most edges of a cell."""
 
 NOTES = "the notes on where it is from"
 
@@ -105,8 +102,8 @@ def as_list(value: Any, what: str) -> list[Any]:
     """A list; raises `GenotypeError` for anything else, and for one longer than a cell can be."""
     if not isinstance(value, list):
         raise GenotypeError(f"{what} is a list, not {short(value)}")
-    if len(value) > EDGES:
-        raise GenotypeError(f"{what} has {len(value)} entries, and no cell has more than {EDGES} edges")
+    if len(value) > MOST_EDGES:
+        raise GenotypeError(f"{what} has {len(value)} entries, and no cell has more than {MOST_EDGES} edges")
     return value
 
 

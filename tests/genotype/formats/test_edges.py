@@ -61,7 +61,7 @@ def test_an_output_that_nothing_feeds_is_refused() -> None:
         ({"normal": []}, "cells.normal.edges"),
         ({"normal": [["sep_conv_3x3", 2, 2]]}, "edge 2→2: a source must be an earlier node"),
         ({"normal": [["sep_conv_3x3", 0, 1]]}, "node 1 is an input of the cell"),
-        ({"normal": [["sep_conv_3x3", 0, 2]] * 5000}, "normal has 5000 entries, and no cell has more than 4096 edges"),
+        ({"normal": [["sep_conv_3x3", 0, 2]] * 5000}, "normal has 5000 entries, and no cell has more than 2048 edges"),
         ({"normal_concat": [2, 2]}, "lists a node twice"),
         ({"reduce_concat": [0, 2]}, "input 0 is larger than the output of a reduction cell"),
         ({"reduce_concat": None}, "reduce_concat is a list, not None"),

@@ -1,0 +1,187 @@
+"""Hostile inputs through whole commands, a process each: `python -m tests.fuzz.commands --commands 50000`.
+
+Each ends with status 0, 1, 2 or 130, without a traceback or "a fault in ftso"; writes, deletes and starts nothing that
+is not its own; takes at most 2 s of processor time and 500 MB, but for commands that train. A JSON line comes last. A
+command that breaks a rule is printed with what was done to its files; `--stop` ends there and keeps them.
+"""
+
+import argparse
+import json
+import os
+import platform
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import searched_genotype
+from tests.fuzz.corpus import BARE, KINDS, RACE, RESUME, Case
+from tests.fuzz.forked import BROKEN, Ended, Server
+from tests.fuzz.oracle import BYTES, SECONDS
+from tests.images import write_folder
+from tests.nats import uniform
+
+STATUSES = (0, 1, 2, 130)
+
+TRAINING = ("train", "search-topology", "evaluate", "latency")
+"""Commands whose time is that of what they train or run."""
+
+
+def make_place(place: Path, server: Server) -> None:
+    """Fills a folder with what the commands read."""
+    from ftso_cli.genotype import storage
+    from tests.benchmarks import tables
+    from tests.studies.studies import looked_up
+
+    storage.write(searched_genotype(), place / "searched.json")
+    storage.write(uniform("skip_connect"), place / "nats.json")
+    (place / "table.csv").write_bytes(tables.text())
+    write_folder(place / "photos", train=6, test=2)
+    shutil.copy(place / "photos" / "test" / "red" / "000.png", place / "image.png")
+    inputs = place / "inputs"
+    inputs.mkdir()
+    shutil.move(looked_up(inputs, "0-1"), place / "study.toml")
+    small = "--channels 4 --cells 2 --batch-size 8 --workers 1"
+    commands = [
+        "prune searched.json -o pruned.json",
+        "assign-ops pruned.json --op max_pool_3x3 -o complete.json",
+        "export darts_v2 -f node-link -o text.graph.json",
+        "export darts_v2 -f darts -o text.py",
+        "export darts_v2 -f edges -o text.json",
+        "export darts_v2 -f nni -o text.nni.json",
+        "export nats.json -f nats -o text.nats",
+        f"search-topology --data photos --seeds 0-3 --iters 1 {small} -o many.json",
+        "train complete.json --data photos --epochs 2 --channels 2 --cells 2 --batch-size 8 --auxiliary 0 -o run",
+        RESUME.removesuffix(" --resume"),
+        "sweep study.toml -o study -w 1",
+    ]
+    for command in commands:
+        ended = server.run(command.split(), place)
+        assert ended.status == 0, (command, ended)
+    from ftso_cli.genotype import library
+
+    shutil.copy(library.files()["darts_v2"], place / "published.json")
+    # A race and a search that were stopped, so that there is something to go on from.
+    for command, kept in ((RACE, "raced.race.json"), (RESUME, "found.search-topology/checkpoint.safetensors")):
+        stopped(command.removesuffix(" --resume").split(), place, kept)
+    search = place / "whole"
+    search.mkdir()
+    shutil.move(place / "found.search-topology", search)
+    shutil.copytree(search / "found.search-topology", place / "found.search-topology")
+
+
+def stopped(args: list[str], place: Path, kept: str) -> None:
+    """Runs a command that ends itself where it is to replace a file once more."""
+    import subprocess
+
+    from tests.processes import at_a_moment, environment
+
+    if "race" not in kept:
+        shutil.rmtree(place / "found.search-topology")
+    path = (place / kept).with_name("checkpoint-before.safetensors") if "checkpoint" in kept else place / kept
+    done = subprocess.run(
+        at_a_moment(args, path, 2 if "race" in kept else 1),
+        cwd=place,
+        env=environment(),
+        capture_output=True,
+        check=False,
+    )
+    assert (place / kept).exists(), done.stderr.decode()
+
+
+def problem(case: Case, ended: Ended, folder: Path, *, timed: bool = True) -> str:
+    """The rule that a command has broken; "" where it has broken none."""
+    if ended.status == BROKEN:
+        return ended.err[ended.err.index("BROKEN") :][:300]
+    if ended.status not in STATUSES:
+        return f"status {ended.status}"
+    if "Traceback" in ended.err or "a fault in ftso" in ended.err:
+        return "a fault"
+    errors = [line for line in ended.err.splitlines() if line.startswith("error: ")]
+    if ended.status in (1, 2) and not errors and case.args[0] not in ("predict", "evaluate", "sweep"):
+        return "no line that says what is wrong"
+    if BARE.search(ended.err) or ("-" not in case.args and BARE.search(ended.out)):
+        return "control characters for the terminal"
+    if any(path.name.startswith("PWNED") for path in folder.rglob("*")):
+        return "something was run"
+    if timed and case.args[0] not in TRAINING and ended.seconds > SECONDS:
+        return f"takes {ended.seconds} s"
+    if timed and case.args[0] not in TRAINING and ended.bytes > BYTES:
+        return f"takes {ended.bytes / 1e6:.0f} MB"
+    return ""
+
+
+@dataclass
+class Tally:
+    """What came of many commands."""
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
+    largest: int = 0
+    broken: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, kind: str, case: Case, ended: Ended) -> None:
+        """Counts a command."""
+        self.statuses[str(ended.status)] += 1
+        self.kinds[kind] += 1
+        if case.args[0] not in TRAINING:
+            self.slowest, self.largest = max(self.slowest, ended.seconds), max(self.largest, ended.bytes)
+
+
+def attack(
+    own: Path, count: int, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
+) -> Tally:
+    """Tries so many commands in the folder `own`, and prints each that breaks a rule."""
+    server, tally = Server(), Tally()
+    place, folder = own / "place", own / "trial"
+    place.mkdir()
+    make_place(place, server)
+    names = list(kinds or KINDS)
+    for number in range(count):
+        draw = random.Random(f"{seed} {number}")
+        kind = draw.choices(names, [KINDS[name][1] for name in names])[0]
+        folder.mkdir()
+        case = KINDS[kind][0](draw, place, folder)
+        ended = server.run(case.args, folder)
+        tally.add(kind, case, ended)
+        if said := problem(case, ended, folder, timed=timed):
+            told = {"number": number, "kind": kind, "args": list(case.args), "told": case.told, "broken": said}
+            tally.broken.append(told)
+            print(json.dumps(told | {"err": ended.err[-600:]}), flush=True)
+            if stop:
+                shutil.copytree(folder, f"broken-{seed}-{number}", symlinks=True)
+                break
+        shutil.rmtree(folder)
+        if number % 1000 == 999:
+            print(f"{number + 1} commands, {len(tally.broken)} broken", file=sys.stderr, flush=True)
+    server.close()
+    return tally
+
+
+def main() -> int:
+    """Tries the commands and prints what broke a rule, and a summary."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--commands", type=int, default=50_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", action="append", choices=KINDS, help="this kind (repeated)")
+    parser.add_argument("--stop", action="store_true", help="at the first that breaks a rule, and keep its files")
+    asked = parser.parse_args()
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as own:
+        tally = attack(Path(own), asked.commands, asked.seed, asked.only or (), stop=asked.stop)
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    facts = {"commands": tally.kinds.total(), "broken": len(tally.broken), "statuses": tally.statuses}
+    facts |= {"kinds": tally.kinds, "machine": machine, "seed": asked.seed, "slowest_s": tally.slowest}
+    print(json.dumps(facts | {"largest_MB": tally.largest // 10**6, "seconds": round(time.monotonic() - started)}))
+    return 1 if tally.broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
