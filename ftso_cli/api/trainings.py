@@ -181,8 +181,7 @@ def started(
     check_seed(asked.seed)
     device = choose_device(asked.device or "auto")
     data = asked.data or DEFAULT_DATA
-    as_imagenet = settings.augmentation == "imagenet"
-    images = open_images(data, image_size=asked.side or settings.image_size, as_imagenet=as_imagenet)
+    images = _framed(open_images(data, image_size=asked.side or settings.image_size), settings)
     run = Run(folder or _free_folder(cell, data))
     run.check_free()
     steps = settings.epochs * (len(images.train) // settings.batch_size)
@@ -271,11 +270,18 @@ def images_of(config: "Config") -> "ImageData":
     from ftso_cli.data import open_images
 
     size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
-    images = open_images(config.data, image_size=size, as_imagenet=config.recipe.augmentation == "imagenet")
+    images = _framed(open_images(config.data, image_size=size), config.recipe)
     if images.classes != config.classes:
         known = short(", ".join(config.classes), 200)
         raise RunError(f"{config.data}: has other classes than the run was started with, {known}")
     return images
+
+
+def _framed(images: "ImageData", recipe: Recipe) -> "ImageData":
+    """The images as a recipe cuts them out."""
+    from ftso_cli.data import as_imagenet
+
+    return as_imagenet(images) if recipe.augmentation == "imagenet" else images
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

@@ -46,9 +46,9 @@ def decode_with(path: str, size: int, transform: Transform) -> Pixels:
         return np.asarray(transform(_upright(image, math.ceil(size / math.sqrt(SMALLEST_CROP)))))
 
 
-def shorter_side(size: int, as_imagenet: bool) -> int:
-    """Return what the shorter side is resized to before the centre is cut out: `size`, or 256 for 224 of ImageNet."""
-    return round(size * 256 / 224) if as_imagenet else size
+def imagenet_shorter(size: int) -> int:
+    """Return what the shorter side is resized to before the centre is cut out, as in tests on ImageNet: 256 for 224."""
+    return round(size * 256 / 224)
 
 
 def squared(image: Image.Image, size: int, shorter: int | None = None) -> Image.Image:

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
-from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shorter_side, shown, stored_size
+from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shown, stored_size
 from ftso_cli.data.listing import Files, LeftOut, list_classes, list_folders, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import lay_aside_test
@@ -40,21 +41,14 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 class FolderSource:
     """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes.
 
-    What the cache has at `place` is not decoded. Once all images are remembered, they are written there. The shorter
-    side is resized to `shorter`, or to `size`, before the centre is cut out.
+    What the cache has at `place` is not decoded. Once all images are remembered, they are written there.
     """
 
     def __init__(
-        self,
-        files: Files,
-        size: int,
-        *,
-        memory_limit: int = MEMORY_LIMIT,
-        place: Place | None = None,
-        shorter: int | None = None,
+        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
     ) -> None:
         self._paths, self._labels = files
-        self._size, self._shorter = size, shorter
+        self._size, self._shorter = size, size
         shape = (len(self._paths), 3, size, size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
         self._memory: Tensor | None = None
@@ -95,6 +89,15 @@ class FolderSource:
         paths = [self._paths[index] for index in indices.tolist()]
         pairs = zip(paths, transforms, strict=True)
         return self._in_threads([partial(decode_with, path, self._size, transform) for path, transform in pairs])
+
+    def reframed(self, shorter: int | None) -> "FolderSource":
+        """Return the same images, to be cut out of a larger picture, or left whole for None. They are not cached."""
+        other = copy(self)
+        other._shorter = shorter or self._size
+        other._place = other._entry = None
+        other._known = torch.zeros_like(self._known)
+        other._memory = None if shorter is None or self._memory is None else torch.empty_like(self._memory)
+        return other
 
     def load_all(self, progress: Progress | None = None) -> None:
         """Decodes every image that is not remembered yet; does nothing where the set is larger than `memory_limit`."""
@@ -156,13 +159,12 @@ def _decode_part(decoders: Sequence[Decoder]) -> list[Pixels]:
     return [decode_one() for decode_one in decoders]
 
 
-def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
+def open_folder(data: str, image_size: int | None = None) -> ImageData:
     """The data set in folder `data`: `train/CLASS/*` with `val` or `test` beside it, or one level of class folders.
 
     Where only training images are there, a fifth of each class becomes the test set, always the same.
     Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
-    64 pixels, else 64. With `as_imagenet` training images are read whole, and of others a larger square is cut.
-    Raises `DataError` where a folder, a class or images are missing.
+    64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
     """
     folder = Path(os.path.expanduser(data))
     inside = set(list_folders(folder))
@@ -178,7 +180,10 @@ def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool =
         parts |= {part: list_images(folder / part, classes, left_out) for part in ("val", "test") if part in inside}
     if len(parts) == 1:
         parts = _with_test(data, files)
-    sources = {part: _source(folder, part, part_files, size, as_imagenet) for part, part_files in parts.items()}
+    sources: dict[str, ImageSource] = {
+        part: FolderSource(part_files, size, place=_place(folder, part, size, part_files[0]))
+        for part, part_files in parts.items()
+    }
     return ImageData(
         name=data,
         classes=tuple(classes),
@@ -192,14 +197,6 @@ def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool =
     )
 
 
-def _source(folder: Path, part: str, files: Files, size: int, as_imagenet: bool) -> ImageSource:
-    """Return the images of a part; those that random crops are made of are neither remembered nor cached."""
-    if as_imagenet and part == "train":
-        return FolderSource(files, size, memory_limit=0)
-    shorter = shorter_side(size, as_imagenet)
-    return FolderSource(files, size, place=_place(folder, part, size, shorter, files[0]), shorter=shorter)
-
-
 def _with_test(data: str, files: Files) -> dict[str, Files]:
     paths, labels = files
     stay, held = lay_aside_test(labels)
@@ -211,12 +208,11 @@ def _with_test(data: str, files: Files) -> dict[str, Files]:
     }
 
 
-def _place(folder: Path, part: str, size: int, shorter: int, paths: Sequence[str]) -> Place | None:
+def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | None:
     """Where the cache has the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
     of: dict[str, str | int] = {"folder": os.path.realpath(folder), "part": part, "size": size}
-    of |= {"shorter": shorter} if shorter != size else {}
     return find_place(of, names, pillow=PIL.__version__)
 
 

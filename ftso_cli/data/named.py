@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
-from ftso_cli.data.decode import Transform, shorter_side
+from ftso_cli.data.decode import Transform
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import lay_aside_test
 from ftso_cli.spaces.sets import IMAGES
@@ -54,7 +53,7 @@ DOWNLOADED = {
 NAMES = ("digits", *DOWNLOADED, "imagenet")
 
 
-def open_digits(size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
+def open_digits(size: int | None = None) -> ImageData:
     """1,797 handwritten digits of 8x8 pixels; a fifth of each class is the test set, always the same."""
     images, labels = _digits()
     stay, held = lay_aside_test(labels)
@@ -64,8 +63,8 @@ def open_digits(size: int | None = None, *, as_imagenet: bool = False) -> ImageD
         classes=tuple("0123456789"),
         channels=1,
         image_size=(size or 8, size or 8),
-        train=ArraySource(images[stay], labels[stay], size, whole=as_imagenet),
-        test=ArraySource(images[held], labels[held], size, shorter=shorter_side(size or 8, as_imagenet)),
+        train=ArraySource(images[stay], labels[stay], size),
+        test=ArraySource(images[held], labels[held], size),
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
@@ -89,24 +88,19 @@ def _digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels).view(-1, 1, 8, 8), torch.from_numpy(table[:, -1].astype(np.int64))
 
 
-def open_downloaded(name: str, root: Path, size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
+def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData:
     """CIFAR-10, CIFAR-100 or Fashion-MNIST: from the cache, else from `root`, else downloaded into it.
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.
     """
     known, own = DOWNLOADED[name], IMAGES[name].pixels
     sources: dict[str, ArraySource]
-    shorter = shorter_side(size or own, as_imagenet)
-    framed: dict[str, dict[str, Any]] = {"train": {"whole": as_imagenet}, "test": {"shorter": shorter}}
     if entries := _from_cache(name, root):
         classes = entries["train"].classes
-        sources = {
-            part: CachedSource(entries[part], size, partial(_restored, name, root, part), **framed[part])
-            for part in PARTS
-        }
+        sources = {part: CachedSource(entries[part], size, partial(_restored, name, root, part)) for part in PARTS}
     else:
         arrays, classes = _from_files(name, root)
-        sources = {part: ArraySource(*arrays[part], size, **framed[part]) for part in PARTS}
+        sources = {part: ArraySource(*arrays[part], size) for part in PARTS}
     return ImageData(
         name=name,
         classes=classes,
@@ -123,8 +117,8 @@ def open_downloaded(name: str, root: Path, size: int | None = None, *, as_imagen
 class CachedSource(ArraySource):
     """Images of the cache, checked when they are first read; `restore` gives all of them where one is damaged."""
 
-    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor], **framed: Any) -> None:
-        super().__init__(entry.images, entry.labels, size, **framed)
+    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor]) -> None:
+        super().__init__(entry.images, entry.labels, size)
         self._entry = entry
         self._restore = restore
         self._checked = torch.zeros(len(self), dtype=torch.bool)

@@ -63,6 +63,10 @@ class DeviceSource:
         """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8 on the device."""
         return to_device(self._source.read_each(indices, transforms), self._device)
 
+    def reframed(self, shorter: int | None) -> "DeviceSource":
+        """As the source."""
+        return DeviceSource(self._source.reframed(shorter), self._device)
+
     def load_all(self, progress: Progress | None = None) -> None:
         """As the source."""
         self._source.load_all(progress)

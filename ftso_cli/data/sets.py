@@ -17,31 +17,27 @@ SIZES = (4, 1024)
 """The smallest and the largest image size in pixels."""
 
 
-def open_images(
-    data: str, *, image_size: int | None = None, root: Path | None = None, as_imagenet: bool = False
-) -> ImageData:
+def open_images(data: str, *, image_size: int | None = None, root: Path | None = None) -> ImageData:
     """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
 
     A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
     `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
     `root` has them as a folder of images of that name already (cifar10/train/CLASS/*.png).
-    With `as_imagenet` training images stay whole, for crops of any size (`PhotoAugmentation`), and the shorter side of
-    all others is resized to 8/7 of the size before the centre is cut out: to 256 for 224 pixels.
     Raises `DataError` for a set that can't be found or is damaged.
     """
     if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
         raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
     if data == "digits":
-        return open_digits(image_size, as_imagenet=as_imagenet)
+        return open_digits(image_size)
     if data in DOWNLOADED:
         store = root or data_folder()
         if (store / data / "train").is_dir():
-            return _open_as(data, store / data, image_size, as_imagenet)
-        return open_downloaded(data, store, image_size, as_imagenet=as_imagenet)
+            return _open_as(data, store / data, image_size)
+        return open_downloaded(data, store, image_size)
     if data == "imagenet":
         kept = (root or data_folder()) / data
         if (kept / "train").is_dir():
-            return replace(open_folder(str(kept), image_size, as_imagenet=as_imagenet), name=data)
+            return replace(open_folder(str(kept), image_size), name=data)
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
             f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(kept))}"
@@ -51,7 +47,7 @@ def open_images(
         raise DataError(_nothing_called(data, Path(place)))
     if not os.path.isdir(place):
         raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
-    return open_folder(data, image_size, as_imagenet=as_imagenet)
+    return open_folder(data, image_size)
 
 
 def _nothing_called(data: str, place: Path) -> str:
@@ -74,11 +70,11 @@ def _folders(place: Path) -> list[str]:
         return []
 
 
-def _open_as(name: str, folder: Path, image_size: int | None, as_imagenet: bool) -> ImageData:
+def _open_as(name: str, folder: Path, image_size: int | None) -> ImageData:
     """A folder of images that holds the set `name`, with the known mean and deviation of that set."""
     known = DOWNLOADED[name]
     grey_as_rgb = 3 // len(known.mean)
-    images = open_folder(str(folder), image_size, as_imagenet=as_imagenet)
+    images = open_folder(str(folder), image_size)
     return replace(images, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)
 
 

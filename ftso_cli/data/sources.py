@@ -1,7 +1,8 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data.decode import Transform
+from ftso_cli.data.decode import Transform, imagenet_shorter
 from ftso_cli.data.listing import LeftOut
 from ftso_cli.errors import DataError
 
@@ -45,6 +46,12 @@ class ImageSource(Protocol):
     def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
         """Return what each transform makes of its whole image at `indices`, all of one size, (n, C, H, W) uint8."""
 
+    def reframed(self, shorter: int | None) -> "ImageSource":
+        """Return the same images, their shorter side resized to `shorter` before their centre is cut out.
+
+        For None they stay whole, for `read_each`: `load_all` does nothing.
+        """
+
     def load_all(self, progress: Progress | None = None) -> None:
         """Makes every later `read` a copy from memory; does nothing for a set that memory shall not hold."""
 
@@ -56,26 +63,16 @@ class ImageSource(Protocol):
 class ArraySource:
     """Images in memory, (N, C, H, W) uint8, resized where `size` differs from their own.
 
-    Resizing happens on reading, so that a short search pays for the images it needs only. With `shorter` they are
-    resized to that, and their centre is cut out; `whole` keeps them as they are for `read_each`.
+    Resizing happens on reading, so that a short search pays for the images it needs only.
     """
 
-    def __init__(
-        self,
-        images: Tensor,
-        labels: Tensor,
-        size: int | None = None,
-        *,
-        shorter: int | None = None,
-        whole: bool = False,
-    ) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, size: int | None = None) -> None:
         if len(images) != len(labels):
             raise DataError(f"{len(images)} images but {len(labels)} labels")
         self._images = images
         self._labels = labels
         self._size = images.shape[-1] if size is None else size
-        self._shorter = shorter or self._size
-        self._whole = whole
+        self._shorter: int | None = self._size
 
     @property
     def labels(self) -> Tensor:
@@ -103,7 +100,7 @@ class ArraySource:
 
     def load_all(self, progress: Progress | None = None) -> None:
         """Resizes everything now, so that no epoch does it again."""
-        if self._whole or self._images.shape[-1] == self._size == self._shorter:
+        if self._shorter is None or self.loaded is not None:
             return
         parts: list[Tensor] = []
         for chunk in torch.split(self._images, CHUNK):
@@ -117,9 +114,16 @@ class ArraySource:
         """All images, (N, C, S, S) uint8; None while some are still to be resized."""
         return self._images if self._images.shape[-1] == self._size == self._shorter else None
 
+    def reframed(self, shorter: int | None) -> "ArraySource":
+        """Return the same images, to be cut out of a larger picture, or left whole for None."""
+        other = copy(self)
+        other._shorter = shorter
+        return other
+
     def _squared(self, images: Tensor) -> Tensor:
         """Return images as squares of `size`."""
-        resized, edge = _resize(images, self._shorter), round((self._shorter - self._size) / 2)
+        shorter = self._shorter or self._size
+        resized, edge = _resize(images, shorter), round((shorter - self._size) / 2)
         return resized[:, :, edge : edge + self._size, edge : edge + self._size]
 
 
@@ -176,3 +180,14 @@ def _scaled(mean: tuple[float, ...], std: tuple[float, ...], device: torch.devic
     found = (255 * torch.tensor(values).view(-1, 1, 1) for values in (mean, std))
     centre, scale = (values.to(device) for values in found)
     return centre, scale
+
+
+def as_imagenet(images: ImageData) -> ImageData:
+    """Return a data set as networks for ImageNet see it.
+
+    Training images are whole, for random crops (`photos.PhotoAugmentation`); the others are the centre of a picture
+    whose shorter side is 8/7 of their size: 256 for 224 pixels.
+    """
+    shorter = imagenet_shorter(min(images.image_size))
+    val, test = (None if held is None else held.reframed(shorter) for held in (images.val, images.test))
+    return replace(images, train=images.train.reframed(None), val=val, test=test)

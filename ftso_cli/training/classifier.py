@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.decode import decode, quiet, shorter_side, squared
+from ftso_cli.data.decode import decode, imagenet_shorter, quiet, squared
 from ftso_cli.training.evaluate import load_network
 from ftso_cli.training.run import Config, Run
 
@@ -29,7 +29,8 @@ class Classifier(nn.Module):
         self.classes = config.classes
         self.image_size = config.image_size
         self.channels = config.image_channels
-        self.shorter = shorter_side(config.image_size[0], config.recipe.augmentation == "imagenet")
+        size = min(config.image_size)
+        self.shorter = imagenet_shorter(size) if config.recipe.augmentation == "imagenet" else size
         self.register_buffer("mean", torch.tensor(config.mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(-1, 1, 1), persistent=False)
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision.transforms import v2
 
-from ftso_cli.data import Batches, open_images
+from ftso_cli.data import Batches, as_imagenet, open_images
 from ftso_cli.data.decode import decode
 from ftso_cli.data.folders import FolderSource
 from ftso_cli.data.photos import JITTER, NUMBERS, Draw, PhotoAugmentation
@@ -95,7 +95,7 @@ def test_grey_pictures_stay_grey() -> None:
 
 def test_a_folder_gives_random_crops_of_whole_pictures_in_a_seeded_order(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, {"a": 6, "b": 6}, size=(50, 40))
-    data = open_images(str(folder), image_size=SIZE, as_imagenet=True)
+    data = as_imagenet(open_images(str(folder), image_size=SIZE))
     assert data.train.streams and data.test is not None and not data.test.streams
 
     def batches(seed: int = 3) -> Batches:
@@ -118,7 +118,7 @@ def test_a_folder_gives_random_crops_of_whole_pictures_in_a_seeded_order(tmp_pat
 
 def test_two_processes_share_a_batch_as_one_has_it(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, {"a": 6, "b": 6}, size=(50, 40))
-    data = open_images(str(folder), image_size=SIZE, as_imagenet=True)
+    data = as_imagenet(open_images(str(folder), image_size=SIZE))
     augment, indices = PhotoAugmentation.of(data), torch.arange(len(data.train))
 
     def batch(share: tuple[int, int]) -> torch.Tensor:
@@ -131,7 +131,7 @@ def test_two_processes_share_a_batch_as_one_has_it(tmp_path: Path) -> None:
 
 
 def test_the_train_images_of_a_named_set_stay_as_they_are_and_are_cropped() -> None:
-    data = open_images("digits", image_size=SIZE, as_imagenet=True)
+    data = as_imagenet(open_images("digits", image_size=SIZE))
     data.train.load_all()
     crops = PhotoAugmentation.of(data).read(data.train, torch.arange(5), torch.Generator().manual_seed(0))
     assert crops.shape == (5, 1, SIZE, SIZE) and crops.dtype == torch.uint8
@@ -149,17 +149,17 @@ def test_the_centre_is_cut_out_of_a_larger_picture_as_torchvision_does(shape: tu
     assert np.array_equal(decode(str(path), 28, 32), np.asarray(published))
 
 
-def test_test_images_are_framed_so_from_memory_from_the_cache_and_from_arrays(tmp_path: Path) -> None:
+def test_test_images_are_framed_so_from_files_and_from_arrays(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, {"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}, size=(50, 40))
     paths = sorted((folder / "val").rglob("*.png"))
     expected = np.stack([decode(str(path), 28, 32) for path in paths]).transpose(0, 3, 1, 2)
     for _ in range(2):
-        framed = open_images(str(folder), image_size=28, as_imagenet=True)
+        framed = as_imagenet(open_images(str(folder), image_size=28))
         framed.final.load_all()
         assert np.array_equal(framed.final.read(torch.arange(2)).numpy(), expected)
         plain = open_images(str(folder), image_size=28).final.read(torch.arange(2))
         assert np.array_equal(plain.numpy()[0], decode(str(paths[0]), 28).transpose(2, 0, 1))
-    digits = open_images("digits", image_size=8, as_imagenet=True).final
+    digits = as_imagenet(open_images("digits", image_size=8)).final
     once = digits.read(torch.arange(3))
     digits.load_all()
     assert torch.equal(digits.read(torch.arange(3)), once) and once.shape == (3, 1, 8, 8)

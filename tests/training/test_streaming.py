@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import ftso_cli
 from ftso_cli.api.trainings import opened
 from ftso_cli.cli.app import app
-from ftso_cli.data import AheadBatches, Batches, ImageData, open_images
+from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
 from ftso_cli.data.folders import FolderSource
 from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
@@ -146,7 +146,7 @@ def test_a_killed_training_with_random_crops_goes_on_to_the_same_weights(tree: P
         if (progress.epoch, progress.step) == (1, 3):
             raise Killed
 
-    data = open_images(str(tree), image_size=32, as_imagenet=True)
+    data = as_imagenet(open_images(str(tree), image_size=32))
     whole = trained(data, tmp_path / "whole", augmentation="imagenet")
     broken = begun(data, tmp_path / "broken", augmentation="imagenet")
     with pytest.raises(Killed):
