@@ -109,7 +109,8 @@ def report_networks(cells: list[str], request: Request, by_stage: bool, as_json:
 
 def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
     if len(networks) > 1:
-        for space, group in groupby(networks, key=lambda network: network.space):
+        # Runs may have networks of their own, so each table says which its networks are.
+        for (space, _), group in groupby(networks, key=lambda network: (network.space, network.title)):
             cost_output.show_networks(list(group), _columns(request.convention, space))
     for network in networks if by_stage or len(networks) == 1 else []:
         cost_output.show_network(network, _columns(request.convention, network.space), by_stage)

@@ -129,6 +129,9 @@ def test_the_network_that_the_next_command_trains_is_named_where_it_is_another(t
     assert row(output(run), "network")[0] == trained
     assert output(run).startswith(f"{run}: 16 channels, 5 cells, images 1×8×8, 10 classes")
     assert f"next: ftso evaluate {run}" in output(run)
+    both = output(run, "darts_v2")
+    assert "5 cells, images 1×8×8, 10 classes" in both and "20 cells, images 3×32×32, 10 classes" in both
+    assert row(both, "darts_v2")[1] == "3,349,342"
     (counted,) = json.loads(output(run, "--json"))["networks"]
     assert f"{counted['params']:,}" == trained and (counted["image"], counted["channels"]) == ([1, 8, 8], 16)
 
