@@ -1,5 +1,6 @@
 """What `ftso cost` does once its question is clear: counts networks or formulas, and has them printed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -134,7 +135,8 @@ def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
 
 def is_run(reference: str) -> bool:
     """Whether a cell is named by the run folder of a training."""
-    return Path(reference).is_dir() and is_training(Path(reference))
+    # Not the method of Path, which raises for a name that is too long to be one.
+    return os.path.isdir(reference) and is_training(Path(reference))
 
 
 def _size(shape: Recipe | NetworkShape) -> str:
@@ -181,7 +183,7 @@ def _proposal(network: Network, request: Request) -> Proposal:
         case [int() as height, width] if height == width:
             images = replace(images, pixels=height)
             # Images of a folder may have any size; a set has its own.
-            words += ["--image-size", height] if Path(data).is_dir() else []
+            words += ["--image-size", height] if os.path.isdir(data) else []
     for name in ("channels", "cells"):
         if name in request.shape or (name == "channels" and request.fits):
             value = getattr(network.shape, name)
