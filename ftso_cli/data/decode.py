@@ -1,18 +1,29 @@
 """One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from ftso_cli.errors import DataError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What Pillow may try; others are left out because some start programs (EPS) and none is common."""
+AVIF = features.check("avif") is True
+"""Whether the installed Pillow reads AVIF: from 11.3 on, where it was built with it."""
+
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES = JPEG_SUFFIXES | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", *(["AVIF"] * AVIF))
+"""Formats that Pillow may try; others are left out because some start programs (EPS) and none is common."""
+
+ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+"""What a whole file of a format ends with, but for what programs append to it."""
+
+TAIL = 4096
+"""Bytes at the end of a file in which its end is looked for."""
 
 LARGEST = 32_000_000
 """Pixels of an image as it is decoded, of which Pillow and what follows take up to 12 bytes each."""
@@ -49,6 +60,21 @@ def stored_size(path: str) -> tuple[int, int]:
     """Width and height of an image, read from the head of its file."""
     with _opened(path) as image:
         return image.size
+
+
+def check_file(path: str) -> None:
+    """Raises `DataError` where a file is no image or is truncated; decodes it only where its end isn't to be seen."""
+    with _opened(path) as image:
+        end = ENDS.get(image.format or "", b"")
+        if end not in _tail(path):
+            image.draft(None, (1, 1))
+            image.load()
+
+
+def _tail(path: str) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        return file.read(TAIL)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
-from ftso_cli.data.splits import lay_aside_test
+from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
 
 PARTS = ("train", "test")
 
@@ -71,6 +71,7 @@ def open_digits(size: int | None = None) -> ImageData:
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
+        test_from=f"{LAID_ASIDE} of digits",
     )
 
 
@@ -114,6 +115,7 @@ def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData
         flip=True,
         mean=known.mean,
         std=known.std,
+        test_from=f"the test part of {name}",
     )
 
 
@@ -131,10 +133,10 @@ class CachedSource(ArraySource):
         self._check(indices)
         return super().read(indices)
 
-    def load_all(self, progress: Progress | None = None) -> None:
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Checks everything now, and resizes it."""
         self._check(torch.arange(len(self)))
-        super().load_all(progress)
+        return super().load_all(progress)
 
     @property
     def loaded(self) -> Tensor | None:

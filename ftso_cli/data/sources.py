@@ -1,6 +1,6 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Protocol
@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data.listing import LeftOut
+from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are ready and the number of all."""
+
+SIZES = (4, 1024)
+"""The smallest and the largest image size in pixels."""
 
 CHUNK = 512
 """Images between two calls of a `Progress`."""
@@ -39,8 +42,15 @@ class ImageSource(Protocol):
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8; raises `DataError` with the name of a damaged file."""
 
-    def load_all(self, progress: Progress | None = None) -> None:
-        """Makes every later `read` a copy from memory; does nothing for a set that memory shall not hold."""
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
+        """Makes every later `read` a copy from memory, or looks at the files of a set that memory shall not hold.
+
+        Returns by index what is wrong with images that can't be read.
+        """
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image; none for a set that is not made of image files."""
 
     @property
     def loaded(self) -> Tensor | None:
@@ -69,6 +79,11 @@ class ArraySource:
         return len(self._labels)
 
     @property
+    def paths(self) -> Sequence[str]:
+        """Nothing: the images are no files."""
+        return ()
+
+    @property
     def streams(self) -> bool:
         """False: images are in memory."""
         return False
@@ -77,21 +92,62 @@ class ArraySource:
         """The images at `indices`, (n, C, H, W) uint8."""
         return _resize(self._images[indices], self._size)
 
-    def load_all(self, progress: Progress | None = None) -> None:
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Resizes everything now, so that no epoch does it again."""
         if self._images.shape[-1] == self._size:
-            return
+            return {}
         parts: list[Tensor] = []
         for chunk in torch.split(self._images, CHUNK):
             parts.append(_resize(chunk, self._size))
             if progress is not None:
                 progress(sum(map(len, parts)), len(self))
         self._images = torch.cat(parts)
+        return {}
 
     @property
     def loaded(self) -> Tensor | None:
         """All images, (N, C, S, S) uint8; None while some are still to be resized."""
         return self._images if self._images.shape[-1] == self._size else None
+
+
+class Selected:
+    """The images of `source` at `indices`, as a source of their own."""
+
+    def __init__(self, source: ImageSource, indices: Tensor) -> None:
+        self._source, self._indices = source, indices
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of every image, (N,) int64."""
+        return self._source.labels[self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image."""
+        known = self._source.paths
+        return [known[index] for index in self._indices.tolist()] if known else ()
+
+    @property
+    def streams(self) -> bool:
+        """Whether the source streams."""
+        return self._source.streams
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, C, H, W) uint8."""
+        return self._source.read(self._indices[indices])
+
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
+        """Loads the whole source."""
+        problems = self._source.load_all(progress)
+        return {at: problems[index] for at, index in enumerate(self._indices.tolist()) if index in problems}
+
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, C, H, W) uint8, in memory of their own; None for a set that streams."""
+        return None if self.streams else self.read(torch.arange(len(self)))
 
 
 def _resize(images: Tensor, size: int) -> Tensor:
@@ -107,7 +163,8 @@ class ImageData:
     """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
 
     `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class, `left_out`
-    what was passed over in a folder.
+    what was passed over in a folder, `root` where the folder is, `test_from` where the images of `final` come from,
+    `changes` how the images differ from those of a run, and `remarks` what else a user should know of them.
     """
 
     name: str
@@ -121,6 +178,10 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     left_out: LeftOut = field(default_factory=LeftOut)
+    root: str = ""
+    test_from: str = ""
+    changes: Changes = field(default_factory=Changes)
+    remarks: tuple[str, ...] = ()
 
     @property
     def final(self) -> ImageSource:
