@@ -85,7 +85,7 @@ Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Gen
 def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
     check_seed(request.seed)
-    from ftso_cli.data import open_images
+    from ftso_cli.data import open_images, read_training
     from ftso_cli.nn.device import choose_device, enough_memory, peak_memory
     from ftso_cli.nn.readings import Throttle
 
@@ -95,7 +95,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     if request.settings.takes_all_images:
         # A few iterations read only what they need, and so does a search on a share of the images.
         with bar("read images", "image") as update:
-            images.train.load_all(update)
+            images = read_training(images, update)
     watch.lap("data")
     last: dict[str, float] = {}
     with bar(request.command, "it") as update:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -13,7 +13,7 @@ from ftso_cli.api.cells import DEFAULT_DATA, UNNAMED, CellLike, Data, about_file
 from ftso_cli.api.record import versions
 from ftso_cli.api.searching import Update
 from ftso_cli.api.settings import check_seed
-from ftso_cli.errors import RunError, SettingsError, short
+from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
@@ -22,7 +22,9 @@ from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision, Request, read_request
 
 if TYPE_CHECKING:
-    from ftso_cli.data import ImageData
+    import torch
+
+    from ftso_cli.data import ImageData, ImageRecord
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.evaluate import Score
@@ -82,6 +84,7 @@ def train(
     device: str | None = None,
     precision: Precision | None = None,
     compile: bool | None = None,
+    flip: bool | None = None,
     save_minutes: float | None = None,
     progress: Update | None = None,
     **overruled: Unpack[RecipeOptions],
@@ -90,8 +93,9 @@ def train(
 
     `recipe` is `quick`, `cifar` or `imagenet`; `overruled` are values of it: `epochs`, `channels`, `cells`, `stem`,
     `batch_size`, `rate`, `schedule`, `warmup`, `momentum`, `weight_decay`, `clip`, `label_smoothing`, `drop_path`,
-    `cutout`, `auxiliary`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` alone goes on with an
-    interrupted run, to the same weights; `config` reads the settings of another run.
+    `cutout`, `auxiliary`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an
+    interrupted run, to the same weights, elsewhere with a `device`; `config` reads the settings of another run. `flip`
+    says whether images are mirrored at random: not where classes differ by left and right.
     `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
@@ -101,35 +105,35 @@ def train(
         "data": None if data is None else os.fspath(data),
         "seed": seed,
         "image_size": image_size,
-        "device": device,
         "precision": precision,
         "compile": compile,
+        "flip": flip,
         "save_minutes": save_minutes,
     }
     given = {name: value for name, value in given.items() if value is not None}
     from ftso_cli.nn.distributed import ALONE
 
     if resume is not None:
-        if cell or recipe or config or output or given or overruled:
-            raise SettingsError("a resumed run has its cell and settings; give resume alone")
-        trainer = opened(Path(resume), ALONE)
+        if overruled or given or not all(value is None for value in (cell, recipe, config, output)):
+            raise SettingsError("a resumed run has its cell and settings; give resume alone, or with a device")
+        trainer = opened(Path(resume), ALONE, device)
     else:
-        asked = read_request(Path(config)) if config else Request()
-        chosen = cell or asked.cell
+        asked = read_request(Path(config)) if config is not None else Request()
+        chosen = asked.cell if cell is None else cell
         if chosen is None:
             raise SettingsError("give a cell to train, or resume")
         settings = asked.settings(recipe, dict(overruled))
         genotype = complete(chosen)
         asked = asked.model_copy(update=given)
         folder = None if output is None else Path(output)
-        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE)
+        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE, device)
     with alone_in(trainer.run.folder):
         if resume is None:
-            fill(trainer, None)
+            trainer = fill(trainer, None)
         else:
+            refill(trainer, None)
             if trainer.checkpoints.exist():
                 trainer.load_checkpoint()
-            trainer.data.train.load_all()
         _run(trainer, progress)
         trainer.save_weights()
         score = tested(trainer)
@@ -165,26 +169,37 @@ def complete(cell: CellLike) -> Genotype:
 
 
 def started(
-    cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
+    cell: str,
+    genotype: Genotype,
+    asked: Request,
+    settings: Recipe,
+    folder: Path | None,
+    group: "Group",
+    device: str | None = None,
 ) -> "Trainer":
     """A training from the beginning of the cell of that name; its run folder is not made yet.
 
-    Raises `SettingsError` for a value that is asked for and can't be.
+    Where no `device` is given and that of `asked`, as the config.json of another machine has it, is not here, it takes
+    what there is. Raises `SettingsError` for a value that is asked for and can't be.
     """
-    from ftso_cli.data import NAMES, open_images
-    from ftso_cli.nn.device import choose_device, has_fast_bfloat16
+    from ftso_cli.data import NAMES
+    from ftso_cli.nn.device import has_fast_bfloat16
     from ftso_cli.training.compiling import compiles_by_default
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
     check_seed(asked.seed)
-    device = choose_device(asked.device or "auto")
-    data = asked.data or DEFAULT_DATA
-    images = open_images(data, image_size=asked.side)
+    of_file = asked.device or "auto"
+    chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
+    data = DEFAULT_DATA if asked.data is None else asked.data
+    images = _asked_images(data, asked)
+    if device is None and of_file not in ("auto", str(chosen)):
+        remark = f"device {of_file} of the settings is not here; training on {chosen}"
+        images = replace(images, remarks=(*images.remarks, remark))
     run = Run(folder or _free_folder(cell, data))
     run.check_free()
     steps = settings.epochs * (len(images.train) // settings.batch_size)
-    compiled = compiles_by_default(device, steps) if asked.compile is None else asked.compile
+    compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
         config = Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
@@ -193,10 +208,11 @@ def started(
             classes=images.classes,
             mean=images.mean,
             std=images.std,
+            flip=images.flip,
             recipe=settings,
             seed=asked.seed or 0,
-            device=str(device),
-            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            device=str(chosen),
+            precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
             compile=compiled,
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
@@ -206,21 +222,72 @@ def started(
     return Trainer(genotype, config, images, run, group)
 
 
-def fill(trainer: "Trainer", update: Update | None) -> None:
-    """Reads the training images, all of which every epoch needs, and writes what the run folder begins with."""
-    # Images first: once a damaged one is gone, the same request can be given again.
-    trainer.data.train.load_all(update)
-    trainer.run.create(trainer.genotype, trainer.config)
+def _asked_images(data: str, asked: Request) -> "ImageData":
+    """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
+    from ftso_cli.data import image_folder, open_images
+    from ftso_cli.data.record import holds_tests
+    from ftso_cli.training.run import read_images
+
+    record = None if asked.images is None else read_images(Path(asked.images))
+    folder = None if record is None else image_folder(data)
+    if record is not None and folder is not None and holds_tests(folder, record):
+        images = _recorded(data, record, asked.classes or record.classes, asked.side)
+    else:
+        images = open_images(data, image_size=asked.side)
+        if folder is not None:
+            remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
+            images = replace(images, remarks=(remark,))
+    return images if asked.flip is None else replace(images, flip=asked.flip)
 
 
-def opened(folder: Path, group: "Group") -> "Trainer":
-    """The training of a run folder, at its beginning."""
+def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
+    """Reads all images and writes what the run folder begins with; gives the training without broken images."""
+    from ftso_cli.data import read_test, read_training, record_of
+    from ftso_cli.training.loop import Trainer
+
+    # Images first: where a class has none, the same request can be given again.
+    images = read_training(trainer.data, update)
+    if images is not trainer.data:
+        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group)
+    trainer.data = read_test(images, update)
+    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
+    return trainer
+
+
+def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
+    """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
+    from ftso_cli.training.compiling import missing_compiler
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     run = Run(folder)
     config = run.config()
-    return Trainer(run.genotype(), config, images_of(config), run, group)
+    chosen = device_here(config.device if device is None else device, may_differ=device is None)
+    # To compile only makes it faster, and needs what the other machine may have had.
+    compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)
+    config = config.model_copy(update={"device": str(chosen), "compile": compiled})
+    return Trainer(run.genotype(), config, images_of(config, run.images(), stand_in=True), run, group)
+
+
+def refill(trainer: "Trainer", update: Update | None) -> int:
+    """Reads the images of a training that goes on; returns how many training images stand in for others now."""
+    from ftso_cli.data import read_test, reread_training
+
+    replaced = reread_training(trainer.data, update)
+    trainer.data = read_test(trainer.data, update)
+    return replaced
+
+
+def device_here(name: str, *, may_differ: bool) -> "torch.device":
+    """The device called `name`, or the best one here where it isn't and `may_differ`."""
+    from ftso_cli.nn.device import choose_device
+
+    try:
+        return choose_device(name)
+    except SettingsError:
+        if not may_differ:
+            raise
+        return choose_device("auto")
 
 
 def tested(trainer: "Trainer") -> "Score":
@@ -235,21 +302,34 @@ def tested(trainer: "Trainer") -> "Score":
     return score
 
 
-def evaluate(run: Folder, device: str = "auto") -> "Score":
-    """Tests a trained network on the test images again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
+def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> "Score":
+    """Tests a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
 
-    Raises `RunError` where the folder holds no trained network, and `DataError` where its images are gone.
+    It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
+    images of another data set of the same classes. `broken` and `changes` name images that can't be read, or that are
+    others than in the training. A training that was interrupted has the network of its last checkpoint (`unfinished`).
+
+    Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
     """
+    from ftso_cli.data import NAMES
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_network
+    from ftso_cli.training.evaluate import load_trained
     from ftso_cli.training.run import Run
 
     folder = Run(Path(run))
     config, chosen = folder.config(), choose_device(device)
-    network = load_network(folder, chosen)
-    images = images_of(config)
-    return test(network, images.final, images, config.recipe.batch_size, chosen)
+    network, unfinished = load_trained(folder, chosen)
+    record = folder.images()
+    try:
+        images = images_of(config, record) if data is None else _other_tests(os.fspath(data), config, record)
+    except DataError as error:
+        moved = data is None and config.data not in NAMES and not os.path.exists(config.data)
+        raise DataError(f"{error}; if it was moved, say where to: --data DIR" if moved else str(error)) from None
+    score = test(network, images.final, images, config.recipe.batch_size, chosen)
+    return replace(
+        score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
+    )
 
 
 def load(run: Folder, device: str = "cpu") -> "Classifier":
@@ -264,16 +344,54 @@ def load(run: Folder, device: str = "cpu") -> "Classifier":
     return load_classifier(Run(Path(run)), choose_device(device))
 
 
-def images_of(config: "Config") -> "ImageData":
-    """The images that a run was started on; raises `RunError` where they have other classes by now."""
-    from ftso_cli.data import open_images
+def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool = False) -> "ImageData":
+    """The images that a run was started on, as its record names them; raises `RunError` for other classes.
 
-    size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
-    images = open_images(config.data, image_size=size)
-    if images.classes != config.classes:
-        known = short(", ".join(config.classes), 200)
-        raise RunError(f"{config.data}: has other classes than the run was started with, {known}")
-    return images
+    Without a record, those that an earlier version would choose from the folder as it is now.
+    """
+    from ftso_cli.data import open_images
+    from ftso_cli.data.record import other_classes
+
+    size = _side(config)
+    if record is not None:
+        images = _recorded(config.data, record, config.classes, size, stand_in=stand_in)
+    else:
+        images = open_images(config.data, image_size=size)
+        if images.classes != config.classes:
+            raise other_classes(config.data, config.classes)
+        if images.root:
+            remark = (
+                "the run names no test images, an earlier version made it: they are chosen anew from the files that "
+                "are there now, and may have been training images"
+            )
+            images = replace(images, remarks=(remark,))
+    return images if config.flip is None else replace(images, flip=config.flip)
+
+
+def _recorded(
+    data: str, record: "ImageRecord", classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
+) -> "ImageData":
+    from ftso_cli.data import open_recorded
+
+    images, changes = open_recorded(data, record, classes, size, stand_in=stand_in)
+    return replace(images, changes=changes)
+
+
+def _other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
+    """The test images in `data`: those of the run where that is its folder, moved; else all that it has for testing."""
+    from ftso_cli.data import image_folder, open_tests
+    from ftso_cli.data.record import holds_tests
+
+    folder = image_folder(data)
+    if record is not None and folder is not None and holds_tests(folder, record):
+        return _recorded(data, record, config.classes, _side(config))
+    images = open_tests(data, config.classes, _side(config))
+    return replace(images, mean=config.mean, std=config.std)
+
+
+def _side(config: "Config") -> int | None:
+    height, width = config.image_size
+    return height if height == width else None
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

@@ -149,7 +149,7 @@ def execute(
             yield progress.update
 
     def told(images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
-        common.tell_left_out(images)
+        common.tell_images(images)
         return search(images, device, each)
 
     genotype, facts = searching.execute(request, told, watch, shown)

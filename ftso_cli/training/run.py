@@ -2,6 +2,7 @@
 
     genotype.json           the cell, as it was when the training started
     config.json             data set, recipe, seed, device: all that decides the result
+    images.json             names of the training images, names and checksums of the test images
     metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
     weights.safetensors     the trained network without its auxiliary head
@@ -17,7 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -27,9 +28,15 @@ from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import Precision
+from ftso_cli.training.request import IMAGES, Precision
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageRecord
 
 TEXT_LIMIT = 16_000_000
+
+IMAGES_LIMIT = 500_000_000
+"""Bytes of images.json; ImageNet has 100 million."""
 
 FEW = 5
 """Runs that a message names."""
@@ -44,6 +51,7 @@ class Config(Model):
     classes: tuple[str, ...] = Field(min_length=2)
     mean: tuple[float, ...]
     std: tuple[Annotated[float, Field(gt=0)], ...]
+    flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
     seed: int
     device: str
@@ -100,6 +108,17 @@ class Result(BaseModel):
     test_images: Annotated[int, Field(ge=1)]
 
 
+def read_images(path: Path) -> "ImageRecord":
+    """The images in an images.json; raises `RunError` where it holds anything else."""
+    # Here, because reports read runs without torch.
+    from ftso_cli.data import ImageRecord
+
+    try:
+        return ImageRecord.model_validate_json(read_bytes(path, limit=IMAGES_LIMIT))
+    except ValidationError as error:
+        raise RunError(f"{path}: {storage.describe(error)}") from None
+
+
 def runs_inside(folder: Path, is_run: Callable[[Path], bool]) -> str:
     """Goes on from "no run folder": it holds some, one is to be named, a few are listed; "" where it holds none."""
     try:
@@ -127,6 +146,11 @@ class Run:
         return self.folder / "config.json"
 
     @property
+    def images_file(self) -> Path:
+        """The images that it trains and is tested on."""
+        return self.folder / IMAGES
+
+    @property
     def metrics_file(self) -> Path:
         """A line an epoch."""
         return self.folder / "metrics.csv"
@@ -151,11 +175,16 @@ class Run:
         if self.config_file.exists():
             raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
 
-    def create(self, genotype: Genotype, config: Config) -> None:
-        """Makes the folder with its genotype and its settings; raises `RunError` where it holds a run already."""
+    def create(self, genotype: Genotype, config: Config, images: "ImageRecord | None" = None) -> None:
+        """Makes the folder with its genotype, its settings and its images.
+
+        Raises `RunError` where it holds a run already.
+        """
         self.check_free()
         make_folder(self.folder)
         storage.write(genotype, self.genotype_file)
+        if images is not None:
+            write_atomic(self.images_file, (images.model_dump_json(indent=1) + "\n").encode())
         write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
     def genotype(self) -> Genotype:
@@ -172,6 +201,10 @@ class Run:
             return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.config_file}: {storage.describe(error)}") from None
+
+    def images(self) -> "ImageRecord | None":
+        """The images that it trains and is tested on; None for a run of an earlier version, which kept no record."""
+        return read_images(self.images_file) if self.images_file.is_file() else None
 
     def epochs(self) -> tuple[Epoch, ...]:
         """The epochs that are done; raises `RunError` where metrics.csv is none of a training."""
