@@ -189,14 +189,14 @@ def started(
     from ftso_cli.training.run import Config, Run
 
     check_seed(asked.seed)
-    of_file = asked.device or "auto"
+    of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
     images = _asked_images(data, asked)
     if device is None and of_file not in ("auto", str(chosen)):
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))
-    run = Run(folder or _free_folder(cell, data))
+    run = Run(_free_folder(cell, data) if folder is None else folder)
     run.check_free()
     steps = settings.epochs * (len(images.train) // settings.batch_size)
     compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile

@@ -99,7 +99,7 @@ def new_file(output: Path | None) -> Path:
         raise FileError(
             f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
         )
-    return output or DEFAULT_OUTPUT
+    return DEFAULT_OUTPUT if output is None else output
 
 
 def epochs_option(default: int) -> Any:
