@@ -64,6 +64,7 @@ OF_TRAINING = (
     "auxiliary",
     "precision",
     "compile",
+    "flip",
     *KEPT,
 )
 
@@ -242,8 +243,8 @@ def _check_assign(options: dict[str, Any]) -> None:
 
 
 def _check_train(options: dict[str, Any]) -> None:
-    own, rest = _split(options, "recipe", "precision", "compile")
-    _check_types(own, Request, "precision", "compile")
+    own, rest = _split(options, "recipe", "precision", "compile", "flip")
+    _check_types(own, Request, "precision", "compile", "flip")
     Request().settings(own.get("recipe"), rest)
     _check_types(rest, Recipe)
 
