@@ -29,9 +29,10 @@ MARKS = tuple(
         ("alphas.csv",),
         ("betas.csv",),
         ("checkpoint.safetensors",),
+        (".ftso.lock",),
     )
 )
-"""Files that tell a folder that ftso made: a run, a study, a search."""
+"""Files that tell a folder that ftso made or makes: a run, a study, a search."""
 
 
 def list_classes(folder: Path, found: Sequence[str] | None = None) -> list[str]:
@@ -158,7 +159,7 @@ def _made_here(folder: Path) -> bool:
         return True
     if any(map(called_image, names)):
         return False
-    below = [folder / name for name in names if not _hidden(name)]
+    below = [folder / name for name in names if not _hidden(name) and os.path.isdir(folder / name)]
     return folder.suffix == ".seeds" or (bool(below) and all(_marked(_names(each)) for each in below))
 
 

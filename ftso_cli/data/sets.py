@@ -28,10 +28,15 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
         raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
     folder = image_folder(data, root)
     if folder is None:
-        return open_digits(image_size) if data == "digits" else open_downloaded(data, _store(root), image_size)
-    if data in DOWNLOADED:
-        return _known_as(data, open_folder(str(folder), image_size))
-    return open_folder(data, image_size)
+        images = open_digits(image_size) if data == "digits" else open_downloaded(data, _store(root), image_size)
+    elif data in DOWNLOADED:
+        images = _known_as(data, open_folder(str(folder), image_size))
+    else:
+        return open_folder(data, image_size)
+    if os.path.isdir(data):
+        remark = f"{data} is the data set of that name; for the folder: --data {os.path.join('.', data)}"
+        return replace(images, remarks=(remark,))
+    return images
 
 
 def image_folder(data: str, root: Path | None = None) -> Path | None:
