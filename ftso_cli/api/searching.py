@@ -55,8 +55,9 @@ class Request:
     """What its record says besides; a search may add to them."""
 
     def recorded(self, images: "ImageData") -> dict[str, Any]:
-        """The settings as history, checkpoints and journals keep them, with the size of the images in hand."""
-        return self.settings.recorded() | {"image_size": list(images.image_size)}
+        """The settings as history, checkpoints and journals keep them, with the images in hand and their size."""
+        known = {"images": images.fingerprint} if images.fingerprint else {}
+        return self.settings.recorded() | {"image_size": list(images.image_size)} | known
 
 
 class Standing(Protocol):

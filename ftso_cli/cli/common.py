@@ -59,9 +59,13 @@ class Stopwatch(record.Stopwatch):
         super().__init__(_STARTED)
 
 
-def tell_images(images: "ImageData") -> None:
-    """Remarks on a data set: where its test images come from, what was passed over, what differs from a run's."""
-    note(f"test images: {len(images.final):,}, {images.test_from}{_beside_test(images)}")
+def tell_images(images: "ImageData", *, tested: bool = False) -> None:
+    """Remarks on a data set: where test images come from, what was passed over, what differs from a run's.
+
+    Of a named set, whose test images are known, only what is `tested` says so.
+    """
+    if tested or images.root:
+        note(f"test images: {len(images.final):,}, {images.test_from}{_beside_test(images)}")
     for line in (*images.remarks, *images.changes.lines()):
         warn(line)
     for line in images.left_out.lines():

@@ -252,7 +252,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
     from ftso_cli.nn.device import peak_memory
 
     run, config = trainer.run, trainer.config
-    common.tell_images(trainer.data)
+    common.tell_images(trainer.data, tested=True)
     note(_description(trainer))
     note(_flipping(trainer))
     _train(trainer, curves)

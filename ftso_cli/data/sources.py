@@ -1,8 +1,10 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Protocol
 
 import torch
@@ -190,6 +192,12 @@ class ImageData:
         if held is None:
             raise DataError(f"{self.name}: has neither test nor val images to measure the accuracy on")
         return held
+
+    @property
+    def fingerprint(self) -> str:
+        """How many training images there are, and a digest of their names; "" where they are no files."""
+        names = [path.removeprefix(os.path.join(self.root, "")) for path in self.train.paths]
+        return f"{len(names)} ({sha256(os.fsencode(chr(0).join(names))).hexdigest()[:12]})" if names else ""
 
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels (n, C, H, W) uint8 as float32 of mean 0 and standard deviation 1 a channel."""
