@@ -298,7 +298,9 @@ def tested(trainer: "Trainer") -> "Score":
     images = trainer.data
     network = load_network(trainer.run, trainer.device)
     score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
-    trainer.run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
+    result = {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}
+    record = trainer.run.images()
+    trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score
 
 

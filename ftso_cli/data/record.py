@@ -8,7 +8,7 @@ from stat import S_ISREG
 from typing import Annotated, Literal
 
 import torch
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field
 
 from ftso_cli.data.decode import shown
 from ftso_cli.data.folders import folder_data, own_size
@@ -39,11 +39,17 @@ class ImageRecord(Model):
     """
 
     format: Literal["ftso-images/1"]
-    test_from: str
+    test_from: Annotated[str, Field(max_length=10_000)]
     train: Mapping[Name, int] = {}
     test: Mapping[Name, str] = {}
     broken: tuple[Name, ...] = ()
     labels: str = ""
+
+    @property
+    def tests(self) -> str:
+        """A digest of the test images: equal where two networks were tested on the same."""
+        names = "".join(f"{name}\0{checksum}\0" for name, checksum in sorted(self.test.items()))
+        return sha256((names or self.labels).encode()).hexdigest()[:16]
 
     @property
     def classes(self) -> tuple[str, ...]:

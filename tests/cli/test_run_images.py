@@ -251,3 +251,17 @@ def test_an_image_that_breaks_after_the_start_costs_no_result(work: Path) -> Non
     Path(held.paths[0]).write_bytes(b"oops")
     score = tested(trainer)
     assert score.images == 5 and list(score.broken) == [held.paths[0]]
+
+
+def test_a_study_whose_images_change_on_the_way_says_that_its_accuracies_do_not_compare(work: Path) -> None:
+    study = work / "study.toml"
+    text = f'data = "{work}/pets"\ncell = "ftso_wide_sep3"\n[train]\nepochs = 1\nchannels = 4\ncells = 1\n'
+    text += "batch-size = 4\nauxiliary = 0\n"
+    study.write_text('seeds = "0"\n' + text)
+    said = ftso("sweep", study, "-o", work / "out", "-w", "1").stderr
+    assert "tested on different images" not in said
+    for path in list((work / "pets/cat").iterdir())[:4]:
+        path.unlink()
+    said = ftso("sweep", study, "--seeds", "0-1", "-o", work / "out", "-w", "1").stderr
+    assert "warning: trials were tested on different images" in said
+    assert "tested on different images" in ftso("sweep", "results", work / "out").stderr
