@@ -1,10 +1,12 @@
 """The verbs of networks that are trained: train, evaluate, load."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pydantic import ValidationError
@@ -157,7 +159,8 @@ def _run(trainer: "Trainer", progress: Update | None) -> None:
     def on_epoch(row: "Row") -> None:
         return
 
-    trainer.train(on_step, on_epoch)
+    with advising(trainer):
+        trainer.train(on_step, on_epoch)
 
 
 def complete(cell: CellLike) -> Genotype:
@@ -276,6 +279,16 @@ def refill(trainer: "Trainer", update: Update | None) -> int:
     replaced = reread_training(trainer.data, update)
     trainer.data = read_test(trainer.data, update)
     return replaced
+
+
+@contextmanager
+def advising(trainer: "Trainer") -> Iterator[None]:
+    """Around training: an image that can't be read any more ends it with what to do."""
+    try:
+        yield
+    except DataError as error:
+        resume = f"ftso train --resume {quote(str(trainer.run.folder))}"
+        raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None
 
 
 def device_here(name: str, *, may_differ: bool) -> "torch.device":

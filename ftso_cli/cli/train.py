@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli.api.trainings import complete, fill, opened, refill, started, tested
+from ftso_cli.api.trainings import advising, complete, fill, opened, refill, started, tested
 from ftso_cli.cli import common
 from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
@@ -311,7 +311,8 @@ def _train(trainer: "Trainer", curves: "Curves | None") -> None:
                 f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
             )
 
-        trainer.train(on_step, on_epoch)
+        with advising(trainer):
+            trainer.train(on_step, on_epoch)
 
 
 def _description(trainer: "Trainer") -> str:
