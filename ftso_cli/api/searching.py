@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftso_cli.api.record import Stopwatch, versions
 from ftso_cli.api.settings import check_seed
+from ftso_cli.errors import DataError
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.settings import RaceSettings, SearchSettings
@@ -109,7 +110,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
                 figures = state.figures
             update(state.iteration, state.iterations, figures)
 
-        with enough_memory(device):
+        with enough_memory(device), _naming_all(images):
             genotype = search(images, device, on_iteration)
     watch.lap("search")
     watch.peak_memory = peak_memory(device)
@@ -117,6 +118,21 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     facts: dict[str, Any] = {"data": images.name, "device": device.type}
     facts |= {} if request.seed is None else {"seed": request.seed}
     return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last
+
+
+@contextmanager
+def _naming_all(images: "ImageData") -> Iterator[None]:
+    """Around a search that reads only what it needs: where an image can't be read, all are read, and the bad named."""
+    from ftso_cli.data.left_out import FEW
+
+    try:
+        yield
+    except DataError:
+        problems = sorted(images.train.load_all().values())
+        if len(problems) < 2:
+            raise
+        more = f" and {len(problems) - FEW:,} more" if len(problems) > FEW else ""
+        raise DataError(f"{len(problems):,} images can't be read: {', '.join(problems[:FEW])}{more}") from None
 
 
 def step_of(request: Request, images: "ImageData", device: "torch.device") -> Step:

@@ -28,13 +28,16 @@ def predict(
     Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json`
     """
     import ftso_cli
-    from ftso_cli.data.left_out import broken_lines, counted
+    from ftso_cli.data.left_out import LeftOut, broken_lines, counted
     from ftso_cli.data.listing import list_below
 
-    files = [str(file) for image in images for file in (list_below(image) if image.is_dir() else [image])]
+    left_out = LeftOut()
+    files = [str(file) for image in images for file in (list_below(image, left_out) if image.is_dir() else [image])]
     classifier = ftso_cli.load(run, device)
     if classifier.unfinished:
         warn(classifier.unfinished)
+    for line in left_out.lines():
+        note(line)
     results = []
     broken: dict[str, str] = {}
     for first in range(0, len(files), BATCH):

@@ -16,6 +16,9 @@ AVIF = features.check("avif") is True
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 SUFFIXES = JPEG_SUFFIXES | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
+UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".tga", ".ico", ".svg"}) - SUFFIXES
+"""Suffixes of images that are not read."""
+
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", *(["AVIF"] * AVIF))
 """Formats that Pillow may try; others are left out because some start programs (EPS) and none is common."""
 
@@ -101,7 +104,9 @@ def _opened(path: str) -> Iterator[Image.Image]:
     except IsADirectoryError:
         raise DataError(f"{shown(path)}: is a folder, not an image") from None
     except UnidentifiedImageError:
-        raise DataError(f"{shown(path)}: not an image; remove or replace it") from None
+        kind = os.path.splitext(path)[1].lower()
+        what = "an image of a kind that is not read; convert it to JPEG or PNG" if kind in UNREAD else "not an image"
+        raise DataError(f"{shown(path)}: {what}{'' if kind in UNREAD else '; remove or replace it'}") from None
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
     except Exception as error:
         raise DataError(f"{shown(path)}: can't be read ({_reason(error)}); remove or replace it") from None

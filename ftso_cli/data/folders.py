@@ -36,6 +36,9 @@ a younger file could change once more and keep its stamp."""
 SMALL = 64
 """The default size in pixels, and the largest at which a folder of square images keeps its own."""
 
+BROKEN = -1
+"""The label in the cache of an image whose file can't be read: it is tried again each time."""
+
 SAMPLE = 64
 """Images whose size is looked at."""
 
@@ -65,6 +68,7 @@ class FolderSource:
         self._entry = place.read() if place else None
         self._stamps = torch.zeros((len(self._paths), 3), dtype=torch.int64)
         self._worth_writing = False
+        self._broken: set[int] = set()
         if self._entry:
             self._memory = self._entry.images
         elif torch.Size(shape).numel() <= memory_limit:
@@ -156,9 +160,12 @@ class FolderSource:
         memory[decoded], problems = self._decode(decoded)
         self._known[missing] = True
         self._known[list(problems)] = False
-        self._worth_writing |= bool(self._stamps[decoded].any())
-        if self._place and self._worth_writing and self._known.all():
-            self._place.write(memory, self._labels, self._stamps)
+        self._broken |= problems.keys()
+        self._worth_writing |= bool((self._stamps[decoded].any(1) & self._known[decoded]).any())
+        if self._place and self._worth_writing and int(self._known.sum()) + len(self._broken) == len(self):
+            labels = self._labels.clone()
+            labels[list(self._broken)] = BROKEN
+            self._place.write(memory, labels, self._stamps)
             self._worth_writing = False
         return problems
 
@@ -168,6 +175,7 @@ class FolderSource:
             return torch.zeros(len(indices), dtype=torch.bool)
         stamps = self._stamps[indices]
         fresh = (stamps == self._entry.stamps[indices]).all(1) & stamps.any(1)
+        fresh &= self._entry.labels[indices] != BROKEN
         fresh[fresh.clone()] = self._entry.sound(indices[fresh])
         return fresh
 

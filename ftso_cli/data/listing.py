@@ -8,15 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import SUFFIXES, shown
+from ftso_cli.data.decode import SUFFIXES, UNREAD, shown
 from ftso_cli.data.left_out import LeftOut, is_text
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]
 """Paths of images, and their labels (N,) int64."""
-
-UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".tga", ".ico", ".svg"}) - SUFFIXES
-"""Suffixes of images that ftso does not read."""
 
 SYSTEM = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
 """Folders that operating systems and archives put beside those of a user."""
@@ -104,14 +101,22 @@ def _no_images(folder: Path) -> str:
     return f"{shown(str(folder))}: no images in this class folder ({' '.join(sorted(SUFFIXES))}){kinds}"
 
 
-def list_below(folder: Path) -> list[str]:
-    """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none."""
+def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+    """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none.
+
+    Adds images of kinds that are not read to `left_out`.
+    """
+    passed = LeftOut() if left_out is None else left_out
     found: list[str] = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in SYSTEM]
         found += [os.path.join(place, name) for name in files if called_image(name) and not name.startswith(".")]
+        for name in files:
+            if _suffix(name) in UNREAD:
+                passed.add("unread", os.path.join(place, name))
     if not found:
-        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))})")
+        kinds = f"; it has {passed}" if passed else ""
+        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))}){kinds}")
     return sorted(found)
 
 

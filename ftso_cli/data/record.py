@@ -109,9 +109,12 @@ def compare_labels(images: ImageData, record: ImageRecord) -> Changes:
 
 
 def holds_tests(folder: Path, record: ImageRecord) -> bool:
-    """Whether most of the test images of a record lie in `folder`, unchanged: it is the folder, moved."""
-    equal = sum(_checksum(folder / name) == checksum for name, checksum in record.test.items())
-    return 2 * equal > len(record.test)
+    """Whether most of the test images of a record lie in `folder`, unchanged: it is the folder, moved.
+
+    Of very many, a thousand or two are looked at.
+    """
+    some = list(record.test.items())[:: 1 + len(record.test) // 1000]
+    return 2 * sum(_checksum(folder / name) == checksum for name, checksum in some) > len(some)
 
 
 def _check_classes(data: str, classes: tuple[str, ...], names: Sequence[str]) -> None:

@@ -178,3 +178,22 @@ def test_a_folder_beside_the_set_of_its_name_is_told(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     said = ftso("train", "ftso_wide_sep3", "--data", "digits", *SMALL[:-4], "--batch-size", "256", "-o", "run")
     assert "digits is the data set of that name; for the folder: --data ./digits" in said
+
+
+def test_predict_tells_of_images_of_kinds_that_are_not_read(tmp_path: Path) -> None:
+    pets = write_folder(tmp_path / "pets", {"cat": 5, "dog": 5})
+    ftso("train", "ftso_wide_sep3", "--data", str(pets), *SMALL, "-o", str(tmp_path / "run"))
+    (pets / "cat/a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(pets), "--top", "1"])
+    assert done.exit_code == 0 and "left out: 1 × image of a kind that is not read, convert it" in done.stderr
+    done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(pets / "cat/a.HEIC")])
+    assert done.exit_code == 1 and "a.HEIC: an image of a kind that is not read; convert it to JPEG" in done.stderr
+
+
+def test_a_short_search_that_meets_a_broken_image_names_all_of_them(tmp_path: Path) -> None:
+    pets = write_folder(tmp_path / "pets", {"cat": 5, "dog": 5})
+    for path in pets.rglob("00[0-4].png"):
+        path.write_bytes(b"oops")
+    words = ["search-topology", "--data", str(pets), "--iters", "1", "--batch-size", "2", "--cells", "1"]
+    done = CliRunner().invoke(app, [*words, "--image-size", "8", "-o", str(tmp_path / "cell.json")])
+    assert done.exit_code == 1 and "8 images can't be read" in done.stderr and done.stderr.count("not an image") == 8
