@@ -269,7 +269,12 @@ def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer"
     # To compile only makes it faster, and needs what the other machine may have had.
     compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)
     config = config.model_copy(update={"device": str(chosen), "compile": compiled})
-    return Trainer(run.genotype(), config, images_of(config, run.images(), stand_in=True), run, group)
+    try:
+        images = images_of(config, run.images(), stand_in=True)
+    except DataError as error:
+        hint = "; put it back, or a link to where it is now" if _is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
+    return Trainer(run.genotype(), config, images, run, group)
 
 
 def refill(trainer: "Trainer", update: Update | None) -> int:
@@ -326,7 +331,6 @@ def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> 
 
     Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
     """
-    from ftso_cli.data import NAMES
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.evaluate import evaluate as test
     from ftso_cli.training.evaluate import load_trained
@@ -339,8 +343,8 @@ def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> 
     try:
         images = images_of(config, record) if data is None else _other_tests(os.fspath(data), config, record)
     except DataError as error:
-        moved = data is None and config.data not in NAMES and not os.path.exists(config.data)
-        raise DataError(f"{error}; if it was moved, say where to: --data DIR" if moved else str(error)) from None
+        hint = "; if it was moved, say where to: --data DIR" if data is None and _is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
     score = test(network, images.final, images, config.recipe.batch_size, chosen)
     return replace(
         score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
@@ -402,6 +406,13 @@ def _other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "
         return _recorded(data, record, config.classes, _side(config))
     images = open_tests(data, config.classes, _side(config))
     return replace(images, mean=config.mean, std=config.std)
+
+
+def _is_gone(data: str) -> bool:
+    """Whether the data set of a run is a folder that isn't where it was."""
+    from ftso_cli.data import NAMES
+
+    return data not in NAMES and not os.path.exists(data)
 
 
 def _side(config: "Config") -> int | None:

@@ -134,6 +134,7 @@ def test_the_images_of_a_run_that_were_moved_are_found_by_their_checksums(work: 
     before, _ = evaluated(work / "run")
     (work / "pets").rename(work / "moved")
     assert "--data DIR" in ftso("evaluate", work / "run", status=1).stderr
+    assert "put it back, or a link to where it is now" in ftso("train", "--resume", work / "run", status=1).stderr
     assert evaluated(work / "run", "--data", work / "moved")[0] == before
 
 
