@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from ftso_cli.api.cells import DEFAULT_DATA, UNNAMED, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.record import versions
+from ftso_cli.api.run_images import asked_images, images_of, is_gone, other_tests
 from ftso_cli.api.searching import Update
 from ftso_cli.api.settings import check_seed
 from ftso_cli.errors import DataError, SettingsError
@@ -26,12 +27,10 @@ from ftso_cli.training.request import Precision, Request, read_request
 if TYPE_CHECKING:
     import torch
 
-    from ftso_cli.data import ImageData, ImageRecord
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Progress, Row, Trainer
-    from ftso_cli.training.run import Config
 
 RUNS = Path("runs")
 
@@ -195,7 +194,7 @@ def started(
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
-    images = _asked_images(data, asked)
+    images = asked_images(data, asked)
     if device is None and of_file not in ("auto", str(chosen)):
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))
@@ -223,24 +222,6 @@ def started(
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
     return Trainer(genotype, config, images, run, group)
-
-
-def _asked_images(data: str, asked: Request) -> "ImageData":
-    """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
-    from ftso_cli.data import image_folder, open_images
-    from ftso_cli.data.record import holds_tests
-    from ftso_cli.training.run import read_images
-
-    record = None if asked.images is None else read_images(Path(asked.images))
-    folder = None if record is None else image_folder(data)
-    if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, asked.classes or record.classes, asked.side)
-    else:
-        images = open_images(data, image_size=asked.side)
-        if folder is not None:
-            remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
-            images = replace(images, remarks=(remark,))
-    return images if asked.flip is None else replace(images, flip=asked.flip)
 
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
@@ -272,7 +253,7 @@ def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer"
     try:
         images = images_of(config, run.images(), stand_in=True)
     except DataError as error:
-        hint = "; put it back, or a link to where it is now" if _is_gone(config.data) else ""
+        hint = "; put it back, or a link to where it is now" if is_gone(config.data) else ""
         raise DataError(f"{error}{hint}") from None
     return Trainer(run.genotype(), config, images, run, group)
 
@@ -341,9 +322,9 @@ def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> 
     network, unfinished = load_trained(folder, chosen)
     record = folder.images()
     try:
-        images = images_of(config, record) if data is None else _other_tests(os.fspath(data), config, record)
+        images = images_of(config, record) if data is None else other_tests(os.fspath(data), config, record)
     except DataError as error:
-        hint = "; if it was moved, say where to: --data DIR" if data is None and _is_gone(config.data) else ""
+        hint = "; if it was moved, say where to: --data DIR" if data is None and is_gone(config.data) else ""
         raise DataError(f"{error}{hint}") from None
     score = test(network, images.final, images, config.recipe.batch_size, chosen)
     return replace(
@@ -361,63 +342,6 @@ def load(run: Folder, device: str = "cpu") -> "Classifier":
     from ftso_cli.training.run import Run
 
     return load_classifier(Run(Path(run)), choose_device(device))
-
-
-def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool = False) -> "ImageData":
-    """The images that a run was started on, as its record names them; raises `RunError` for other classes.
-
-    Without a record, those that an earlier version would choose from the folder as it is now.
-    """
-    from ftso_cli.data import open_images
-    from ftso_cli.data.record import other_classes
-
-    size = _side(config)
-    if record is not None:
-        images = _recorded(config.data, record, config.classes, size, stand_in=stand_in)
-    else:
-        images = open_images(config.data, image_size=size)
-        if images.classes != config.classes:
-            raise other_classes(config.data, config.classes)
-        if images.root:
-            remark = (
-                "the run names no test images, an earlier version made it: they are chosen anew from the files that "
-                "are there now, and may have been training images"
-            )
-            images = replace(images, remarks=(remark,))
-    return images if config.flip is None else replace(images, flip=config.flip)
-
-
-def _recorded(
-    data: str, record: "ImageRecord", classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
-) -> "ImageData":
-    from ftso_cli.data import open_recorded
-
-    images, changes = open_recorded(data, record, classes, size, stand_in=stand_in)
-    return replace(images, changes=changes)
-
-
-def _other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
-    """The test images in `data`: those of the run where that is its folder, moved; else all that it has for testing."""
-    from ftso_cli.data import image_folder, open_tests
-    from ftso_cli.data.record import holds_tests
-
-    folder = image_folder(data)
-    if record is not None and folder is not None and holds_tests(folder, record):
-        return _recorded(data, record, config.classes, _side(config))
-    images = open_tests(data, config.classes, _side(config))
-    return replace(images, mean=config.mean, std=config.std)
-
-
-def _is_gone(data: str) -> bool:
-    """Whether the data set of a run is a folder that isn't where it was."""
-    from ftso_cli.data import NAMES
-
-    return data not in NAMES and not os.path.exists(data)
-
-
-def _side(config: "Config") -> int | None:
-    height, width = config.image_size
-    return height if height == width else None
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

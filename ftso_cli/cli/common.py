@@ -73,7 +73,7 @@ def tell_images(images: "ImageData", *, tested: bool = False) -> None:
 
 
 def _beside_test(images: "ImageData") -> str:
-    """Says so where a data set has images for validation beside test images, and which classes have no test image."""
+    """Name images for validation that lie beside test images, and classes that have no test image."""
     parts = ["val images are not used"] if images.test is not None and images.val is not None else []
     tested = set(images.final.labels.tolist())
     if lacking := [name for label, name in enumerate(images.classes) if label not in tested]:

@@ -66,7 +66,7 @@ def evaluate(
 
 
 def _tell(score: "Score") -> None:
-    """Says what was tested, and what of it is not as it was in the training."""
+    """Name the test images, and what of them is not as it was in the training."""
     from ftso_cli.data.left_out import broken_lines, counted
 
     if score.unfinished:

@@ -12,7 +12,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from ftso_cli.errors import DataError
 
 AVIF = features.check("avif") is True
-"""Whether the installed Pillow reads AVIF: from 11.3 on, where it was built with it."""
+"""True where the installed Pillow reads AVIF: from 11.3 on, where it was built with it."""
 
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
 SUFFIXES = JPEG_SUFFIXES | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
@@ -23,7 +23,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", *(["AVIF"] * AVIF
 """Formats that Pillow may try; others are left out because some start programs (EPS) and none is common."""
 
 ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
-"""What a whole file of a format ends with, but for what programs append to it."""
+"""The end of a whole file of a format, but for bytes that programs append to it."""
 
 TAIL = 4096
 """Bytes at the end of a file in which its end is looked for."""

@@ -193,7 +193,7 @@ class FolderSource:
         return _problems(indices, self._tried(indices, check_file))
 
     def _tried(self, indices: Tensor, read: Callable[[str], Result]) -> list[Result | DataError]:
-        """What `read` gives for the files at `indices`, in order, by as many threads as torch uses.
+        """Return what `read` gives for the files at `indices`, in order, by as many threads as torch uses.
 
         Pillow lets threads run at the same time.
         """

@@ -1,4 +1,4 @@
-"""Which folders of a data set hold the images for training, for validation and for testing."""
+"""The layout of a data set: its folders of images for training, for validation and for testing."""
 
 import os
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ PARTS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
-"""What the folder of a part is called, in any case."""
+"""The names of the folder of each part, in any case."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ def _folder_of(part: str, folder: Path, names: Sequence[str], *, divided: bool) 
 
 
 def _is_class(folder: Path) -> bool:
-    """Whether a folder is a class and no part: it holds images, and no two folders of images."""
+    """Return True for a folder that is a class and no part: it holds images, and no two folders of images."""
     if not holds_images(folder):
         return False
     return sum(holds_images(folder / name) for name in class_folders(folder)) < 2

@@ -1,4 +1,4 @@
-"""What a folder of images has that is not used, and how a user is told."""
+"""Remarks on a folder of images: entries that are not used, broken files, changes since a training."""
 
 import os
 from collections import Counter
@@ -20,7 +20,7 @@ KINDS = {
     "system": "folder of an operating system",
     "made": "folder that ftso made",
 }
-"""What is passed over, as a user reads it."""
+"""The kinds of entries that are passed over, as a user reads them."""
 
 FEW = 20
 """Names that a message lists."""
@@ -28,7 +28,7 @@ FEW = 20
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was passed over in a folder of images.
+    """Entries of a folder of images that are passed over.
 
     `counts` says how many of each of `KINDS`, and `first` names the first of each. `beside` names what lies beside the
     folders that are used, and `broken` says by path what is wrong with an image file.
@@ -68,7 +68,7 @@ class LeftOut:
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
-    """How the images of a folder differ from those of a record, by name."""
+    """Differences between the images of a folder and those of a record, by name."""
 
     missing_train: Sequence[str] = ()
     missing_test: Sequence[str] = ()
@@ -76,7 +76,7 @@ class Changes:
     changed_test: Sequence[str] = ()
     added: Sequence[str] = ()
     others: str = ""
-    """Says so where the test images of a set that is not made of files are others."""
+    """A remark where the test images of a set that is not made of files are others."""
 
     def lines(self) -> list[str]:
         """Remarks for a user."""
@@ -122,7 +122,7 @@ def counted(count: int, noun: str) -> str:
 
 
 def is_text(name: str) -> bool:
-    """Whether the bytes of a file name are UTF-8: Python marks those that aren't so that they can't be written."""
+    """Return True where a file name is UTF-8: Python marks other bytes so that they can't be written."""
     try:
         os.fspath(name).encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Which class folders a folder has, and which image files lie in them."""
+"""The class folders of a folder, and the image files in them."""
 
 import os
 import unicodedata
@@ -144,7 +144,7 @@ def class_folders(folder: Path, left_out: LeftOut | None = None) -> list[str]:
 
 
 def _no_class(entry: os.DirEntry[str]) -> str:
-    """Why a folder is passed over, one of `KINDS`; "" for one that is a class, or hidden and of no interest."""
+    """Return the kind, of `KINDS`, of a folder that is passed over; "" for a class, or one of no interest."""
     if entry.name in SYSTEM:
         return "system"
     if _hidden(entry.name):
@@ -153,12 +153,12 @@ def _no_class(entry: os.DirEntry[str]) -> str:
 
 
 def holds_images(folder: Path) -> bool:
-    """Whether image files lie in the folder itself."""
+    """Return True where image files lie in the folder itself."""
     return any(called_image(name) and not _hidden(name) for name in _names(folder))
 
 
 def _made_here(folder: Path) -> bool:
-    """Whether ftso made the folder: a run, a search, a study, or a folder of such alone."""
+    """Return True for a folder that ftso made: a run, a search, a study, or a folder of such alone."""
     names = _names(folder)
     if _marked(names):
         return True
@@ -173,7 +173,7 @@ def _marked(names: Sequence[str]) -> bool:
 
 
 def _names(folder: Path) -> list[str]:
-    """What lies in a folder; nothing where it can't be read."""
+    """The names in a folder; none where it can't be read."""
     try:
         return os.listdir(folder)
     except OSError:
@@ -215,7 +215,7 @@ def _hidden(name: str) -> bool:
 
 
 def called_image(name: str) -> bool:
-    """Whether a file name has the suffix of an image that is read."""
+    """Return True for a file name with the suffix of an image that is read."""
     return _suffix(name) in SUFFIXES
 
 
@@ -233,7 +233,7 @@ def leads_to(check: Callable[[], bool]) -> bool:
 
 
 def entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder; raises `DataError` where it can't be read."""
+    """The entries of a folder; raises `DataError` where it can't be read."""
     try:
         with os.scandir(folder) as found:
             return list(found)

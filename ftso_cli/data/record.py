@@ -1,4 +1,4 @@
-"""Which images a training was given and is tested on: names and checksums, so that later they are known again."""
+"""The images of a training and of its test: names and checksums, so that later they are known again."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -102,14 +102,14 @@ def recorded_data(
 
 
 def compare_labels(images: ImageData, record: ImageRecord) -> Changes:
-    """Whether the test images of a set that is not made of files are those of the record."""
+    """Compare the test images of a set that is not made of files with those of the record."""
     if _labels(images.final) == record.labels:
         return Changes()
     return Changes(others=f"the test images of {images.name} are others than those of the run")
 
 
 def holds_tests(folder: Path, record: ImageRecord) -> bool:
-    """Whether most of the test images of a record lie in `folder`, unchanged: it is the folder, moved.
+    """Return True where most test images of a record lie in `folder`, unchanged: it is the folder, moved.
 
     Of very many, a thousand or two are looked at.
     """

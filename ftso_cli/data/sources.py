@@ -134,7 +134,7 @@ class Selected:
 
     @property
     def streams(self) -> bool:
-        """Whether the source streams."""
+        """True where the source streams."""
         return self._source.streams
 
     def read(self, indices: Tensor) -> Tensor:
@@ -195,7 +195,7 @@ class ImageData:
 
     @property
     def fingerprint(self) -> str:
-        """How many training images there are, and a digest of their names; "" where they are no files."""
+        """The number of training images and a digest of their names; "" where they are no files."""
         names = [path.removeprefix(os.path.join(self.root, "")) for path in self.train.paths]
         return f"{len(names)} ({sha256(os.fsencode(chr(0).join(names))).hexdigest()[:12]})" if names else ""
 

@@ -76,7 +76,7 @@ class Checkpoints:
         return state, problem
 
     def look(self) -> tuple[State, str]:
-        """As `read`, and leaves all files as they are."""
+        """Return what `read` does, and leave all files as they are."""
         problem = f"{self.last}: missing"
         if self.last.exists():
             try:

@@ -47,7 +47,7 @@ def _of_run(folder: Path) -> dict[str, Any]:
 
 
 def tested_alike(folders: Sequence[Path]) -> bool:
-    """Whether the trainings in these folders of stages were tested on the same images, as far as they know them."""
+    """Return True unless trainings in these folders of stages know that they were tested on different images."""
     results = [Run(folder / "run").result() for folder in folders]
     return len({result.tested_on for result in results if result is not None and result.tested_on}) < 2
 
