@@ -1,7 +1,9 @@
 """The verbs that edit a genotype: prune, assign_operators."""
 
+import os
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from ftso_cli.api.cells import CellLike, about_file, name_of, read
 from ftso_cli.api.record import Stopwatch, edited
@@ -15,15 +17,29 @@ RANDOM = "random"
 ENTRY = re.compile(r"(?:(?P<kind>\w+):)?(?P<source>\d+)-(?P<target>\d+)=(?P<op>\w+)")
 
 
-def prune(cell: CellLike, *, keep: int | None = None) -> Genotype:
+def prune(
+    cell: CellLike, *, keep: int | None = None, at: int | None = None, run: str | os.PathLike[str] | None = None
+) -> Genotype:
     """Keeps the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
 
     `keep` is their number, two unless given, or all in the nats space. What is pruned stays in the genotype, marked.
-    Raises `GenotypeError` where the cell has its operators already or its edges no strength.
+    `at` takes the strengths that the search had at that iteration, from its history in the folder `run`, or in
+    CELL.search-topology beside a file.
+    Raises `GenotypeError` where the cell has its operators already or its edges no strength, `RunError` where there is
+    no record of that iteration.
     """
     watch = Stopwatch()
-    genotype, _, keep = pruned(read(cell), name_of(cell), keep)
-    return edited(genotype, "prune", watch, keep=keep)
+    genotype = read(cell) if at is None else earlier(read(cell), name_of(cell), at, run)
+    genotype, _, keep = pruned(genotype, name_of(cell), keep)
+    return edited(genotype, "prune", watch, keep=keep, at=at)
+
+
+def earlier(genotype: Genotype, name: str, at: int, run: str | os.PathLike[str] | None) -> Genotype:
+    """The genotype in the file `name` as its topology search had it at iteration `at`."""
+    from ftso_cli.search.tables import recorded
+
+    beside = Path(name).with_name(f"{Path(name).stem}.search-topology")
+    return recorded(genotype, beside if run is None else Path(run), at)
 
 
 def pruned(genotype: Genotype, name: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie], int]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Request
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.run import Config
 
 
-def asked_images(data: str, asked: Request) -> "ImageData":
+def asked_images(data: str, asked: Request, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
     from ftso_cli.data.record import holds_tests
@@ -20,10 +21,11 @@ def asked_images(data: str, asked: Request) -> "ImageData":
 
     record = None if asked.images is None else read_images(Path(asked.images))
     folder = None if record is None else image_folder(data)
+    size, as_imagenet = asked.side or settings.image_size, settings.augmentation == "imagenet"
     if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, asked.classes or record.classes, asked.side)
+        images = _recorded(data, record, asked.classes or record.classes, size, as_imagenet)
     else:
-        images = open_images(data, image_size=asked.side)
+        images = open_images(data, image_size=size, as_imagenet=as_imagenet)
         if folder is not None:
             remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
             images = replace(images, remarks=(remark,))
@@ -38,11 +40,11 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
     from ftso_cli.data import open_images
     from ftso_cli.data.record import other_classes
 
-    size = _side(config)
+    size, as_imagenet = _side(config), config.recipe.augmentation == "imagenet"
     if record is not None:
-        images = _recorded(config.data, record, config.classes, size, stand_in=stand_in)
+        images = _recorded(config.data, record, config.classes, size, as_imagenet, stand_in=stand_in)
     else:
-        images = open_images(config.data, image_size=size)
+        images = open_images(config.data, image_size=size, as_imagenet=as_imagenet)
         if images.classes != config.classes:
             raise other_classes(config.data, config.classes)
         if images.root:
@@ -55,11 +57,17 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
 
 
 def _recorded(
-    data: str, record: "ImageRecord", classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
+    data: str,
+    record: "ImageRecord",
+    classes: tuple[str, ...],
+    size: int | None,
+    as_imagenet: bool,
+    *,
+    stand_in: bool = False,
 ) -> "ImageData":
     from ftso_cli.data import open_recorded
 
-    images, changes = open_recorded(data, record, classes, size, stand_in=stand_in)
+    images, changes = open_recorded(data, record, classes, size, as_imagenet=as_imagenet, stand_in=stand_in)
     return replace(images, changes=changes)
 
 
@@ -68,10 +76,11 @@ def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "I
     from ftso_cli.data import image_folder, open_tests
     from ftso_cli.data.record import holds_tests
 
-    folder = image_folder(data)
+    folder, size, as_imagenet = image_folder(data), _side(config), config.recipe.augmentation == "imagenet"
     if record is not None and folder is not None and holds_tests(folder, record):
-        return _recorded(data, record, config.classes, _side(config))
-    images = open_tests(data, config.classes, _side(config))
+        images = _recorded(data, record, config.classes, size, as_imagenet)
+    else:
+        images = open_tests(data, config.classes, size, as_imagenet=as_imagenet)
     return replace(images, mean=config.mean, std=config.std)
 
 

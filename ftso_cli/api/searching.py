@@ -11,6 +11,7 @@ from ftso_cli.errors import DataError
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.settings import RaceSettings, SearchSettings
+from ftso_cli.spaces.darts import IMAGENET_PIXELS
 
 if TYPE_CHECKING:
     import torch
@@ -55,6 +56,11 @@ class Request:
     notes: list[str] = field(default_factory=list)
     """What its record says besides; a search may add to them."""
 
+    @property
+    def side(self) -> int | None:
+        """The side that images are brought to, None for that of the data set; the ImageNet stem has its own."""
+        return self.image_size or (IMAGENET_PIXELS if self.settings.stem == "imagenet" else None)
+
     def recorded(self, images: "ImageData") -> dict[str, Any]:
         """The settings as history, checkpoints and journals keep them, with the images in hand and their size."""
         known = {"images": images.fingerprint} if images.fingerprint else {}
@@ -93,7 +99,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
 
     device = choose_device(request.device)
     watch.lap("start")
-    images = open_images(request.data, image_size=request.image_size)
+    images = open_images(request.data, image_size=request.side)
     if request.settings.takes_all_images:
         # A few iterations read only what they need, and so does a search on a share of the images.
         with bar("read images", "image") as update:

@@ -82,6 +82,22 @@ def check_names(given: Iterable[str], settings: type, *more: str) -> None:
             raise SettingsError(unknown("option", name, known))
 
 
+Settings = TypeVar("Settings", bound=SearchSettings)
+
+
+def searching(settings: Settings) -> Settings:
+    """Return the settings; raises `SettingsError` for values with which α and β stay as they were drawn."""
+    moves = not (isinstance(settings, JointSettings) and settings.method == "random")
+    ranks = not (isinstance(settings, TopologySettings) and settings.rank == "gradient")
+    if moves and ranks and settings.arch_rate == 0:
+        raise SettingsError("arch rate must be above 0, not 0: α and β would stay as they were drawn")
+    if settings.iters is not None and settings.warmup and round(settings.warmup * settings.iters) >= settings.iters:
+        raise SettingsError(
+            f"a warm-up of {settings.warmup:g} takes all {settings.iters} iterations; give more, or less of warm-up"
+        )
+    return settings
+
+
 def topology_settings(
     *, preset: str, space: str, recipe: str, rank: str | None, given: Mapping[str, Any]
 ) -> TopologySettings:
@@ -92,7 +108,7 @@ def topology_settings(
         own["iters"] = given.get("iters")
     if rank is not None:
         own["rank"] = rank
-    return replace(chosen("preset", preset, PRESETS), **own)
+    return searching(replace(chosen("preset", preset, PRESETS), **own))
 
 
 def ensemble_seeds(preset: str, seeds: str | Iterable[int] | None) -> tuple[int, ...] | None:
@@ -106,7 +122,7 @@ def operator_settings(space: str, recipe: str, given: Mapping[str, Any]) -> Sear
     """Those of an operator search by gradient, all candidates of the space unless `ops` are given."""
     check_names(given, SearchSettings)
     own = {"ops": SPACES[space].candidates, **chosen("recipe", recipe, RECIPES), **given}
-    return replace(OPERATORS, **own)
+    return searching(replace(OPERATORS, **own))
 
 
 def capacity_settings(space: str, given: Mapping[str, Any]) -> CapacitySettings:
@@ -123,7 +139,9 @@ def joint_settings(method: str, space: str, recipe: str, given: Mapping[str, Any
     # How many channels pass the operators is the method's own affair.
     own = {name: value for name, value in changes.items() if name != "partial"} | {"ops": SPACES[space].candidates}
     methods: Mapping[str, JointSettings] = {name: known for name, known in METHODS.items()}
-    return replace(chosen("method", method, methods), **{**own, **chosen("recipe", recipe, RECIPES), **given})
+    return searching(
+        replace(chosen("method", method, methods), **{**own, **chosen("recipe", recipe, RECIPES), **given})
+    )
 
 
 def check_trackable(settings: object, *, track: bool, early_stop: bool) -> None:

@@ -55,6 +55,7 @@ class RecipeOptions(TypedDict, total=False):
     drop_path: float
     cutout: float
     auxiliary: float
+    augmentation: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +95,9 @@ def train(
 
     `recipe` is `quick`, `cifar` or `imagenet`; `overruled` are values of it: `epochs`, `channels`, `cells`, `stem`,
     `batch_size`, `rate`, `schedule`, `warmup`, `momentum`, `weight_decay`, `clip`, `label_smoothing`, `drop_path`,
-    `cutout`, `auxiliary`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an
-    interrupted run, to the same weights, elsewhere with a `device`; `config` reads the settings of another run. `flip`
-    says whether images are mirrored at random: not where classes differ by left and right.
+    `cutout`, `auxiliary`, `augmentation`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on
+    with an interrupted run, to the same weights, elsewhere with a `device`; `config` reads the settings of another run.
+    `flip` says whether images are mirrored at random: not where classes differ by left and right.
     `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
@@ -194,7 +195,7 @@ def started(
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
-    images = asked_images(data, asked)
+    images = asked_images(data, asked, settings)
     if device is None and of_file not in ("auto", str(chosen)):
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))

@@ -49,6 +49,9 @@ def read(path: Path, content: bytes) -> Table:
         missing = next(architecture for architecture, number in numbers.items() if number not in seen)
         found = f"ends at line {lines.line_num} with {len(seen):,} of {CELLS:,} cells"
         raise TableError(f"{path}: {found}; {missing} is missing, for one")
+    for name, most in zip(COLUMNS, accuracies.max(axis=0), strict=True):
+        if most <= 1:
+            raise TableError(f"{path}: {name} is at most {most:g}, so these are fractions; a table has them in percent")
     return ranked(rows, accuracies)
 
 

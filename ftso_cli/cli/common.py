@@ -14,6 +14,7 @@ from ftso_cli.api import cells, record
 from ftso_cli.cli.console import note, warn
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
+from ftso_cli.spaces.sets import IMAGES
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
@@ -141,3 +142,9 @@ def check_writable(path: Path) -> None:
         raise FileError(f"{path}: there is no folder {folder.name}; make it first")
     if not os.access(folder, os.W_OK):
         raise FileError(f"{path}: can't be written, the folder is read-only")
+
+
+def tell_name(data: str) -> None:
+    """Says that a name is the data set of that name, where a folder is called so, too."""
+    if os.path.isdir(data) and data == os.path.basename(data) and data in IMAGES:
+        note(f"{data} is the data set of that name; the folder here is --data ./{data}")

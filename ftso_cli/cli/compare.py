@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 MOST = len(ascii_uppercase)
 """Cells that get a letter."""
 
+RUN = ("run's params", "run's MACs", "epochs", "accuracy")
+"""The columns of what a run trained."""
+
 MOST_PAIRS = 10
 """Pairs that are printed; of more cells, those of the first with each other one."""
 
@@ -35,8 +38,8 @@ def compare(
 ) -> None:
     """Compare cells: edges that differ, shared wiring beside chance, exact costs, and what runs reached.
 
-    Costs are those of the paper's network for CIFAR-10 for every cell alike, and besides of the network that a run
-    trained. A searched cell that is not pruned is compared as `ftso prune` would leave it.
+    Costs are those of the paper's network for CIFAR-10 for every cell alike, which --recipe cifar trains, and besides
+    of the network that a run trained. A searched cell that is not pruned is compared as `ftso prune` would leave it.
 
     Examples: `ftso compare darts_v2 pc_darts_cifar` · `ftso compare cell.json other.json` ·
     `ftso compare runs/cell-digits runs/cell-digits-2`
@@ -53,6 +56,7 @@ def compare(
         if each.pruned_here:
             note(f"{each.name} is not pruned: compared as ftso prune would leave it")
     show(_cells(found.entrants))
+    say(f"params and MACs: {found.network}")
     say()
     show(_pairs(found))
     say()
@@ -65,20 +69,20 @@ def compare(
 def _cells(entrants: Sequence["Entrant"]) -> Table:
     """A row a cell: its letter and name, its price, and what its run reached."""
     runs = any(each.training for each in entrants)
-    table = _table("", "cell", "params", "MACs", *(("run's params", "epochs", "accuracy") if runs else ()))
+    table = _table("", "cell", "params", "MACs", *(RUN if runs else ()))
     for letter, each in zip(ascii_uppercase, entrants, strict=False):
         row = [letter, plain(each.name), *_price(each.price)]
         table.add_row(*row, *(_reached(each) if runs else ()))
     return table
 
 
-def _reached(each: "Entrant") -> tuple[str, str, str]:
+def _reached(each: "Entrant") -> tuple[str, ...]:
     """What the run trained, for how long and with what success; blanks for a cell without a run."""
     if each.training is None:
-        return "", "", ""
+        return ("",) * len(RUN)
     result = each.training.result
     accuracy = "" if result is None else f"{result.test_accuracy:.2%}"
-    return _price(each.trained_price)[0], str(len(each.training.epochs)), accuracy
+    return *_price(each.trained_price), str(len(each.training.epochs)), accuracy
 
 
 def _price(price: "Price | None") -> tuple[str, str]:
@@ -117,7 +121,7 @@ def _differences(found: "Comparison") -> Table:
 def _table(*headings: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
-        right = heading in ("params", "MACs", "run's params", "epochs", "accuracy")
+        right = heading in ("params", "MACs", *RUN)
         table.add_column(heading, justify="right" if right else "left", overflow="fold")
     return table
 

@@ -5,7 +5,6 @@ from typing import Any
 import typer
 
 from ftso_cli.cli import common, cost_options
-from ftso_cli.cli.cost_options import Setting
 
 
 def cost(
@@ -32,11 +31,15 @@ def cost(
 ) -> None:
     """Count the parameters and MACs of the networks of one or more cells, exactly, without building them.
 
+    A cell's network is the paper's for CIFAR-10, or that of --setting; where the next command trains another one, that
+    is told, too. Of the run folder of a training it is the network that was trained.
+
     Without a cell: the paper's formulas for what topology search and operator search save (end of section 3), and
     what real super-nets save. MACs are multiply-accumulates of convolutions and linear layers for one image.
 
     Examples: `ftso cost cell.json` · `ftso cost pc_darts_cifar darts_v2 --setting imagenet` ·
-    `ftso cost cell.json --setting imagenet --fit-macs 600M` · `ftso cost --n 7 --p 8` · `ftso cost --sweep n=4..12`
+    `ftso cost cell.json --setting imagenet --fit-macs 600M` · `ftso cost runs/cell-digits` ·
+    `ftso cost --n 7 --p 8` · `ftso cost --sweep n=4..12`
     """
     sizes = _given(n=n, p=p, k=k, c_in=c_in, c_out=c_out, height=height, width=width)
     shape = _given(channels=channels, cells=cells, classes=classes, image_channels=image_channels)
@@ -52,7 +55,7 @@ def cost(
     if budget and channels is not None:
         raise typer.BadParameter(f"{_flag(next(iter(budget)))} chooses the channels: leave --channels out")
     request = cost_report.Request(
-        setting=setting or Setting.cifar,
+        setting=setting,
         shape=shape,
         image_size=image_size,
         convention=convention,

@@ -11,7 +11,7 @@ from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
 from ftso_cli.spaces import DARTS, NATS, OPERATORS
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 
 
@@ -27,7 +27,7 @@ class Setting:
 SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     DARTS.name: {
         "cifar10": Setting(title="CIFAR-10", shape=CIFAR, pixels=32),
-        "imagenet": Setting(title="ImageNet", shape=IMAGENET, pixels=224),
+        "imagenet": Setting(title="ImageNet", shape=IMAGENET, pixels=IMAGENET_PIXELS),
     },
     NATS.name: {name: Setting(title=one.title, shape=one.shape, pixels=one.pixels) for name, one in DATA_SETS.items()},
 }

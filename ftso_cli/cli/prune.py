@@ -1,10 +1,11 @@
 """`ftso prune`: keep the strongest edges of each node."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ftso_cli.api.edits import pruned
+from ftso_cli.api.edits import earlier, pruned
 from ftso_cli.api.record import edited
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
@@ -26,6 +27,21 @@ def prune(
             show_default=f"{DARTS.keep}; all {NATS.keep} in the nats space",
         ),
     ] = None,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ITERATION",
+            min=0,
+            help="Take the strengths that the search had at this iteration, a record of its history.",
+            show_default="the end",
+        ),
+    ] = None,
+    run: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="The folder of that history.", show_default="CELL.search-topology beside CELL"
+        ),
+    ] = None,
     output: common.OutputOption = None,
     as_json: common.JsonOption = False,
 ) -> None:
@@ -33,12 +49,18 @@ def prune(
 
     Pruned edges stay in the file, marked, with what was measured of them: another --keep can be asked for later.
 
-    Examples: `ftso prune cell.json` · `ftso prune cell.json --keep 3 -o wide.json`
+    Examples: `ftso prune cell.json` · `ftso prune cell.json --keep 3 -o wide.json` ·
+    `ftso prune cell.json --at 390 -o early.json`
     """
     watch = common.Stopwatch()
+    if at is None and run is not None:
+        raise typer.BadParameter("names the history for --at; give the iteration, too", param_hint="--run")
+    if at is not None and output is None:
+        raise typer.BadParameter("would write an earlier state over CELL; name another file with -o", param_hint="--at")
     target = common.hold(common.output_for(cell, output, as_json=as_json), context)
-    genotype, ties, keep = pruned(library.load(cell), cell, keep)
-    storage.write(edited(genotype, "prune", watch, keep=keep), target)
+    genotype = library.load(cell)
+    genotype, ties, keep = pruned(genotype if at is None else earlier(genotype, cell, at, run), cell, keep)
+    storage.write(edited(genotype, "prune", watch, keep=keep, at=at), target)
     for tie in ties:
         note(f"tie: {tie}")
     if as_json:

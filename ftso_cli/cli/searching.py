@@ -149,6 +149,7 @@ def execute(
             yield progress.update
 
     def told(images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
+        common.tell_name(request.data)
         common.tell_images(images)
         return search(images, device, each)
 

@@ -193,8 +193,9 @@ def _list_presets(as_json: bool) -> None:
     if as_json:
         print_json({"presets": titles})
         return
+    widest = max(map(len, titles))
     for name, title in titles.items():
-        say(f"{name:<10}  {title}")
+        say(f"{name:<{widest}}  {title}")
 
 
 def _finish(folder: Path, storage: str | None, as_json: bool) -> None:

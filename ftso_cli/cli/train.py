@@ -12,7 +12,7 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.files import alone_in
-from ftso_cli.training.recipes import RECIPES
+from ftso_cli.training.recipes import RECIPES, Recipe
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
@@ -91,13 +91,21 @@ def train(
     warmup: Annotated[int | None, _setting("warmup", "Epochs in which the rate rises.")] = None,
     momentum: Annotated[float | None, _setting("momentum", "Momentum of SGD.")] = None,
     weight_decay: Annotated[float | None, _setting("weight_decay", "Weight decay.")] = None,
-    clip: Annotated[float | None, _setting("clip", "Largest norm of the gradient.")] = None,
+    clip: Annotated[float | None, _setting("clip", "Largest norm of the gradient; 0: any.")] = None,
     label_smoothing: Annotated[float | None, _setting("label_smoothing", "Label smoothing of both losses.")] = None,
     drop_path: Annotated[float | None, _setting("drop_path", "Drop-path rate of the last epoch.")] = None,
     cutout: Annotated[
         float | None, _setting("cutout", "Side of the square cut out of each image, as a share of the image's.")
     ] = None,
     auxiliary: Annotated[float | None, _setting("auxiliary", "Weight of the auxiliary head's loss; 0: none.")] = None,
+    augmentation: Annotated[
+        str | None,
+        _setting(
+            "augmentation",
+            "cifar: padding, random crop and flip. imagenet: random resized crop, flip and colour jitter; tests take "
+            "the centre of a larger picture.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.", show_default="0"),
@@ -174,6 +182,7 @@ def train(
         "drop_path": drop_path,
         "cutout": cutout,
         "auxiliary": auxiliary,
+        "augmentation": augmentation,
     }
     given, overruled = _present(given), _present(overruled)
     if resume is not None:
@@ -189,6 +198,8 @@ def train(
         if cell is None:
             raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
         settings = asked.settings(recipe_name, overruled)
+        if "warmup" not in overruled:
+            _tell_warmup(settings, asked.base(recipe_name))
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
         make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run, device=device)
@@ -210,6 +221,12 @@ def train(
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if tensorboard else None
             _finish(trainer, watch, curves, as_json)
+
+
+def _tell_warmup(settings: Recipe, base: Recipe) -> None:
+    """Says where the warm-up of a recipe was cut to its share of fewer epochs."""
+    if settings.warmup == base.warmup * settings.epochs // base.epochs < base.warmup:
+        note(f"warm-up: {settings.warmup} epochs instead of the recipe's {base.warmup}, a share of {settings.epochs}")
 
 
 def _follow(folder: Path, group: "Group") -> None:
@@ -253,6 +270,7 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
 
     run, config = trainer.run, trainer.config
     common.tell_images(trainer.data, tested=True)
+    common.tell_name(config.data)
     note(_description(trainer))
     note(_flipping(trainer))
     _train(trainer, curves)

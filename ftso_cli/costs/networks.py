@@ -10,7 +10,7 @@ from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, network_cost
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import DARTS, NATS
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 
 Preset = tuple[NetworkShape, int]
@@ -20,7 +20,7 @@ PRESETS: Mapping[str, Mapping[str, Preset]] = {
     DARTS.name: {
         "cifar": (CIFAR, 32),
         "cifar100": (replace(CIFAR, classes=100), 32),
-        "imagenet": (IMAGENET, 224),
+        "imagenet": (IMAGENET, IMAGENET_PIXELS),
     },
     NATS.name: {
         setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)
@@ -37,6 +37,12 @@ def preset(space: str, setting: str) -> Preset:
     if setting not in PRESETS[space]:
         raise SettingsError(f"the {space} space has no setting {setting}; it has {', '.join(PRESETS[space])}")
     return PRESETS[space][setting]
+
+
+def reference_network(space: str) -> str:
+    """Return what to call the network of a space that cells are counted in where no other is asked for."""
+    whose = "the paper's" if space == DARTS.name else "the benchmark's"
+    return f"{whose} network for CIFAR-10"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,13 +91,18 @@ def counted(
     macs: int | None,
     params: int | None,
     convention: str,
+    own: tuple[NetworkShape, tuple[int, int]] | None = None,
 ) -> Network:
     """The network of a complete genotype called `name`: that of a setting with changes, as wide as a budget allows.
 
-    `image_size` is (height, width). Raises `SettingsError` where the space hasn't got the setting or nothing fits.
+    `image_size` is (height, width). `own` takes the place of the setting: the shape and image size of a network that
+    was trained. Raises `SettingsError` where the space hasn't got the setting or nothing fits.
     """
-    usual, pixels = preset(genotype.space, setting)
-    size = image_size or (pixels, pixels)
+    if own is None:
+        usual, pixels = preset(genotype.space, setting)
+        own = usual, (pixels, pixels)
+    usual, known = own
+    size = image_size or known
     shape = replace(usual, **changes)
     if macs is not None or params is not None:
         shape = fit_channels(genotype, shape, size, macs=macs, params=params, convention=convention)

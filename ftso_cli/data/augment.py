@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from ftso_cli.data.resident import to_device
-from ftso_cli.data.sources import ImageData
+from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.errors import SettingsError
 
 Share = tuple[int, int]
@@ -45,6 +45,10 @@ class Augmentation:
     def of(cls, data: ImageData, cutout: int = 0) -> "Augmentation":
         """The usual one for `data`: padding by an eighth of the size (4 at 32, 1 at 8), flip where classes allow it."""
         return cls(padding=min(data.image_size) // 8, flip=data.flip, cutout=cutout)
+
+    def read(self, source: ImageSource, indices: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
+        """Return the images at `indices` as they are, (n, C, H, W) uint8: random numbers are drawn afterwards."""
+        return source.read(indices)
 
     def __call__(self, images: Tensor, normalise: Normalise, generator: Generator, share: Share = WHOLE) -> Tensor:
         """Augmented and normalised images (N, C, H, W) float32 from uint8."""

@@ -34,11 +34,7 @@ class Batches:
         augment: Augmentation | None = None,
         share: Share = WHOLE,
     ) -> None:
-        if not 1 <= batch_size <= len(indices):
-            raise DataError(
-                f"a batch of {batch_size} images is larger than the {len(indices)} images to draw from; "
-                f"use --batch-size {len(indices)} or less"
-            )
+        check_batch(batch_size, len(indices), share[1])
         if batch_size % share[1]:
             raise DataError(
                 f"a batch of {batch_size} images can't be shared by {share[1]} processes; "
@@ -70,7 +66,10 @@ class Batches:
         first = self._position * self._batch_size
         rank, size = self._share
         chosen = self._order[first : first + self._batch_size][rank::size]
-        images = self._source.read(chosen)
+        if self._augment is None:
+            images = self._source.read(chosen)
+        else:
+            images = self._augment.read(self._source, chosen, self._augmenting, self._share)
         labels = to_device(self._source.labels[chosen], images.device)
         self._position += 1
         if self._augment is None:
@@ -108,6 +107,22 @@ class Batches:
             self._augmenting.set_state(state["augmenting"])
         except (KeyError, TypeError, ValueError, OverflowError, RuntimeError) as error:
             raise RunError(f"the saved state of the batches is damaged ({error})") from None
+
+
+def check_batch(batch_size: int, images: int, processes: int = 1) -> None:
+    """Raises `DataError` for a batch that so many images don't fill, with the largest one that they do."""
+    if 1 <= batch_size <= images:
+        return
+    most = images - images % processes
+    if most < 2:
+        raise DataError(
+            f"{images or 'no'} image{'s' * (images != 1)} to draw from, and a batch has at least two; add images, or "
+            "take a larger share of them"
+        )
+    raise DataError(
+        f"a batch of {batch_size} images is larger than the {images} images to draw from; "
+        f"use --batch-size {most} or less"
+    )
 
 
 def eval_batches(

@@ -1,8 +1,9 @@
 """One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
 
+import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,28 +36,58 @@ TOO_LARGE = f"larger than {LARGEST // 1_000_000} million pixels (a JPEG than 89 
 
 Pixels = NDArray[np.uint8]
 
+Transform = Callable[[Image.Image], Image.Image]
+"""Makes another image of an image."""
 
-def decode(path: str, size: int) -> Pixels:
+
+SMALLEST_CROP = 0.08
+"""The least share of a picture that a random crop has (`RandomResizedCrop`)."""
+
+
+def decode(path: str, size: int, shorter: int | None = None) -> Pixels:
     """The image in a file as `squared` gives it.
 
     Raises `DataError` with the file's name where it is damaged, truncated, no image or too large.
     """
     with _opened(path) as image:
-        return np.asarray(squared(image, size))
+        return np.asarray(squared(image, size, shorter))
 
 
-def squared(image: Image.Image, size: int) -> Image.Image:
-    """The image as RGB of (size, size): the shorter side is resized to `size`, then the centre is cut out.
+def decode_with(path: str, size: int, transform: Transform) -> Pixels:
+    """Return what a transform, which cuts and resizes to `size`, makes of the image in a file; raises `DataError`."""
+    with _opened(path) as image:
+        # The smallest crop is no smaller than `size`, wherever the file has as many pixels.
+        return np.asarray(transform(_upright(image, math.ceil(size / math.sqrt(SMALLEST_CROP)))))
+
+
+def shorter_side(size: int, as_imagenet: bool) -> int:
+    """Return what the shorter side is resized to before the centre is cut out: `size`, or 256 for 224 of ImageNet."""
+    return round(size * 256 / 224) if as_imagenet else size
+
+
+def squared(image: Image.Image, size: int, shorter: int | None = None) -> Image.Image:
+    """The image as RGB of (size, size): the shorter side is resized to `shorter` (`size`), then the centre is cut out.
 
     EXIF rotation is applied, in place; 16 bits become 8, transparent pixels white, animations give their first frame.
     """
-    # A JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted size keeps the resizing exact enough.
-    image.draft(None, (2 * size, 2 * size))
+    # Twice the wanted size keeps the resizing exact enough.
+    rgb = _upright(image, 2 * (shorter or size))
+    if shorter in (None, size):
+        return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
+    from torchvision.transforms.v2 import functional
+
+    resized = functional.resize(rgb, [shorter])
+    square: Image.Image = functional.center_crop(resized, [size, size])
+    return square
+
+
+def _upright(image: Image.Image, least: int) -> Image.Image:
+    """Return the image as RGB, upright; a JPEG decoded at 1/2, 1/4 or 1/8 where its sides stay `least` or more."""
+    image.draft(None, (least, least))
     if image.width * image.height > LARGEST:
         raise Image.DecompressionBombError
     ImageOps.exif_transpose(image, in_place=True)
-    rgb = _rgb(image)
-    return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
+    return _rgb(image)
 
 
 def stored_size(path: str) -> tuple[int, int]:

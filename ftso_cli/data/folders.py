@@ -18,7 +18,17 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
-from ftso_cli.data.decode import check_file, decode, quiet, shown, stored_size
+from ftso_cli.data.decode import (
+    Pixels,
+    Transform,
+    check_file,
+    decode,
+    decode_with,
+    quiet,
+    shorter_side,
+    shown,
+    stored_size,
+)
 from ftso_cli.data.layout import read_layout
 from ftso_cli.data.left_out import LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
@@ -53,14 +63,21 @@ Result = TypeVar("Result")
 class FolderSource:
     """Image files, decoded in threads when they are read, and remembered as uint8 up to `memory_limit` bytes.
 
-    What the cache has at `place` is not decoded. Once all images are remembered, they are written there.
+    What the cache has at `place` is not decoded. Once all images are remembered, they are written there. The shorter
+    side is resized to `shorter`, or to `size`, before the centre is cut out.
     """
 
     def __init__(
-        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
+        self,
+        files: Files,
+        size: int,
+        *,
+        memory_limit: int = MEMORY_LIMIT,
+        place: Place | None = None,
+        shorter: int | None = None,
     ) -> None:
         self._paths, self._labels = list(files[0]), files[1]
-        self._size = size
+        self._size, self._shorter = size, shorter
         shape = (len(self._paths), 3, size, size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
         self._memory: Tensor | None = None
@@ -103,6 +120,15 @@ class FolderSource:
         if problems:
             raise DataError(problems[min(problems)])
         return pixels
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, 3, H, W) uint8; raises `DataError`."""
+        paths = [self._paths[index] for index in indices.tolist()]
+        pairs = zip(paths, transforms, strict=True)
+        found = _tried([partial(decode_with, path, self._size, transform) for path, transform in pairs])
+        if broken := next((each for each in found if isinstance(each, DataError)), None):
+            raise broken
+        return self._stacked(found)
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Decodes every image that is not remembered yet; of a set larger than `memory_limit`, opens every file.
@@ -181,36 +207,41 @@ class FolderSource:
 
     def _decode(self, indices: Tensor) -> tuple[Tensor, dict[int, str]]:
         """The images at `indices`, black where a file can't be read; by index what is wrong with it."""
+        paths = [self._paths[index] for index in indices.tolist()]
+        found = _tried([partial(decode, path, self._size, self._shorter) for path in paths])
+        return self._stacked(found), _problems(indices, found)
+
+    def _stacked(self, found: Sequence[Pixels | DataError]) -> Tensor:
+        """Images as (n, 3, size, size) uint8, black in the place of an error."""
         size = self._size
-        found = self._tried(indices, partial(decode, size=size))
         black = np.zeros((size, size, 3), dtype=np.uint8)
         images = [black if isinstance(each, DataError) else each for each in found]
         pixels = torch.from_numpy(np.stack(images) if images else np.empty((0, size, size, 3), np.uint8))
-        return pixels.permute(0, 3, 1, 2).contiguous(), _problems(indices, found)
+        return pixels.permute(0, 3, 1, 2).contiguous()
 
     def _look_at(self, indices: Tensor) -> dict[int, str]:
         """Opens the files at `indices` without decoding them; returns by index what is wrong with them."""
-        return _problems(indices, self._tried(indices, check_file))
-
-    def _tried(self, indices: Tensor, read: Callable[[str], Result]) -> list[Result | DataError]:
-        """Return what `read` gives for the files at `indices`, in order, by as many threads as torch uses.
-
-        Pillow lets threads run at the same time.
-        """
-        paths = [self._paths[index] for index in indices.tolist()]
-        threads = torch.get_num_threads()
-        # A few parts a thread: small images would spend more time on being handed out than on decoding.
-        step = max(1, math.ceil(len(paths) / (4 * threads)))
-        parts = [paths[start : start + step] for start in range(0, len(paths), step)]
-        with quiet(), ThreadPoolExecutor(threads) as pool:
-            return [result for part in pool.map(partial(_try_each, read=read), parts) for result in part]
+        return _problems(indices, _tried([partial(check_file, self._paths[index]) for index in indices.tolist()]))
 
 
-def _try_each(paths: Sequence[str], read: Callable[[str], Result]) -> list[Result | DataError]:
+def _tried(readers: Sequence[Callable[[], Result]]) -> list[Result | DataError]:
+    """Return what `readers` give, in order, or the error of each, by as many threads as torch uses.
+
+    Pillow lets threads run at the same time.
+    """
+    threads = torch.get_num_threads()
+    # A few parts a thread: small images would spend more time on being handed out than on decoding.
+    step = max(1, math.ceil(len(readers) / (4 * threads)))
+    parts = [readers[start : start + step] for start in range(0, len(readers), step)]
+    with quiet(), ThreadPoolExecutor(threads) as pool:
+        return [result for part in pool.map(_try_each, parts) for result in part]
+
+
+def _try_each(readers: Sequence[Callable[[], Result]]) -> list[Result | DataError]:
     results: list[Result | DataError] = []
-    for path in paths:
+    for read in readers:
         try:
-            results.append(read(path))
+            results.append(read())
         except DataError as error:
             results.append(error)
     return results
@@ -221,12 +252,12 @@ def _problems(indices: Tensor, found: Sequence[object]) -> dict[int, str]:
     return {index: str(each) for index, each in pairs if isinstance(each, DataError)}
 
 
-def open_folder(data: str, image_size: int | None = None) -> ImageData:
+def open_folder(data: str, image_size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
     """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
     Where only training images are there, a fifth of each class becomes the test set, always the same.
-    Images are RGB squares of `image_size`, by default of `own_size`. Raises `DataError` where a folder, a class or
-    images are missing.
+    Images are RGB squares of `image_size`, by default of `own_size`. With `as_imagenet` training images are read whole,
+    and of others a larger square is cut. Raises `DataError` where a folder, a class or images are missing.
     """
     left_out = LeftOut()
     layout = read_layout(data, left_out)
@@ -248,10 +279,11 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
         files,
         left_out=left_out,
         test_from=f"{LAID_ASIDE} of {shown(data)}" if held is None else shown(str(held)),
+        as_imagenet=as_imagenet,
     )
 
 
-def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageData:
+def open_test_folder(data: str, classes: tuple[str, ...], size: int, *, as_imagenet: bool = False) -> ImageData:
     """The images in folder `data` for testing a network of these classes: its test part, or all of class folders alone.
 
     Raises `DataError` for a class that the network doesn't know.
@@ -261,7 +293,16 @@ def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageDat
     folder = layout.parts.get("test", layout.parts.get("val", layout.train))
     files = list_images(folder, classes, left_out, may_lack=True)
     parts = {"train": files, "test": files}
-    return folder_data(data, layout.folder, classes, size, parts, left_out=left_out, test_from=shown(str(folder)))
+    return folder_data(
+        data,
+        layout.folder,
+        classes,
+        size,
+        parts,
+        left_out=left_out,
+        test_from=shown(str(folder)),
+        as_imagenet=as_imagenet,
+    )
 
 
 def folder_data(
@@ -273,12 +314,10 @@ def folder_data(
     *,
     left_out: LeftOut,
     test_from: str,
+    as_imagenet: bool = False,
 ) -> ImageData:
-    """The data set of these files by part, which lie below `folder`."""
-    sources: dict[str, ImageSource] = {
-        part: FolderSource(of_part, size, place=_place(folder, part, size, of_part[0]))
-        for part, of_part in files.items()
-    }
+    """The data set of these files by part, which lie below `folder`; `as_imagenet` as in `open_folder`."""
+    sources = {part: _source(folder, part, of_part, size, as_imagenet) for part, of_part in files.items()}
     return ImageData(
         name=data,
         classes=classes,
@@ -296,6 +335,14 @@ def folder_data(
     )
 
 
+def _source(folder: Path, part: str, files: Files, size: int, as_imagenet: bool) -> ImageSource:
+    """Return the images of a part; those that random crops are made of are neither remembered nor cached."""
+    if as_imagenet and part == "train":
+        return FolderSource(files, size, memory_limit=0)
+    shorter = shorter_side(size, as_imagenet)
+    return FolderSource(files, size, place=_place(folder, part, size, shorter, files[0]), shorter=shorter)
+
+
 def _with_test(data: str, files: Files) -> dict[str, Files]:
     paths, labels = files
     stay, held = lay_aside_test(labels)
@@ -307,11 +354,12 @@ def _with_test(data: str, files: Files) -> dict[str, Files]:
     }
 
 
-def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | None:
+def _place(folder: Path, part: str, size: int, shorter: int, paths: Sequence[str]) -> Place | None:
     """Where the cache has the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
     of: dict[str, str | int] = {"folder": os.path.realpath(folder), "part": part, "size": size}
+    of |= {"shorter": shorter} if shorter != size else {}
     return find_place(of, names, pillow=PIL.__version__)
 
 

@@ -2,32 +2,34 @@
 
 import gzip
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
+from ftso_cli.data.decode import Transform, shorter_side
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
+from ftso_cli.spaces.sets import IMAGES
 
 PARTS = ("train", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NamedSet:
-    """A set that torchvision has: its class there, the folder of its files, the side of its images in pixels, and the
-    known mean and deviation of its training pixels.
+    """A set that torchvision has: its class there, the folder of its files, and the known mean and deviation of its
+    training pixels.
     """
 
     torchvision: str
     folder: str
-    size: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
 
@@ -36,27 +38,23 @@ DOWNLOADED = {
     "cifar10": NamedSet(
         torchvision="CIFAR10",
         folder="cifar-10-batches-py",
-        size=32,
         mean=(0.49139968, 0.48215827, 0.44653124),
         std=(0.24703233, 0.24348505, 0.26158768),
     ),
     "cifar100": NamedSet(
         torchvision="CIFAR100",
         folder="cifar-100-python",
-        size=32,
         mean=(0.5071, 0.4867, 0.4408),
         std=(0.2675, 0.2565, 0.2761),
     ),
-    "fashion-mnist": NamedSet(
-        torchvision="FashionMNIST", folder="FashionMNIST/raw", size=28, mean=(0.2860,), std=(0.3530,)
-    ),
+    "fashion-mnist": NamedSet(torchvision="FashionMNIST", folder="FashionMNIST/raw", mean=(0.2860,), std=(0.3530,)),
 }
 """CIFAR-10 as in DARTS (`utils.py`), CIFAR-100 as in NATS-Bench, Fashion-MNIST as computed from its files."""
 
 NAMES = ("digits", *DOWNLOADED, "imagenet")
 
 
-def open_digits(size: int | None = None) -> ImageData:
+def open_digits(size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
     """1,797 handwritten digits of 8x8 pixels; a fifth of each class is the test set, always the same."""
     images, labels = _digits()
     stay, held = lay_aside_test(labels)
@@ -66,8 +64,8 @@ def open_digits(size: int | None = None) -> ImageData:
         classes=tuple("0123456789"),
         channels=1,
         image_size=(size or 8, size or 8),
-        train=ArraySource(images[stay], labels[stay], size),
-        test=ArraySource(images[held], labels[held], size),
+        train=ArraySource(images[stay], labels[stay], size, whole=as_imagenet),
+        test=ArraySource(images[held], labels[held], size, shorter=shorter_side(size or 8, as_imagenet)),
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
@@ -92,24 +90,29 @@ def _digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels).view(-1, 1, 8, 8), torch.from_numpy(table[:, -1].astype(np.int64))
 
 
-def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData:
+def open_downloaded(name: str, root: Path, size: int | None = None, *, as_imagenet: bool = False) -> ImageData:
     """CIFAR-10, CIFAR-100 or Fashion-MNIST: from the cache, else from `root`, else downloaded into it.
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.
     """
-    known = DOWNLOADED[name]
+    known, own = DOWNLOADED[name], IMAGES[name].pixels
     sources: dict[str, ArraySource]
+    shorter = shorter_side(size or own, as_imagenet)
+    framed: dict[str, dict[str, Any]] = {"train": {"whole": as_imagenet}, "test": {"shorter": shorter}}
     if entries := _from_cache(name, root):
         classes = entries["train"].classes
-        sources = {part: CachedSource(entries[part], size, partial(_restored, name, root, part)) for part in PARTS}
+        sources = {
+            part: CachedSource(entries[part], size, partial(_restored, name, root, part), **framed[part])
+            for part in PARTS
+        }
     else:
         arrays, classes = _from_files(name, root)
-        sources = {part: ArraySource(*arrays[part], size) for part in PARTS}
+        sources = {part: ArraySource(*arrays[part], size, **framed[part]) for part in PARTS}
     return ImageData(
         name=name,
         classes=classes,
         channels=len(known.mean),
-        image_size=(size or known.size, size or known.size),
+        image_size=(size or own, size or own),
         train=sources["train"],
         test=sources["test"],
         flip=True,
@@ -122,8 +125,8 @@ def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData
 class CachedSource(ArraySource):
     """Images of the cache, checked when they are first read; `restore` gives all of them where one is damaged."""
 
-    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor]) -> None:
-        super().__init__(entry.images, entry.labels, size)
+    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor], **framed: Any) -> None:
+        super().__init__(entry.images, entry.labels, size, **framed)
         self._entry = entry
         self._restore = restore
         self._checked = torch.zeros(len(self), dtype=torch.bool)
@@ -132,6 +135,11 @@ class CachedSource(ArraySource):
         """The images at `indices`, (n, C, H, W) uint8."""
         self._check(indices)
         return super().read(indices)
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
+        self._check(indices)
+        return super().read_each(indices, transforms)
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Checks everything now, and resizes it."""

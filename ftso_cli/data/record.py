@@ -72,7 +72,14 @@ def record_of(data: ImageData) -> ImageRecord:
 
 
 def recorded_data(
-    data: str, folder: Path, record: ImageRecord, classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
+    data: str,
+    folder: Path,
+    record: ImageRecord,
+    classes: tuple[str, ...],
+    size: int | None,
+    *,
+    as_imagenet: bool = False,
+    stand_in: bool = False,
 ) -> tuple[ImageData, Changes]:
     """The images of a record that are in `folder`, and how what lies there differs from it.
 
@@ -97,7 +104,9 @@ def recorded_data(
         raise RunError(f"{shown(data)}: none of the {len(record.test)} test images of the run are there")
     files = {part: _files(names, folder, classes) for part, names in (("train", train), ("test", test))}
     size = size or own_size(files["train"][0])
-    images = folder_data(data, folder, classes, size, files, left_out=LeftOut(), test_from=record.test_from)
+    images = folder_data(
+        data, folder, classes, size, files, left_out=LeftOut(), test_from=record.test_from, as_imagenet=as_imagenet
+    )
     return images, changes
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from ftso_cli.data.decode import Transform
 from ftso_cli.data.sources import ImageSource, Progress
 
 SHARE = 0.25
@@ -57,6 +58,10 @@ class DeviceSource:
         if kept is None:
             return to_device(self._source.read(indices), self._device)
         return kept[to_device(indices, self._device)]
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8 on the device."""
+        return to_device(self._source.read_each(indices, transforms), self._device)
 
     @property
     def paths(self) -> Sequence[str]:

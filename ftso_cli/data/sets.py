@@ -16,27 +16,28 @@ from ftso_cli.data.sources import SIZES, ImageData
 from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 
-def open_images(data: str, *, image_size: int | None = None, root: Path | None = None) -> ImageData:
+def open_images(
+    data: str, *, image_size: int | None = None, root: Path | None = None, as_imagenet: bool = False
+) -> ImageData:
     """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
 
     A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
     `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
     `root` has them as a folder of images of that name already (cifar10/train/CLASS/*.png).
+    With `as_imagenet` training images stay whole, for crops of any size (`PhotoAugmentation`), and the shorter side of
+    all others is resized to 8/7 of the size before the centre is cut out: to 256 for 224 pixels.
     Raises `DataError` for a set that can't be found or is damaged.
     """
     if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
         raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
     folder = image_folder(data, root)
     if folder is None:
-        images = open_digits(image_size) if data == "digits" else open_downloaded(data, _store(root), image_size)
-    elif data in DOWNLOADED:
-        images = _known_as(data, open_folder(str(folder), image_size))
-    else:
-        return open_folder(data, image_size)
-    if os.path.isdir(data):
-        remark = f"{data} is the data set of that name; for the folder: --data {os.path.join('.', data)}"
-        return replace(images, remarks=(remark,))
-    return images
+        if data == "digits":
+            return open_digits(image_size, as_imagenet=as_imagenet)
+        return open_downloaded(data, _store(root), image_size, as_imagenet=as_imagenet)
+    if data in NAMES:
+        return _known_as(data, open_folder(str(folder), image_size, as_imagenet=as_imagenet))
+    return open_folder(data, image_size, as_imagenet=as_imagenet)
 
 
 def image_folder(data: str, root: Path | None = None) -> Path | None:
@@ -50,9 +51,12 @@ def image_folder(data: str, root: Path | None = None) -> Path | None:
         folder = _store(root) / data
         return folder if (folder / "train").is_dir() else None
     if data == "imagenet":
+        folder = _store(root) / data
+        if (folder / "train").is_dir():
+            return folder
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
-            "and DIR/val/CLASS/*.JPEG: --data DIR"
+            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(folder))}"
         )
     place = Path(os.path.expanduser(data))
     if not data or not os.path.exists(place):
@@ -68,6 +72,7 @@ def open_recorded(
     classes: tuple[str, ...],
     image_size: int | None,
     *,
+    as_imagenet: bool = False,
     stand_in: bool = False,
 ) -> tuple[ImageData, Changes]:
     """The images of a record in the data set that `data` means, and how what is there differs from it.
@@ -76,24 +81,25 @@ def open_recorded(
     """
     folder = image_folder(data)
     if folder is not None and record.test:
-        images, changes = recorded_data(data, folder, record, classes, image_size, stand_in=stand_in)
-        return _known_as(data, images) if data in DOWNLOADED else images, changes
-    images = open_images(data, image_size=image_size)
+        images, changes = recorded_data(
+            data, folder, record, classes, image_size, as_imagenet=as_imagenet, stand_in=stand_in
+        )
+        return _known_as(data, images), changes
+    images = open_images(data, image_size=image_size, as_imagenet=as_imagenet)
     if images.classes != classes:
         raise other_classes(data, classes)
     return images, compare_labels(images, record)
 
 
-def open_tests(data: str, classes: tuple[str, ...], image_size: int | None) -> ImageData:
+def open_tests(data: str, classes: tuple[str, ...], image_size: int | None, *, as_imagenet: bool = False) -> ImageData:
     """The images that `data` has for testing a network of these classes: its test part, else all of a folder.
 
     Raises `DataError` for a class that the network doesn't know.
     """
     folder = image_folder(data)
     if folder is not None and image_size is not None:
-        images = open_test_folder(str(folder), classes, image_size)
-        return _known_as(data, images) if data in DOWNLOADED else images
-    images = open_images(data, image_size=image_size)
+        return _known_as(data, open_test_folder(str(folder), classes, image_size, as_imagenet=as_imagenet))
+    images = open_images(data, image_size=image_size, as_imagenet=as_imagenet)
     if images.classes != classes:
         raise other_classes(data, classes)
     return images
@@ -120,7 +126,9 @@ def _folders(place: Path) -> list[str]:
 
 
 def _known_as(name: str, images: ImageData) -> ImageData:
-    """A folder of images that holds the set `name`, with the known mean and deviation of that set."""
+    """A folder of images under the name that was asked for, with the mean and deviation that a set of it has."""
+    if name not in DOWNLOADED:
+        return replace(images, name=name)
     known = DOWNLOADED[name]
     grey_as_rgb = 3 // len(known.mean)
     return replace(images, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)

@@ -7,10 +7,13 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Protocol
 
+import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from ftso_cli.data.decode import Transform
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.errors import DataError
 
@@ -44,6 +47,9 @@ class ImageSource(Protocol):
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8; raises `DataError` with the name of a damaged file."""
 
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its whole image at `indices`, all of one size, (n, C, H, W) uint8."""
+
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Makes every later `read` a copy from memory, or looks at the files of a set that memory shall not hold.
 
@@ -62,15 +68,26 @@ class ImageSource(Protocol):
 class ArraySource:
     """Images in memory, (N, C, H, W) uint8, resized where `size` differs from their own.
 
-    Resizing happens on reading, so that a short search pays for the images it needs only.
+    Resizing happens on reading, so that a short search pays for the images it needs only. With `shorter` they are
+    resized to that, and their centre is cut out; `whole` keeps them as they are for `read_each`.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, size: int | None = None) -> None:
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor,
+        size: int | None = None,
+        *,
+        shorter: int | None = None,
+        whole: bool = False,
+    ) -> None:
         if len(images) != len(labels):
             raise DataError(f"{len(images)} images but {len(labels)} labels")
         self._images = images
         self._labels = labels
         self._size = images.shape[-1] if size is None else size
+        self._shorter = shorter or self._size
+        self._whole = whole
 
     @property
     def labels(self) -> Tensor:
@@ -92,24 +109,36 @@ class ArraySource:
 
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8."""
-        return _resize(self._images[indices], self._size)
+        return self._squared(self._images[indices])
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
+        pictures = [Image.fromarray(_last(image).numpy()) for image in self._images[indices]]
+        pixels = [np.asarray(make(picture)) for make, picture in zip(transforms, pictures, strict=True)]
+        made = torch.from_numpy(np.stack(pixels))
+        return made.unsqueeze(1) if made.dim() == 3 else made.permute(0, 3, 1, 2).contiguous()
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Resizes everything now, so that no epoch does it again."""
-        if self._images.shape[-1] == self._size:
+        if self._whole or self._images.shape[-1] == self._size == self._shorter:
             return {}
         parts: list[Tensor] = []
         for chunk in torch.split(self._images, CHUNK):
-            parts.append(_resize(chunk, self._size))
+            parts.append(self._squared(chunk))
             if progress is not None:
                 progress(sum(map(len, parts)), len(self))
-        self._images = torch.cat(parts)
+        self._images, self._shorter = torch.cat(parts), self._size
         return {}
 
     @property
     def loaded(self) -> Tensor | None:
         """All images, (N, C, S, S) uint8; None while some are still to be resized."""
-        return self._images if self._images.shape[-1] == self._size else None
+        return self._images if self._images.shape[-1] == self._size == self._shorter else None
+
+    def _squared(self, images: Tensor) -> Tensor:
+        """Return images as squares of `size`."""
+        resized, edge = _resize(images, self._shorter), round((self._shorter - self._size) / 2)
+        return resized[:, :, edge : edge + self._size, edge : edge + self._size]
 
 
 class Selected:
@@ -141,6 +170,10 @@ class Selected:
         """The images at `indices`, (n, C, H, W) uint8."""
         return self._source.read(self._indices[indices])
 
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
+        return self._source.read_each(self._indices[indices], transforms)
+
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Loads the whole source."""
         problems = self._source.load_all(progress)
@@ -150,6 +183,11 @@ class Selected:
     def loaded(self) -> Tensor | None:
         """All images, (N, C, H, W) uint8, in memory of their own; None for a set that streams."""
         return None if self.streams else self.read(torch.arange(len(self)))
+
+
+def _last(image: Tensor) -> Tensor:
+    """Return an image (C, H, W) as (H, W, C), or (H, W) where it is grey, as Pillow has them."""
+    return image[0] if len(image) == 1 else image.permute(1, 2, 0).contiguous()
 
 
 def _resize(images: Tensor, size: int) -> Tensor:

@@ -15,8 +15,14 @@ from ftso_cli.genotype.schema import Genotype
 SIZE_LIMIT = 16_000_000
 """Bytes; a genotype of a few cells has some thousand."""
 
-PLAIN = {"extra_forbidden": "unknown field", "missing": "is missing"}
+PLAIN = {
+    "extra_forbidden": "unknown field",
+    "missing": "is missing",
+    "too_short": "has too few entries",
+}
 """What pydantic says in a programmer's words."""
+
+OTHERS = "ftso import reads other formats"
 
 LINE = 110
 """A JSON value that fits in so many characters stands on one line."""
@@ -45,8 +51,17 @@ def parse(content: bytes, where: str) -> Genotype:
     try:
         return Genotype.model_validate_json(content)
     except ValidationError as error:
-        hint = "; ftso import reads other formats" if error.errors()[0]["type"] == "json_invalid" else ""
-        raise GenotypeError(f"{where}: {describe(error)}{hint}") from None
+        raise GenotypeError(f"{where}: {_problem(error)}") from None
+
+
+def _problem(error: ValidationError) -> str:
+    """Return what is wrong with a file, or that it seems to be another tool's."""
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    others = [str(each["loc"][0]) for each in problems if each["type"] == "extra_forbidden" and len(each["loc"]) == 1]
+    if others and any(each["type"] == "missing" and each["loc"] == ("format",) for each in problems):
+        return f"is no genotype file of ftso: no format, but {short(', '.join(others))}; {OTHERS}"
+    foreign = problems[0]["type"] == "json_invalid" or problems[0]["loc"] == ()
+    return f"{describe(error)}; {OTHERS}" if foreign else describe(error)
 
 
 def describe(error: ValidationError) -> str:

@@ -26,8 +26,9 @@ class FusedCell(EvaluationCell):
         """The outputs of cells k-2 and k-1 to the output of this cell, (N, nodes in concat · C, H, W)."""
         if not _applies(self, last):
             return super().forward(before_last, last, masks)
-        states = {0: _alone(self.preprocess[0], before_last), 1: _alone(self.preprocess[1], last)}
-        outputs = self._leaving(0, states[0]) | self._leaving(1, states[1])
+        inputs = self.stage.read(before_last, last)
+        states = {node: _alone(layers, x) for node, (layers, x) in enumerate(zip(self.preprocess, inputs, strict=True))}
+        outputs = {at: output for node, state in states.items() for at, output in self._leaving(node, state).items()}
         for node in sorted({edge.target for edge in self.edges}):
             into = [at for at, edge in enumerate(self.edges) if edge.target == node]
             dropped = [masks[self.drops[at]] if masks is not None and at in self.drops else None for at in into]

@@ -5,6 +5,7 @@ of the time. A graph records the launches once and replays them as one (`torch.c
 the step itself: the same kernels run in the same order.
 """
 
+import threading
 from collections.abc import Callable, Sequence
 
 import torch
@@ -12,6 +13,9 @@ from torch import Generator, Tensor
 
 WARM_UP = 3
 """Calls before a step is recorded: optimizers make their state in the first, libraries choose their kernels."""
+
+RECORDING = threading.Lock()
+"""Held by the thread that records: recording begins with a look at the whole device."""
 
 Step = Callable[..., Tensor]
 """A step on tensors of a device, which returns numbers about itself, (n). It does all its work on the device."""
@@ -63,7 +67,7 @@ class GraphedStep:
         graph = torch.cuda.CUDAGraph()
         for generator in self._generators:
             graph.register_generator_state(generator)
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+        with RECORDING, torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
             self._output = self._step(*self._inputs)
         self._graph = graph
 

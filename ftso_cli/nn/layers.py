@@ -38,7 +38,7 @@ def module(layer: data.Layer) -> nn.Module:
         case data.Pool():
             # An even kernel meets half a window at the end of an odd size, which it averages too.
             even = layer.kernel % 2 == 0
-            return nn.AvgPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
+            return AveragePool(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
         case data.FactorizedReduce():
             return FactorizedReduce(layer.inputs, layer.outputs)
         case data.Identity():
@@ -55,6 +55,20 @@ def module(layer: data.Layer) -> nn.Module:
             return Sum(layer.branches)
 
 
+class AveragePool(nn.AvgPool2d):
+    """Average pooling whose gradient is right on every device.
+
+    With channels last and a padding, PyTorch's own has a wrong gradient on CUDA (pytorch/pytorch#188344, seen with
+    2.11) and on MPS. There pixels are pooled in the usual order.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, C, H, W) to (N, C, H / stride, W / stride)."""
+        if x.device.type == "cpu" or x.is_contiguous():
+            return super().forward(x)
+        return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
+
+
 class FactorizedReduce(nn.Module):
     """Half the size by two strided 1x1 convolutions, the second one pixel on: (N, C, H, W) to (N, C', H/2, W/2).
 
@@ -64,14 +78,16 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.even = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+        # Strided by slices, which is the same: PyTorch's own strided 1x1 convolutions of few channels write past their
+        # memory in the backward pass on a CPU, which ends the process.
+        self.even = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
+        self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', (H + 1) // 2, (W + 1) // 2)."""
         height, width = x.shape[2:]
-        shifted = functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1:, 1:]
-        return torch.cat([self.even(x), self.odd(shifted)], dim=1)
+        shifted = functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1::2, 1::2]
+        return torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(shifted)], dim=1)
 
 
 class Zero(nn.Module):

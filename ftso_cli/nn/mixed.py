@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.nn.layers import Zero
+from ftso_cli.nn.layers import AveragePool, Zero
 from ftso_cli.nn.supernet import MixedEdge, SearchCell, SuperNet, total
 from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
@@ -69,7 +69,7 @@ class _Read:
         first = type(layers[0])
         if first is Zero:
             return None
-        if first in (nn.MaxPool2d, nn.AvgPool2d):
+        if first in (nn.MaxPool2d, AveragePool):
             if first not in self._pooled:
                 self._pooled[first] = candidate(self.active)
             return self._pooled[first]

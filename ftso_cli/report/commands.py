@@ -20,7 +20,7 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
     "search-ops": (*_SEARCH, "partial", *_SHARES),
     "capacity": ("strategy", "ops", *_SHORT, "score", "slack", "steps", "inits"),
     "search": ("method", "space", "nodes", *_SEARCH, "samples", *_SHARES),
-    "prune": ("keep",),
+    "prune": ("keep", "at"),
     "assign-ops": ("op", "map", "seed"),
     "import": ("format", "dialect", "pick"),
 }

@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import preset
+from ftso_cli.costs.networks import preset, reference_network
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, library
 from ftso_cli.report.trained import Training, is_training, read_training
@@ -75,6 +75,8 @@ class Comparison:
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
     kinds: tuple[str, ...]
+    network: str
+    """The network that `price` is of, in words."""
 
 
 def compare(sources: Sequence[str]) -> Comparison:
@@ -94,7 +96,14 @@ def compare(sources: Sequence[str]) -> Comparison:
         pairs=tuple(_pair(kind, one, other) for one, other in combinations(entrants, 2) for kind in kinds),
         differences=tuple(difference for kind in kinds for difference in _differences(kind, entrants)),
         kinds=kinds,
+        network=_network(first.genotype.space),
     )
+
+
+def _network(space: str) -> str:
+    """Describe the network that every cell is priced in."""
+    shape, _ = preset(space, "cifar")
+    return f"{reference_network(space)}, {shape.cells} cells of {shape.channels} channels"
 
 
 def _entrant(source: str) -> Entrant:

@@ -1,16 +1,12 @@
 """What a search has left in its folder: losses, and the shares of β and α over time, thinned to what a page holds."""
 
-import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
-from ftso_cli.errors import FileError, RunError, short
+from ftso_cli.errors import RunError, short
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.storage import describe
+from ftso_cli.search.tables import Alpha, Beta, Count, Row, rows
 from ftso_cli.spaces import OPERATORS, SPACES, Space
 from ftso_cli.training.run import Number
 
@@ -27,14 +23,7 @@ Ends = tuple[int, int]
 """An edge: its source and its target."""
 
 
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Record(_Row):
+class Record(Row):
     """A line of metrics.csv; see `search.history.Record`."""
 
     iteration: Count
@@ -44,28 +33,6 @@ class Record(_Row):
     skips: Number
     edges: Number
     eigenvalue: Number
-
-
-class _Beta(_Row):
-    iteration: Count
-    cell: str
-    source: Count
-    target: Annotated[int, Field(ge=0, lt=64)]
-    beta: float
-    share: Annotated[float, Field(ge=0, le=1)]
-
-
-class _Alpha(_Row):
-    iteration: Count
-    cell: str
-    source: Count
-    target: Annotated[int, Field(ge=0, lt=64)]
-    operator: str
-    alpha: float
-    share: Annotated[float, Field(ge=0, le=1)]
-
-
-AnyRow = TypeVar("AnyRow", bound=_Row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,16 +90,16 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
 
     Raises `RunError` where its tables are none of a search.
     """
-    records = tuple(_rows(folder / "metrics.csv", Record, most=MOST_METRICS))
+    records = tuple(rows(folder / "metrics.csv", Record, most=MOST_METRICS))
     if not records:
         raise RunError(f"{folder / 'metrics.csv'}: has no records; the search was stopped before its first")
     shown = _thinned(records, MOST_RECORDS)
     betas, alphas = folder / "betas.csv", folder / "alphas.csv"
     ahead = {record.iteration for record in shown[:1]}
-    numbers = sum(sum(1 for _ in _rows(path, row, ahead)) for path, row in ((betas, _Beta), (alphas, _Alpha)))
+    numbers = sum(sum(1 for _ in rows(path, row, ahead)) for path, row in ((betas, Beta), (alphas, Alpha)))
     shown = _thinned(shown, max(2, min(MOST_RECORDS, MOST_NUMBERS // max(1, numbers))))
     wanted = {record.iteration for record in shown}
-    cells = _cells(folder, shown, list(_rows(betas, _Beta, wanted)), list(_rows(alphas, _Alpha, wanted)))
+    cells = _cells(folder, shown, list(rows(betas, Beta, wanted)), list(rows(alphas, Alpha, wanted)))
     name = command or folder.name
     if command is None and "." in folder.name:
         command = folder.name.rpartition(".")[2]
@@ -161,37 +128,14 @@ def _places(count: int, most: int) -> list[int]:
     return [round(at * (count - 1) / (most - 1)) for at in range(most)]
 
 
-def _rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int | None = None) -> Iterator[AnyRow]:
-    """The lines of a table, those of the `wanted` iterations; none where there is no table."""
-    if not path.is_file():
-        return
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for number, line in enumerate(csv.DictReader(file)):
-                if most is not None and number >= most:
-                    raise RunError(f"{path}: has more than {most:,} lines")
-                if wanted is None or _iteration(line) in wanted:
-                    yield row.model_validate(line)
-    except ValidationError as error:
-        raise RunError(f"{path}: no table of a search ({describe(error)})") from None
-    except (ValueError, csv.Error) as error:
-        raise RunError(f"{path}: no table of a search ({short(str(error))})") from None
-    except OSError as error:
-        raise FileError(f"{path}: can't be read ({error.strerror or error})") from None
-
-
-def _iteration(line: Mapping[str, str]) -> int:
-    return int(line.get("iteration") or "")
-
-
 def _cells(
-    folder: Path, records: Sequence[Record], betas: Sequence[_Beta], alphas: Sequence[_Alpha]
+    folder: Path, records: Sequence[Record], betas: Sequence[Beta], alphas: Sequence[Alpha]
 ) -> dict[str, CellTrace]:
     """The cells of the shown records, in the order in which the tables have them."""
     for row in alphas:
         if row.operator not in OPERATORS:
             raise RunError(f"{folder / 'alphas.csv'}: {short(row.operator)} is no operator")
-    rows: list[_Beta | _Alpha] = [*betas, *alphas]
+    rows: list[Beta | Alpha] = [*betas, *alphas]
     kinds = dict.fromkeys(row.cell for row in rows)
     if kinds and not any(set(space.kinds) == set(kinds) for space in SPACES.values()):
         raise RunError(f"{folder}: has cells of the kinds {short(', '.join(kinds))}, which no space has")
@@ -208,11 +152,11 @@ def _cells(
         raise RunError(f"{folder}: its tables don't have the same records and edges; were they edited?") from None
 
 
-def _cell(iterations: Sequence[int], betas: Sequence[_Beta], alphas: Sequence[_Alpha]) -> CellTrace:
+def _cell(iterations: Sequence[int], betas: Sequence[Beta], alphas: Sequence[Alpha]) -> CellTrace:
     """Raises `KeyError` where an edge or an operator lacks at some iteration."""
     beta = {(row.iteration, row.source, row.target): row.share for row in betas}
     alpha = {(row.iteration, row.source, row.target, row.operator): row.share for row in alphas}
-    both: list[_Beta | _Alpha] = [*betas, *alphas]
+    both: list[Beta | Alpha] = [*betas, *alphas]
     edges = tuple(sorted({(row.source, row.target) for row in both}, key=lambda ends: (ends[1], ends[0])))
     ops = tuple(dict.fromkeys(row.operator for row in alphas))
     return CellTrace(

@@ -7,6 +7,7 @@ import torch
 
 from ftso_cli.data import Augmentation, Batches, ImageData, on_device, search_halves
 from ftso_cli.data.augment import WHOLE, Share
+from ftso_cli.data.batches import check_batch
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_pruned
@@ -171,6 +172,8 @@ def streams(
     """The batches that move the weights, augmented, and those that move the architecture, as they are."""
     source = on_device(data.train, device)
     weight_part, arch_part = search_halves(data, seed, (settings.weight_share, settings.arch_share))
+    # Of both at once, so that the batch that is proposed fills either.
+    check_batch(settings.batch_size, min(len(weight_part), len(arch_part)), share[1])
     augmentation = Augmentation.of(data)
     size = settings.batch_size
     return (

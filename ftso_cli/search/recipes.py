@@ -1,8 +1,8 @@
 """The published hyper-parameters of the searches that FTSO is compared with, and of its own ones on ImageNet.
 
 Sources of the values that differ from `SearchSettings`:
-DARTS     Liu et al., 2019, appendix A.1; where the weights' rate ends: its published code (`learning_rate_min`)
-PC-DARTS  Xu et al., 2020, section 4.2: the first 15 of 50 epochs hold α and β; the end of the rate as in its code
+DARTS     Liu et al., 2019, appendix A.1; the weights' rate ends at 1e-3 in its published code (`learning_rate_min`)
+PC-DARTS  Xu et al., 2020, section 4.2: the first 15 of 50 epochs hold α and β; the rate ends at 0 in its code
 random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
 """
 
@@ -26,7 +26,14 @@ METHODS: Mapping[Method, JointSettings] = {
     "darts-1st": _DARTS,
     "darts-2nd": replace(_DARTS, method="darts-2nd"),
     "pc-darts": replace(
-        _DARTS, method="pc-darts", partial=4, batch_size=256, weight_rate=0.1, arch_rate=6e-4, warmup=15 / 50
+        _DARTS,
+        method="pc-darts",
+        partial=4,
+        batch_size=256,
+        weight_rate=0.1,
+        weight_rate_end=0.0,
+        arch_rate=6e-4,
+        warmup=15 / 50,
     ),
     "random": replace(_DARTS, method="random"),
 }

@@ -25,7 +25,8 @@ from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 Stem = Literal["cifar", "imagenet"]
 
 STEM_MULTIPLIER = 3
-"""The CIFAR stem has three times the channels of the first cell's nodes (DARTS, `stem_multiplier`)."""
+"""The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
+PC-DARTS, `stem_multiplier`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,9 @@ CIFAR = NetworkShape()
 IMAGENET = NetworkShape(channels=48, cells=14, classes=1000, stem="imagenet")
 """12 normal and 2 reduction cells, 48 channels (Table 4)."""
 
+IMAGENET_PIXELS = 224
+"""Side of the images of the ImageNet networks (DARTS, appendix A.3)."""
+
 SEARCH = NetworkShape(channels=16, cells=8)
 """The super-net of the paper's search: 6 + 2 cells, 16 channels (Table 4)."""
 
@@ -69,9 +73,10 @@ def darts_skeleton(
 ) -> Skeleton:
     """The skeleton of a network of `shape` whose cells of each kind concatenate `concat[kind]` nodes.
 
-    With `search`, batch norms inside cells have no weights. The stem's keep theirs, as in DARTS.
+    With `search`, batch norms inside cells have no weights, and the ImageNet stem is `STEM_MULTIPLIER` times as wide,
+    as in the published search of PC-DARTS. The stem's batch norms keep their weights, as in DARTS.
     """
-    stems = _stems(shape)
+    stems = _stems(shape, search)
     stages: list[CellStage] = []
     before_last = last = _outputs(stems[-1])
     if len(stems) == 2:
@@ -92,11 +97,12 @@ def darts_skeleton(
     return Skeleton(stems=stems, cells=tuple(stages), auxiliary=head, classifier=classifier)
 
 
-def _stems(shape: NetworkShape) -> tuple[Layers, ...]:
+def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
     width, image = shape.channels, shape.image_channels
+    if shape.stem == "cifar" or search:
+        width *= STEM_MULTIPLIER
     if shape.stem == "cifar":
-        wide = STEM_MULTIPLIER * width
-        return ((Conv(image, wide, (3, 3)), BatchNorm(wide)),)
+        return ((Conv(image, width, (3, 3)), BatchNorm(width)),)
     half = width // 2
     first = (
         Conv(image, half, (3, 3), (2, 2)),

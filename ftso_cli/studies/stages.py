@@ -62,6 +62,7 @@ OF_TRAINING = (
     "drop_path",
     "cutout",
     "auxiliary",
+    "augmentation",
     "precision",
     "compile",
     "flip",
@@ -90,6 +91,7 @@ class _Types(TypedDict, total=False):
     save_every: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     tensorboard: bool
     keep: Annotated[int, Field(ge=1)]
+    at: Annotated[int, Field(ge=0)]
     table: str
     trust_pickle: bool
     of: str
@@ -277,7 +279,7 @@ KINDS: Mapping[str, Kind] = {
         shared=COMMON,
         check=_check_topology,
     ),
-    "prune": Kind(options=("keep",)),
+    "prune": Kind(options=("keep", "at")),
     "assign-ops": Kind(options=("op", "map"), shared=("seed",), check=_check_assign),
     "search-ops": Kind(
         options=(*OF_SEARCHES, "partial", "ops", "strategy", "score", "slack", "steps", "inits"),

@@ -158,6 +158,8 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
         return [*args, "-o", str(run), "--json"]
     cell_file = folder / "cell.json"
     args += ["-o", str(cell_file), "--json"]
+    if name == "prune" and "at" in stage.options:
+        args += ["--run", str(Path(cell).parent / "run")]
     goes_on = False
     if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
         args += ["--run", str(run)]

@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.decode import decode, quiet, squared
+from ftso_cli.data.decode import decode, quiet, shorter_side, squared
 from ftso_cli.errors import DataError
 from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Config, Run
@@ -17,8 +17,9 @@ from ftso_cli.training.run import Config, Run
 class Classifier(nn.Module):
     """Images (N, C, H, W), RGB or grey, float32 in 0..1, to logits (N, classes). Normalising is part of it.
 
-    `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C. `unfinished`
-    says where a training stands that has not ended yet, and is empty otherwise.
+    `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C, `shorter` the
+    length that the shorter side of a picture is resized to before its centre is cut out. `unfinished` says where a
+    training stands that has not ended yet, and is empty otherwise.
     """
 
     mean: Tensor
@@ -31,6 +32,7 @@ class Classifier(nn.Module):
         self.classes = config.classes
         self.image_size = config.image_size
         self.channels = config.image_channels
+        self.shorter = shorter_side(config.image_size[0], config.recipe.augmentation == "imagenet")
         self.register_buffer("mean", torch.tensor(config.mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(-1, 1, 1), persistent=False)
 
@@ -43,10 +45,10 @@ class Classifier(nn.Module):
         """An image or its file as (C, H, W) in 0..1, scaled and cropped as in training; raises `DataError`."""
         size = self.image_size[0]
         if isinstance(image, Image.Image):
-            square = squared(image.copy(), size)
+            square = squared(image.copy(), size, self.shorter)
         else:
             with quiet():
-                square = Image.fromarray(decode(str(image), size))
+                square = Image.fromarray(decode(str(image), size, self.shorter))
         pixels = np.asarray(square if self.channels == 3 else square.convert("L"))
         return torch.from_numpy(pixels.copy()).view(*self.image_size, self.channels).permute(2, 0, 1).float() / 255
 

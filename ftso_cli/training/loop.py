@@ -24,6 +24,7 @@ from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
+from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -84,7 +85,8 @@ class Trainer:
         with seeded(config.seed):
             kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
-        network = network.to(self.device).to(memory_format=torch.channels_last)
+        with enough_memory(self.device):
+            network = network.to(self.device).to(memory_format=torch.channels_last)
         self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share
@@ -97,7 +99,7 @@ class Trainer:
             weight_decay=recipe.weight_decay,
             fused=self.device.type in FUSED_OPTIMIZER,
         )
-        augmentation = Augmentation.of(data, cutout=round(recipe.cutout * min(data.image_size)))
+        augmentation = _augmentation(recipe, data)
         source = on_device(data.train, self.device)
         batches = Batches(
             source,
@@ -108,8 +110,9 @@ class Trainer:
             augment=augmentation,
             share=group.share,
         )
-        # Decoding goes on while the last batch is trained on; what is in memory needs no thread.
-        self.batches = AheadBatches(batches) if source.streams else batches
+        # Images are decoded while a batch is trained on, and with a GPU made into random crops; else no thread helps.
+        ahead = source.streams or (self.device.type != "cpu" and recipe.augmentation == "imagenet")
+        self.batches = AheadBatches(batches) if ahead else batches
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
@@ -196,7 +199,7 @@ class Trainer:
                 group["lr"] = learning_rate(recipe, epoch)
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Trains on one batch. Gives (5): its images, right answers, loss and whole loss of them, norm of the gradient.
+        """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
 
         The loss is that of the main classifier, the whole loss has the auxiliary one too.
         """
@@ -207,11 +210,11 @@ class Trainer:
                 total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
         self.optimizer.step()
         count = loss.new_full((), len(labels))
         right = (logits.argmax(1) == labels).sum()
-        return torch.stack([count, right, loss * count, total * count, norm]).detach().double()
+        return torch.stack([count, right, loss, total, norm]).detach()
 
     def _read(self, epoch: int, interrupt: Interrupt) -> None:
         """Waits for the device, and adds the numbers of the steps since the last time to the sums.
@@ -221,7 +224,8 @@ class Trainer:
         """
         if not self._unread:
             return
-        rows = torch.stack(self._unread).cpu()
+        rows = torch.stack(self._unread).cpu().double()
+        rows[:, 2:4] *= rows[:, :1]
         self._unread = []
         told = torch.cat([rows[:, :4].flatten(), torch.tensor([float(interrupt.asked)], dtype=rows.dtype)])
         *totals, asked = self.group.total(told).tolist()
@@ -333,6 +337,17 @@ class Trainer:
         """The optimizer's memory of a parameter; a parameter that no loss depends on has none."""
         momentum = self.optimizer.state[parameter].get("momentum_buffer")
         return torch.zeros_like(parameter) if momentum is None else momentum
+
+
+def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
+    """Return what a recipe does to training images."""
+    kind: type[Augmentation] = Augmentation
+    if recipe.augmentation == "imagenet":
+        # Imported here: torchvision's transforms take a second, which no other training should wait for.
+        from ftso_cli.data.photos import PhotoAugmentation
+
+        kind = PhotoAugmentation
+    return kind.of(data, cutout=round(recipe.cutout * min(data.image_size)))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -5,7 +5,7 @@ and its images lie beside it.
 """
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +15,7 @@ from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.training.recipes import Recipe, recipe
+from ftso_cli.training.recipes import Recipe, check_trains, recipe
 
 LIMIT = 16_000_000
 
@@ -52,23 +52,38 @@ class Request(Model):
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
         """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
 
-        Where the file has every value, as the config.json of a run, `name` takes the place of them all.
-        Raises `SettingsError` for a name or a value that is not known.
+        Where the file has every value, as the config.json of a run, `name` takes the place of them all. The warm-up of
+        a recipe, where no other is asked for, keeps its share of fewer epochs.
+        Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
-        values = dict(self.recipe) if isinstance(self.recipe, dict) else {"name": self.recipe}
-        of_file = values.pop("name", DEFAULT_RECIPE)
-        base = recipe(str(of_file) if name is None else name)
+        base, values = self.base(name), self._values
         known = [field.name for field in fields(Recipe)]
-        if name is not None and values.keys() >= set(known):
+        # Runs of before have fewer values.
+        if name is not None and (self.versions is not None or values.keys() >= set(known)):
             values = {}
         for value in (*values, *overruled):
             if value not in known:
                 raise SettingsError(unknown("value of a recipe", value, known))
         try:
             # Strict, so that 2.5 epochs are refused; by JSON, for strictly no mapping is a dataclass.
-            return TypeAdapter(Recipe).validate_json(json.dumps({**asdict(base), **values, **overruled}), strict=True)
+            asked = TypeAdapter(Recipe).validate_json(json.dumps({**asdict(base), **values, **overruled}), strict=True)
         except ValidationError as error:
             raise SettingsError(f"recipe: {describe(error)}") from None
+        if "warmup" not in {**values, **overruled} and 2 * asked.warmup > asked.epochs:
+            asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
+        check_trains(asked)
+        return asked
+
+    def base(self, name: str | None) -> Recipe:
+        """Return the recipe called `name`, or that of the file, without the values that overrule it."""
+        of_file = self.recipe.get("name", DEFAULT_RECIPE) if isinstance(self.recipe, dict) else self.recipe
+        return recipe(str(of_file) if name is None else name)
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        """The values of a recipe that the file has."""
+        known = self.recipe if isinstance(self.recipe, dict) else {}
+        return {key: value for key, value in known.items() if key != "name"}
 
     @property
     def side(self) -> int | None:

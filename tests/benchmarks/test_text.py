@@ -97,3 +97,16 @@ def test_a_damaged_table_is_refused_with_the_line(content: bytes, reason: str) -
 def test_the_lines_are_counted_as_an_editor_does() -> None:
     assert len(lines()) == CELLS + 1
     assert HEADER.startswith("CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,ImageNetTestAccuracy200Epochs")
+
+
+@pytest.mark.parametrize("column", [0, 1, 2])
+def test_fractions_are_refused_as_no_percentages(column: int) -> None:
+    def scaled(line: str) -> str:
+        fields = line.split(",")
+        fields[column] = repr(float(fields[column]) / 100)
+        return ",".join(fields)
+
+    header, *rows = lines()
+    content = "\n".join([header, *map(scaled, rows)]).encode()
+    with pytest.raises(TableError, match=r"Test\w+ is at most 0\.\d+, so these are fractions"):
+        text.read(PATH, content)

@@ -1,6 +1,7 @@
 """`ftso cost` as a user sees it: tables, JSON, budgets, contradictions, and no torch."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -119,6 +120,32 @@ def test_one_cell_is_shown_part_by_part() -> None:
     assert "next: ftso train pc_darts_cifar --data digits" in text
 
 
+def test_the_network_that_the_next_command_trains_is_named_where_it_is_another(tmp_path: Path) -> None:
+    text, run = output("darts_v2"), tmp_path / "run"
+    assert "next: ftso train darts_v2 --data digits" in text
+    done = CliRunner().invoke(app, ["train", "darts_v2", "--epochs", "1", "--batch-size", "512", "-o", str(run)])
+    (trained,) = re.findall(r"([\d,]+) parameters and", done.stderr)
+    assert "trains another network: 5 cells of 16 channels, images 1×8×8, 10 classes: " + trained in text
+    assert row(output(run), "network")[0] == trained
+    assert output(run).startswith(f"{run}: 16 channels, 5 cells, images 1×8×8, 10 classes")
+    assert f"next: ftso evaluate {run}" in output(run)
+    (counted,) = json.loads(output(run, "--json"))["networks"]
+    assert f"{counted['params']:,}" == trained and (counted["image"], counted["channels"]) == ([1, 8, 8], 16)
+
+
+def test_the_network_of_a_setting_is_what_its_command_trains() -> None:
+    for setting, words in (
+        ("cifar", "--data cifar10 --recipe cifar"),
+        ("cifar100", "--data cifar100 --recipe cifar"),
+        ("imagenet", "--data imagenet --recipe imagenet"),
+    ):
+        text = output("darts_v2", "--setting", setting)
+        assert text.splitlines()[-1] == f"next: ftso train darts_v2 {words}"
+        assert "another network" not in text
+    text = output("darts_v2", "--channels", "16", "--cells", "5", "--image-size", "8", "--image-channels", "1")
+    assert "another network" not in text
+
+
 def test_by_stage_has_a_row_for_every_cell() -> None:
     text = output("pc_darts_cifar", "--by-stage")
     assert [len(row(text, f"normal {index} ")) for index in (0, 5, 7, 19)] == [4] * 4
@@ -190,6 +217,8 @@ def test_the_next_step_trains_that_network_on_the_images_of_the_search(tmp_path:
     storage.write(library.load("darts_v1").model_copy(update=done), path)
     shown = output(path, "--channels", "8", "--cells", "3").splitlines()[-1]
     assert shown == f"next: ftso train {path} --data '{photos}' --image-size 16 --channels 8 --cells 3"
+    assert "the next command trains another network: 5 cells of 16 channels: " in output(path)
+    assert "MACs for images 3×16×16, 10 classes" in output(path)
     photos.rmdir()
     assert output(path).splitlines()[-1] == f"next: ftso train {path} --data '{photos}'"
 

@@ -225,3 +225,12 @@ def test_every_joint_search_gives_a_cell_of_the_space(method: str) -> None:
     found = storage.read(Path("found.json"))
     assert found.stage == "complete" and found.history[0].settings["space"] == "nats"
     assert ftso("export", "found.json").stdout.count("~") == 6
+
+
+# train
+
+
+def test_a_cell_trains_at_the_size_and_width_of_cifar(folder: Path) -> None:
+    size = ["--image-size", "32", "--channels", "16", "--cells", "3", "--batch-size", "512"]
+    ftso("train", "cell.json", "--data", "digits", "--device", "cpu", *size, "--epochs", "1", "-o", "run")
+    assert json.loads(Path("run/result.json").read_text())["test_images"] == 359

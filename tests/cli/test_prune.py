@@ -1,5 +1,6 @@
 """`ftso prune`, as a user runs it."""
 
+import csv
 import json
 import os
 import stat
@@ -227,3 +228,84 @@ def test_any_searched_genotype_can_be_pruned_and_keeps_what_was_searched(genotyp
     assert found.times[:-1] == genotype.times
     assert found.about == genotype.about
     assert all(len(cell.inputs_of(node)) <= DARTS.keep for cell in found.cells.values() for node in cell.nodes)
+
+
+# A cell as its search had it at an earlier record
+
+
+def search(path: Path, *words: str) -> None:
+    """A topology search of three iterations, with a record after each."""
+    options = ["--data", "digits", "--iters", "3", "--every", "1", "--channels", "4", "--cells", "3", *words]
+    result = CliRunner().invoke(app, ["search-topology", *options, "-o", str(path)])
+    assert result.exit_code == 0, result.output
+
+
+def test_an_earlier_record_gives_the_cell_that_the_search_had_then(tmp_path: Path) -> None:
+    cell, early, last = (tmp_path / name for name in ("cell.json", "early.json", "last.json"))
+    search(cell)
+    told = json.loads(pruned(cell, "--at", 1, "-o", early, "--json").stdout)
+    pruned(cell, "--at", 3, "-o", last)
+    rows = list(csv.DictReader((tmp_path / "cell.search-topology" / "betas.csv").read_text().splitlines()))
+    for path, iteration in ((early, "1"), (last, "3")):
+        found = {
+            (kind, str(edge.source), str(edge.target)): edge.beta
+            for kind, part in storage.read(path).cells.items()
+            for edge in part.edges
+        }
+        expected = {
+            (row["cell"], row["source"], row["target"]): float(row["beta"])
+            for row in rows
+            if row["iteration"] == iteration
+        }
+        assert found == expected
+    assert storage.read(early).history[-1].settings == {"keep": 2, "at": 1}
+    assert told["kept"] == json.loads(json.dumps({kind: nodes for kind, nodes in wiring(early).items()}))
+    pruned(cell)
+    assert wiring(cell) == wiring(last)
+    moved = tmp_path / "moved.json"
+    moved.write_bytes(cell.read_bytes())
+    pruned(moved, "--at", 2, "--run", tmp_path / "cell.search-topology", "-o", "-")
+
+
+def test_several_operators_have_their_alphas_of_that_record(tmp_path: Path) -> None:
+    cell, early = tmp_path / "cell.json", tmp_path / "early.json"
+    search(cell, "--op", "skip_connect,max_pool_3x3")
+    pruned(cell, "--at", 0, "-o", early)
+    edge, later = (storage.read(path).cells["reduce"].edges[0] for path in (early, cell))
+    assert edge.alpha is not None and later.alpha is not None
+    assert edge.alpha.keys() == later.alpha.keys() and edge.alpha != later.alpha
+
+
+def test_what_has_no_such_record_is_refused_with_those_there_are(tmp_path: Path) -> None:
+    cell, other = tmp_path / "cell.json", tmp_path / "other.json"
+    search(cell)
+    search(other, "--seed", "1")
+    assert refused(cell, "--at", 7, "-o", tmp_path / "x.json").endswith(
+        "has no record at iteration 7; it has 0, 1, 2, 3 (--every sets how often)"
+    )
+    assert "holds the history of another search" in refused(
+        cell, "--at", 1, "--run", tmp_path / "other.search-topology", "-o", tmp_path / "x.json"
+    )
+    assert "no history of a search" in refused(cell, "--at", 1, "--run", tmp_path, "-o", tmp_path / "x.json")
+    for words in (["--at", 1], ["--run", tmp_path]):
+        assert prune(cell, *words).exit_code == 2
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("table", "old", "new", "reason"),
+    [
+        ("betas.csv", "\n1,normal,0,2,", "\n1,normal,0,9,", "not every record has the same edges"),
+        ("betas.csv", "\n1,normal,0,2,", "\n1,normal,0,2,nan", "no table of a search"),
+        ("betas.csv", "iteration,cell", "iteration,cel", "no table of a search"),
+        ("alphas.csv", "skip_connect", "skip_conect", "no history of this cell"),
+    ],
+)
+def test_an_edited_history_is_refused_on_one_line(tmp_path: Path, table: str, old: str, new: str, reason: str) -> None:
+    cell = tmp_path / "cell.json"
+    search(cell, "--op", "skip_connect,max_pool_3x3")
+    path = tmp_path / "cell.search-topology" / table
+    content = path.read_text()
+    assert old in content
+    path.write_text(content.replace(old, new))
+    assert reason in refused(cell, "--at", 1, "-o", tmp_path / "x.json")

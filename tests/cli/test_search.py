@@ -1,6 +1,7 @@
 """`search-topology` and `search-ops` as a user runs them, on real image files."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -267,7 +268,7 @@ def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path
         assert known == {
             "stem": "imagenet", "arch_rate": 6e-3, "weight_rate": 0.5, "weight_share": 0.1, "arch_share": 0.025
         }  # fmt: skip
-        assert step.settings["batch_size"] == 6
+        assert (step.settings["batch_size"], step.settings["image_size"]) == (6, [224, 224])
     assert last.settings["ops"] == ["none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"]
     metrics = (tmp_path / "cell.search-ops" / "metrics.csv").read_text().splitlines()
     assert metrics[-1].startswith("4,1,"), "24 of 240 images are 4 batches of 6"
@@ -346,3 +347,41 @@ def test_bad_image_folders_get_one_clear_line(damage: str, says: str, tmp_path: 
     assert result.exit_code == 1
     assert says in result.stderr and result.stderr.count("\n") == 1
     assert not (tmp_path / "cell.json").exists()
+
+
+def test_a_search_of_too_few_images_says_what_can_be_done(tmp_path: Path) -> None:
+    images = write_folder(tmp_path / "images", train=3, test=1, size=8)
+    words = ["search-topology", "--data", images, "--iters", "1", *SMALL[:4], "-o", tmp_path / "cell.json"]
+    result = ftso(*words)
+    assert result.exit_code == 1
+    (advised,) = re.findall(r"use --batch-size (\d+) or less", result.stderr)
+    assert ftso(*words, "--batch-size", advised).exit_code == 0
+    few = write_folder(tmp_path / "few", train=1, test=1, size=8)
+    assert "add images, or take a larger share" in ftso(*words, "--data", few).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["search-topology", "--arch-rate", "0"], "arch rate must be above 0"),
+        (["search-topology", "--warmup", "0.9", "--iters", "2"], "a warm-up of 0.9 takes all 2 iterations"),
+        (["search", "--method", "darts-1st", "--arch-rate", "0"], "arch rate must be above 0"),
+    ],
+)
+def test_settings_that_search_nothing_are_refused(words: list[str], reason: str, tmp_path: Path) -> None:
+    result = ftso(*words, "--data", "digits", "-o", tmp_path / "cell.json")
+    assert result.exit_code == 1 and reason in result.stderr
+    assert not (tmp_path / "cell.json").exists()
+
+
+def test_a_data_set_is_told_from_a_folder_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["search-topology", "--data", "digits", "--iters", "1", *SMALL, "-o"]
+    assert "./digits" not in ftso(*words, "a.json").stderr
+    write_folder(tmp_path / "digits")
+    said = "digits is the data set of that name; the folder here is --data ./digits"
+    assert said in ftso(*words, "b.json").stderr
+    named = ftso("search-topology", "--data", "./digits", *words[3:], "c.json")
+    assert named.exit_code == 0 and said not in named.stderr
+    trained = ftso("train", "darts_v2", "--epochs", "1", *SMALL[:4], "--batch-size", "512", "-o", "run")
+    assert said in trained.stderr

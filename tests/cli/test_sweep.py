@@ -114,10 +114,12 @@ def test_a_folder_without_a_study_is_told(tmp_path: Path) -> None:
 def test_presets_are_listed_and_checked_without_running(tmp_path: Path) -> None:
     listed = invoke("--presets")
     assert listed.exit_code == 0
-    assert [line.split()[0] for line in listed.stdout.splitlines()][-1] == "table3"
+    assert [line.split()[0] for line in listed.stdout.splitlines()][-2:] == ["table3", "table3-imagenet"]
     assert invoke("table3", "--full", "--dry-run").stdout.startswith("20 settings x 4 seeds")
     as_data = json.loads(invoke("--presets", "--json").stdout)["presets"]
-    assert [f"{name:<10}  {title}" for name, title in as_data.items()] == listed.stdout.splitlines()
+    assert [
+        f"{name:<{max(map(len, as_data))}}  {title}" for name, title in as_data.items()
+    ] == listed.stdout.splitlines()
     checked = json.loads(invoke("table3", "--full", "--dry-run", "--json").stdout)
     assert (checked["study"], checked["settings"], checked["trials"]) == ("table3-full", 20, 80)
 
@@ -125,3 +127,15 @@ def test_presets_are_listed_and_checked_without_running(tmp_path: Path) -> None:
 def test_checking_a_study_imports_neither_torch_nor_optuna(tmp_path: Path) -> None:
     imported = modules_imported_by(["sweep", "table3", "--dry-run"])
     assert not imported & {"torch", "optuna", "matplotlib", "scipy"}
+
+
+def test_the_cells_that_one_search_had_on_its_way_are_trained(tmp_path: Path) -> None:
+    way = TRAINED.split("[[settings]]")[0].replace("iters = 1", "iters = 3, every = 1")
+    study = written(tmp_path, f'{way}\n[grid]\nprune.at = [1, 3]\n\n[figure]\nkind = "lines"\nx = "prune.at"\n')
+    result = invoke(study, "-o", tmp_path / "run", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    first, last = results.read(tmp_path / "run")
+    assert (first.state, last.state) == ("done", "done")
+    assert first.folders["search-topology"] == last.folders["search-topology"]
+    kept = [library.load(str(one.folders["prune"] / "cell.json")).history[-1].settings["at"] for one in (first, last)]
+    assert kept == [1, 3]

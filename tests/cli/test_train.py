@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 from safetensors.torch import load_file
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -244,3 +245,23 @@ def test_a_cell_that_is_not_finished_is_sent_to_the_next_command(tmp_path: Path)
 def test_evaluating_what_is_no_run_gets_one_clear_line(tmp_path: Path) -> None:
     result = ftso("evaluate", tmp_path)
     assert result.exit_code == 1 and "no run folder" in result.stderr and result.stderr.count("\n") == 1
+
+
+def test_a_warm_up_that_is_cut_is_told_and_one_that_is_given_is_not(tmp_path: Path) -> None:
+    words = ["train", "darts_v2", "--recipe", "imagenet", "--image-size", "16", *SMALL, "--batch-size", "256"]
+    told = ftso(*words, "-o", tmp_path / "cut")
+    assert told.exit_code == 0, told.output
+    assert "warm-up: 0 epochs instead of the recipe's 5" in told.stderr
+    given = ftso(*words, "--warmup", "1", "-o", tmp_path / "given")
+    assert given.exit_code == 0 and "warm-up" not in given.stderr
+    long = ftso("train", "darts_v2", "--epochs", "3", "--warmup", "4", "-o", tmp_path / "long")
+    assert long.exit_code == 1 and "a warm-up of 4 epochs never reaches the rate in 3" in long.stderr
+    assert not (tmp_path / "long").exists()
+
+
+def test_a_clip_of_zero_trains_as_one_that_never_clips(tmp_path: Path) -> None:
+    for clip in ("0", "1e9"):
+        done = ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "--clip", clip, "-o", tmp_path / clip)
+        assert done.exit_code == 0, done.output
+    weights = [load_file(tmp_path / clip / "weights.safetensors") for clip in ("0", "1e9")]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

@@ -1,11 +1,13 @@
 """Batches: endless, seeded, resumable; and once in order for evaluation."""
 
+import re
 from itertools import islice
 
 import pytest
 import torch
 
 from ftso_cli.data import Augmentation, Batches, eval_batches, open_images
+from ftso_cli.data.batches import check_batch
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import DataError, RunError
 from tests.data.images import CountingSource
@@ -159,3 +161,20 @@ def test_evaluation_goes_through_in_order_with_the_last_partial_batch():
 
 def test_evaluation_of_no_images_gives_no_batch():
     assert list(eval_batches(numbered(50), torch.empty(0, dtype=torch.int64), 2, normalise=plain)) == []
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "images", "processes", "advice"),
+    [
+        (64, 3, 1, "use --batch-size 3 or less"),
+        (64, 7, 2, "use --batch-size 6 or less"),
+        (2, 1, 1, "1 image to draw from, and a batch has at least two; add images"),
+        (64, 0, 1, "no images to draw from, and a batch has at least two; add images"),
+        (64, 2, 4, "2 images to draw from, and a batch has at least two; add images"),
+    ],
+)
+def test_what_is_advised_of_a_batch_can_be_done(batch_size: int, images: int, processes: int, advice: str) -> None:
+    with pytest.raises(DataError, match=advice):
+        check_batch(batch_size, images, processes)
+    if "--batch-size" in advice:
+        check_batch(int(re.findall(r"\d+", advice)[0]), images, processes)

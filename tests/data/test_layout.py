@@ -177,7 +177,7 @@ def test_a_folder_beside_the_set_of_its_name_is_told(tmp_path: Path, monkeypatch
     write_folder(tmp_path / "digits", {"cat": 5, "dog": 5})
     monkeypatch.chdir(tmp_path)
     said = ftso("train", "ftso_wide_sep3", "--data", "digits", *SMALL[:-4], "--batch-size", "256", "-o", "run")
-    assert "digits is the data set of that name; for the folder: --data ./digits" in said
+    assert "digits is the data set of that name; the folder here is --data ./digits" in said
 
 
 def test_predict_tells_of_images_of_kinds_that_are_not_read(tmp_path: Path) -> None:

@@ -101,6 +101,13 @@ def test_imagenet_says_which_folder_to_give():
         open_images("imagenet")
 
 
+def test_imagenet_is_read_from_the_data_folder(tmp_path, monkeypatch):
+    write_folder(tmp_path / "imagenet", {"train/cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1})
+    monkeypatch.setenv("FTSO_DATA", str(tmp_path))
+    data = open_images("imagenet", image_size=8)
+    assert (data.name, data.classes, len(data.final)) == ("imagenet", ("cat", "dog"), 2)
+
+
 def test_a_name_comes_before_a_folder_of_that_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "digits", {"cat": 5, "dog": 5})

@@ -66,8 +66,8 @@ def test_a_graph_with_a_cycle_is_refused_with_the_cycle() -> None:
 @pytest.mark.parametrize(
     ("graph", "message"),
     [
-        (nx.MultiDiGraph([(0, 2, {"op": "none"})]), "concat: Tuple should have at least 1 item"),
-        (nx.MultiDiGraph(concat=[0]), "edges: Tuple should have at least 1 item"),
+        (nx.MultiDiGraph([(0, 2, {"op": "none"})]), "concat: has too few entries"),
+        (nx.MultiDiGraph(concat=[0]), "edges: has too few entries"),
         (nx.MultiDiGraph([(0, 2, {"weight": 1})], concat=[2]), "weight: unknown field"),
         (nx.MultiDiGraph([("a", "b", {"op": "none"})], concat=[2]), "source: Input should be a valid integer"),
         (nx.MultiDiGraph([(0, 64, {"op": "none"})], concat=[2]), "target: Input should be less than 64"),

@@ -271,8 +271,17 @@ def test_of_two_problems_the_first_is_told_and_the_other_counted() -> None:
         storage.parse(b'{"format": "ftso-genotype/1", "space": "darts", "stage": 1, "cells": 2}', "x")
 
 
-def test_only_what_is_no_json_is_said_to_be_of_another_format(tmp_path: Path) -> None:
-    for content, hinted in ((b"Genotype(", True), (b"{}", False)):
+def test_only_what_another_tool_may_have_written_is_said_to_be_of_another_format() -> None:
+    contents = ((b"Genotype(", True), (b"[]", True), (b'{"normal": [], "reduce": []}', True), (b"{}", False))
+    for content, hinted in (*contents, (b'{"format": "ftso-genotype/1", "normal": []}', False)):
         with pytest.raises(GenotypeError) as caught:
             storage.parse(content, "x")
         assert ("ftso import reads other formats" in str(caught.value)) == hinted
+
+
+def test_a_genotype_of_another_tool_is_told_by_what_it_has() -> None:
+    with pytest.raises(GenotypeError) as caught:
+        storage.parse(json.dumps({"normal": [["skip_connect", 0]], "normal_concat": [2]}).encode(), "a.json")
+    assert str(caught.value) == (
+        "a.json: is no genotype file of ftso: no format, but 'normal, normal_concat'; ftso import reads other formats"
+    )

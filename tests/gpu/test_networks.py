@@ -64,11 +64,17 @@ def loss_of(net: nn.Module, x: Tensor, labels: Tensor) -> Tensor:
     return loss if auxiliary is None else loss + 0.4 * functional.cross_entropy(auxiliary, labels)
 
 
-def results(net: nn.Module, dtype: torch.dtype, device: torch.device, size: int = 12) -> dict[str, Tensor]:
+def results(
+    net: nn.Module,
+    dtype: torch.dtype,
+    device: torch.device,
+    size: int = 12,
+    memory_format: torch.memory_format = torch.contiguous_format,
+) -> dict[str, Tensor]:
     """The loss, the gradient as one vector, and the running statistics afterwards."""
-    net = copy.deepcopy(net).to(device=device, dtype=dtype)
+    net = copy.deepcopy(net).to(device=device, dtype=dtype).to(memory_format=memory_format)
     x, labels = images(size)
-    loss = loss_of(net, x.to(device=device, dtype=dtype), labels.to(device))
+    loss = loss_of(net, x.to(device=device, dtype=dtype, memory_format=memory_format), labels.to(device))
     found = torch.autograd.grad(loss, list(net.parameters()), materialize_grads=True, allow_unused=True)
     statistics = [buffer.flatten() for name, buffer in net.named_buffers() if "running" in name]
     return {
@@ -115,11 +121,15 @@ def test_gradients_can_be_differentiated_again_on_the_device(name: str) -> None:
     assert relative_error(*products) < 1e-8
 
 
-@pytest.mark.parametrize("size", [12, 9])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", [12, 9, 32])
 @pytest.mark.parametrize("name", ["darts_v2", "nasnet_a", "pc_darts_cifar", "ftso_wide_sep3", "nats"])
-def test_an_evaluation_network_equals_that_of_the_cpu_in_double_precision(name: str, size: int) -> None:
+def test_an_evaluation_network_equals_that_of_the_cpu_in_double_precision(
+    name: str, size: int, memory_format: torch.memory_format
+) -> None:
     net = network(name)
-    expected, found = (results(net, torch.float64, device, size) for device in (CPU, DEVICE))
+    expected = results(net, torch.float64, CPU, size)
+    found = results(net, torch.float64, DEVICE, size, memory_format)
     for part, value in expected.items():
         assert relative_error(value, found[part]) < BOUNDS["float64"], part
 

@@ -137,16 +137,15 @@ def test_the_eigenvalue_is_that_of_the_cpu(name: str) -> None:
     assert values[1] == pytest.approx(values[0], rel=1e-3)
 
 
-def test_an_ensemble_on_the_device_is_near_that_of_the_cpu() -> None:
-    settings = TopologySettings(nodes=2, **{**SMALL, "iters": 6}, rank="gradient")
-    found = [
-        search_ensemble(digits(), settings, seeds=(0, 1), device=device, on_iteration=lambda progress: None)
-        for device in (CPU, DEVICE)
-    ]
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_ensemble_on_the_device_is_near_that_of_the_cpu(workers: int) -> None:
+    settings = TopologySettings(nodes=2, **{**SMALL, "iters": 12}, rank="gradient")
+    where = {"seeds": (0, 1, 2, 3), "workers": workers, "on_iteration": lambda progress: None}
+    found = [search_ensemble(digits(), settings, device=device, **where) for device in (CPU, DEVICE)]
     scores = [
         torch.tensor([score for edge in each.cells["normal"].edges for score in edge.scores or ()]) for each in found
     ]
-    assert relative_error(*scores) < 0.05
+    assert relative_error(*scores) < 0.15
 
 
 def test_a_race_runs_on_the_device() -> None:
@@ -183,6 +182,7 @@ def test_a_loss_that_is_not_finite_is_found(name: str) -> None:
 
 
 @ON_CUDA
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 @pytest.mark.parametrize("name", ["topology", "operators", "darts-2nd"])
 def test_a_step_waits_for_nothing(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readings, "INTERVAL", 1e9)

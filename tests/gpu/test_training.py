@@ -136,6 +136,7 @@ def test_a_loss_that_is_not_finite_ends_before_a_checkpoint_holds_it(tmp_path: P
 
 
 @ON_CUDA
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode is a prototype")
 def test_a_step_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readings, "INTERVAL", 1e9)
     made = trainer(tmp_path, RECIPE, precision="bfloat16")
@@ -192,10 +193,28 @@ def test_what_was_trained_on_the_device_is_used_there_and_on_the_cpu(run: Path) 
     assert measured["images_a_second"] > 0
 
 
-def test_its_weights_are_exported_as_they_are(run: Path, tmp_path: Path) -> None:
-    ftso("export", run, "--format", "safetensors", "-o", tmp_path / "net.safetensors")
-    exported, _ = read_tensors(tmp_path / "net.safetensors")
-    assert exported and all(tensor.device == CPU and tensor.isfinite().all() for tensor in exported.values())
+def test_it_predicts_by_command_on_the_device(run: Path) -> None:
+    photo = next((run.parent / "photos" / "test").rglob("*.*"))
+    answers = [ftso("predict", run, photo, "--device", device) for device in (DEVICE, CPU)]
+    names = [set(ftso_cli.load(run).classes) & set(answer.replace(":", " ").split()) for answer in answers]
+    assert names[0] == names[1] and names[0]
+
+
+@pytest.mark.parametrize("format", ["safetensors", "onnx"])
+def test_it_is_exported_as_from_the_cpu(run: Path, format: str, tmp_path: Path) -> None:
+    out = tmp_path / f"net.{format}"
+    ftso("export", run, "--format", format, "-o", out)
+    if format == "safetensors":
+        exported, _ = read_tensors(out)
+        assert exported and all(tensor.device == CPU and tensor.isfinite().all() for tensor in exported.values())
+        return
+    onnxruntime = pytest.importorskip("onnxruntime")
+    classifier = ftso_cli.load(run)
+    images = torch.rand(2, classifier.channels, *classifier.image_size, generator=torch.Generator().manual_seed(0))
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {session.get_inputs()[0].name: images.numpy()})[:1]
+    with torch.inference_mode():
+        torch.testing.assert_close(torch.from_numpy(logits), classifier(images), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("command", ["search-topology", "search"])
@@ -209,6 +228,7 @@ def test_searches_run_by_command_on_the_device(command: str, tmp_path: Path) -> 
 
 
 @ON_CUDA
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
 def test_a_compiled_training_learns_as_the_plain_one(tmp_path: Path) -> None:
     recipe = replace(STILL, epochs=3)
     rows = []
@@ -219,7 +239,8 @@ def test_a_compiled_training_learns_as_the_plain_one(tmp_path: Path) -> None:
 
 @ON_CUDA
 def test_the_doctor_tells_what_the_device_can_do() -> None:
-    findings = json.loads(ftso("doctor", "--quick", "--json"))["findings"]
+    # Its status is about programs that draw, too.
+    findings = json.loads(CliRunner().invoke(app, ["doctor", "--quick", "--json"]).stdout)["findings"]
     engine = next(finding for finding in findings if finding["name"] == "engine")
     assert engine["state"] == "ok" and engine["facts"]["graphs"] is True
     assert "by default searches run in float32" in engine["text"]

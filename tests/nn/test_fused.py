@@ -14,6 +14,7 @@ from ftso_cli.nn.device import seeded
 from ftso_cli.nn.fused import FusedNetwork, network_class, steps_of
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
+from tests import nats
 from tests.strategies import genotypes
 
 SMALL = NetworkShape(channels=4, cells=4, classes=3)
@@ -35,7 +36,9 @@ def step(network: Network, images: torch.Tensor, drop_path: float = 0.0) -> dict
     network.drop_path.generator = torch.Generator().manual_seed(1)
     logits, auxiliary = network(images)
     labels = torch.arange(len(images)) % 3
-    loss = functional.cross_entropy(logits, labels) + 0.4 * functional.cross_entropy(auxiliary, labels)
+    loss = functional.cross_entropy(logits, labels)
+    if auxiliary is not None:
+        loss = loss + 0.4 * functional.cross_entropy(auxiliary, labels)
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
     return {"loss": loss.detach()} | gradients | dict(network.named_buffers())
@@ -61,6 +64,15 @@ def test_any_cell_has_the_losses_and_gradients_of_the_reference(
 ) -> None:
     images = torch.randn(4, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     assert_same(genotype, images, drop_path)
+
+
+@given(nats.STRINGS, st.tuples(st.integers(4, 9), st.integers(4, 9)), st.sampled_from([0.0, 0.4]))
+@settings(max_examples=25, deadline=None)
+def test_a_cell_of_one_input_has_the_losses_and_gradients_of_the_reference(
+    architecture: str, size: tuple[int, int], drop_path: float
+) -> None:
+    images = torch.randn(4, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    assert_same(nats.genotype(architecture), images, drop_path)
 
 
 @pytest.mark.parametrize("drop_path", [0.0, 0.4])

@@ -1,8 +1,11 @@
+import copy
+
 import pytest
 import torch
 from torch.nn import functional
 
 from ftso_cli.costs.layers import layers_cost
+from ftso_cli.nn.device import seeded
 from ftso_cli.nn.layers import AuxiliaryPool, FactorizedReduce, module, sequential
 from ftso_cli.spaces import OPERATORS
 from ftso_cli.spaces.layers import BatchNorm, Pool, Shape, for_search
@@ -92,3 +95,20 @@ def test_a_super_net_has_norms_without_weights_and_a_norm_behind_each_pool() -> 
         for layer in for_search(OPERATORS[name].layers(4, 2))
         if isinstance(layer, BatchNorm)
     )
+
+
+@pytest.mark.parametrize("channels", [2, 4, 8, 16])
+def test_a_narrow_factorized_reduce_of_large_maps_has_the_gradients_of_double_precision(channels: int) -> None:
+    """PyTorch's strided 1x1 convolutions write past their memory here, which ended the process."""
+    with seeded(0):
+        layer = FactorizedReduce(channels, channels).to(memory_format=torch.channels_last)
+        exact = copy.deepcopy(layer).double()
+        for _ in range(10):
+            images = torch.randn(16, channels, 56, 56).to(memory_format=torch.channels_last).requires_grad_()
+            weights = torch.randn(16, channels, 28, 28)
+            wide = images.detach().double().requires_grad_()
+            (layer(images) * weights).sum().backward()
+            (exact(wide) * weights.double()).sum().backward()
+            torch.testing.assert_close(images.grad, wide.grad.float(), rtol=1e-4, atol=1e-4)
+        for mine, theirs in zip(layer.parameters(), exact.parameters(), strict=True):
+            torch.testing.assert_close(mine.grad, theirs.grad.float(), rtol=1e-3, atol=1e-2)

@@ -88,3 +88,4 @@ def test_recipes_are_the_published_ones() -> None:
     }  # fmt: skip
     assert all(recipe.ops == DARTS.candidates and recipe.epochs == 50 for recipe in METHODS.values())
     assert [METHODS["pc-darts"].batch_size, METHODS["darts-1st"].batch_size] == [256, 64]
+    assert [METHODS["pc-darts"].weight_rate_end, METHODS["darts-1st"].weight_rate_end] == [0, 1e-3]

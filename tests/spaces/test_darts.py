@@ -1,5 +1,7 @@
 """The skeleton of DARTS networks, against published sizes of whole networks."""
 
+from dataclasses import replace
+
 import pytest
 
 from ftso_cli.errors import SpaceError
@@ -87,6 +89,14 @@ def test_the_cifar_stem_is_three_times_as_wide_and_the_imagenet_stem_quarters_th
     strides = [layer.stride for stem in (first, second) for layer in stem if isinstance(layer, Conv)]
     assert strides == [(2, 2)] * 3
     assert first[0] == Conv(3, 24, (3, 3), (2, 2))
+
+
+def test_the_imagenet_stem_of_a_search_is_48_channels_wide_as_in_pc_darts() -> None:
+    skeleton = darts_skeleton(replace(SEARCH, stem="imagenet"), CONCAT, search=True)
+    convolutions = [layer for stem in skeleton.stems for layer in stem if isinstance(layer, Conv)]
+    assert [(layer.inputs, layer.outputs) for layer in convolutions] == [(3, 24), (24, 48), (48, 48)]
+    before_last, last = skeleton.cells[0].preprocess
+    assert (before_last[1], last[1]) == (FactorizedReduce(48, 16), Conv(48, 16))
 
 
 def test_grey_images_and_other_class_counts_change_the_two_ends_only() -> None:

@@ -119,8 +119,8 @@ def test_what_a_race_found_is_not_pruned(tmp_path: Path) -> None:
 
 
 def test_presets_can_be_planned_at_both_sizes() -> None:
-    figures = {f"figure3{part}" for part in ("a", "cd", "e", "fj", "gh", "i", "kl")}
-    assert set(presets.names()) == {"table3", "skips"} | figures
+    figures = {f"figure3{part}" for part in ("a", "a-one-search", "cd", "e", "fj", "gh", "i", "kl")}
+    assert set(presets.names()) == {"table1-imagenet", "table3", "table3-imagenet", "skips"} | figures
     for name in presets.names():
         for full in (False, True):
             assert plan(read_study(presets.find(name), full=full))

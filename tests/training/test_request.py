@@ -2,6 +2,9 @@
 
 from dataclasses import asdict, replace
 
+import pytest
+
+from ftso_cli.errors import SettingsError
 from ftso_cli.training.recipes import RECIPES
 from ftso_cli.training.request import Request
 
@@ -15,3 +18,28 @@ def test_a_recipe_named_beside_the_config_of_a_run_takes_the_place_of_its_values
     asked = Request(recipe=asdict(RECIPES["quick"]))
     assert asked.settings(None, {}) == RECIPES["quick"]
     assert asked.settings("cifar", {"epochs": 7}) == replace(RECIPES["cifar"], epochs=7)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"rate": 0.0}, "rate must be above 0"),
+        ({"momentum": 1.0}, "momentum must be below 1, not 1"),
+        ({"clip": 1e-9}, "clip must be at least 0.001, or 0 for no clipping, not 1e-09"),
+        ({"warmup": 10, "epochs": 3}, "a warm-up of 10 epochs never reaches the rate in 3"),
+        ({"warmup": 13}, "a warm-up of 13 epochs never reaches the rate in 12"),
+    ],
+)
+def test_values_that_train_nothing_are_refused(values: dict[str, float], reason: str) -> None:
+    for asked, overruled in ((Request(), values), (Request(recipe=values), {})):
+        with pytest.raises(SettingsError, match=reason):
+            asked.settings("quick", overruled)
+
+
+def test_a_clip_of_zero_and_a_warm_up_of_all_epochs_are_allowed() -> None:
+    assert Request().settings("quick", {"clip": 0.0, "warmup": 12}).clip == 0
+
+
+@pytest.mark.parametrize(("epochs", "warmup"), [(250, 5), (10, 5), (9, 0), (3, 0), (1, 0)])
+def test_the_warm_up_of_a_recipe_keeps_its_share_of_fewer_epochs(epochs: int, warmup: int) -> None:
+    assert Request().settings("imagenet", {"epochs": epochs}).warmup == warmup

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -17,12 +18,35 @@ def test_the_first_epoch_has_the_full_rate_and_the_last_is_close_to_zero_but_not
     assert 0 < learning_rate(CIFAR, 599) < 1e-6
 
 
-def test_imagenet_warms_up_over_five_epochs_and_then_falls_in_a_line() -> None:
+def published(epochs: int, epoch: int, rate: float = 0.5) -> float:
+    """The rate of `adjust_lr` in PC-DARTS' train_imagenet.py, warm-up left out."""
+    if epochs - epoch > 5:
+        return rate * (epochs - 5 - epoch) / (epochs - 5)
+    return rate * (epochs - epoch) / ((epochs - 5) * 5)
+
+
+def test_imagenet_warms_up_over_five_epochs_while_the_rate_falls_as_in_published_code() -> None:
     rates = [learning_rate(IMAGENET, epoch) for epoch in range(250)]
-    assert rates[:6] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5, 0.5])
-    steps = [before - after for before, after in pairwise(rates[5:])]
-    assert steps == pytest.approx([0.5 / 245] * 244)
-    assert rates[-1] == pytest.approx(0.5 / 245)
+    assert rates[:5] == pytest.approx([published(250, epoch) * (epoch + 1) / 5 for epoch in range(5)])
+    assert rates[5:] == pytest.approx([published(250, epoch) for epoch in range(5, 250)])
+    assert [round(rate, 4) for rate in (rates[0], rates[5], rates[245], rates[249])] == [0.1, 0.4898, 0.002, 0.0004]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 5, 6, 10, 50])
+def test_a_linear_schedule_of_any_length_falls_from_the_full_rate_and_never_to_zero(epochs: int) -> None:
+    recipe = replace(IMAGENET, epochs=epochs, warmup=0)
+    rates = [learning_rate(recipe, epoch) for epoch in range(epochs)]
+    assert rates[0] == 0.5 and min(rates) > 0
+    assert all(before >= after for before, after in pairwise(rates))
+    if epochs > 5:
+        assert rates == pytest.approx([published(epochs, epoch) for epoch in range(epochs)])
+
+
+def test_a_cosine_has_its_full_rate_after_the_warm_up() -> None:
+    recipe = replace(CIFAR, epochs=20, warmup=5)
+    rates = [learning_rate(recipe, epoch) for epoch in range(20)]
+    assert rates[:6] == pytest.approx([0.025 * share for share in (0.2, 0.4, 0.6, 0.8, 1, 1)])
+    assert all(before > after > 0 for before, after in pairwise(rates[5:]))
 
 
 def test_drop_path_rises_from_zero_in_a_line() -> None:

@@ -4,21 +4,25 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision.transforms import v2
 from typer.testing import CliRunner
 
-from ftso_cli.api.trainings import advising, refill
+import ftso_cli
+from ftso_cli.api.trainings import advising, opened, refill
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, open_images
 from ftso_cli.data.folders import FolderSource
 from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
-from ftso_cli.training.loop import Trainer
+from ftso_cli.nn.distributed import ALONE
+from ftso_cli.training.loop import Progress, Trainer
 from ftso_cli.training.recipes import RECIPES
 from ftso_cli.training.run import Config, Run
 
@@ -45,8 +49,9 @@ def streamed(tree: Path) -> ImageData:
     return replace(open_images(str(tree), image_size=64), train=train)
 
 
-def started(data: ImageData, folder: Path) -> Trainer:
-    recipe = replace(RECIPES["imagenet"], channels=4, cells=3, epochs=2, batch_size=16, rate=0.01)
+def begun(data: ImageData, folder: Path, augmentation: str = "cifar") -> Trainer:
+    changes = {"channels": 4, "cells": 3, "epochs": 2, "batch_size": 16, "rate": 0.01, "augmentation": augmentation}
+    recipe = replace(RECIPES["imagenet"], **changes)
     known = {"classes": data.classes, "mean": data.mean, "std": data.std, "image_size": data.image_size}
     config = Config(data=data.name, image_channels=3, recipe=recipe, seed=0, device="cpu", versions={}, **known)
     run = Run(folder)
@@ -54,8 +59,8 @@ def started(data: ImageData, folder: Path) -> Trainer:
     return Trainer(run.genotype(), config, data, run)
 
 
-def trained(data: ImageData, folder: Path) -> Trainer:
-    trainer = started(data, folder)
+def trained(data: ImageData, folder: Path, augmentation: str = "cifar") -> Trainer:
+    trainer = begun(data, folder, augmentation)
     trainer.train(lambda progress: None, lambda row: None)
     return trainer
 
@@ -101,7 +106,7 @@ def test_an_image_that_vanishes_while_it_trains_ends_it_with_what_to_do_and_it_g
     shutil.copytree(tree, tmp_path / "tree")
     images = open_images(str(tmp_path / "tree"), image_size=64)
     train = FolderSource(list_images(tmp_path / "tree/train", CLASSES), 64, memory_limit=0)
-    trainer = started(replace(images, train=train), tmp_path / "run")
+    trainer = begun(replace(images, train=train), tmp_path / "run")
     gone = tmp_path / "tree/train" / CLASSES[3] / "0.JPEG"
     gone.unlink()
     advice = rf"{gone}: no such file; then go on without it \(.*\): ftso train --resume {tmp_path}/run"
@@ -113,10 +118,61 @@ def test_an_image_that_vanishes_while_it_trains_ends_it_with_what_to_do_and_it_g
     assert len(again.rows) == 2
 
 
-def test_the_imagenet_recipe_trains_on_a_tree_with_train_and_val(tree: Path, tmp_path: Path) -> None:
-    options = ["--recipe", "imagenet", "--channels", "4", "--cells", "3", "--epochs", "1", "--batch-size", "16"]
-    words = ["train", "darts_v2", "--data", str(tree), *options, "--image-size", "64", "-o", str(tmp_path / "run")]
-    result = CliRunner().invoke(app, [*words, "--json"])
+def ftso(*words: str | Path) -> dict[str, Any]:
+    """What a command answers with --json."""
+    result = CliRunner().invoke(app, [*map(str, words), "--json"])
     assert result.exit_code == 0, result.output
-    assert 0 <= json.loads(result.stdout)["test_accuracy"] <= 1
-    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_images"] == len(CLASSES)
+    answer: dict[str, Any] = json.loads(result.stdout)
+    return answer
+
+
+SMALL = ("--channels", "4", "--cells", "3", "--epochs", "1", "--batch-size", "16", "--warmup", "0")
+
+
+def test_the_imagenet_recipe_trains_at_the_size_that_is_counted_and_tests_the_centre_of_a_larger_picture(
+    tree: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    trained = ftso("train", "darts_v2", "--data", tree, "--recipe", "imagenet", *SMALL, "-o", run)
+    (counted,) = ftso("cost", "darts_v2", "--setting", "imagenet", *SMALL[:4])["networks"]
+    config = json.loads((run / "config.json").read_text())
+    assert config["image_size"] == counted["image"][1:] == [224, 224]
+    assert json.loads((run / "result.json").read_text())["test_images"] == len(CLASSES)
+    assert ftso("evaluate", run)["test_accuracy"] == trained["test_accuracy"]
+    photo = tree / "val" / CLASSES[3] / "0.JPEG"
+    classifier = ftso_cli.load(run)
+    with Image.open(photo) as image:
+        published = v2.Compose([v2.Resize(256), v2.CenterCrop(224), v2.PILToTensor()])(image)
+    assert torch.equal(classifier.preprocess(photo), published.float() / 255)
+    assert torch.equal(classifier.preprocess(Image.open(photo)), published.float() / 255)
+    (found,) = ftso("predict", run, photo, "--top", str(len(CLASSES)))["images"]
+    probabilities = classifier(published.unsqueeze(0).float() / 255).softmax(1)[0].tolist()
+    assert found["classes"] == pytest.approx(dict(zip(CLASSES, probabilities, strict=True)), abs=1e-6)
+
+
+def test_its_size_and_its_augmentation_can_be_overruled(tree: Path, tmp_path: Path) -> None:
+    words = ("--recipe", "imagenet", *SMALL, "--image-size", "32", "--augmentation", "cifar", "-o", tmp_path / "run")
+    ftso("train", "darts_v2", "--data", tree, *words)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["image_size"], config["recipe"]["augmentation"]) == ([32, 32], "cifar")
+
+
+def test_a_killed_training_with_random_crops_goes_on_to_the_same_weights(tree: Path, tmp_path: Path) -> None:
+    class Killed(Exception):
+        """Stands for a kill."""
+
+    def kill(progress: Progress) -> None:
+        if (progress.epoch, progress.step) == (1, 3):
+            raise Killed
+
+    data = open_images(str(tree), image_size=32, as_imagenet=True)
+    whole = trained(data, tmp_path / "whole", augmentation="imagenet")
+    broken = begun(data, tmp_path / "broken", augmentation="imagenet")
+    with pytest.raises(Killed):
+        broken.train(kill, lambda row: None)
+    resumed = opened(broken.run.folder, ALONE)
+    resumed.load_checkpoint()
+    assert len(resumed.rows) == 1
+    resumed.train(lambda progress: None, lambda row: None)
+    for name, tensor in whole.network.state_dict().items():
+        assert torch.equal(tensor, resumed.network.state_dict()[name]), name

@@ -109,7 +109,7 @@ def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
     if start == "|":
         return _nothing_to_pick(text, pick), None
     if found := literal.find_genotypes(text):
-        chosen = _choose(found, pick)
+        chosen = _choose(found, pick, literal.find_aliases(text))
         return literal.genotype_fields(chosen), chosen
     if strings := [Found(name=None, text=match[0]) for match in nats.STRING.finditer(text)]:
         return _choose(strings, pick).text, None
@@ -136,8 +136,8 @@ def _json(text: str) -> Any:
         raise GenotypeError("nested deeper than any genotype") from None
 
 
-def _choose(found: list[Found], pick: str | None) -> Found:
-    """The genotype that is meant among several."""
+def _choose(found: list[Found], pick: str | None, aliases: Mapping[str, str] | None = None) -> Found:
+    """Return the genotype that is meant among several; `aliases` are other names of them."""
     if pick is None:
         if len(found) == 1:
             return found[0]
@@ -151,15 +151,24 @@ def _choose(found: list[Found], pick: str | None) -> Found:
         if not 1 <= abs(number) <= len(found):
             raise GenotypeError(f"holds {len(found)} genotypes, so --pick takes 1 to {len(found)}, not {pick}")
         return found[number - 1 if number > 0 else number]
-    named = [one for one in found if one.name == pick]
+    own = {one.name for one in found if one.name is not None}
+    aliases = aliases or {}
+    wanted = pick if pick in own else _resolved(pick, aliases)
+    named = [one for one in found if one.name == wanted]
     if len(named) != 1:
-        reason = f"{len(named)} of them, say which by number" if named else unknown("name", pick, _names(found))
+        known = sorted(own | {name for name, other in aliases.items() if other in own})
+        reason = f"{len(named)} of them, say which by number" if named else unknown("name", pick, known)
         raise GenotypeError(f"--pick {pick}: {reason}")
     return named[0]
 
 
-def _names(found: list[Found]) -> list[str]:
-    return sorted({one.name for one in found if one.name is not None})
+def _resolved(name: str, aliases: Mapping[str, str]) -> str:
+    """Return the name that an alias, or an alias of an alias, means."""
+    passed: set[str] = set()
+    while name in aliases and name not in passed:
+        passed.add(name)
+        name = aliases[name]
+    return name
 
 
 def _guess(content: Any) -> str:
@@ -167,10 +176,10 @@ def _guess(content: Any) -> str:
     if isinstance(content, str):
         return "nats"
     if isinstance(content, list):
-        return "naslib"
+        return "nats" if nats.is_nested(content) else "naslib"
     if str(content.get("format", "")).startswith("ftso-genotype"):
         raise GenotypeError("is a genotype file already, and needs no import")
-    if any(nni.KEY.fullmatch(name) for name in content):
+    if any(nni.KEY.fullmatch(name) or nni.OLD_KEY.fullmatch(name) for name in content):
         return "nni"
     if any(isinstance(content.get(kind), dict) for kind in ("normal", KIND)):
         return "node-link"

@@ -30,6 +30,9 @@ GENOTYPES = 10_000
 
 FIELDS = ("normal", "normal_concat", "reduce", "reduce_concat")
 
+POSITIONAL = (*FIELDS, "connectN", "connects")
+"""The fields in the order that `Genotype` takes them in; the last two are those of GDAS and SETN."""
+
 _TOKEN = re.compile(
     r"""(?P<blank>\s+|\#[^\n]*)
       | (?P<string>'[^'\\\n]*'|"[^"\\\n]*")
@@ -39,6 +42,9 @@ _TOKEN = re.compile(
       | (?P<closing>[)\]}])
       | (?P<sign>[,:=])""",
     re.VERBOSE | re.ASCII,
+)
+_ALIAS = re.compile(
+    r"^[ \t]*([A-Za-z_]\w{0,99})[ \t]*=[ \t]*([A-Za-z_]\w{0,99})[ \t]*(?:#.*)?$", re.ASCII | re.MULTILINE
 )
 _GENOTYPE = re.compile(r"(?:\b([A-Za-z_]\w{0,99})[ \t]*[=:][ \t]*)?\bGenotype[ \t]*\(", re.ASCII)
 
@@ -72,14 +78,19 @@ def _is_no_value(text: str, start: int) -> bool:
     return line.lstrip().startswith("#") or line.endswith("class ")
 
 
+def find_aliases(text: str) -> dict[str, str]:
+    """The names that a text gives to others, as in `DARTS = DARTS_V2`; the last of several is the one that counts."""
+    return {name: other for name, other in _ALIAS.findall(text) if not keyword.iskeyword(other)}
+
+
 def genotype_fields(found: Found) -> dict[str, Any]:
-    """The arguments of a `Genotype(...)` by name; tuples and ranges become lists."""
+    """Return the arguments of a `Genotype(...)` by name, as a dictionary would have them; tuples become lists."""
     call = _parse(found.text)
-    if not isinstance(call, ast.Call) or len(call.args) > len(FIELDS):
-        raise GenotypeError(f"Genotype takes {', '.join(FIELDS)}, not {short(found.text)}")
-    fields = {name: _value(argument) for name, argument in zip(FIELDS, call.args, strict=False)}
+    if not isinstance(call, ast.Call) or len(call.args) > len(POSITIONAL):
+        raise GenotypeError(f"Genotype takes {', '.join(POSITIONAL)}, not {short(found.text)}")
+    fields = {name: _value(argument) for name, argument in zip(POSITIONAL, call.args, strict=False)}
     for argument in call.keywords:
-        if argument.arg not in FIELDS or argument.arg in fields:
+        if argument.arg is None or argument.arg in fields:
             raise GenotypeError(f"Genotype takes {', '.join(FIELDS)} once each, not {short(argument.arg or '**')}")
         fields[argument.arg] = _value(argument.value)
     return fields

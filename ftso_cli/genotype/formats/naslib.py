@@ -28,7 +28,7 @@ def read(content: Any) -> Plain:
     """The cells of NASLib's compact form."""
     plain = Plain()
     if len(as_list(content, "NASLib's compact form")) != len(DARTS.kinds):
-        raise GenotypeError(f"NASLib's compact form has two cells, not {len(content)}")
+        raise GenotypeError(f"NASLib's compact form has two cells of eight pairs, not {short(content)}")
     for kind, pairs in zip(DARTS.kinds, content, strict=True):
         if len(as_list(pairs, f"the {kind} cell")) != 2 * len(NODES):
             raise GenotypeError(f"the {kind} cell has {len(pairs)} pairs, and NASLib's have {2 * len(NODES)}")

@@ -2,6 +2,7 @@
 
 The parts between `+` are the inputs of nodes 1, 2 and 3, `op~i` is the operator on the edge from node i. Every node
 reads every earlier one; an edge that a genotype hasn't got, or has pruned, is `none`, which computes the same.
+The same as tuples, a node each, is read too: `[(('op', 0),), (('op', 0), ('op', 1)), (('op', 0), ...)]`.
 """
 
 import re
@@ -20,10 +21,27 @@ STRING = re.compile(rf"(?<!\+){_NODES}(?!\+)".replace("OP", r"[A-Za-z_]\w{0,39}"
 """What looks like an architecture string in a longer text: `Structure(4 nodes with |...|)` in the log of a search."""
 
 
+def is_nested(content: list[Any]) -> bool:
+    """Return whether a list has the inputs (operator, source) of a node in each of its entries."""
+    nodes = [node for node in content if isinstance(node, list)]
+    pairs = [pair for node in nodes for pair in node]
+    return len(nodes) == len(content) and bool(pairs) and all(_is_pair(pair) for pair in pairs)
+
+
+def _is_pair(pair: Any) -> bool:
+    match pair:
+        case [str(), int()]:
+            return True
+    return False
+
+
 def read(content: Any) -> Plain:
-    """The cell of an architecture string."""
-    text = content.strip() if isinstance(content, str) else ""
-    parts = [[entry for entry in part.split("|") if entry] for part in text.split("+")]
+    """Return the cell of an architecture string, or of the same as nested lists."""
+    if isinstance(content, list) and is_nested(content):
+        parts = [[f"{op}~{source}" for op, source in node] for node in content]
+    else:
+        text = content.strip() if isinstance(content, str) else ""
+        parts = [[entry for entry in part.split("|") if entry] for part in text.split("+")]
     if [len(part) for part in parts] != list(range(1, OUTPUT + 1)):
         raise GenotypeError(f"an architecture string is |op~0|+|op~0|op~1|+|op~0|op~1|op~2|, not {short(content)}")
     plain = Plain(space=NATS)

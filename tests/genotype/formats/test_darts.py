@@ -102,6 +102,25 @@ def test_weights_of_edges_are_left_out_and_named() -> None:
 def test_other_fields_of_a_dictionary_are_left_out_and_named() -> None:
     content = {**json.loads(DIALECTS["JSON"]), "accuracy": 97.5}
     assert formats.loads(json.dumps(content)).lost == ("'accuracy'",)
+    assert formats.loads(TEXT.replace("Genotype(", "Genotype(accuracy=97.5, ")).lost == ("'accuracy'",)
+
+
+GDAS_FIELDS = TEXT.rstrip(")") + ", connectN=None, connects=None)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GDAS_FIELDS,
+        json.dumps({**json.loads(DIALECTS["JSON"]), "connectN": None, "connects": None}),
+        "Genotype({}, {}, {}, {}, None, None)".format(*json.loads(DIALECTS["JSON"]).values()),
+    ],
+    ids=["keywords", "dictionary", "positions"],
+)
+def test_the_fields_of_gdas_are_left_out_with_one_warning_however_they_are_written(text: str) -> None:
+    read = formats.loads(text)
+    assert wiring(read.genotype) == WIRED
+    assert read.lost == ("'connectN'", "'connects'")
 
 
 # FairDARTS
@@ -178,6 +197,21 @@ def test_what_is_not_there_or_not_clear_is_refused(pick: str | None, message: st
         formats.loads(SEVERAL, pick=pick)
 
 
+ALIASED = f"{SEVERAL}\nC = B  # the best\nD = C\nE = E\nF = G\nG = F\n# H = B\n"
+
+
+@pytest.mark.parametrize("pick", ["C", "D"])
+def test_an_alias_picks_the_cell_that_it_names(pick: str) -> None:
+    genotype = formats.loads(ALIASED, pick=pick).genotype
+    assert (genotype.about, len(genotype.cells["normal"].nodes)) == (About(name="B"), 1)
+
+
+@pytest.mark.parametrize("pick", ["E", "F", "G", "H"])
+def test_an_alias_of_nothing_in_the_text_is_unknown(pick: str) -> None:
+    with pytest.raises(GenotypeError, match=rf"--pick {pick}: unknown name '{pick}'.* Known: A, B, C$"):
+        formats.loads(ALIASED, pick=pick)
+
+
 def test_nothing_is_picked_from_a_text_of_one_value() -> None:
     for text in (DIALECTS["JSON"], DIALECTS["a dictionary"]):
         with pytest.raises(GenotypeError, match="nothing for --pick to choose from"):
@@ -199,11 +233,11 @@ WRONG = {
     ),
     "no reduction cell": (f"Genotype(normal={NORMAL}, normal_concat=[2, 3])", "a genotype lacks reduce, reduce_concat"),
     "a fixed reduction cell": (TEXT.replace(REDUCE, "reduce=None, reduce_concat=None"), "reduce is None: a fixed cell"),
-    "a field of another kind": (
-        TEXT.replace("Genotype(", "Genotype(depth=3, "),
-        "Genotype takes normal, .* not 'depth'",
+    "too many fields": (
+        "Genotype([], [], [], [], [], [], [])",
+        "Genotype takes normal, normal_concat, reduce, reduce_concat",
     ),
-    "too many fields": ("Genotype([], [], [], [], [])", "Genotype takes normal, normal_concat, reduce, reduce_concat"),
+    "no edges": ("Genotype([], [], [], [])", "cells.normal.edges: has too few entries"),
     "a field given twice": (TEXT.replace("Genotype(", "Genotype([], "), "once each, not 'normal'"),
     "an unknown operator": (
         TEXT.replace("skip_connect", "skip_conect"),

@@ -65,7 +65,7 @@ def test_a_cell_that_it_cannot_hold_is_refused(name: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1, 2, 3]", "NASLib's compact form has two cells, not 3"),
+        ("[1, 2, 3]", r"NASLib's compact form has two cells of eight pairs, not \[1, 2, 3\]"),
         ("[1, 2]", "the normal cell is a list, not 1"),
         ("[[[0, 1]], [[0, 1]]]", "the normal cell has 1 pairs, and NASLib's have 8"),
         (str(COMPACT).replace("(2, 5)", "(2, 7)"), r"an edge is \(source, operator 0..6\), not \[2, 7\]"),

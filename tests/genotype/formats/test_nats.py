@@ -1,5 +1,7 @@
 """Architecture strings of NATS-Bench, in and out."""
 
+import json
+
 import pytest
 from hypothesis import given
 
@@ -33,6 +35,20 @@ def test_a_string_comes_back_as_it_was(text: str) -> None:
     read = loads(f" {text}\n")
     assert (read.format, read.lost, read.genotype.space) == ("nats", (), "nats")
     assert dumps(read.genotype, "nats") == (f"{text}\n", ())
+
+
+@given(STRINGS)
+def test_the_same_as_nested_tuples_or_json_is_read(text: str) -> None:
+    entries = [[entry.split("~") for entry in part.strip("|").split("|")] for part in text.split("+")]
+    nodes = tuple(tuple((op, int(source)) for op, source in node) for node in entries)
+    for written in (str(nodes), json.dumps(nodes)):
+        read = loads(written)
+        assert (read.format, read.genotype) == ("nats", genotype(text))
+
+
+def test_nested_tuples_of_another_space_are_refused_with_what_was_given() -> None:
+    with pytest.raises(GenotypeError, match=r"an architecture string is .*, not \[\[\['none', 0\]\]\]"):
+        loads("((('none', 0),),)")
 
 
 def test_a_string_is_found_in_the_log_of_a_search() -> None:

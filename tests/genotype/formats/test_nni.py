@@ -19,8 +19,8 @@ HUB = {
 """The model darts-v2 of NNI's hub: operator and source, two for each of nodes 2 to 5."""
 
 
-def dictionary(*, listed: bool = False) -> dict[str, Any]:
-    """The hub's darts-v2 in NNI's format; old versions put the source in a list."""
+def dictionary(*, listed: bool = True) -> dict[str, Any]:
+    """The hub's darts-v2 in NNI's format, whose sources are in lists; ftso once wrote them without."""
     content: dict[str, Any] = {}
     for kind, text in HUB.items():
         words = text.split()
@@ -49,7 +49,7 @@ def test_the_librarys_darts_is_the_hubs() -> None:
     for kind in HUB:
         for node in range(2, 6):
             pairs = [
-                sorted((content[f"{kind}/op_{node}_{k}"], content[f"{kind}/input_{node}_{k}"]) for k in (0, 1))
+                sorted((content[f"{kind}/input_{node}_{k}"], content[f"{kind}/op_{node}_{k}"]) for k in (0, 1))
                 for content in (written, expected)
             ]
             assert pairs[0] == pairs[1]
@@ -87,8 +87,27 @@ def test_a_dictionary_that_is_wrong_is_refused_with_the_reason(change: dict[str,
 
 def test_a_dictionary_without_a_reduction_cell_is_refused() -> None:
     content = {name: value for name, value in dictionary().items() if name.startswith("normal")}
-    with pytest.raises(GenotypeError, match="reduce"):
+    with pytest.raises(GenotypeError, match=r"has reduce/op_2_0, reduce/input_2_0 and so on; this one has 'normal/op"):
         formats.loads(json.dumps(content))
+
+
+@pytest.mark.parametrize("text", ['{"normal_n2_p0": "sepconv3x3"}', '{"reduce_n5_switch": ["reduce_n5_p0"]}'])
+@pytest.mark.parametrize("name", [None, "nni"])
+def test_the_keys_of_an_older_nni_are_told_with_those_that_are_read(text: str, name: str | None) -> None:
+    with pytest.raises(GenotypeError, match=r"normal/op_2_0.* this one has '\w+_n\d_\w+', the keys of an older NNI"):
+        formats.loads(text, name)
+
+
+def test_an_empty_dictionary_is_told_what_is_read() -> None:
+    with pytest.raises(GenotypeError, match=r"an NNI dictionary has normal/op_2_0, .* this one has nothing"):
+        formats.loads("{}", "nni")
+
+
+def test_an_operator_that_nnis_darts_space_lacks_is_named() -> None:
+    assert formats.dumps(library.load("darts_v2"), "nni")[1] == ("the notes on where it is from",)
+    for name, what in (("setn", "conv_3x1_1x3 of the normal cell"), ("snas_aggressive", "none of the reduce cell")):
+        lost = formats.dumps(library.load(name), "nni")[1]
+        assert f"{what} (NNI's DARTS space has no such candidate)" in lost
 
 
 @given(two_inputs().map(all_output))

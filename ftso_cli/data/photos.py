@@ -1,0 +1,94 @@
+"""Augmentation of photographs as ImageNet networks are trained with it: random resized crop, flip, colour jitter.
+
+The kernels are torchvision's. The draws are ours: its own transforms take no generator, so a run could not go on from a
+checkpoint with the pictures that it would have seen.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from PIL import Image
+from torch import Generator, Tensor
+from torchvision.transforms.v2 import functional
+
+from ftso_cli.data.augment import WHOLE, Augmentation, Share
+from ftso_cli.data.decode import SMALLEST_CROP
+from ftso_cli.data.sources import ImageData, ImageSource
+
+RATIO = math.log(4 / 3)
+"""Largest logarithm of width to height of a crop, and minus the smallest."""
+
+TRIES = 10
+"""Crops that are drawn before the centre is taken."""
+
+JITTER: tuple[tuple[Callable[[Image.Image, float], Image.Image], float, float], ...] = (
+    (functional.adjust_brightness, 0.6, 1.4),
+    (functional.adjust_contrast, 0.6, 1.4),
+    (functional.adjust_saturation, 0.6, 1.4),
+    (functional.adjust_hue, -0.2, 0.2),
+)
+"""Changes of colour and the range of their factors (published code of PC-DARTS); they come in random order."""
+
+NUMBERS = 2 * TRIES + 2 + 2 * len(JITTER)
+"""Random numbers that an image takes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoAugmentation(Augmentation):
+    """Random crops of any size and shape, resized to `size`; flip; jitter of brightness, contrast, saturation and hue.
+
+    RandomResizedCrop, RandomHorizontalFlip and ColorJitter(0.4, 0.4, 0.4, 0.2) of PC-DARTS' train_imagenet.py.
+    """
+
+    size: int
+    padding: int = 0
+
+    @classmethod
+    def of(cls, data: ImageData, cutout: int = 0) -> "PhotoAugmentation":
+        """Return the one for the size of `data`; images are mirrored where classes allow it."""
+        return cls(size=data.image_size[0], flip=data.flip, cutout=cutout)
+
+    def read(self, source: ImageSource, indices: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
+        """Return a random crop of each image at `indices`, in other colours, (n, C, size, size) uint8."""
+        # Drawn for the images of all processes, of which these are every n-th.
+        numbers = torch.rand((len(indices) * share[1], NUMBERS), generator=generator, dtype=torch.float64)
+        drawn = [Draw(size=self.size, numbers=tuple(row)) for row in numbers[share[0] :: share[1]].tolist()]
+        return source.read_each(indices, drawn)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draw:
+    """What becomes of one image, by random numbers from 0 to 1."""
+
+    size: int
+    numbers: Sequence[float]
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        """Return the image cut to a square of `size`, in other colours."""
+        square: Image.Image = functional.resized_crop(
+            image, *self.box(image.height, image.width), [self.size, self.size]
+        )
+        for change, factor in self.changes():
+            square = change(square, factor)
+        return square
+
+    def box(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Return top, left, height and width of the crop, as RandomResizedCrop draws them."""
+        across, down = self.numbers[2 * TRIES : 2 * TRIES + 2]
+        for share, shape in zip(self.numbers[:TRIES], self.numbers[TRIES : 2 * TRIES], strict=True):
+            area = height * width * (SMALLEST_CROP + (1 - SMALLEST_CROP) * share)
+            ratio = math.exp(RATIO * (2 * shape - 1))
+            wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+            if 0 < wide <= width and 0 < high <= height:
+                return int(down * (height - high + 1)), int(across * (width - wide + 1)), high, wide
+        high, wide = min(height, round(width * math.exp(RATIO))), min(width, round(height * math.exp(RATIO)))
+        return (height - high) // 2, (width - wide) // 2, high, wide
+
+    def changes(self) -> list[tuple[Callable[[Image.Image, float], Image.Image], float]]:
+        """Return the changes of colour in their order, each with its factor."""
+        own = self.numbers[2 * TRIES + 2 :]
+        factors = [(change, low + (high - low) * at) for (change, low, high), at in zip(JITTER, own, strict=False)]
+        order = sorted(range(len(JITTER)), key=own[len(JITTER) :].__getitem__)
+        return [factors[at] for at in order]
