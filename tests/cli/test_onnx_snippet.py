@@ -71,14 +71,15 @@ WRITERS: dict[str, Callable[[Path], None]] = {
 }
 
 
-@pytest.fixture(scope="module", params=["photos of 20 pixels", "photos of 64 pixels", "digits"])
+@pytest.fixture(scope="module", params=["photos of 20 pixels", "as-imagenet of 32 pixels", "digits"])
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run with its network as ONNX; that of digits takes grey images of 8 pixels."""
+    """A run with its network as ONNX; that of digits takes grey images of 8 pixels, one the centre of larger images."""
     folder = tmp_path_factory.mktemp("run")
     data, batch = ["--data", "digits"], ["--batch-size", "256"]
     if request.param != "digits":
         data, batch = ["--data", str(write_folder(folder / "photos", {"cat": 5, "dog": 5, "emu": 5}))], []
         data += ["--image-size", request.param.split()[2]]
+        data += ["--augmentation", "imagenet"] if request.param.startswith("as-imagenet") else []
     ftso("train", "ftso_wide_sep3", *data, *OPTIONS, *batch, "-o", folder / "run")
     ftso("export", folder / "run", "--format", "onnx", "-o", folder / "photos.onnx")
     return folder / "run"
