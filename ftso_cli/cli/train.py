@@ -287,9 +287,8 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
         print_json(result | trainer.data.left_out.facts() | watch.facts())
         return
     say(f"test accuracy {score.accuracy:.2%} on {score.share} after epoch {config.recipe.epochs}")
-    say(
-        f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, images.json, result.json"
-    )
+    files = "config.json, genotype.json, images.json, result.json"
+    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
     say(f"took {watch}")
     next_step("evaluate", run.folder)
 
