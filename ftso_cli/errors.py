@@ -81,7 +81,9 @@ def nearest(value: str, names: Iterable[str], cutoff: float = 0.5) -> str | None
 
 def differences(was: Mapping[str, object], now: Mapping[str, object]) -> str:
     """What differs between two requests, as in `seed 0, not 1`; "" where nothing does."""
-    changed = sorted(name for name in {*was, *now} if was.get(name) != now.get(name))
+    # Requests of earlier versions don't name their images.
+    unnamed = {"images"} - was.keys()
+    changed = sorted(name for name in {*was, *now} - unnamed if was.get(name) != now.get(name))
     parts = ((name, was.get(name), "not", now.get(name)) for name in changed[:20])
     return ", ".join("{} {}, {} {}".format(*(" ".join(str(part).split())[:60] for part in each)) for each in parts)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ftso_cli.api.record import Stopwatch, versions
 from ftso_cli.api.settings import check_seed
+from ftso_cli.errors import DataError
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.settings import RaceSettings, SearchSettings
@@ -61,8 +62,9 @@ class Request:
         return self.image_size or (IMAGENET_PIXELS if self.settings.stem == "imagenet" else None)
 
     def recorded(self, images: "ImageData") -> dict[str, Any]:
-        """The settings as history, checkpoints and journals keep them, with the size of the images in hand."""
-        return self.settings.recorded() | {"image_size": list(images.image_size)}
+        """The settings as history, checkpoints and journals keep them, with the images in hand and their size."""
+        known = {"images": images.fingerprint} if images.fingerprint else {}
+        return self.settings.recorded() | {"image_size": list(images.image_size)} | known
 
 
 class Standing(Protocol):
@@ -91,7 +93,7 @@ Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Gen
 def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
     """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
     check_seed(request.seed)
-    from ftso_cli.data import open_images
+    from ftso_cli.data import open_images, read_training
     from ftso_cli.nn.device import choose_device, enough_memory, peak_memory
     from ftso_cli.nn.readings import Throttle
 
@@ -101,7 +103,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     if request.settings.takes_all_images:
         # A few iterations read only what they need, and so does a search on a share of the images.
         with bar("read images", "image") as update:
-            images.train.load_all(update)
+            images = read_training(images, update)
     watch.lap("data")
     last: dict[str, float] = {}
     with bar(request.command, "it") as update:
@@ -114,7 +116,7 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
                 figures = state.figures
             update(state.iteration, state.iterations, figures)
 
-        with enough_memory(device):
+        with enough_memory(device), _naming_all(images):
             genotype = search(images, device, on_iteration)
     watch.lap("search")
     watch.peak_memory = peak_memory(device)
@@ -122,6 +124,21 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
     facts: dict[str, Any] = {"data": images.name, "device": device.type}
     facts |= {} if request.seed is None else {"seed": request.seed}
     return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last
+
+
+@contextmanager
+def _naming_all(images: "ImageData") -> Iterator[None]:
+    """Around a search that reads only what it needs: where an image can't be read, all are read, and the bad named."""
+    from ftso_cli.data.left_out import FEW
+
+    try:
+        yield
+    except DataError:
+        problems = sorted(images.train.load_all().values())
+        if len(problems) < 2:
+            raise
+        more = f" and {len(problems) - FEW:,} more" if len(problems) > FEW else ""
+        raise DataError(f"{len(problems):,} images can't be read: {', '.join(problems[:FEW])}{more}") from None
 
 
 def step_of(request: Request, images: "ImageData", device: "torch.device") -> Step:

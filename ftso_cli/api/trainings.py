@@ -1,19 +1,22 @@
 """The verbs of networks that are trained: train, evaluate, load."""
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pydantic import ValidationError
 
 from ftso_cli.api.cells import DEFAULT_DATA, UNNAMED, CellLike, Data, about_file, name_of, read
 from ftso_cli.api.record import versions
+from ftso_cli.api.run_images import asked_images, images_of, is_gone, other_tests
 from ftso_cli.api.searching import Update
 from ftso_cli.api.settings import check_seed
-from ftso_cli.errors import RunError, SettingsError, short
+from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
@@ -22,12 +25,12 @@ from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision, Request, read_request
 
 if TYPE_CHECKING:
-    from ftso_cli.data import ImageData
+    import torch
+
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Progress, Row, Trainer
-    from ftso_cli.training.run import Config
 
 RUNS = Path("runs")
 
@@ -83,6 +86,7 @@ def train(
     device: str | None = None,
     precision: Precision | None = None,
     compile: bool | None = None,
+    flip: bool | None = None,
     save_minutes: float | None = None,
     progress: Update | None = None,
     **overruled: Unpack[RecipeOptions],
@@ -91,8 +95,9 @@ def train(
 
     `recipe` is `quick`, `cifar` or `imagenet`; `overruled` are values of it: `epochs`, `channels`, `cells`, `stem`,
     `batch_size`, `rate`, `schedule`, `warmup`, `momentum`, `weight_decay`, `clip`, `label_smoothing`, `drop_path`,
-    `cutout`, `auxiliary`, `augmentation`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` alone
-    goes on with an interrupted run, to the same weights; `config` reads the settings of another run.
+    `cutout`, `auxiliary`, `augmentation`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on
+    with an interrupted run, to the same weights, elsewhere with a `device`; `config` reads the settings of another run.
+    `flip` says whether images are mirrored at random: not where classes differ by left and right.
     `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
@@ -102,35 +107,35 @@ def train(
         "data": None if data is None else os.fspath(data),
         "seed": seed,
         "image_size": image_size,
-        "device": device,
         "precision": precision,
         "compile": compile,
+        "flip": flip,
         "save_minutes": save_minutes,
     }
     given = {name: value for name, value in given.items() if value is not None}
     from ftso_cli.nn.distributed import ALONE
 
     if resume is not None:
-        if cell or recipe or config or output or given or overruled:
-            raise SettingsError("a resumed run has its cell and settings; give resume alone")
-        trainer = opened(Path(resume), ALONE)
+        if overruled or given or not all(value is None for value in (cell, recipe, config, output)):
+            raise SettingsError("a resumed run has its cell and settings; give resume alone, or with a device")
+        trainer = opened(Path(resume), ALONE, device)
     else:
-        asked = read_request(Path(config)) if config else Request()
-        chosen = cell or asked.cell
+        asked = read_request(Path(config)) if config is not None else Request()
+        chosen = asked.cell if cell is None else cell
         if chosen is None:
             raise SettingsError("give a cell to train, or resume")
         settings = asked.settings(recipe, dict(overruled))
         genotype = complete(chosen)
         asked = asked.model_copy(update=given)
         folder = None if output is None else Path(output)
-        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE)
+        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE, device)
     with alone_in(trainer.run.folder):
         if resume is None:
-            fill(trainer, None)
+            trainer = fill(trainer, None)
         else:
+            refill(trainer, None)
             if trainer.checkpoints.exist():
                 trainer.load_checkpoint()
-            trainer.data.train.load_all()
         _run(trainer, progress)
         trainer.save_weights()
         score = tested(trainer)
@@ -154,7 +159,8 @@ def _run(trainer: "Trainer", progress: Update | None) -> None:
     def on_epoch(row: "Row") -> None:
         return
 
-    trainer.train(on_step, on_epoch)
+    with advising(trainer):
+        trainer.train(on_step, on_epoch)
 
 
 def complete(cell: CellLike) -> Genotype:
@@ -166,26 +172,37 @@ def complete(cell: CellLike) -> Genotype:
 
 
 def started(
-    cell: str, genotype: Genotype, asked: Request, settings: Recipe, folder: Path | None, group: "Group"
+    cell: str,
+    genotype: Genotype,
+    asked: Request,
+    settings: Recipe,
+    folder: Path | None,
+    group: "Group",
+    device: str | None = None,
 ) -> "Trainer":
     """A training from the beginning of the cell of that name; its run folder is not made yet.
 
-    Raises `SettingsError` for a value that is asked for and can't be.
+    Where no `device` is given and that of `asked`, as the config.json of another machine has it, is not here, it takes
+    what there is. Raises `SettingsError` for a value that is asked for and can't be.
     """
-    from ftso_cli.data import NAMES, open_images
-    from ftso_cli.nn.device import choose_device, has_fast_bfloat16
+    from ftso_cli.data import NAMES
+    from ftso_cli.nn.device import has_fast_bfloat16
     from ftso_cli.training.compiling import compiles_by_default
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Config, Run
 
     check_seed(asked.seed)
-    device = choose_device(asked.device or "auto")
-    data = asked.data or DEFAULT_DATA
-    images = _framed(open_images(data, image_size=asked.side or settings.image_size), settings)
-    run = Run(folder or _free_folder(cell, data))
+    of_file = "auto" if asked.device is None else asked.device
+    chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
+    data = DEFAULT_DATA if asked.data is None else asked.data
+    images = asked_images(data, asked, settings)
+    if device is None and of_file not in ("auto", str(chosen)):
+        remark = f"device {of_file} of the settings is not here; training on {chosen}"
+        images = replace(images, remarks=(*images.remarks, remark))
+    run = Run(_free_folder(cell, data) if folder is None else folder)
     run.check_free()
     steps = settings.epochs * (len(images.train) // settings.batch_size)
-    compiled = compiles_by_default(device, steps) if asked.compile is None else asked.compile
+    compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
         config = Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
@@ -194,10 +211,11 @@ def started(
             classes=images.classes,
             mean=images.mean,
             std=images.std,
+            flip=images.flip,
             recipe=settings,
             seed=asked.seed or 0,
-            device=str(device),
-            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            device=str(chosen),
+            precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
             compile=compiled,
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
@@ -207,21 +225,69 @@ def started(
     return Trainer(genotype, config, images, run, group)
 
 
-def fill(trainer: "Trainer", update: Update | None) -> None:
-    """Reads the training images, all of which every epoch needs, and writes what the run folder begins with."""
-    # Images first: once a damaged one is gone, the same request can be given again.
-    trainer.data.train.load_all(update)
-    trainer.run.create(trainer.genotype, trainer.config)
+def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
+    """Reads all images and writes what the run folder begins with; gives the training without broken images."""
+    from ftso_cli.data import read_test, read_training, record_of
+    from ftso_cli.training.loop import Trainer
+
+    # Images first: where a class has none, the same request can be given again.
+    images = read_training(trainer.data, update)
+    if images is not trainer.data:
+        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group)
+    trainer.data = read_test(images, update)
+    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
+    return trainer
 
 
-def opened(folder: Path, group: "Group") -> "Trainer":
-    """The training of a run folder, at its beginning."""
+def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
+    """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
+    from ftso_cli.training.compiling import missing_compiler
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     run = Run(folder)
     config = run.config()
-    return Trainer(run.genotype(), config, images_of(config), run, group)
+    chosen = device_here(config.device if device is None else device, may_differ=device is None)
+    # To compile only makes it faster, and needs what the other machine may have had.
+    compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)
+    config = config.model_copy(update={"device": str(chosen), "compile": compiled})
+    try:
+        images = images_of(config, run.images(), stand_in=True)
+    except DataError as error:
+        hint = "; put it back, or a link to where it is now" if is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
+    return Trainer(run.genotype(), config, images, run, group)
+
+
+def refill(trainer: "Trainer", update: Update | None) -> int:
+    """Reads the images of a training that goes on; returns how many training images stand in for others now."""
+    from ftso_cli.data import read_test, reread_training
+
+    replaced = reread_training(trainer.data, update)
+    trainer.data = read_test(trainer.data, update)
+    return replaced
+
+
+@contextmanager
+def advising(trainer: "Trainer") -> Iterator[None]:
+    """Around training: an image that can't be read any more ends it with what to do."""
+    try:
+        yield
+    except DataError as error:
+        resume = f"ftso train --resume {quote(str(trainer.run.folder))}"
+        raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None
+
+
+def device_here(name: str, *, may_differ: bool) -> "torch.device":
+    """The device called `name`, or the best one here where it isn't and `may_differ`."""
+    from ftso_cli.nn.device import choose_device
+
+    try:
+        return choose_device(name)
+    except SettingsError:
+        if not may_differ:
+            raise
+        return choose_device("auto")
 
 
 def tested(trainer: "Trainer") -> "Score":
@@ -232,25 +298,39 @@ def tested(trainer: "Trainer") -> "Score":
     images = trainer.data
     network = load_network(trainer.run, trainer.device)
     score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
-    trainer.run.write_result({"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images})
+    result = {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}
+    record = trainer.run.images()
+    trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score
 
 
-def evaluate(run: Folder, device: str = "auto") -> "Score":
-    """Tests a trained network on the test images again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
+def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> "Score":
+    """Tests a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
 
-    Raises `RunError` where the folder holds no trained network, and `DataError` where its images are gone.
+    It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
+    images of another data set of the same classes. `broken` and `changes` name images that can't be read, or that are
+    others than in the training. A training that was interrupted has the network of its last checkpoint (`unfinished`).
+
+    Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
     """
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_network
+    from ftso_cli.training.evaluate import load_trained
     from ftso_cli.training.run import Run
 
     folder = Run(Path(run))
     config, chosen = folder.config(), choose_device(device)
-    network = load_network(folder, chosen)
-    images = images_of(config)
-    return test(network, images.final, images, config.recipe.batch_size, chosen)
+    network, unfinished = load_trained(folder, chosen)
+    record = folder.images()
+    try:
+        images = images_of(config, record) if data is None else other_tests(os.fspath(data), config, record)
+    except DataError as error:
+        hint = "; if it was moved, say where to: --data DIR" if data is None and is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
+    score = test(network, images.final, images, config.recipe.batch_size, chosen)
+    return replace(
+        score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
+    )
 
 
 def load(run: Folder, device: str = "cpu") -> "Classifier":
@@ -263,25 +343,6 @@ def load(run: Folder, device: str = "cpu") -> "Classifier":
     from ftso_cli.training.run import Run
 
     return load_classifier(Run(Path(run)), choose_device(device))
-
-
-def images_of(config: "Config") -> "ImageData":
-    """The images that a run was started on; raises `RunError` where they have other classes by now."""
-    from ftso_cli.data import open_images
-
-    size = config.image_size[0] if config.image_size[0] == config.image_size[1] else None
-    images = _framed(open_images(config.data, image_size=size), config.recipe)
-    if images.classes != config.classes:
-        known = short(", ".join(config.classes), 200)
-        raise RunError(f"{config.data}: has other classes than the run was started with, {known}")
-    return images
-
-
-def _framed(images: "ImageData", recipe: Recipe) -> "ImageData":
-    """The images as a recipe cuts them out."""
-    from ftso_cli.data import as_imagenet
-
-    return as_imagenet(images) if recipe.augmentation == "imagenet" else images
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

@@ -12,7 +12,7 @@ import typer
 from ftso_cli import locks, processes
 from ftso_cli.api import cells, record
 from ftso_cli.bounds import MOST_PIXELS
-from ftso_cli.cli.console import note
+from ftso_cli.cli.console import note, warn
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
 from ftso_cli.spaces.sets import IMAGES
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ftso_cli.data import ImageData
 
 DEFAULT_DATA = cells.DEFAULT_DATA
+
+FEW = 10
+"""Classes that a remark names."""
 
 CellArgument = Annotated[
     str,
@@ -58,10 +61,26 @@ class Stopwatch(record.Stopwatch):
         super().__init__(_STARTED)
 
 
-def tell_left_out(images: "ImageData") -> None:
-    """A remark on what was passed over in a folder of images, where there is any."""
-    if images.left_out:
-        note(f"left out: {images.left_out}")
+def tell_images(images: "ImageData", *, tested: bool = False) -> None:
+    """Remarks on a data set: where test images come from, what was passed over, what differs from a run's.
+
+    Of a named set, whose test images are known, only what is `tested` says so.
+    """
+    if tested or images.root:
+        note(f"test images: {len(images.final):,}, {images.test_from}{_beside_test(images)}")
+    for line in (*images.remarks, *images.changes.lines()):
+        warn(line)
+    for line in images.left_out.lines():
+        note(line)
+
+
+def _beside_test(images: "ImageData") -> str:
+    """Name images for validation that lie beside test images, and classes that have no test image."""
+    parts = ["val images are not used"] if images.test is not None and images.val is not None else []
+    tested = set(images.final.labels.tolist())
+    if lacking := [name for label, name in enumerate(images.classes) if label not in tested]:
+        parts.append(f"none of {', '.join(lacking[:FEW])}{' and others' if len(lacking) > FEW else ''}")
+    return "".join(f"; {part}" for part in parts)
 
 
 def data_option(shown: str | bool = True) -> Any:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftso_cli.cli import common
-from ftso_cli.cli.console import print_json, say
+from ftso_cli.cli.console import print_json, say, warn
 
 NETWORK_FORMATS = {"onnx": "network.onnx", "torch-export": "network.pt2", "safetensors": "network.safetensors"}
 """The formats of a trained network, and the file in the run folder that each is written to."""
@@ -20,7 +20,8 @@ def export_run(run: Path, format: str, output: Path | None, as_json: bool) -> No
     from ftso_cli.training.run import Run
 
     trained = Run(run)
-    export_network(trained, format, target)
+    if unfinished := export_network(trained, format, target):
+        warn(unfinished)
     config = trained.config()
     if as_json:
         image = [config.image_channels, *config.image_size]

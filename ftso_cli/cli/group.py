@@ -144,6 +144,8 @@ class Commands(TyperGroup):
     def make_context(self, info_name: str | None, args: list[str], *others: Any, **settings: Any) -> Any:
         """Reads the options before the command; without any argument, the help is shown."""
         try:
+            if not settings.get("resilient_parsing"):
+                _refuse_empty(args)
             return super().make_context(info_name, args, *others, **settings)
         except KeyboardInterrupt:
             raise _interrupted() from None
@@ -195,6 +197,15 @@ def _check_folder() -> None:
         os.getcwd()
     except OSError:
         raise FileError("the current folder has been removed; change to one that is there, as by: cd") from None
+
+
+def _refuse_empty(args: list[str]) -> None:
+    """Raises `BadParameter` for an empty argument or value: most often of a shell variable that is not set."""
+    for before, word in zip(["", *args], args, strict=False):
+        option = word[:-1] if word.startswith("--") and word.endswith("=") else ""
+        if not word or option:
+            what = option or (before if before.startswith("-") and before != "--" else "an argument")
+            raise typer.BadParameter(f"{what} is empty; is a variable of the shell not set?")
 
 
 def _interrupted() -> typer.Exit:

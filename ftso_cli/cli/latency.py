@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ftso_cli.cli import common
-from ftso_cli.cli.console import print_json, say
+from ftso_cli.cli.console import print_json, say, warn
 
 
 def latency(
@@ -29,6 +29,8 @@ def latency(
     from ftso_cli.training.latency import measure_latency
 
     classifier = ftso_cli.load(run, device)
+    if classifier.unfinished:
+        warn(classifier.unfinished)
     found = measure_latency(classifier, batch_size=batch_size, runs=runs, warm_up=warm_up)
     where, threads = str(classifier.mean.device), torch.get_num_threads()
     if as_json:

@@ -140,12 +140,12 @@ class Searches:
 
     @cached_property
     def _images(self) -> "tuple[ImageData, torch.device]":
-        from ftso_cli.data import open_images
+        from ftso_cli.data import open_images, read_training
         from ftso_cli.nn.device import choose_device
 
         images = open_images(self._data, image_size=self._image_size)
         with bar("read images", "image") as progress:
-            images.train.load_all(progress.update)
+            images = read_training(images, progress.update)
         return images, choose_device(self._device)
 
 

@@ -99,7 +99,7 @@ def new_file(output: Path | None) -> Path:
         raise FileError(
             f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
         )
-    return output or DEFAULT_OUTPUT
+    return DEFAULT_OUTPUT if output is None else output
 
 
 def epochs_option(default: int) -> Any:
@@ -150,7 +150,7 @@ def execute(
 
     def told(images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
         common.tell_name(request.data)
-        common.tell_left_out(images)
+        common.tell_images(images)
         return search(images, device, each)
 
     genotype, facts = searching.execute(request, told, watch, shown)

@@ -10,6 +10,7 @@ from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.files import write_atomic
 from ftso_cli.studies import figures, tables
+from ftso_cli.studies.measures import tested_alike
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import State, Trial, summary
 from ftso_cli.studies.study import Study
@@ -61,6 +62,8 @@ def _duration(seconds: float) -> str:
 def show_results(study: Study, found: Sequence[Trial], *, as_json: bool) -> None:
     """The table of the settings, and what the figure tells besides."""
     rows = summary(study, found)
+    if not tested_alike([one.folders["train"] for one in found if one.state == "done" and "train" in one.folders]):
+        warn("trials were tested on different images, so their accuracies don't compare: the folder has changed")
     together = pairs(study, found) if study.figure.kind == "scatter" else []
     if as_json:
         facts: dict[str, Any] = {"study": study.name, "settings": [asdict(row) for row in rows]}

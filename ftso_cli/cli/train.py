@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli.api.trainings import complete, fill, opened, started, tested
+from ftso_cli.api.trainings import advising, complete, fill, opened, refill, started, tested
 from ftso_cli.cli import common
 from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
@@ -129,6 +129,14 @@ def train(
             show_default="auto: long trainings on GPUs",
         ),
     ] = None,
+    flip: Annotated[
+        bool | None,
+        typer.Option(
+            "--flip/--no-flip",
+            help="Mirror half of the training images; not where classes differ by left and right.",
+            show_default="flip; of digits no-flip",
+        ),
+    ] = None,
     save_minutes: Annotated[
         float | None,
         typer.Option("--save-every", metavar="MINUTES", min=0, help="Time between checkpoints.", show_default="10"),
@@ -153,9 +161,9 @@ def train(
         "data": data,
         "seed": seed,
         "image_size": image_size,
-        "device": device,
         "precision": None if precision is None else precision.value,
         "compile": compiled,
+        "flip": flip,
         "save_minutes": save_minutes,
     }
     overruled: dict[str, Any] = {
@@ -178,12 +186,15 @@ def train(
     }
     given, overruled = _present(given), _present(overruled)
     if resume is not None:
-        if cell or run or config or recipe_name or given or overruled:
-            raise typer.BadParameter("a resumed run has its cell and settings; give --resume RUN alone")
-        make, prepare = partial(opened, resume), _go_back
+        others = (cell, run, config, recipe_name)
+        if given or overruled or not all(value is None for value in others):
+            raise typer.BadParameter(
+                "a resumed run has its cell and settings; give --resume RUN alone, or with --device"
+            )
+        make, prepare = partial(opened, resume, device=device), _go_back
     else:
-        asked = read_request(config) if config else Request()
-        cell = cell or asked.cell
+        asked = Request() if config is None else read_request(config)
+        cell = asked.cell if cell is None else cell
         if cell is None:
             raise typer.BadParameter("give a genotype file, or --resume RUN", param_hint="CELL")
         settings = asked.settings(recipe_name, overruled)
@@ -191,7 +202,7 @@ def train(
             _tell_warmup(settings, asked.base(recipe_name))
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
-        make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run)
+        make = partial(started, cell, genotype, asked.model_copy(update=given), settings, run, device=device)
         prepare = _fill
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
@@ -204,8 +215,8 @@ def train(
             return
         trainer = make(group)
         watch.lap("start")
-        with common.telling(partial(_kept, trainer)), alone_in(trainer.run.folder):
-            prepare(trainer)
+        with common.telling(lambda: _kept(trainer)), alone_in(trainer.run.folder):
+            trainer = prepare(trainer)
             watch.lap("data")
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if tensorboard else None
@@ -221,9 +232,9 @@ def _tell_warmup(settings: Recipe, base: Recipe) -> None:
 def _follow(folder: Path, group: "Group") -> None:
     """Trains along with the process that talks to the user."""
     trainer = opened(folder, group)
+    refill(trainer, None)
     if trainer.checkpoints.exist():
         trainer.load_checkpoint()
-    trainer.data.train.load_all()
     trainer.train(lambda progress: None, lambda row: None)
 
 
@@ -231,20 +242,26 @@ def _present(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _fill(trainer: "Trainer") -> None:
+def _fill(trainer: "Trainer") -> "Trainer":
     """Reads the images, and begins the run folder."""
     with bar("read images", "image") as progress:
-        fill(trainer, progress.update)
+        return fill(trainer, progress.update)
 
 
-def _go_back(trainer: "Trainer") -> None:
-    """Goes back to the last checkpoint, and reads the images."""
+def _go_back(trainer: "Trainer") -> "Trainer":
+    """Reads the images, and goes back to the last checkpoint."""
+    device = trainer.run.config().device
+    if device != trainer.config.device:
+        note(f"the run was started on {device}; going on on {trainer.config.device}, to slightly other weights")
+    with bar("read images", "image") as progress:
+        replaced = refill(trainer, progress.update)
+    if replaced:
+        warn(f"in the place of {replaced:,} training images that are gone, others of their class are trained on")
     if trainer.checkpoints.exist() and (problem := trainer.load_checkpoint()):
         warn(f"{problem}; going on from the checkpoint before it")
     step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
     note(f"{trainer.run.folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
-    with bar("read images", "image") as progress:
-        trainer.data.train.load_all(progress.update)
+    return trainer
 
 
 def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None", as_json: bool) -> None:
@@ -252,9 +269,10 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
     from ftso_cli.nn.device import peak_memory
 
     run, config = trainer.run, trainer.config
-    note(_description(trainer))
+    common.tell_images(trainer.data, tested=True)
     common.tell_name(config.data)
-    common.tell_left_out(trainer.data)
+    note(_description(trainer))
+    note(_flipping(trainer))
     _train(trainer, curves)
     trainer.save_weights()
     watch.lap("train")
@@ -265,11 +283,12 @@ def _finish(trainer: "Trainer", watch: common.Stopwatch, curves: "Curves | None"
         curves.add_test(config.recipe.epochs, score.accuracy)
     pictures = _draw_metrics(trainer)
     if as_json:
-        result = {"run": str(run.folder), "test_accuracy": score.accuracy}
+        result = {"run": str(run.folder), "test_accuracy": score.accuracy, "test_images": score.images}
         print_json(result | trainer.data.left_out.facts() | watch.facts())
         return
-    say(f"test accuracy {score.accuracy:.2%} on {score.images} images after epoch {config.recipe.epochs}")
-    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}config.json, genotype.json, result.json")
+    say(f"test accuracy {score.accuracy:.2%} on {score.share} after epoch {config.recipe.epochs}")
+    files = "config.json, genotype.json, images.json, result.json"
+    say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
     say(f"took {watch}")
     next_step("evaluate", run.folder)
 
@@ -311,7 +330,8 @@ def _train(trainer: "Trainer", curves: "Curves | None") -> None:
                 f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
             )
 
-        trainer.train(on_step, on_epoch)
+        with advising(trainer):
+            trainer.train(on_step, on_epoch)
 
 
 def _description(trainer: "Trainer") -> str:
@@ -331,6 +351,12 @@ def _how(trainer: "Trainer") -> str:
     chosen = ["bfloat16"] if config.precision == "bfloat16" else []
     chosen += ["compiled, which takes minutes (--no-compile starts at once)"] if config.compile else []
     return "".join(f", {each}" for each in chosen)
+
+
+def _flipping(trainer: "Trainer") -> str:
+    if trainer.data.flip:
+        return "half of the training images are mirrored; where classes differ by left and right: --no-flip"
+    return "training images are not mirrored (--no-flip)"
 
 
 def _weights(trainer: "Trainer") -> str:

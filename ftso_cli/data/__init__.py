@@ -8,14 +8,19 @@ Batches         endless seeded batches for training; `eval_batches` goes through
 AheadBatches    batches read ahead in a thread
 Augmentation    crop, flip and cutout, a batch at a time
 on_device       a part of a set as a GPU reads it, kept in its memory where it fits
+read_training   reads every training image and leaves out what can't be read; `read_test` does so with test images
+ImageRecord     the images of a training, by name and checksum; `record_of` makes it, `recorded_data` opens it
 """
 
 from ftso_cli.data.ahead import AheadBatches
 from ftso_cli.data.augment import Augmentation
 from ftso_cli.data.batches import Batches, eval_batches
+from ftso_cli.data.checks import read_test, read_training, reread_training, sound_batches
+from ftso_cli.data.left_out import Changes
 from ftso_cli.data.named import NAMES
+from ftso_cli.data.record import ImageRecord, record_of
 from ftso_cli.data.resident import on_device
-from ftso_cli.data.sets import open_images
+from ftso_cli.data.sets import image_folder, open_images, open_recorded, open_tests
 from ftso_cli.data.sources import ImageData, ImageSource, as_imagenet
 from ftso_cli.data.splits import hold_out, search_halves, split
 
@@ -24,13 +29,23 @@ __all__ = [
     "AheadBatches",
     "Augmentation",
     "Batches",
+    "Changes",
     "ImageData",
+    "ImageRecord",
     "ImageSource",
     "as_imagenet",
     "eval_batches",
     "hold_out",
+    "image_folder",
     "on_device",
     "open_images",
+    "open_recorded",
+    "open_tests",
+    "read_test",
+    "read_training",
+    "record_of",
+    "reread_training",
     "search_halves",
+    "sound_batches",
     "split",
 ]

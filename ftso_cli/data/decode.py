@@ -10,13 +10,26 @@ from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 
 from ftso_cli.errors import DataError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp"})
-FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
-"""What Pillow may try; others are left out because some start programs (EPS) and none is common."""
+AVIF = features.check("avif") is True
+"""True where the installed Pillow reads AVIF: from 11.3 on, where it was built with it."""
+
+JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
+SUFFIXES = JPEG_SUFFIXES | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
+UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".tga", ".ico", ".svg"}) - SUFFIXES
+"""Suffixes of images that are not read."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", *(["AVIF"] * AVIF))
+"""Formats that Pillow may try; others are left out because some start programs (EPS) and none is common."""
+
+ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+"""The end of a whole file of a format, but for bytes that programs append to it."""
+
+TAIL = 4096
+"""Bytes at the end of a file in which its end is looked for."""
 
 LARGEST = 32_000_000
 """Pixels of an image as it is decoded, of which Pillow and what follows take up to 12 bytes each."""
@@ -120,6 +133,21 @@ def stored_size(path: str) -> tuple[int, int]:
         return image.size
 
 
+def check_file(path: str) -> None:
+    """Raises `DataError` where a file is no image or is truncated; decodes it only where its end isn't to be seen."""
+    with _opened(path) as image:
+        end = ENDS.get(image.format or "", b"")
+        if end not in _tail(path):
+            image.draft(None, (1, 1))
+            image.load()
+
+
+def _tail(path: str) -> bytes:
+    with open(path, "rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL))
+        return file.read(TAIL)
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Around reading: Pillow's remarks about odd files stay silent, and an image that is too large is an error.
@@ -149,7 +177,9 @@ def _opened(path: str) -> Iterator[Image.Image]:
     except IsADirectoryError:
         raise DataError(f"{shown(path)}: is a folder, not an image") from None
     except UnidentifiedImageError:
-        raise DataError(f"{shown(path)}: not an image; remove or replace it") from None
+        kind = os.path.splitext(path)[1].lower()
+        what = "an image of a kind that is not read; convert it to JPEG or PNG" if kind in UNREAD else "not an image"
+        raise DataError(f"{shown(path)}: {what}{'' if kind in UNREAD else '; remove or replace it'}") from None
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
     except Exception as error:
         raise DataError(f"{shown(path)}: can't be read ({_reason(error)}); remove or replace it") from None

@@ -2,12 +2,16 @@
 
 import math
 import os
+import random
 import time
-from collections.abc import Callable, Sequence
+from bisect import bisect
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import copy
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import PIL
@@ -15,13 +19,22 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.cache import Place, find_place, stamp_files
-from ftso_cli.data.decode import Pixels, Transform, decode, decode_with, quiet, shown, stored_size
-from ftso_cli.data.listing import Files, LeftOut, is_text, list_classes, list_folders, list_images
-from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
-from ftso_cli.data.splits import lay_aside_test
+from ftso_cli.data.decode import (
+    Pixels,
+    Transform,
+    check_file,
+    decode,
+    decode_with,
+    quiet,
+    shown,
+    stored_size,
+)
+from ftso_cli.data.layout import read_layout
+from ftso_cli.data.left_out import LeftOut
+from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
+from ftso_cli.data.sources import CHUNK, SIZES, ImageData, ImageSource, Progress
+from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
 from ftso_cli.errors import DataError
-
-Decoder = Callable[[], Pixels]
 
 MEMORY_LIMIT = 2 * 1024**3
 """Bytes of decoded images that a source remembers; a larger set is decoded anew each time it is read."""
@@ -33,9 +46,18 @@ a younger file could change once more and keep its stamp."""
 SMALL = 64
 """The default size in pixels, and the largest at which a folder of square images keeps its own."""
 
+BROKEN = -1
+"""The label in the cache of an image whose file can't be read: it is tried again each time."""
+
+SAMPLE = 64
+"""Images whose size is looked at."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Used for every folder: photographs are close to it, and nothing needs to be read to know it."""
+
+
+Result = TypeVar("Result")
 
 
 class FolderSource:
@@ -47,7 +69,7 @@ class FolderSource:
     def __init__(
         self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
     ) -> None:
-        self._paths, self._labels = files
+        self._paths, self._labels = list(files[0]), files[1]
         self._size, self._shorter = size, size
         shape = (len(self._paths), 3, size, size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
@@ -58,6 +80,7 @@ class FolderSource:
             self._entry = None
         self._stamps = torch.zeros((len(self._paths), 3), dtype=torch.int64)
         self._worth_writing = False
+        self._broken: set[int] = set()
         if self._entry:
             self._memory = self._entry.images
         elif torch.Size(shape).numel() <= memory_limit:
@@ -73,6 +96,11 @@ class FolderSource:
         return len(self._paths)
 
     @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image."""
+        return self._paths
+
+    @property
     def streams(self) -> bool:
         """Whether the set is larger than `memory_limit`."""
         return self._memory is None
@@ -80,17 +108,22 @@ class FolderSource:
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, 3, size, size) uint8; raises `DataError` with the name of a damaged file."""
         if self._memory is None:
-            return self._decode(indices)
-        missing = indices[~self._known[indices]]
-        if len(missing):
-            self._remember(missing, self._memory)
-        return self._memory[indices]
+            pixels, problems = self._decode(indices)
+        else:
+            problems = self._remember(indices, self._memory)
+            pixels = self._memory[indices]
+        if problems:
+            raise DataError(problems[min(problems)])
+        return pixels
 
     def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
         """Return what each transform makes of its image at `indices`, (n, 3, H, W) uint8; raises `DataError`."""
         paths = [self._paths[index] for index in indices.tolist()]
         pairs = zip(paths, transforms, strict=True)
-        return self._in_threads([partial(decode_with, path, self._size, transform) for path, transform in pairs])
+        found = _tried([partial(decode_with, path, self._size, transform) for path, transform in pairs])
+        if broken := next((each for each in found if isinstance(each, DataError)), None):
+            raise broken
+        return self._stacked(found)
 
     def reframed(self, shorter: int | None) -> "FolderSource":
         """Return the same images, to be cut out of a larger picture, or left whole for None. They are not cached."""
@@ -101,32 +134,70 @@ class FolderSource:
         other._memory = None if shorter is None or self._memory is None else torch.empty_like(self._memory)
         return other
 
-    def load_all(self, progress: Progress | None = None) -> None:
-        """Decodes every image that is not remembered yet; does nothing where the set is larger than `memory_limit`."""
-        if self._memory is None:
-            return
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
+        """Decodes every image that is not remembered yet; of a set larger than `memory_limit`, opens every file.
+
+        Returns by index what is wrong with files that can't be read.
+        """
+        problems: dict[int, str] = {}
         for start in range(0, len(self), CHUNK):
             stop = min(start + CHUNK, len(self))
-            self.read(torch.arange(start, stop))
+            chunk = torch.arange(start, stop)
+            if self._memory is None:
+                problems |= self._look_at(chunk)
+            else:
+                problems |= self._remember(chunk, self._memory)
             if progress is not None:
                 progress(stop, len(self))
+        return problems
 
     @property
     def loaded(self) -> Tensor | None:
         """All images, (N, 3, size, size) uint8; None while some are still to be decoded."""
         return self._memory if bool(self._known.all()) else None
 
-    def _remember(self, missing: Tensor, memory: Tensor) -> None:
+    def stand_in(self, broken: Collection[int]) -> None:
+        """Lets the next image of its class, in order, take the place of each broken one, so that the order stays.
+
+        Raises `DataError` where a class has no image left.
+        """
+        # Not to the cache: what it has under the name of a file is that file.
+        self._place = None
+        labels = self._labels.tolist()
+        sound = [index for index in range(len(self)) if index not in broken]
+        own: dict[int, list[int]] = {
+            label: [index for index in sound if labels[index] == label] for label in set(labels)
+        }
+        for index in sorted(broken):
+            candidates = own[labels[index]]
+            if not candidates:
+                raise DataError(f"{shown(str(Path(self._paths[index]).parent))}: none of its images can be read")
+            other = candidates[bisect(candidates, index) % len(candidates)]
+            self._paths[index] = self._paths[other]
+            if self._memory is not None:
+                self._memory[index] = self.read(torch.tensor([other]))[0]
+                self._known[index] = True
+
+    def _remember(self, indices: Tensor, memory: Tensor) -> dict[int, str]:
+        """Reads those at `indices` that are not remembered; returns by index what is wrong with files."""
+        missing = indices[~self._known[indices]]
+        if not len(missing):
+            return {}
         # Before decoding: a file that changes meanwhile has another stamp than the one that is kept.
         until = time.time_ns() - SETTLED
         self._stamps[missing] = stamp_files([self._paths[index] for index in missing.tolist()], until=until)
         decoded = missing[~self._cached(missing)]
-        memory[decoded] = self._decode(decoded)
+        memory[decoded], problems = self._decode(decoded)
         self._known[missing] = True
-        self._worth_writing |= bool(self._stamps[decoded].any())
-        if self._place and self._worth_writing and self._known.all():
-            self._place.write(memory, self._labels, self._stamps)
+        self._known[list(problems)] = False
+        self._broken |= problems.keys()
+        self._worth_writing |= bool((self._stamps[decoded].any(1) & self._known[decoded]).any())
+        if self._place and self._worth_writing and int(self._known.sum()) + len(self._broken) == len(self):
+            labels = self._labels.clone()
+            labels[list(self._broken)] = BROKEN
+            self._place.write(memory, labels, self._stamps)
             self._worth_writing = False
+        return problems
 
     def _cached(self, indices: Tensor) -> Tensor:
         """Which images at `indices` the cache has as their files are now, (n,) bool."""
@@ -134,71 +205,137 @@ class FolderSource:
             return torch.zeros(len(indices), dtype=torch.bool)
         stamps = self._stamps[indices]
         fresh = (stamps == self._entry.stamps[indices]).all(1) & stamps.any(1)
+        fresh &= self._entry.labels[indices] != BROKEN
         fresh[fresh.clone()] = self._entry.sound(indices[fresh])
         return fresh
 
-    def _decode(self, indices: Tensor) -> Tensor:
+    def _decode(self, indices: Tensor) -> tuple[Tensor, dict[int, str]]:
+        """The images at `indices`, black where a file can't be read; by index what is wrong with it."""
         paths = [self._paths[index] for index in indices.tolist()]
-        return self._in_threads([partial(decode, path, self._size, self._shorter) for path in paths])
+        found = _tried([partial(decode, path, self._size, self._shorter) for path in paths])
+        return self._stacked(found), _problems(indices, found)
 
-    def _in_threads(self, decoders: Sequence[Decoder]) -> Tensor:
-        with quiet():
-            pixels = np.stack(_decoded(decoders)) if decoders else np.empty((0, *[self._size] * 2, 3), "u1")
-        return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+    def _stacked(self, found: Sequence[Pixels | DataError]) -> Tensor:
+        """Images as (n, 3, size, size) uint8, black in the place of an error."""
+        size = self._size
+        black = np.zeros((size, size, 3), dtype=np.uint8)
+        images = [black if isinstance(each, DataError) else each for each in found]
+        pixels = torch.from_numpy(np.stack(images) if images else np.empty((0, size, size, 3), np.uint8))
+        return pixels.permute(0, 3, 1, 2).contiguous()
+
+    def _look_at(self, indices: Tensor) -> dict[int, str]:
+        """Opens the files at `indices` without decoding them; returns by index what is wrong with them."""
+        return _problems(indices, _tried([partial(check_file, self._paths[index]) for index in indices.tolist()]))
 
 
-def _decoded(decoders: Sequence[Decoder]) -> list[Pixels]:
-    """The images in order, decoded by as many threads as torch uses; Pillow lets them run at the same time."""
+def _tried(readers: Sequence[Callable[[], Result]]) -> list[Result | DataError]:
+    """Return what `readers` give, in order, or the error of each, by as many threads as torch uses.
+
+    Pillow lets threads run at the same time.
+    """
     threads = torch.get_num_threads()
     # A few parts a thread: small images would spend more time on being handed out than on decoding.
-    step = math.ceil(len(decoders) / (4 * threads))
-    parts = [decoders[start : start + step] for start in range(0, len(decoders), step)]
-    with ThreadPoolExecutor(threads) as pool:
-        return [pixels for part in pool.map(_decode_part, parts) for pixels in part]
+    step = max(1, math.ceil(len(readers) / (4 * threads)))
+    parts = [readers[start : start + step] for start in range(0, len(readers), step)]
+    with quiet(), ThreadPoolExecutor(threads) as pool:
+        return [result for part in pool.map(_try_each, parts) for result in part]
 
 
-def _decode_part(decoders: Sequence[Decoder]) -> list[Pixels]:
-    return [decode_one() for decode_one in decoders]
+def _try_each(readers: Sequence[Callable[[], Result]]) -> list[Result | DataError]:
+    results: list[Result | DataError] = []
+    for read in readers:
+        try:
+            results.append(read())
+        except DataError as error:
+            results.append(error)
+    return results
+
+
+def _problems(indices: Tensor, found: Sequence[object]) -> dict[int, str]:
+    pairs = zip(indices.tolist(), found, strict=True)
+    return {index: str(each) for index, each in pairs if isinstance(each, DataError)}
 
 
 def open_folder(data: str, image_size: int | None = None) -> ImageData:
-    """The data set in folder `data`: `train/CLASS/*` with `val` or `test` beside it, or one level of class folders.
+    """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
     Where only training images are there, a fifth of each class becomes the test set, always the same.
-    Images are RGB squares of `image_size`, by default of the first image's own size where that is square and at most
-    64 pixels, else 64. Raises `DataError` where a folder, a class or images are missing.
+    Images are RGB squares of `image_size`, by default of `own_size`. Raises `DataError` where a folder, a class or
+    images are missing.
     """
-    if not is_text(data):
-        # It is kept in the history of a search and in the settings of a training, which are UTF-8.
-        raise DataError(f"{shown(data)}: the name is not UTF-8; rename the folder")
-    folder = Path(os.path.expanduser(data))
-    inside = set(list_folders(folder))
-    train = folder / "train" if "train" in inside else folder
-    if train == folder and inside & {"val", "test"}:
-        raise DataError(f"{shown(data)}: has {' and '.join(sorted(inside & {'val', 'test'}))} but no train beside it")
-    classes = list_classes(train)
     left_out = LeftOut()
-    files = list_images(train, classes, left_out)
-    size = image_size or _own_size(files[0][0])
-    parts = {"train": files}
-    if train != folder:
-        parts |= {part: list_images(folder / part, classes, left_out) for part in ("val", "test") if part in inside}
-    if len(parts) == 1:
-        parts = _with_test(data, files)
+    layout = read_layout(data, left_out)
+    found = class_folders(layout.train, left_out)
+    classes = list_classes(layout.train, found)
+    files = {"train": list_images(layout.train, classes, left_out, found=found)}
+    for part, place in layout.parts.items():
+        if part != "train":
+            files[part] = list_images(place, classes, left_out, may_lack=True)
+    held = layout.parts.get("test", layout.parts.get("val"))
+    if held is None:
+        files = _with_test(data, files["train"])
+    size = image_size or own_size(files["train"][0])
+    return folder_data(
+        data,
+        layout.folder,
+        tuple(classes),
+        size,
+        files,
+        left_out=left_out,
+        test_from=f"{LAID_ASIDE} of {shown(data)}" if held is None else shown(str(held)),
+    )
+
+
+def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageData:
+    """The images in folder `data` for testing a network of these classes: its test part, or all of class folders alone.
+
+    Raises `DataError` for a class that the network doesn't know.
+    """
+    left_out = LeftOut()
+    layout = read_layout(data, left_out, may_lack_train=True)
+    folder = layout.parts.get("test", layout.parts.get("val", layout.train))
+    files = list_images(folder, classes, left_out, may_lack=True)
+    parts = {"train": files, "test": files}
+    return folder_data(
+        data,
+        layout.folder,
+        classes,
+        size,
+        parts,
+        left_out=left_out,
+        test_from=shown(str(folder)),
+    )
+
+
+def folder_data(
+    data: str,
+    folder: Path,
+    classes: tuple[str, ...],
+    size: int,
+    files: Mapping[str, Files],
+    *,
+    left_out: LeftOut,
+    test_from: str,
+) -> ImageData:
+    """The data set of these files by part, which lie below `folder`."""
     sources: dict[str, ImageSource] = {
-        part: FolderSource(part_files, size, place=_place(folder, part, size, part_files[0]))
-        for part, part_files in parts.items()
+        part: FolderSource(of_part, size, place=_place(folder, part, size, of_part[0]))
+        for part, of_part in files.items()
     }
     return ImageData(
         name=data,
-        classes=tuple(classes),
+        classes=classes,
         channels=3,
         image_size=(size, size),
-        **sources,
+        train=sources["train"],
+        val=sources.get("val"),
+        test=sources.get("test"),
         flip=True,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
         left_out=left_out,
+        root=str(folder),
+        test_from=test_from,
     )
 
 
@@ -221,7 +358,16 @@ def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | 
     return find_place(of, names, pillow=PIL.__version__)
 
 
-def _own_size(path: str) -> int:
+def own_size(paths: Sequence[str]) -> int:
+    """The side of the images where all of a sample are squares of one size of at most 64 pixels, else 64.
+
+    The sample is drawn by a fixed seed; files that can't be read are passed over.
+    """
+    sample = random.Random(0).sample(paths, min(len(paths), SAMPLE))
+    sizes = set()
     with quiet():
-        width, height = stored_size(path)
-    return width if width == height <= SMALL else SMALL
+        for path in sample:
+            with suppress(DataError):
+                sizes.add(stored_size(path))
+    width, height = sizes.pop() if len(sizes) == 1 else (0, 1)
+    return max(width, SIZES[0]) if width == height <= SMALL else SMALL

@@ -1,143 +1,204 @@
-"""Which image files a folder of class folders has, and what in it is passed over."""
+"""The class folders of a folder, and the image files in them."""
 
 import os
-from collections import Counter
+import unicodedata
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import SUFFIXES, shown
+from ftso_cli.data.decode import SUFFIXES, UNREAD, shown
+from ftso_cli.data.left_out import LeftOut, is_text
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]
 """Paths of images, and their labels (N,) int64."""
 
-KINDS = {
-    "other": "no suffix of an image",
-    "hidden": "hidden",
-    "folders": "folder within a class",
-    "loose": "image beside the class folders",
-}
-"""What is passed over, as a user reads it."""
+SYSTEM = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"})
+"""Folders that operating systems and archives put beside those of a user."""
+
+MARKS = tuple(
+    frozenset(names)
+    for names in (
+        ("config.json", "genotype.json"),
+        ("study.json",),
+        ("alphas.csv",),
+        ("betas.csv",),
+        ("checkpoint.safetensors",),
+        (".ftso.lock",),
+    )
+)
+"""Files that tell a folder that ftso made or makes: a run, a study, a search."""
 
 
-@dataclass(frozen=True)
-class LeftOut:
-    """What was passed over in class folders: how many of each of `KINDS`, and the first of each by name."""
+def list_classes(folder: Path, found: Sequence[str] | None = None) -> list[str]:
+    """The names of the class folders, sorted; `found` are those that `class_folders` gives.
 
-    counts: Counter[str] = field(default_factory=Counter)
-    first: dict[str, str] = field(default_factory=dict)
-
-    def add(self, kind: str, entry: os.DirEntry[str]) -> None:
-        """Counts an entry of a folder."""
-        self.counts[kind] += 1
-        self.first[kind] = min(entry.path, self.first.get(kind, entry.path))
-
-    def facts(self) -> dict[str, dict[str, int]]:
-        """The counts for --json; nothing where there are none."""
-        return {"left_out": dict(self.counts)} if self else {}
-
-    def __bool__(self) -> bool:
-        return bool(self.counts)
-
-    def __str__(self) -> str:
-        kinds = [kind for kind in KINDS if self.counts[kind]]
-        return ", ".join(f"{self.counts[kind]:,} × {KINDS[kind]} ({shown(self.first[kind])})" for kind in kinds)
-
-
-def list_classes(folder: Path) -> list[str]:
-    """The names of the class folders, sorted; raises `DataError` for less than two, or a name that is no text."""
-    classes = sorted(list_folders(folder))
+    Raises `DataError` for less than two, a name that is not UTF-8, or two that look alike.
+    """
+    classes = sorted(class_folders(folder) if found is None else found)
     if len(classes) < 2:
-        found = f"only one class folder ({classes[0]})" if classes else "no class folders"
-        raise DataError(f"{shown(str(folder))}: has {found}; images belong into two or more, as DIR/train/CLASS/*.jpg")
+        few = f"only one class folder ({classes[0]})" if classes else "no class folders"
+        raise DataError(f"{shown(str(folder))}: has {few}; images belong into two or more, as DIR/train/CLASS/*.jpg")
+    alike: dict[str, str] = {}
     for name in classes:
         if not is_text(name):
             raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
+        other = alike.setdefault(spelled(name), name)
+        if other != name:
+            raise DataError(
+                f"{shown(str(folder))}: two class folders are called {name}, their accents are stored in two ways; "
+                "join them, or rename one"
+            )
     return classes
 
 
-def is_text(name: str) -> bool:
-    """False for a file name whose bytes are not UTF-8: Python marks them so that they can't be written again."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def spelled(name: str) -> str:
+    """A name in the one spelling of Unicode (NFC) in which equal letters are equal."""
+    return unicodedata.normalize("NFC", name)
 
 
-def list_images(folder: Path, classes: Sequence[str], left_out: LeftOut | None = None) -> Files:
+def list_images(
+    folder: Path,
+    classes: Sequence[str],
+    left_out: LeftOut | None = None,
+    *,
+    found: Sequence[str] | None = None,
+    may_lack: bool = False,
+) -> Files:
     """The image files in the class folders of `folder`, sorted by class and name, with the labels of `classes`.
 
-    Adds what is passed over to `left_out`. Raises `DataError` for a class without images or that is not in `classes`.
+    Adds what is passed over to `left_out`; `found` are the class folders where they are known. Raises `DataError` for
+    a class that is not in `classes`, for none at all, and unless a class `may_lack` images for one without any.
     """
     passed = LeftOut() if left_out is None else left_out
-    found = sorted(_folders_beside_images(folder, passed))
-    label_of = {name: label for label, name in enumerate(classes)}
-    unknown = [name for name in found if name not in label_of]
-    if unknown or not found:
-        problem = f"has a class {unknown[0]!r} that train lacks" if unknown else "has no class folders"
+    names = sorted(class_folders(folder, passed) if found is None else found)
+    label_of = {spelled(name): label for label, name in enumerate(classes)}
+    unknown = next((name for name in names if spelled(name) not in label_of), None)
+    if unknown is not None or not names:
+        problem = "has no class folders" if unknown is None else f"has a class {unknown!r} that train lacks"
         raise DataError(f"{shown(str(folder))}: {problem}")
     paths: list[str] = []
     labels: list[Tensor] = []
-    for name in found:
+    for name in names:
         images = sorted(_images(folder / name, passed))
         if not images:
-            raise DataError(
-                f"{shown(str(folder / name))}: no images in this class folder ({' '.join(sorted(SUFFIXES))})"
-            )
+            if not may_lack:
+                raise DataError(_no_images(folder / name))
+            passed.add("empty", str(folder / name))
         paths += images
-        labels.append(torch.full((len(images),), label_of[name]))
+        labels.append(torch.full((len(images),), label_of[spelled(name)]))
+    if not paths:
+        raise DataError(f"{shown(str(folder))}: its class folders have no images ({' '.join(sorted(SUFFIXES))})")
     return paths, torch.cat(labels)
 
 
-def list_below(folder: Path) -> list[str]:
-    """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none."""
+def _no_images(folder: Path) -> str:
+    within = LeftOut()
+    _images(folder, within)
+    kinds = f"; it has {within}" if within else ""
+    return f"{shown(str(folder))}: no images in this class folder ({' '.join(sorted(SUFFIXES))}){kinds}"
+
+
+def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+    """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none.
+
+    Adds images of kinds that are not read to `left_out`.
+    """
+    passed = LeftOut() if left_out is None else left_out
     found: list[str] = []
     # Not by os.walk, which calls itself for each folder in a folder.
     folders = [folder]
     while folders:
-        for entry in _entries(folders.pop()):
-            if not _hidden(entry) and not entry.is_symlink() and _leads_to(entry.is_dir):
-                folders.append(Path(entry.path))
-            elif _called_image(entry) and not _leads_to(entry.is_dir):
+        for entry in entries(folders.pop()):
+            if _hidden(entry.name) or entry.name in SYSTEM:
+                continue
+            if leads_to(entry.is_dir):
+                folders += [] if entry.is_symlink() else [Path(entry.path)]
+            elif called_image(entry.name):
                 found.append(entry.path)
+            elif _suffix(entry.name) in UNREAD:
+                passed.add("unread", entry.path)
     if not found:
-        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))})")
+        kinds = f"; it has {passed}" if passed else ""
+        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))}){kinds}")
     return sorted(found)
 
 
 def list_folders(folder: Path) -> list[str]:
     """The names of the folders in `folder`, hidden ones left out."""
-    return [entry.name for entry in _entries(folder) if not _hidden(entry) and _leads_to(entry.is_dir)]
+    return [entry.name for entry in entries(folder) if not _hidden(entry.name) and leads_to(entry.is_dir)]
 
 
-def _folders_beside_images(folder: Path, left_out: LeftOut) -> list[str]:
-    folders: list[str] = []
-    for entry in _entries(folder):
-        if _hidden(entry):
-            continue
-        if _leads_to(entry.is_dir):
-            folders.append(entry.name)
-        elif _called_image(entry):
-            left_out.add("loose", entry)
-    return folders
+def class_folders(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+    """The folders in `folder` that may be classes: not hidden, not of an operating system, not made by ftso.
+
+    Adds the others, and images beside them, to `left_out`.
+    """
+    passed = LeftOut() if left_out is None else left_out
+    classes: list[str] = []
+    for entry in entries(folder):
+        if not leads_to(entry.is_dir):
+            if called_image(entry.name) and not _hidden(entry.name):
+                passed.add("loose", entry.path)
+        elif kind := _no_class(entry):
+            passed.add(kind, entry.path)
+        elif not _hidden(entry.name):
+            classes.append(entry.name)
+    return classes
+
+
+def _no_class(entry: os.DirEntry[str]) -> str:
+    """Return the kind, of `KINDS`, of a folder that is passed over; "" for a class, or one of no interest."""
+    if entry.name in SYSTEM:
+        return "system"
+    if _hidden(entry.name):
+        return "hidden_classes" if holds_images(Path(entry.path)) else ""
+    return "made" if _made_here(Path(entry.path)) else ""
+
+
+def holds_images(folder: Path) -> bool:
+    """Return True where image files lie in the folder itself."""
+    return any(called_image(name) and not _hidden(name) for name in _names(folder))
+
+
+def _made_here(folder: Path) -> bool:
+    """Return True for a folder that ftso made: a run, a search, a study, or a folder of such alone."""
+    names = _names(folder)
+    if _marked(names):
+        return True
+    if any(map(called_image, names)):
+        return False
+    below = [folder / name for name in names if not _hidden(name) and os.path.isdir(folder / name)]
+    return folder.suffix == ".seeds" or (bool(below) and all(_marked(_names(each)) for each in below))
+
+
+def _marked(names: Sequence[str]) -> bool:
+    return any(marks.issubset(names) for marks in MARKS)
+
+
+def _names(folder: Path) -> list[str]:
+    """The names in a folder; none where it can't be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
 
 
 def _images(folder: Path, left_out: LeftOut) -> list[str]:
     images: list[str] = []
-    for entry in _entries(folder):
-        if _hidden(entry):
-            left_out.add("hidden", entry)
-        elif not _called_image(entry):
-            left_out.add("folders" if _leads_to(entry.is_dir) else "other", entry)
-        elif _leads_to(entry.is_file):
+    for entry in entries(folder):
+        if _hidden(entry.name):
+            left_out.add("hidden", entry.path)
+        elif not called_image(entry.name):
+            _pass_over(entry, left_out)
+        elif not is_text(entry.name):
+            left_out.add("names", entry.path)
+        elif leads_to(entry.is_file):
             images.append(entry.path)
-        elif _leads_to(entry.is_dir):
-            left_out.add("folders", entry)
+        elif leads_to(entry.is_dir):
+            _pass_over(entry, left_out)
         elif entry.is_symlink():
             raise DataError(f"{shown(entry.path)}: a link that leads to no file; remove or replace it")
         else:
@@ -145,16 +206,31 @@ def _images(folder: Path, left_out: LeftOut) -> list[str]:
     return images
 
 
-def _hidden(entry: os.DirEntry[str]) -> bool:
-    return entry.name.startswith(".")
+def _pass_over(entry: os.DirEntry[str], left_out: LeftOut) -> None:
+    """Counts an entry of a class folder that is no image."""
+    if not leads_to(entry.is_dir):
+        left_out.add("unread" if _suffix(entry.name) in UNREAD else "other", entry.path)
+        return
+    left_out.add("folders", entry.path)
+    if nested := [name for name in _names(Path(entry.path)) if called_image(name)]:
+        left_out.add("nested", os.path.join(entry.path, min(nested)), len(nested))
 
 
-def _called_image(entry: os.DirEntry[str]) -> bool:
+def _hidden(name: str) -> bool:
+    return name.startswith(".")
+
+
+def called_image(name: str) -> bool:
+    """Return True for a file name with the suffix of an image that is read."""
+    return _suffix(name) in SUFFIXES
+
+
+def _suffix(name: str) -> str:
     # os.path.splitext would take as long as all the rest.
-    return entry.name[entry.name.rfind(".") :].lower() in SUFFIXES
+    return name[name.rfind(".") :].lower()
 
 
-def _leads_to(check: Callable[[], bool]) -> bool:
+def leads_to(check: Callable[[], bool]) -> bool:
     """The answer of an entry's `is_dir` or `is_file`; False for a link that leads to itself."""
     try:
         return check()
@@ -162,9 +238,10 @@ def _leads_to(check: Callable[[], bool]) -> bool:
         return False
 
 
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
+def entries(folder: Path) -> list[os.DirEntry[str]]:
+    """The entries of a folder; raises `DataError` where it can't be read."""
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        with os.scandir(folder) as found:
+            return list(found)
     except OSError as error:
         raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror})") from None

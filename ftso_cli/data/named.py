@@ -2,7 +2,7 @@
 
 import gzip
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
@@ -15,7 +15,7 @@ from torch import Tensor
 from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
 from ftso_cli.data.decode import Transform
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
-from ftso_cli.data.splits import lay_aside_test
+from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
 from ftso_cli.spaces.sets import IMAGES, Images
 
 PARTS = ("train", "test")
@@ -68,6 +68,7 @@ def open_digits(size: int | None = None) -> ImageData:
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
+        test_from=f"{LAID_ASIDE} of digits",
     )
 
 
@@ -111,6 +112,7 @@ def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData
         flip=True,
         mean=known.mean,
         std=known.std,
+        test_from=f"the test part of {name}",
     )
 
 
@@ -133,10 +135,10 @@ class CachedSource(ArraySource):
         self._check(indices)
         return super().read_each(indices, transforms)
 
-    def load_all(self, progress: Progress | None = None) -> None:
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Checks everything now, and resizes it."""
         self._check(torch.arange(len(self)))
-        super().load_all(progress)
+        return super().load_all(progress)
 
     @property
     def loaded(self) -> Tensor | None:

@@ -1,6 +1,6 @@
 """Images on the device that computes: kept there as uint8 where they fit, so that a step waits for no copy."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -67,9 +67,14 @@ class DeviceSource:
         """As the source."""
         return DeviceSource(self._source.reframed(shorter), self._device)
 
-    def load_all(self, progress: Progress | None = None) -> None:
+    @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image."""
+        return self._source.paths
+
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """As the source."""
-        self._source.load_all(progress)
+        return self._source.load_all(progress)
 
 
 def on_device(source: ImageSource, device: torch.device) -> ImageSource:

@@ -7,14 +7,13 @@ from pathlib import Path
 import platformdirs
 
 from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import open_folder
+from ftso_cli.data.folders import open_folder, open_test_folder
+from ftso_cli.data.left_out import Changes
 from ftso_cli.data.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
-from ftso_cli.data.sources import ImageData
+from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
+from ftso_cli.data.sources import SIZES, ImageData
 from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
-
-SIZES = (4, 1024)
-"""The smallest and the largest image size in pixels."""
 
 
 def open_images(data: str, *, image_size: int | None = None, root: Path | None = None) -> ImageData:
@@ -27,27 +26,76 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
     """
     if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
         raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
+    folder = image_folder(data, root)
+    if folder is None:
+        if data == "digits":
+            return open_digits(image_size)
+        return open_downloaded(data, _store(root), image_size)
+    if data in NAMES:
+        return _known_as(data, open_folder(str(folder), image_size))
+    return open_folder(data, image_size)
+
+
+def image_folder(data: str, root: Path | None = None) -> Path | None:
+    """The folder of images that `data` means; None for a named set that is not made of image files.
+
+    Raises `DataError` where there is none.
+    """
     if data == "digits":
-        return open_digits(image_size)
+        return None
     if data in DOWNLOADED:
-        store = root or data_folder()
-        if (store / data / "train").is_dir():
-            return _open_as(data, store / data, image_size)
-        return open_downloaded(data, store, image_size)
+        folder = _store(root) / data
+        return folder if (folder / "train").is_dir() else None
     if data == "imagenet":
-        kept = (root or data_folder()) / data
-        if (kept / "train").is_dir():
-            return replace(open_folder(str(kept), image_size), name=data)
+        folder = _store(root) / data
+        if (folder / "train").is_dir():
+            return folder
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
-            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(kept))}"
+            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(folder))}"
         )
-    place = os.path.expanduser(data)
-    if not os.path.exists(place):
-        raise DataError(_nothing_called(data, Path(place)))
+    place = Path(os.path.expanduser(data))
+    if not data or not os.path.exists(place):
+        raise DataError(_nothing_called(data, place))
     if not os.path.isdir(place):
         raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
-    return open_folder(data, image_size)
+    return place
+
+
+def open_recorded(
+    data: str,
+    record: ImageRecord,
+    classes: tuple[str, ...],
+    image_size: int | None,
+    *,
+    stand_in: bool = False,
+) -> tuple[ImageData, Changes]:
+    """The images of a record in the data set that `data` means, and how what is there differs from it.
+
+    With `stand_in`, training images that are gone keep their place. Raises `RunError` where the classes are others.
+    """
+    folder = image_folder(data)
+    if folder is not None and record.test:
+        images, changes = recorded_data(data, folder, record, classes, image_size, stand_in=stand_in)
+        return _known_as(data, images), changes
+    images = open_images(data, image_size=image_size)
+    if images.classes != classes:
+        raise other_classes(data, classes)
+    return images, compare_labels(images, record)
+
+
+def open_tests(data: str, classes: tuple[str, ...], image_size: int | None) -> ImageData:
+    """The images that `data` has for testing a network of these classes: its test part, else all of a folder.
+
+    Raises `DataError` for a class that the network doesn't know.
+    """
+    folder = image_folder(data)
+    if folder is not None and image_size is not None:
+        return _known_as(data, open_test_folder(str(folder), classes, image_size))
+    images = open_images(data, image_size=image_size)
+    if images.classes != classes:
+        raise other_classes(data, classes)
+    return images
 
 
 def _nothing_called(data: str, place: Path) -> str:
@@ -70,12 +118,17 @@ def _folders(place: Path) -> list[str]:
         return []
 
 
-def _open_as(name: str, folder: Path, image_size: int | None) -> ImageData:
-    """A folder of images that holds the set `name`, with the known mean and deviation of that set."""
+def _known_as(name: str, images: ImageData) -> ImageData:
+    """A folder of images under the name that was asked for, with the mean and deviation that a set of it has."""
+    if name not in DOWNLOADED:
+        return replace(images, name=name)
     known = DOWNLOADED[name]
     grey_as_rgb = 3 // len(known.mean)
-    images = open_folder(str(folder), image_size)
     return replace(images, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)
+
+
+def _store(root: Path | None) -> Path:
+    return root or data_folder()
 
 
 def data_folder() -> Path:

@@ -1,9 +1,11 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from hashlib import sha256
 from typing import Protocol
 
 import numpy as np
@@ -13,11 +15,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from ftso_cli.data.decode import Transform, imagenet_shorter
-from ftso_cli.data.listing import LeftOut
+from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are ready and the number of all."""
+
+SIZES = (4, 1024)
+"""The smallest and the largest image size in pixels."""
 
 CHUNK = 512
 """Images between two calls of a `Progress`."""
@@ -52,8 +57,15 @@ class ImageSource(Protocol):
         For None they stay whole, for `read_each`: `load_all` does nothing.
         """
 
-    def load_all(self, progress: Progress | None = None) -> None:
-        """Makes every later `read` a copy from memory; does nothing for a set that memory shall not hold."""
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
+        """Makes every later `read` a copy from memory, or looks at the files of a set that memory shall not hold.
+
+        Returns by index what is wrong with images that can't be read.
+        """
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image; none for a set that is not made of image files."""
 
     @property
     def loaded(self) -> Tensor | None:
@@ -83,6 +95,11 @@ class ArraySource:
         return len(self._labels)
 
     @property
+    def paths(self) -> Sequence[str]:
+        """Nothing: the images are no files."""
+        return ()
+
+    @property
     def streams(self) -> bool:
         """False: images are in memory."""
         return False
@@ -98,16 +115,17 @@ class ArraySource:
         made = torch.from_numpy(np.stack(pixels))
         return made.unsqueeze(1) if made.dim() == 3 else made.permute(0, 3, 1, 2).contiguous()
 
-    def load_all(self, progress: Progress | None = None) -> None:
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Resizes everything now, so that no epoch does it again."""
         if self._shorter is None or self.loaded is not None:
-            return
+            return {}
         parts: list[Tensor] = []
         for chunk in torch.split(self._images, CHUNK):
             parts.append(self._squared(chunk))
             if progress is not None:
                 progress(sum(map(len, parts)), len(self))
         self._images, self._shorter = torch.cat(parts), self._size
+        return {}
 
     @property
     def loaded(self) -> Tensor | None:
@@ -125,6 +143,54 @@ class ArraySource:
         shorter = self._shorter or self._size
         resized, edge = _resize(images, shorter), round((shorter - self._size) / 2)
         return resized[:, :, edge : edge + self._size, edge : edge + self._size]
+
+
+class Selected:
+    """The images of `source` at `indices`, as a source of their own."""
+
+    def __init__(self, source: ImageSource, indices: Tensor) -> None:
+        self._source, self._indices = source, indices
+
+    @property
+    def labels(self) -> Tensor:
+        """The class of every image, (N,) int64."""
+        return self._source.labels[self._indices]
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @property
+    def paths(self) -> Sequence[str]:
+        """The file of every image."""
+        known = self._source.paths
+        return [known[index] for index in self._indices.tolist()] if known else ()
+
+    @property
+    def streams(self) -> bool:
+        """True where the source streams."""
+        return self._source.streams
+
+    def read(self, indices: Tensor) -> Tensor:
+        """The images at `indices`, (n, C, H, W) uint8."""
+        return self._source.read(self._indices[indices])
+
+    def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
+        """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
+        return self._source.read_each(self._indices[indices], transforms)
+
+    def reframed(self, shorter: int | None) -> "Selected":
+        """As the source."""
+        return Selected(self._source.reframed(shorter), self._indices)
+
+    def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
+        """Loads the whole source."""
+        problems = self._source.load_all(progress)
+        return {at: problems[index] for at, index in enumerate(self._indices.tolist()) if index in problems}
+
+    @property
+    def loaded(self) -> Tensor | None:
+        """All images, (N, C, H, W) uint8, in memory of their own; None for a set that streams."""
+        return None if self.streams else self.read(torch.arange(len(self)))
 
 
 def _last(image: Tensor) -> Tensor:
@@ -145,7 +211,8 @@ class ImageData:
     """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
 
     `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class, `left_out`
-    what was passed over in a folder.
+    what was passed over in a folder, `root` where the folder is, `test_from` where the images of `final` come from,
+    `changes` how the images differ from those of a run, and `remarks` what else a user should know of them.
     """
 
     name: str
@@ -159,6 +226,10 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     left_out: LeftOut = field(default_factory=LeftOut)
+    root: str = ""
+    test_from: str = ""
+    changes: Changes = field(default_factory=Changes)
+    remarks: tuple[str, ...] = ()
 
     @property
     def final(self) -> ImageSource:
@@ -167,6 +238,12 @@ class ImageData:
         if held is None:
             raise DataError(f"{self.name}: has neither test nor val images to measure the accuracy on")
         return held
+
+    @property
+    def fingerprint(self) -> str:
+        """The number of training images and a digest of their names; "" where they are no files."""
+        names = [path.removeprefix(os.path.join(self.root, "")) for path in self.train.paths]
+        return f"{len(names)} ({sha256(os.fsencode(chr(0).join(names))).hexdigest()[:12]})" if names else ""
 
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels (n, C, H, W) uint8 as float32 of mean 0 and standard deviation 1 a channel."""

@@ -12,6 +12,9 @@ from ftso_cli.errors import SettingsError
 TEST_SHARE = 0.2
 """What is laid aside for testing where a set has only training images."""
 
+LAID_ASIDE = "a fifth of each class"
+"""The share in words."""
+
 TEST_SEED = 0
 """Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
 

@@ -70,6 +70,13 @@ class Checkpoints:
 
         A damaged last checkpoint gives its place to the one before. Raises `RunError` where none is whole.
         """
+        state, problem = self.look()
+        if problem:
+            os.replace(self.before, self.last)
+        return state, problem
+
+    def look(self) -> tuple[State, str]:
+        """Return what `read` does, and leave all files as they are."""
         problem = f"{self.last}: missing"
         if self.last.exists():
             try:
@@ -79,11 +86,9 @@ class Checkpoints:
         if not self.before.exists():
             raise RunError(f"{problem}; there is no checkpoint before it, so train again from the beginning")
         try:
-            state = _read(self.before)
+            return _read(self.before), problem
         except (RunError, FileError) as error:
             raise RunError(f"{problem}; {error}; no checkpoint is left, so train again from the beginning") from None
-        os.replace(self.before, self.last)
-        return state, problem
 
     def _beside(self, which: str) -> Path:
         return self.last.with_name(f"{self.last.stem}-{which}{self.last.suffix}")

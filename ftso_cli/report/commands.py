@@ -45,6 +45,7 @@ def train_command(training: Training) -> str:
         options["image_size"] = config.image_size[0]
     options |= {"seed": config.seed, "precision": config.precision}
     flags = [" --compile"] if config.compile else []
+    flags += [" --no-flip"] if config.flip is False and config.data != "digits" else []
     cell = quote(str(training.folder / "genotype.json"))
     return f"ftso train {cell}" + "".join(_option(name, value) for name, value in options.items()) + "".join(flags)
 

@@ -46,6 +46,12 @@ def _of_run(folder: Path) -> dict[str, Any]:
     return {"accuracy": result.test_accuracy, "parameters": cost.params, "macs": cost.macs, "cells": _edges(genotype)}
 
 
+def tested_alike(folders: Sequence[Path]) -> bool:
+    """Return True unless trainings in these folders of stages know that they were tested on different images."""
+    results = [Run(folder / "run").result() for folder in folders]
+    return len({result.tested_on for result in results if result is not None and result.tested_on}) < 2
+
+
 def _of_query(stage: Stage, place: Place) -> dict[str, Any]:
     path = product(place.folder(stage), "query")
     try:

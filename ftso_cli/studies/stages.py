@@ -65,6 +65,7 @@ OF_TRAINING = (
     "augmentation",
     "precision",
     "compile",
+    "flip",
     *KEPT,
 )
 
@@ -244,8 +245,8 @@ def _check_assign(options: dict[str, Any]) -> None:
 
 
 def _check_train(options: dict[str, Any]) -> None:
-    own, rest = _split(options, "recipe", "precision", "compile")
-    _check_types(own, Request, "precision", "compile")
+    own, rest = _split(options, "recipe", "precision", "compile", "flip")
+    _check_types(own, Request, "precision", "compile", "flip")
     Request().settings(own.get("recipe"), rest)
     _check_types(rest, Recipe)
 

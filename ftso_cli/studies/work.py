@@ -172,6 +172,9 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
 def _flags(options: Mapping[str, object]) -> list[str]:
     flags = []
     for name, value in options.items():
+        if name == "flip":
+            flags.append("--flip" if value else "--no-flip")
+            continue
         if name == "of" or value is False:
             continue
         flags.append(f"--{dashed(name)}")

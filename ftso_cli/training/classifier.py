@@ -1,6 +1,6 @@
 """A trained network with all that is needed to use it: the names of its classes, and how an image becomes its input."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from ftso_cli.data.decode import decode, imagenet_shorter, quiet, squared
-from ftso_cli.training.evaluate import load_network
+from ftso_cli.errors import DataError
+from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Config, Run
 
 
@@ -17,14 +18,16 @@ class Classifier(nn.Module):
     """Images (N, C, H, W), RGB or grey, float32 in 0..1, to logits (N, classes). Normalising is part of it.
 
     `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C, `shorter` the
-    length that the shorter side of a picture is resized to before its centre is cut out.
+    length that the shorter side of a picture is resized to before its centre is cut out. `unfinished` says where a
+    training stands that has not ended yet, and is empty otherwise.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, network: nn.Module, config: Config) -> None:
+    def __init__(self, network: nn.Module, config: Config, unfinished: str = "") -> None:
         super().__init__()
+        self.unfinished = unfinished
         self.network = network
         self.classes = config.classes
         self.image_size = config.image_size
@@ -50,16 +53,30 @@ class Classifier(nn.Module):
         pixels = np.asarray(square if self.channels == 3 else square.convert("L"))
         return torch.from_numpy(pixels.copy()).view(*self.image_size, self.channels).permute(2, 0, 1).float() / 255
 
-    @torch.inference_mode()
+    def answers(self, files: Iterable[str], broken: dict[str, str]) -> Iterator[tuple[str, Tensor]]:
+        """Each file with the probability of each class, (classes,); `broken` gets those that can't be read, and why."""
+        inputs: list[tuple[str, Tensor]] = []
+        for file in files:
+            try:
+                inputs.append((file, self.preprocess(file)))
+            except DataError as error:
+                broken[file] = str(error)
+        if inputs:
+            names, images = zip(*inputs, strict=True)
+            yield from zip(names, self._shares(images), strict=True)
+
     def probabilities(self, images: Iterable[str | Path | Image.Image]) -> Tensor:
         """The probability of each class for each image or file, (n, classes)."""
         inputs = [self.preprocess(image) for image in images]
-        if not inputs:
-            return torch.empty(0, len(self.classes))
-        logits: Tensor = self(torch.stack(inputs).to(self.mean.device))
+        return self._shares(inputs) if inputs else torch.empty(0, len(self.classes))
+
+    @torch.inference_mode()
+    def _shares(self, inputs: Sequence[Tensor]) -> Tensor:
+        logits: Tensor = self(torch.stack(tuple(inputs)).to(self.mean.device))
         return logits.softmax(1).cpu()
 
 
 def load_classifier(run: Run, device: torch.device) -> Classifier:
-    """The trained network of a run; raises `RunError` where the run has none."""
-    return Classifier(load_network(run, device), run.config()).to(device).eval()
+    """The network of a run, as far as it is trained; raises `RunError` where the run has none."""
+    network, unfinished = load_trained(run, device)
+    return Classifier(network, run.config(), unfinished).to(device).eval()

@@ -1,14 +1,15 @@
 """Testing a trained network."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data import ImageData, ImageSource, eval_batches, on_device
-from ftso_cli.errors import RunError
-from ftso_cli.nn.checkpoint import check_alike, read_tensors
+from ftso_cli.data import Changes, ImageData, ImageSource, on_device, sound_batches
+from ftso_cli.errors import DataError, RunError
+from ftso_cli.nn.checkpoint import Checkpoints, check_alike, read_tensors
 from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.network import Network
 from ftso_cli.training.run import Run
@@ -18,18 +19,31 @@ from ftso_cli.training.run import Run
 class Score:
     """How a network does on a set of images. `confusion` counts them by true class (row) and answer (column).
 
-    `top5` is the share of images whose class is among the five likeliest, or all where there are fewer.
+    `top5` is the share of images whose class is among the five likeliest, or all where there are fewer. `broken` says
+    by path what is wrong with images that can't be read and are not counted, `changes` how the images differ from those
+    of the training, `unfinished` where a training stands that has not ended yet.
     """
 
     images: int
     top5: float
     loss: float
     confusion: Tensor
+    broken: Mapping[str, str] = field(default_factory=dict)
+    changes: Changes = field(default_factory=Changes)
+    unfinished: str = ""
+    remarks: tuple[str, ...] = ()
+    test_from: str = ""
 
     @property
     def accuracy(self) -> float:
         """The share of right answers, 0..1."""
         return int(self.confusion.diagonal().sum()) / self.images
+
+    @property
+    def share(self) -> str:
+        """The images that were counted, as in `14 images`, or `12 of 14 images` where some are gone or broken."""
+        asked = self.images + len(self.broken) + len(self.changes.missing_test)
+        return f"{self.images} images" if asked == self.images else f"{self.images} of {asked} images"
 
     @property
     def class_accuracies(self) -> list[float | None]:
@@ -40,11 +54,22 @@ class Score:
 
 def load_network(run: Run, device: torch.device) -> Network:
     """The trained network of a run, ready to evaluate; raises `RunError` where the run has no valid weights."""
+    return load_trained(run, device)[0]
+
+
+def load_trained(run: Run, device: torch.device) -> tuple[Network, str]:
+    """The network of a run as `load_network` gives it, and where a training stands that isn't finished, "" otherwise.
+
+    Before its end, a training has the network of its last whole checkpoint.
+    """
     config = run.config()
-    if not run.weights_file.is_file():
-        raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; ftso train --resume goes on")
+    if run.weights_file.is_file():
+        file, unfinished = run.weights_file, ""
+        tensors, _ = read_tensors(file)
+    else:
+        file = run.checkpoint_file
+        tensors, unfinished = _from_checkpoint(run, config.recipe.epochs)
     genotype, shape = run.genotype(), config.shape
-    tensors, _ = read_tensors(run.weights_file)
     try:
         # Files that don't belong together must not have a network built that no memory can hold.
         if shape.cells > len(tensors):
@@ -54,13 +79,36 @@ def load_network(run: Run, device: torch.device) -> Network:
         network = Network(genotype, shape, auxiliary=False)
         network.load_state_dict(tensors)
     except (RunError, RuntimeError):
-        raise RunError(f"{run.weights_file}: not the weights of the network that config.json describes") from None
-    return network.to(device).to(memory_format=torch.channels_last).eval()
+        raise RunError(f"{file}: not the weights of the network that config.json describes") from None
+    return network.to(device).to(memory_format=torch.channels_last).eval(), unfinished
+
+
+def _from_checkpoint(run: Run, epochs: int) -> tuple[dict[str, Tensor], str]:
+    """The weights of the last whole checkpoint, without the auxiliary head, and where the training stands there."""
+    checkpoints = Checkpoints(run.checkpoint_file)
+    if not checkpoints.exist():
+        raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; ftso train --resume goes on")
+    state, problem = checkpoints.look()
+    try:
+        done, steps = len(state.values["rows"]), int(state.values["sums"]["steps"])
+    except (KeyError, TypeError, ValueError):
+        raise RunError(f"{run.checkpoint_file}: not a checkpoint of a training") from None
+    file = checkpoints.before if problem else checkpoints.last
+    place = f"step {steps} of epoch {done + 1}" if steps else f"epoch {done}"
+    weights = {
+        name.removeprefix("network."): tensor
+        for name, tensor in state.tensors.items()
+        if name.startswith("network.") and not name.startswith("network.auxiliary.")
+    }
+    return weights, f"not finished: this is the network after {place} of {epochs}, from {file.name}"
 
 
 @torch.inference_mode()
 def evaluate(network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
-    """The score of a network on all images of `source`; the last batch may be smaller than the others."""
+    """The score of a network on all images of `source` that can be read; the last batch may be smaller.
+
+    Raises `DataError` where none can be read.
+    """
     with enough_memory(device):
         return _scored(network.eval(), source, data, batch_size, device)
 
@@ -68,13 +116,16 @@ def evaluate(network: Network, source: ImageSource, data: ImageData, batch_size:
 def _scored(network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
     classes = len(data.classes)
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    among, loss = 0, 0.0
-    for images, labels in eval_batches(on_device(source, device), None, batch_size, normalise=data.normalise):
+    count, among, loss = 0, 0, 0.0
+    broken: dict[str, str] = {}
+    for images, labels in sound_batches(on_device(source, device), batch_size, data, broken):
         logits, _ = network(images.to(device, memory_format=torch.channels_last))
         logits = logits.float().cpu()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()
         among += int((logits.topk(min(5, classes)).indices == labels.unsqueeze(1)).sum())
         pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
         confusion += pairs.view(classes, classes)
-    count = len(source)
-    return Score(images=count, top5=among / count, loss=loss / count, confusion=confusion)
+        count += len(labels)
+    if not count:
+        raise DataError(f"{data.name}: none of the {len(source)} test images can be read")
+    return Score(images=count, top5=among / count, loss=loss / count, confusion=confusion, broken=broken)

@@ -26,8 +26,10 @@ DYNAMIC = ({0: torch.export.Dim("batch")},)
 """The number of images is left open."""
 
 
-def export_network(run: Run, format: str, path: Path) -> None:
+def export_network(run: Run, format: str, path: Path) -> str:
     """Writes the trained network of a run as `onnx`, `torch-export` or `safetensors`.
+
+    Returns where the training stands if it has not ended yet, else "".
 
     The first two hold a graph from `images` (N, C, H, W) in 0..1 to `logits` (N, classes), with normalising in it and
     batch norm folded; the third holds the weights by the names of `Network`. Each carries texts about itself: `input`
@@ -40,9 +42,10 @@ def export_network(run: Run, format: str, path: Path) -> None:
     about = _about(run, format)
     if format == "safetensors":
         write_tensors(classifier.network.state_dict(), path, about)
-        return
+        return classifier.unfinished
     folded = fold_batch_norm(classifier)
     write_atomic(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
+    return classifier.unfinished
 
 
 def input_of(config: Config, format: str) -> str:

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 
 import torch
@@ -308,6 +308,7 @@ class Trainer:
         """
         state, problem = self.checkpoints.read()
         tensors = dict(state.tensors)
+        self._check_images(tensors)
         try:
             own = self._tensors()
             if tensors.get("drop_path") is not None and tensors["drop_path"].shape != own["drop_path"].shape:
@@ -331,6 +332,15 @@ class Trainer:
             reason = " ".join(str(error).split())[:120]
             raise RunError(f"{self.run.checkpoint_file}: not a checkpoint of this network ({reason})") from None
         return problem
+
+    def _check_images(self, tensors: Mapping[str, Tensor]) -> None:
+        """Raises `RunError` for a checkpoint of another number of images, which a run without a record may meet."""
+        was, now = tensors.get("batches.images", torch.empty(0)), len(self.data.train)
+        if was.dtype == torch.int64 and was.numel() == 1 and int(was) != now:
+            raise RunError(
+                f"{self.run.folder}: was started with {int(was)} training images, and {self.data.name} has {now}; "
+                f"bring it to what it was, or train anew: ftso train --config {self.run.config_file}"
+            )
 
     def save_weights(self) -> None:
         """Writes the trained network without its auxiliary head, which only training needs."""

@@ -1,6 +1,7 @@
 """What a training is asked for: a recipe, values that overrule it, data, seed. From flags, a file, or both. No torch.
 
-`--config FILE` reads this as JSON. The config.json of a run is such a file too, with every value resolved.
+`--config FILE` reads this as JSON. The config.json of a run is such a file too, with every value resolved; its cell
+and its images lie beside it.
 """
 
 import json
@@ -20,6 +21,9 @@ LIMIT = 16_000_000
 
 DEFAULT_RECIPE = "quick"
 
+IMAGES = "images.json"
+"""The file in a run folder that names its images."""
+
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -35,6 +39,8 @@ class Request(Model):
     precision: Precision | None = None
     compile: bool | None = None
     save_minutes: Annotated[float, Field(ge=0)] | None = None
+    flip: bool | None = Field(default=None, description="Whether images are mirrored at random in training.")
+    images: str | None = Field(default=None, description="The images.json of a run: the same images again.")
 
     # What a run has found in its data, and what it ran on: known again, or different, when it runs again.
     image_channels: int | None = None
@@ -71,7 +77,7 @@ class Request(Model):
     def base(self, name: str | None) -> Recipe:
         """Return the recipe called `name`, or that of the file, without the values that overrule it."""
         of_file = self.recipe.get("name", DEFAULT_RECIPE) if isinstance(self.recipe, dict) else self.recipe
-        return recipe(name or str(of_file))
+        return recipe(str(of_file) if name is None else name)
 
     @property
     def _values(self) -> dict[str, Any]:
@@ -88,7 +94,7 @@ class Request(Model):
 
 
 def read_request(path: Path) -> Request:
-    """The request in a JSON file, of a user or of a run, whose cell lies beside it.
+    """The request in a JSON file, of a user or of a run, whose cell and images lie beside it.
 
     Raises `FileError` where it can't be read, and `SettingsError` where it holds anything else.
     """
@@ -96,7 +102,7 @@ def read_request(path: Path) -> Request:
         request = Request.model_validate_json(read_bytes(path, limit=LIMIT))
     except ValidationError as error:
         raise SettingsError(f"{path}: {describe(error)}") from None
-    beside = path.parent / "genotype.json"
-    if request.cell is None and beside.is_file():
-        return request.model_copy(update={"cell": str(beside)})
-    return request
+    of_run = request.classes is not None
+    beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
+    found = {name: str(file) for name, file in beside.items() if getattr(request, name) is None and file.is_file()}
+    return request.model_copy(update=found)

@@ -2,6 +2,7 @@
 
     genotype.json           the cell, as it was when the training started
     config.json             data set, recipe, seed, device: all that decides the result
+    images.json             names of the training images, names and checksums of the test images
     metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
     weights.safetensors     the trained network without its auxiliary head
@@ -17,7 +18,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -28,9 +29,15 @@ from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import Precision
+from ftso_cli.training.request import IMAGES, Precision
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageRecord
 
 TEXT_LIMIT = 16_000_000
+
+IMAGES_LIMIT = 200_000_000
+"""Bytes of images.json; that of ImageNet has 70 million."""
 
 FEW = 5
 """Runs that a message names."""
@@ -50,6 +57,7 @@ class Config(Model):
     classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     mean: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...]
     std: tuple[Annotated[float, Field(ge=1e-6, le=1000)], ...]
+    flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
     seed: Seed
     device: str
@@ -106,6 +114,18 @@ class Result(BaseModel):
 
     test_accuracy: Annotated[float, Field(ge=0, le=1)]
     test_images: Annotated[int, Field(ge=1)]
+    tested_on: str = Field(default="", description="A digest of the test images; equal for equal images.")
+
+
+def read_images(path: Path) -> "ImageRecord":
+    """The images in an images.json; raises `RunError` where it holds anything else."""
+    # Here, because reports read runs without torch.
+    from ftso_cli.data import ImageRecord
+
+    try:
+        return ImageRecord.model_validate_json(read_bytes(path, limit=IMAGES_LIMIT))
+    except ValidationError as error:
+        raise RunError(f"{path}: {storage.describe(error)}") from None
 
 
 def runs_inside(folder: Path, is_run: Callable[[Path], bool]) -> str:
@@ -135,6 +155,11 @@ class Run:
         return self.folder / "config.json"
 
     @property
+    def images_file(self) -> Path:
+        """The images that it trains and is tested on."""
+        return self.folder / IMAGES
+
+    @property
     def metrics_file(self) -> Path:
         """A line an epoch."""
         return self.folder / "metrics.csv"
@@ -159,11 +184,16 @@ class Run:
         if self.config_file.exists():
             raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
 
-    def create(self, genotype: Genotype, config: Config) -> None:
-        """Makes the folder with its genotype and its settings; raises `RunError` where it holds a run already."""
+    def create(self, genotype: Genotype, config: Config, images: "ImageRecord | None" = None) -> None:
+        """Makes the folder with its genotype, its settings and its images.
+
+        Raises `RunError` where it holds a run already.
+        """
         self.check_free()
         make_folder(self.folder)
         storage.write(genotype, self.genotype_file)
+        if images is not None:
+            write_atomic(self.images_file, (images.model_dump_json(indent=1) + "\n").encode())
         write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
     def genotype(self) -> Genotype:
@@ -180,6 +210,10 @@ class Run:
             return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.config_file}: {storage.describe(error)}") from None
+
+    def images(self) -> "ImageRecord | None":
+        """The images that it trains and is tested on; None for a run of an earlier version, which kept no record."""
+        return read_images(self.images_file) if self.images_file.is_file() else None
 
     def epochs(self) -> tuple[Epoch, ...]:
         """The epochs that are done; raises `RunError` where metrics.csv is none of a training."""

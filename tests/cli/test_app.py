@@ -371,3 +371,22 @@ def test_signs_that_the_output_can_not_show_become_question_marks_and_files_stay
 def test_the_module_and_the_script_are_the_same_program() -> None:
     done = run_ftso("--version")
     assert (done.returncode, done.stdout) == (0, f"ftso {__version__}\n".encode())
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (["train", "darts_v2", "--data", ""], "--data"),
+        (["train", "darts_v2", "--recipe="], "--recipe"),
+        (["train", "darts_v2", "-d", ""], "-d"),
+        (["predict", "run", ""], "an argument"),
+        (["cost", ""], "an argument"),
+        (["search-topology", "-o", ""], "-o"),
+        (["sweep", "status", ""], "an argument"),
+    ],
+)
+def test_an_empty_argument_as_of_a_variable_that_is_not_set_is_refused(words: list[str], what: str) -> None:
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 2
+    assert done.stderr.startswith(f"error: Invalid value: {what} is empty; is a variable of the shell not set?")
+    assert done.stderr.count("\n") == 1

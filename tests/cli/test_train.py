@@ -35,6 +35,7 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
     names = {
         "genotype.json",
         "config.json",
+        "images.json",
         "metrics.csv",
         "metrics.png",
         "metrics.svg",
@@ -212,16 +213,6 @@ def test_bad_requests_get_one_clear_line(
     if status == 1:
         assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
         assert not list(tmp_path.iterdir())
-
-
-def test_a_damaged_image_leaves_no_run_behind(tmp_path: Path) -> None:
-    folder, run = write_folder(tmp_path / "images"), tmp_path / "run"
-    damaged = sorted((folder / "train").rglob("*.*"))[3]
-    damaged.write_text("no image")
-    result = ftso("train", "darts_v2", "--data", folder, *SMALL, "--batch-size", "8", "-o", run)
-    assert result.exit_code == 1
-    assert f"{damaged}: not an image" in result.stderr
-    assert not run.exists()
 
 
 def test_a_cell_that_is_not_finished_is_sent_to_the_next_command(tmp_path: Path) -> None:

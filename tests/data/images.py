@@ -63,7 +63,7 @@ class CountingSource:
         return self.source.read(indices)
 
     def load_all(self, progress=None):
-        self.source.load_all(progress)
+        return self.source.load_all(progress)
 
     @property
     def loaded(self):

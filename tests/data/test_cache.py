@@ -92,6 +92,23 @@ def test_loading_all_images_fills_the_cache(pets, store):
     assert all(black(pixels(pets)))
 
 
+def test_broken_images_keep_no_other_from_the_cache_and_are_tried_again(pets, store):
+    whole = uncached(pets, "train", 8)
+    good = (pets / "train/cat/001.png").read_bytes()
+    (pets / "train/cat/001.png").write_bytes(good[:50])
+    time.sleep(TICK)
+    for _ in range(2):
+        assert list(open_images(str(pets)).train.load_all()) == [1]
+    assert len(entries(store)) == 1
+    blacken(store)
+    again = open_images(str(pets)).train
+    assert list(again.load_all()) == [1]
+    assert all(black(again.read(torch.tensor([0, 2, 3]))))
+    (pets / "train/cat/001.png").write_bytes(good)
+    mended = open_images(str(pets)).train
+    assert mended.load_all() == {} and torch.equal(mended.read(torch.tensor([1])), whole[1:2])
+
+
 def test_a_search_of_one_iteration_writes_no_cache_and_one_of_an_epoch_does(pets, store):
     search = ["search-topology", "--data", str(pets), "--batch-size", "2", "--cells", "1", "--channels", "4"]
     for length, written in (("--iters", 0), ("--epochs", 1)):

@@ -95,6 +95,17 @@ def test_small_square_images_keep_their_size_and_others_become_64(tmp_path):
         assert all_of(open_images(str(folder)).train).shape[2:] == (expected, expected)
 
 
+def test_one_small_image_among_others_does_not_decide_the_size(tmp_path):
+    write_folder(tmp_path, {**PETS, "train/dog": 30}, (90, 90))
+    write_image(tmp_path / "train/cat/000.png", size=(12, 12))
+    assert open_images(str(tmp_path)).image_size == (64, 64)
+
+
+@pytest.mark.parametrize("side", [1, 3])
+def test_a_size_that_is_found_keeps_to_the_bounds_of_one_that_is_given(tmp_path, side):
+    assert open_images(str(write_folder(tmp_path, PETS, (side, side)))).image_size == (4, 4)
+
+
 def test_the_size_can_be_chosen(tmp_path):
     data = open_images(str(write_folder(tmp_path, PETS)), image_size=16)
     assert data.image_size == (16, 16)
@@ -105,7 +116,7 @@ def test_images_of_many_sizes_and_kinds_become_one_batch(tmp_path):
     write_folder(tmp_path, PETS)
     write_image(tmp_path / "train/cat/photo.JPG", size=(200, 100))
     Image.new("L", (30, 90), 7).save(tmp_path / "train/cat/scan.tif")
-    assert all_of(open_images(str(tmp_path)).train).shape == (7, 3, 8, 8)
+    assert all_of(open_images(str(tmp_path)).train).shape == (7, 3, 64, 64)
 
 
 def test_hidden_files_other_files_and_folders_in_a_class_are_skipped(tmp_path):
@@ -207,9 +218,8 @@ def test_a_damaged_file_stops_with_its_name_when_it_is_read_and_not_before(tmp_p
     (tmp_path / "train/cat/001.png").write_bytes(b"oops")
     source = open_images(str(tmp_path)).train
     assert len(source.read(torch.tensor([0, 2, 3, 4]))) == 4
-    for read in (lambda: source.read(torch.tensor([0, 1])), source.load_all):
-        with pytest.raises(DataError, match=r"001\.png: not an image"):
-            read()
+    with pytest.raises(DataError, match=r"001\.png: not an image"):
+        source.read(torch.tensor([0, 1]))
 
 
 def test_of_several_damaged_files_the_first_is_named(tmp_path):
@@ -217,14 +227,56 @@ def test_of_several_damaged_files_the_first_is_named(tmp_path):
     for index in range(5, 30):
         (tmp_path / f"train/cat/{index:03}.png").write_bytes(b"oops")
     with pytest.raises(DataError, match=r"005\.png"):
-        open_images(str(tmp_path)).train.load_all()
+        all_of(open_images(str(tmp_path)).train)
 
 
-def test_a_damaged_first_image_stops_the_opening_unless_the_size_is_given(tmp_path):
+@pytest.mark.parametrize("limit", [0, 10**6])
+def test_loading_all_names_every_file_that_can_not_be_read_in_memory_or_not(tmp_path, limit):
+    write_folder(tmp_path, {**PETS, "train/cat": 8})
+    write_image(tmp_path / "train/cat/photo.jpg", size=(200, 200))
+    bad = {"001.png": b"oops", "002.png": b"", "003.png": b"<html></html>"}
+    for name, cut in (("photo.jpg", 300), ("004.png", 80)):
+        bad[name] = (tmp_path / "train/cat" / name).read_bytes()[:cut]
+    for name, content in bad.items():
+        (tmp_path / "train/cat" / name).write_bytes(content)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=limit)
+    problems = source.load_all()
+    assert sorted(Path(source.paths[index]).name for index in problems) == sorted(bad)
+    assert all(source.paths[index] in problem for index, problem in problems.items())
+    sound = torch.tensor([index for index in range(len(source)) if index not in problems])
+    assert len(source.read(sound)) == 11 - len(bad)
+
+
+def test_what_a_program_has_appended_to_an_image_is_no_damage(tmp_path):
+    write_folder(tmp_path, PETS)
+    path = write_image(tmp_path / "train/cat/photo.jpg", size=(64, 64))
+    path.write_bytes(path.read_bytes() + b"x" * 10_000)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=0)
+    assert source.load_all() == {}
+
+
+def test_in_the_place_of_a_broken_image_stands_the_next_of_its_class(tmp_path):
+    write_folder(tmp_path, PETS)
+    sound = all_of(open_images(str(tmp_path)).train)
+    for name in ("train/cat/001.png", "train/dog/001.png"):
+        (tmp_path / name).unlink()
+    for limit in (0, 10**6):
+        files = [
+            str(tmp_path / f"train/{name}.png") for name in ("cat/000", "cat/001", "cat/002", "dog/000", "dog/001")
+        ]
+        source = FolderSource((files, torch.tensor([0, 0, 0, 1, 1])), 8, memory_limit=limit)
+        problems = source.load_all()
+        assert list(problems) == [1, 4]
+        source.stand_in(problems)
+        assert torch.equal(all_of(source), sound[[0, 2, 2, 3, 3]])
+    with pytest.raises(DataError, match="dog: none of its images can be read"):
+        source.stand_in([3, 4])
+
+
+def test_the_size_is_that_of_images_that_can_be_read(tmp_path):
     write_folder(tmp_path, PETS)
     (tmp_path / "train/cat/000.png").write_bytes(b"oops")
-    assert "000.png" in refusal(tmp_path)
-    assert len(open_images(str(tmp_path), image_size=8).train) == 5
+    assert open_images(str(tmp_path)).image_size == (8, 8)
 
 
 def test_only_the_images_asked_for_are_read_and_they_are_remembered(tmp_path):
@@ -256,7 +308,7 @@ def test_a_set_larger_than_the_memory_limit_is_decoded_each_time(tmp_path):
     files = list_images(tmp_path / "train", ("cat", "dog"))
     streaming = FolderSource(files, 8, memory_limit=5 * 3 * 8 * 8 - 1)
     remembering = FolderSource(files, 8, memory_limit=5 * 3 * 8 * 8)
-    streaming.load_all(lambda done, total: pytest.fail("nothing shall be loaded"))
+    assert streaming.load_all() == {}
     assert torch.equal(all_of(streaming), all_of(remembering))
     (tmp_path / "train/cat/000.png").unlink()
     assert len(all_of(remembering)) == 5

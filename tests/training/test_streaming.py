@@ -1,6 +1,7 @@
 """A tree of folders as ImageNet's, larger than memory shall hold: it streams, and trains as it would from memory."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from torchvision.transforms import v2
 from typer.testing import CliRunner
 
 import ftso_cli
-from ftso_cli.api.trainings import opened
+from ftso_cli.api.trainings import advising, opened, refill
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
 from ftso_cli.data.folders import FolderSource
@@ -97,6 +98,24 @@ def test_a_damaged_image_is_told_by_name_from_the_thread(tree: Path, tmp_path: P
     ahead = AheadBatches(Batches(source, torch.arange(4), 2, 0, normalise=lambda pixels: pixels.float()))
     with pytest.raises(DataError, match=r"x\.jpg: not an image"):
         next(ahead)
+
+
+def test_an_image_that_vanishes_while_it_trains_ends_it_with_what_to_do_and_it_goes_on_without(
+    tree: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tree, tmp_path / "tree")
+    images = open_images(str(tmp_path / "tree"), image_size=64)
+    train = FolderSource(list_images(tmp_path / "tree/train", CLASSES), 64, memory_limit=0)
+    trainer = begun(replace(images, train=train), tmp_path / "run")
+    gone = tmp_path / "tree/train" / CLASSES[3] / "0.JPEG"
+    gone.unlink()
+    advice = rf"{gone}: no such file; then go on without it \(.*\): ftso train --resume {tmp_path}/run"
+    with pytest.raises(DataError, match=advice), advising(trainer):
+        trainer.train(lambda progress: None, lambda row: None)
+    again = Trainer(trainer.genotype, trainer.config, trainer.data, trainer.run)
+    assert refill(again, None) == 1
+    again.train(lambda progress: None, lambda row: None)
+    assert len(again.rows) == 2
 
 
 def ftso(*words: str | Path) -> dict[str, Any]:

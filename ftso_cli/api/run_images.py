@@ -1,0 +1,98 @@
+"""The images of a training: those that are asked for, those that its run names, others to test it on."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftso_cli.training.recipes import Recipe
+from ftso_cli.training.request import Request
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageData, ImageRecord
+    from ftso_cli.training.run import Config
+
+
+def asked_images(data: str, asked: Request, settings: Recipe) -> "ImageData":
+    """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
+    from ftso_cli.data import image_folder, open_images
+    from ftso_cli.data.record import holds_tests
+    from ftso_cli.training.run import read_images
+
+    record = None if asked.images is None else read_images(Path(asked.images))
+    folder = None if record is None else image_folder(data)
+    size = asked.side or settings.image_size
+    if record is not None and folder is not None and holds_tests(folder, record):
+        images = _recorded(data, record, asked.classes or record.classes, size)
+    else:
+        images = open_images(data, image_size=size)
+        if folder is not None:
+            remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
+            images = replace(images, remarks=(remark,))
+    return _as_trained(images, settings, asked.flip)
+
+
+def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool = False) -> "ImageData":
+    """The images that a run was started on, as its record names them; raises `RunError` for other classes.
+
+    Without a record, those that an earlier version would choose from the folder as it is now.
+    """
+    from ftso_cli.data import open_images
+    from ftso_cli.data.record import other_classes
+
+    size = _side(config)
+    if record is not None:
+        images = _recorded(config.data, record, config.classes, size, stand_in=stand_in)
+    else:
+        images = open_images(config.data, image_size=size)
+        if images.classes != config.classes:
+            raise other_classes(config.data, config.classes)
+        if images.root:
+            remark = (
+                "the run names no test images, an earlier version made it: they are chosen anew from the files that "
+                "are there now, and may have been training images"
+            )
+            images = replace(images, remarks=(remark,))
+    return _as_trained(images, config.recipe, config.flip)
+
+
+def _as_trained(images: "ImageData", recipe: Recipe, flip: bool | None) -> "ImageData":
+    """The images as a recipe cuts them out, mirrored where `flip` says so."""
+    from ftso_cli.data import as_imagenet
+
+    framed = as_imagenet(images) if recipe.augmentation == "imagenet" else images
+    return framed if flip is None else replace(framed, flip=flip)
+
+
+def _recorded(
+    data: str, record: "ImageRecord", classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
+) -> "ImageData":
+    from ftso_cli.data import open_recorded
+
+    images, changes = open_recorded(data, record, classes, size, stand_in=stand_in)
+    return replace(images, changes=changes)
+
+
+def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
+    """The test images in `data`: those of the run where that is its folder, moved; else all that it has for testing."""
+    from ftso_cli.data import image_folder, open_tests
+    from ftso_cli.data.record import holds_tests
+
+    folder, size = image_folder(data), _side(config)
+    if record is not None and folder is not None and holds_tests(folder, record):
+        images = _recorded(data, record, config.classes, size)
+    else:
+        images = open_tests(data, config.classes, size)
+    return _as_trained(replace(images, mean=config.mean, std=config.std), config.recipe, config.flip)
+
+
+def is_gone(data: str) -> bool:
+    """Return True where the data set of a run is a folder that isn't where it was."""
+    from ftso_cli.data import NAMES
+
+    return data not in NAMES and not os.path.exists(data)
+
+
+def _side(config: "Config") -> int | None:
+    height, width = config.image_size
+    return height if height == width else None
