@@ -20,6 +20,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),
+    frozenset({"caching"}),
     frozenset({"bounds", "files", "interrupt", "processes"}),
     frozenset({"locks"}),
     frozenset({"errors"}),
