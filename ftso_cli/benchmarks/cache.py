@@ -9,8 +9,8 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
-from ftso_cli.benchmarks.nats import CELLS, RECORD, Table
 from ftso_cli import caching
+from ftso_cli.benchmarks.nats import CELLS, RECORD, Table
 from ftso_cli.errors import FileError
 from ftso_cli.files import write_atomic
 

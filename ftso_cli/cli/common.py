@@ -81,6 +81,10 @@ ImageSizeOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Read records that are pickles, which can run any code; needs nats_bench."),
+]
 DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.")
 ]

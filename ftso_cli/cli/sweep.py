@@ -132,6 +132,7 @@ def run(
     ] = None,
     storage: StorageOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    trust_pickle: common.TrustOption = False,
     list_presets: Annotated[bool, typer.Option("--presets", help="List the studies that come with ftso.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it would run.")] = False,
     as_json: common.JsonOption = False,
@@ -173,7 +174,15 @@ def run(
     count = workers or runner.usual_workers()
     note(f"{size}; {count} at a time; a stopped study goes on with the same command")
     with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
-        runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=_tell)
+        runner.run_study(
+            planned,
+            folder,
+            opened,
+            workers=count,
+            retry_failed=retry_failed,
+            watch=_tell,
+            trust_pickle=trust_pickle,
+        )
     _finish(folder, storage, as_json)
 
 

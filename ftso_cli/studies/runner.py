@@ -45,11 +45,22 @@ def usual_workers() -> int:
 
 
 def run_study(
-    planned: Sequence[Planned], folder: Path, study: "Study", *, workers: int, retry_failed: bool, watch: Watch
+    planned: Sequence[Planned],
+    folder: Path,
+    study: "Study",
+    *,
+    workers: int,
+    retry_failed: bool,
+    watch: Watch,
+    trust_pickle: bool = False,
 ) -> None:
-    """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again."""
+    """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again.
+
+    With `trust_pickle` a benchmark's records are read, which are pickles and can run any code.
+    """
     make_folder(folder / STAGES)
-    place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
+    threads = max(1, cores() // workers)
+    place = Place(root=folder / STAGES, threads=threads, stop=Event(), trust_pickle=trust_pickle)
     with _claim(place):
         trials.enqueue(study, planned)
         if retry_failed:

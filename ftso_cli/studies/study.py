@@ -132,6 +132,7 @@ def _study(raw: dict[str, Any], name: str) -> Study:
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     settings = tuple(_settings(base, listed, grid))
     _check_names(settings)
+    _check_trust(settings)
     _check_figure(study.figure, settings)
     return Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
 
@@ -159,6 +160,16 @@ def _check_names(settings: Sequence[Setting]) -> None:
     name, count = Counter(setting.name for setting in settings).most_common(1)[0]
     if count > 1:
         raise SettingsError(f"{count} settings are called {short(name)}; give each a name of its own")
+
+
+def _check_trust(settings: Sequence[Setting]) -> None:
+    """Raises `SettingsError` where the file trusts pickles in the user's place: whoever wrote it may not be trusted."""
+    for stage in (stage for setting in settings for stage in setting.pipeline.values()):
+        if isinstance(stage, dict) and "trust_pickle" in stage:
+            raise SettingsError(
+                "trust-pickle is no option of a study file; if you trust where the records are from, "
+                "give it on the command line: ftso sweep STUDY --trust-pickle"
+            )
 
 
 def _check_figure(figure: Figure, settings: Sequence[Setting]) -> None:

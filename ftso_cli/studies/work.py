@@ -6,10 +6,8 @@ the lock, and who takes up the trial waits for its product instead of working in
 """
 
 import json
-import os
 import random
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,11 +21,12 @@ from ftso_cli.api.races import journal_of
 from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import storage
+from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.recording import has_checkpoint
 from ftso_cli.search.topologies import draw
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
-from ftso_cli.studies.stages import dashed, keeps_history
+from ftso_cli.studies.stages import RETIRED, dashed, keeps_history
 
 POLL = 0.2
 """Seconds between looks at a process or a lock."""
@@ -49,6 +48,8 @@ class Place:
     root: Path
     threads: int
     stop: Event
+    trust_pickle: bool = False
+    """Whether the user trusts the pickles of a benchmark's records; a study file can't say so."""
 
     def folder(self, stage: Stage) -> Path:
         """The folder of a stage."""
@@ -101,7 +102,8 @@ def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -
         topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
         storage.write(topology.genotype(DARTS.usual), folder / "cell.json")
         return
-    args = arguments(stage, cell, folder)
+    trust = ["--trust-pickle"] * (stage.name == "query" and place.trust_pickle)
+    args = [*arguments(stage, cell, folder), *trust]
     command = {"command": ["ftso", *args], "key": stage.key}
     write_atomic(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
     said = _run(args, folder, place, lock)
@@ -111,11 +113,11 @@ def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -
 
 def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> bytes:
     """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
-    environment = {"OMP_NUM_THREADS": str(place.threads)} | os.environ | {"COLUMNS": "200"}
+    environment = {"OMP_NUM_THREADS": str(place.threads)} | safe_environment() | {"COLUMNS": "200"}
     inherited = () if lock is None else (lock,)
     with (folder / LOG).open("ab") as log, (folder / "stdout.txt").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ftso_cli", *args],
+            ftso_command(*args),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=log,
@@ -172,7 +174,7 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
 def _flags(options: Mapping[str, object]) -> list[str]:
     flags = []
     for name, value in options.items():
-        if name == "of" or value is False:
+        if name in ("of", *RETIRED) or value is False:
             continue
         flags.append(f"--{dashed(name)}")
         if value is not True:
