@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from records import Record
@@ -22,14 +21,17 @@ METHODS = ("wide", "race", "random", "stable", "beta, 1 iteration", "beta, 2 epo
 def draw(records: Sequence[Record], path: Path) -> None:
     """Draws what the records have, as svg, png or pdf."""
     accuracy = accuracies(records)
-    with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
+
+    def make() -> Figure:
         figure = Figure(figsize=(10, 7), layout="constrained")
         (cifar, paired), (fashion, short) = figure.subplots(2, 2)
         _methods(cifar, records, accuracy, "cifar", "CIFAR-10 images")
         _methods(fashion, records, accuracy, "fashion", "the same wirings, Fashion-MNIST images")
         _pairs(paired, accuracy)
         _short(short, both(accuracy, records, "a quarter and all of cifar"))
-        write_figure(figure, path)
+        return figure
+
+    write_figure(make, path, {"svg.fonttype": "none", "font.size": 9})
 
 
 def _methods(axes: Axes, records: Sequence[Record], accuracy: Accuracies, budget: str, title: str) -> None:

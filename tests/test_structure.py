@@ -21,7 +21,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"genotype"}),
     frozenset({"spaces"}),
     frozenset({"caching"}),
-    frozenset({"bounds", "files", "interrupt", "processes", "programs"}),
+    frozenset({"bounds", "files", "interrupt", "processes", "programs", "shell", "texts"}),
     frozenset({"locks"}),
     frozenset({"errors"}),
 )

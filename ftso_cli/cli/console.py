@@ -1,7 +1,6 @@
 """What commands print: results on stdout, everything else on stderr, one JSON object with --json."""
 
 import json
-import shlex
 import shutil
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ftso_cli import processes
+from ftso_cli import processes, shell
 
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
@@ -29,13 +28,14 @@ def out() -> Console:
     return Console(soft_wrap=True, highlight=False, emoji=False, quiet=err.quiet)
 
 
-def say(text: str = "") -> None:
-    """A line of result on stdout, as it is."""
-    out().print(plain(text))
+def say(*lines: str) -> None:
+    """Lines of result on stdout, as they are; without any, an empty one."""
+    out().print("\n".join(map(plain, lines)))
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> list[str]:
     """The rows as lines of columns with `gap` between them, each column to the left or to the right."""
+    rows = [list(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -92,14 +92,9 @@ def interrupted() -> None:
     err.print("[red]error:[/red] interrupted")
 
 
-def next_step(*words: object) -> None:
-    """The command that usually follows, word by word behind `ftso`."""
-    out().print(f"[dim]next:[/dim] {plain(command(*words))}")
-
-
-def command(*words: object) -> str:
-    """A command of ftso as the shell takes it, word by word: names with spaces are quoted."""
-    return shlex.join(["ftso", *map(str, words)])
+def next_step(verb: str, *arguments: object, **options: object) -> None:
+    """The command that usually follows, ready to be pasted."""
+    out().print(f"[dim]next:[/dim] {plain(shell.command(verb, *arguments, **options))}")
 
 
 def print_json(result: Mapping[str, Any]) -> None:
@@ -108,6 +103,11 @@ def print_json(result: Mapping[str, Any]) -> None:
         sys.stdout.write(json.dumps(result) + "\n")
 
 
+def visible(text: str) -> str:
+    """`text` on one line: a line break, a command to the terminal or any other sign that is not seen as it is typed."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def plain(text: str) -> str:
-    """`text` as rich markup of itself: a file's name is no markup, and what it holds is no command to the terminal."""
-    return escape("".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text))
+    """`text` as rich markup of itself: a file's name is no markup, and makes no line and no command to the terminal."""
+    return escape(visible(text))

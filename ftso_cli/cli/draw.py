@@ -142,10 +142,9 @@ def _write(target: Path, picture: bytes) -> None:
 
 def _suggest(cell: str, genotype: Genotype) -> None:
     """The command that a cell at this stage is ready for."""
-    commands = {
-        "searched": ("prune", cell),
-        "pruned": ("assign-ops", cell, "--op", SPACES[genotype.space].usual),
-        "complete": ("cost", cell),
-    }
-    if cell != "-":
-        next_step(*commands[genotype.stage])
+    if cell == "-":
+        return
+    if genotype.stage == "pruned":
+        next_step("assign-ops", cell, op=SPACES[genotype.space].usual)
+    else:
+        next_step("prune" if genotype.stage == "searched" else "cost", cell)

@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from ftso_cli import processes
 from ftso_cli.api import searching
 from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, storage
@@ -125,10 +126,9 @@ class Request(searching.Request):
     output: Path
 
 
-def training(request: Request) -> list[object]:
-    """The words of the command that trains what was found, on the same images."""
-    side = [] if request.image_size is None else ["--image-size", request.image_size]
-    return ["train", request.output, "--data", request.data, *side]
+def propose_training(request: Request) -> None:
+    """The command that trains what was found, on the same images."""
+    next_step("train", request.output, data=request.data, image_size=request.image_size)
 
 
 def execute(

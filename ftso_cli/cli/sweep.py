@@ -218,6 +218,6 @@ def _finish(folder: Path, storage: str | None, as_json: bool) -> None:
         sweep_output.show_results(study, found, as_json=False)
         say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed")
         say(f"wrote {', '.join(map(str, files))}")
-        next_step("sweep", "status" if counted["failed"] else "results", folder)
+        next_step("sweep status" if counted["failed"] else "sweep results", folder)
     if counted["failed"]:
         raise typer.Exit(1)

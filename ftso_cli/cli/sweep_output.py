@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ftso_cli import texts
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.files import write_atomic
@@ -86,9 +87,9 @@ def _plain(trial: Trial) -> dict[str, Any]:
 def write(study: Study, found: Sequence[Trial], *, csv: Path | None, markdown: Path | None) -> None:
     """The trials as CSV, the settings as a table of Markdown."""
     if csv is not None:
-        write_atomic(csv, tables.as_csv(tables.of_trials(found)).encode())
+        write_atomic(csv, texts.csv_table(tables.of_trials(found)).encode())
     if markdown is not None:
-        write_atomic(markdown, tables.as_markdown(tables.of_settings(summary(study, found))).encode())
+        write_atomic(markdown, texts.markdown_table(tables.of_settings(summary(study, found))).encode())
 
 
 def draw(study: Study, found: Sequence[Trial], path: Path) -> None:

@@ -1,13 +1,15 @@
 """Pictures of numbers: the curves of a training, and which classes a network takes for which. By matplotlib."""
 
 import io
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import DrawingError
 from ftso_cli.files import write_atomic
+from ftso_cli.texts import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 NUMBERED = 20
 """Up to this many classes have the counts written into their squares."""
+
+
+LABEL_WIDTH = 40
+"""Characters; what is longer is cut."""
+
+
+def label(name: str) -> str:
+    """A name as a label of a picture."""
+    shown = one_line(name)
+    return shown if len(shown) <= LABEL_WIDTH else shown[: LABEL_WIDTH - 1] + "…"
 
 
 def can_plot() -> bool:
@@ -33,6 +45,10 @@ def check_plot(path: Path) -> None:
 def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
     """Draws loss and accuracy of every epoch."""
     check_plot(path)
+    write_figure(lambda: _metrics(rows), path)
+
+
+def _metrics(rows: Sequence[Mapping[str, float | int]]) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -43,12 +59,16 @@ def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
         axes.set_title(f"training {name}{', %' if scale == 100 else ''}")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    write_figure(figure, path)
+    return figure
 
 
 def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
     """Draws how many images of each true class (row) got each answer (column), shaded by the share of the row."""
     check_plot(path)
+    write_figure(lambda: _confusion(confusion, [label(name) for name in classes]), path)
+
+
+def _confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> "Figure":
     from matplotlib.figure import Figure
 
     side = min(4 + 0.35 * len(classes), 30)
@@ -64,17 +84,24 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], p
         for column, count in enumerate(counts):
             dark = shares[row][column] > 0.5
             axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black", size=8)
-    write_figure(figure, path)
+    return figure
 
 
-def write_figure(figure: "Figure", path: Path) -> None:
-    """Writes a figure in the format of its name; equal numbers give equal files."""
+PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False}
+"""Names are no formulas: a dollar is one, and no TeX is started."""
+
+
+def write_figure(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> None:
+    """Makes a figure and writes it in the format of its name; equal numbers give equal files."""
     import matplotlib as mpl
 
     format = path.suffix.removeprefix(".")
     content = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     # Ids in an svg are random without a salt.
-    with mpl.rc_context({"svg.hashsalt": "ftso"}):
-        figure.savefig(content, format=format, dpi=150, metadata=undated)
+    settings: dict[Any, Any] = {"svg.hashsalt": "ftso", **PLAIN_TEXT, **(style or {})}
+    with mpl.rc_context(settings), warnings.catch_warnings():
+        # Of signs that no font here has, and of pictures that are too small for their labels.
+        warnings.simplefilter("ignore", UserWarning)
+        make().savefig(content, format=format, dpi=150, metadata=undated)
     write_atomic(path, content.getvalue())

@@ -25,6 +25,7 @@ from ftso_cli.errors import RunError
 from ftso_cli.files import make_folder, read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
+from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision
@@ -149,7 +150,9 @@ class Run:
     def check_free(self) -> None:
         """Raises `RunError` where the folder holds a run already."""
         if self.config_file.exists():
-            raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
+            raise RunError(
+                f"{self.folder} holds a run; go on with {option('resume', self.folder)} or name another folder"
+            )
 
     def create(self, genotype: Genotype, config: Config) -> None:
         """Makes the folder with its genotype and its settings; raises `RunError` where it holds a run already."""

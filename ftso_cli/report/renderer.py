@@ -1,0 +1,80 @@
+"""The renderer of charts, vl-convert, in a process of its own: a crash in its native code is an error of one line.
+
+The process is started with the first chart, draws one after another, and ends with the program that has started it.
+"""
+
+import atexit
+import json
+import os
+import subprocess
+import sys
+from functools import cache
+from typing import IO, Any
+
+from ftso_cli.errors import DrawingError
+from ftso_cli.programs import safe_environment
+
+_SERVE = """
+import json, signal, sys, vl_convert
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+for line in sys.stdin:
+    try:
+        answer = {"svg": vl_convert.vegalite_to_svg(json.loads(line), vl_version="5.20")}
+    except Exception as error:
+        answer = {"error": str(error)}
+    print(json.dumps(answer), flush=True)
+"""
+"""Ctrl-C reaches all processes of a terminal; this one ends with its input."""
+
+
+def render(spec: dict[str, Any]) -> str:
+    """The chart as SVG text; raises `DrawingError` where the renderer can't draw it, or has ended."""
+    process = _process(os.getpid())
+    try:
+        _stream(process.stdin).write(json.dumps(spec).encode() + b"\n")
+        _stream(process.stdin).flush()
+        answer = json.loads(_stream(process.stdout).readline())
+    except (OSError, ValueError):
+        raise DrawingError(f"the charts can't be drawn: vl-convert {_end(process)}") from None
+    except BaseException:
+        # What it says next would be the answer to this chart.
+        process.kill()
+        _end(process)
+        raise
+    if "svg" not in answer:
+        raise DrawingError(f"a chart can't be drawn: {' '.join(str(answer.get('error')).split())[:200]}")
+    return str(answer["svg"])
+
+
+@cache
+def _process(parent: int) -> subprocess.Popen[bytes]:
+    """The renderer of the process `parent`, this one: one that was forked from another has its own."""
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", _SERVE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=safe_environment(),
+        )
+    except OSError as error:
+        raise DrawingError(f"the charts can't be drawn: {error.strerror or error}") from None
+    # A fork of this process must not wait for it.
+    atexit.register(lambda: process.communicate() if os.getpid() == parent else None)
+    return process
+
+
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+def _end(process: subprocess.Popen[bytes]) -> str:
+    """How it ended, if need be now."""
+    _process.cache_clear()
+    try:
+        status = process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        status = process.wait()
+    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
