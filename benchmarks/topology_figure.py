@@ -11,7 +11,8 @@ from scipy.stats import pearsonr
 from topology_study import BUDGETS, PAIRS, topologies
 from topology_tables import Accuracies, accuracies, both, by_method, pairs, table
 
-from ftso_cli.drawing.plots import write_figure
+from ftso_cli.drawing.plots import drawn
+from ftso_cli.files import write_atomic
 from ftso_cli.studies.figures import BLUE, GREY, ORANGE
 
 METHODS = ("wide", "race", "random", "stable", "beta, 1 iteration", "beta, 2 epochs", "beta, 1 epoch", "deep")
@@ -31,7 +32,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
         _short(short, both(accuracy, records, "a quarter and all of cifar"))
         return figure
 
-    write_figure(make, path, {"svg.fonttype": "none", "font.size": 9})
+    write_atomic(path, drawn(make, path, {"svg.fonttype": "none", "font.size": 9}))
 
 
 def _methods(axes: Axes, records: Sequence[Record], accuracy: Accuracies, budget: str, title: str) -> None:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ftso_cli.errors import FileError
-from ftso_cli.files import cache_folder, write_atomic
+from ftso_cli.files import cache_folder, write_inside
 
 TAG = "CACHEDIR.TAG"
 
@@ -45,7 +45,7 @@ def prepare(room: Path) -> None:
     """Make the folder of one kind of entries, and mark the cache around it; raises `OSError` or `FileError`."""
     room.mkdir(parents=True, exist_ok=True)
     if not _is_marked(room.parent):
-        write_atomic(room.parent / TAG, _CONTENT)
+        write_inside(room.parent / TAG, _CONTENT)
 
 
 def own_files(room: Path) -> list[Path]:

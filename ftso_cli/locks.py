@@ -130,12 +130,26 @@ def _sign(file: int) -> None:
 
 
 def _holder(file: int) -> str:
-    """Who holds the lock and what to do, as far as the file says."""
-    known = re.match(rb"(\d{1,10}) (\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d) ([\w.-]{1,60})\n", os.pread(file, 200, 0))
-    if known is None:
-        return "is in use by another process; wait until it ends"
-    process, day, time, host = (part.decode() for part in known.groups())
-    where = "" if host == socket.gethostname() else f" on {host}"
-    return (
-        f"is in use by process {process}{where} since {day} {time}; wait until it ends, or end it with: kill {process}"
-    )
+    """Who holds the lock and what to do, as far as that is sure: the file may say anything."""
+    said = re.match(rb"(\d{1,10}) (\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d) ([\w.-]{1,60})\n", os.pread(file, 200, 0))
+    if said is not None:
+        process, day, time, host = (part.decode() for part in said.groups())
+        since = f"since {day} {time}; wait until it ends"
+        if host != socket.gethostname():
+            return f"is in use by process {process} on {host} {since}, or end it there"
+        if _holds(int(process), file):
+            return f"is in use by process {process} {since}, or end it with: kill {process}"
+    return "is in use by another process; wait until it ends"
+
+
+def _holds(process: int, file: int) -> bool:
+    """Whether a process holds the lock on an open file, as Linux tells it; False where that can't be seen."""
+    if process <= 1:
+        return False
+    with suppress(OSError):
+        for opened in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                locks = Path(f"/proc/{process}/fdinfo/{opened.name}")
+                if os.path.samestat(opened.stat(), os.fstat(file)) and "FLOCK" in locks.read_text():
+                    return True
+    return False

@@ -12,7 +12,7 @@ from pathlib import Path
 from ftso_cli import caching
 from ftso_cli.benchmarks.nats import CELLS, RECORD, Table
 from ftso_cli.errors import FileError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_inside
 
 FORMAT = "ftso-nats-table/1"
 
@@ -44,7 +44,7 @@ def save(table: Table, path: Path | None) -> None:
     with suppress(OSError, FileError):
         if path is not None:
             caching.prepare(path.parent)
-            write_atomic(path, _digest(content) + b"\n" + content)
+            write_inside(path, _digest(content) + b"\n" + content)
 
 
 def _digest(content: bytes) -> bytes:

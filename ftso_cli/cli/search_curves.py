@@ -9,7 +9,7 @@ from ftso_cli.cli.console import warn
 from ftso_cli.cli.live import candidate_shares
 from ftso_cli.errors import DrawingError
 from ftso_cli.genotype import Cell, Genotype, edit
-from ftso_cli.training.curves import check_tensorboard
+from ftso_cli.training.curves import check_tensorboard, folder_of_curves
 
 if TYPE_CHECKING:
     from ftso_cli.search.history import Record
@@ -29,7 +29,7 @@ class SearchCurves:
             warnings.simplefilter("ignore")
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
+            self._writer = SummaryWriter(str(folder_of_curves(folder)), purge_step=done + 1)
         self._epoch: int | None = None
         self._draws = True
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import DrawingError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.texts import one_line
 
 if TYPE_CHECKING:
@@ -43,9 +43,9 @@ def check_plot(path: Path) -> None:
 
 
 def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
-    """Draws loss and accuracy of every epoch."""
+    """Draws loss and accuracy of every epoch, as a file of a run folder."""
     check_plot(path)
-    write_figure(lambda: _metrics(rows), path)
+    write_inside(path, drawn(lambda: _metrics(rows), path))
 
 
 def _metrics(rows: Sequence[Mapping[str, float | int]]) -> "Figure":
@@ -65,7 +65,7 @@ def _metrics(rows: Sequence[Mapping[str, float | int]]) -> "Figure":
 def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
     """Draws how many images of each true class (row) got each answer (column), shaded by the share of the row."""
     check_plot(path)
-    write_figure(lambda: _confusion(confusion, [label(name) for name in classes]), path)
+    write_atomic(path, drawn(lambda: _confusion(confusion, [label(name) for name in classes]), path))
 
 
 def _confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> "Figure":
@@ -91,8 +91,8 @@ PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False}
 """Names are no formulas: a dollar is one, and no TeX is started."""
 
 
-def write_figure(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> None:
-    """Makes a figure and writes it in the format of its name; equal numbers give equal files."""
+def drawn(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> bytes:
+    """The figure that `make` gives as a file of the name `path`; equal numbers give equal files."""
     import matplotlib as mpl
 
     format = path.suffix.removeprefix(".")
@@ -104,4 +104,4 @@ def write_figure(make: Callable[[], "Figure"], path: Path, style: Mapping[str, A
         # Of signs that no font here has, and of pictures that are too small for their labels.
         warnings.simplefilter("ignore", UserWarning)
         make().savefig(content, format=format, dpi=150, metadata=undated)
-    write_atomic(path, content.getvalue())
+    return content.getvalue()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.drawing.plots import check_plot, label, write_figure
+from ftso_cli.drawing.plots import check_plot, drawn, label
 from ftso_cli.drawing.style import printable
 from ftso_cli.studies.lines import Line, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
@@ -20,8 +20,8 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """Of the palette of Okabe and Ito, as in pictures of cells."""
 
 
-def draw(study: Study, trials: Sequence[Trial], path: Path) -> None:
-    """Draws what is done as svg, png or pdf; raises `DrawingError` without matplotlib, or for another ending."""
+def draw(study: Study, trials: Sequence[Trial], path: Path) -> bytes:
+    """The picture as svg, png or pdf, as `path` ends; raises `DrawingError` without matplotlib or for other endings."""
     check_plot(path)
 
     def make() -> "Figure":
@@ -30,7 +30,7 @@ def draw(study: Study, trials: Sequence[Trial], path: Path) -> None:
         return figure
 
     # Text stays text: smaller, and it can be searched.
-    write_figure(make, path, {"svg.fonttype": "none", "font.size": 9})
+    return drawn(make, path, {"svg.fonttype": "none", "font.size": 9})
 
 
 def _figure(width: float, height: float) -> "Figure":

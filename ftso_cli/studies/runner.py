@@ -10,7 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.health import cores
-from ftso_cli.files import make_folder
+from ftso_cli.files import make_inside
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Planned
@@ -58,7 +58,7 @@ def run_study(
 
     With `trust_pickle` a benchmark's records are read, which are pickles and can run any code.
     """
-    make_folder(folder / STAGES)
+    make_inside(folder / STAGES)
     threads = max(1, cores() // workers)
     place = Place(root=folder / STAGES, threads=threads, stop=Event(), trust_pickle=trust_pickle)
     with _claim(place):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import FileError, SettingsError
+from ftso_cli.files import check_inside
 from ftso_cli.studies.plan import Planned
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ Objective = Callable[["Trial"], float]
 
 
 def storage_url(folder: Path, storage: str | None) -> str:
-    """The database asked for, or the SQLite file in the study's folder."""
+    """The database asked for, or the SQLite file in the study's folder; raises `FileError` where that is a link."""
+    if not storage:
+        check_inside(folder / DATABASE)
     return storage or f"sqlite:///{folder.resolve() / DATABASE}"
 
 

@@ -6,6 +6,7 @@ the lock, and who takes up the trial waits for its product instead of working in
 """
 
 import json
+import os
 import random
 import subprocess
 import time
@@ -14,12 +15,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 from ftso_cli import locks
 from ftso_cli.api.ensembles import seeds_folder
 from ftso_cli.api.races import journal_of
 from ftso_cli.errors import BusyError, RunError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage
 from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.recording import has_checkpoint
@@ -69,7 +71,8 @@ def work(stages: Sequence[Stage], place: Place) -> None:
             cell = str(stage.options["cell"])
             continue
         folder = place.folder(stage)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_inside(folder)
+        check_inside(folder / "run")
         if not product(folder, stage.name).exists():
             with locked(folder / "lock", place.stop) as lock:
                 if not product(folder, stage.name).exists():
@@ -100,22 +103,22 @@ def _pause(stop: Event) -> None:
 def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -> None:
     if stage.name == "cell":
         topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
-        storage.write(topology.genotype(DARTS.usual), folder / "cell.json")
+        write_inside(folder / "cell.json", storage.dumps(topology.genotype(DARTS.usual)).encode())
         return
     trust = ["--trust-pickle"] * (stage.name == "query" and place.trust_pickle)
     args = [*arguments(stage, cell, folder), *trust]
     command = {"command": ["ftso", *args], "key": stage.key}
-    write_atomic(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
+    write_inside(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
     said = _run(args, folder, place, lock)
     if stage.name == "query":
-        write_atomic(folder / "answer.json", said)
+        write_inside(folder / "answer.json", said)
 
 
 def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> bytes:
     """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
     environment = {"OMP_NUM_THREADS": str(place.threads)} | safe_environment() | {"COLUMNS": "200"}
     inherited = () if lock is None else (lock,)
-    with (folder / LOG).open("ab") as log, (folder / "stdout.txt").open("wb") as out:
+    with _opened(folder / LOG, os.O_APPEND) as log, _opened(folder / "stdout.txt", os.O_TRUNC) as out:
         process = subprocess.Popen(
             ftso_command(*args),
             stdin=subprocess.DEVNULL,
@@ -135,6 +138,13 @@ def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> b
     if process.returncode:
         raise RunError(f"ftso {args[0]}: {_last_words(folder / LOG, process.returncode)}")
     return (folder / "stdout.txt").read_bytes()
+
+
+def _opened(path: Path, flag: int) -> BinaryIO:
+    """A file of a stage, open to be written; what is there and is no file, as a link, is taken away."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.unlink()
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | flag, 0o666), "wb")
 
 
 def _last_words(log: Path, status: int) -> str:

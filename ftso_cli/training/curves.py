@@ -3,8 +3,10 @@
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 from ftso_cli.errors import SettingsError
+from ftso_cli.files import make_inside
 from ftso_cli.training.run import Run
 
 NAMES = ("loss", "accuracy", "rate", "drop_path", "seconds")
@@ -16,6 +18,12 @@ def check_tensorboard() -> None:
         raise SettingsError("--tensorboard needs tensorboard; install with: pip install 'ftso[tensorboard]'")
 
 
+def folder_of_curves(folder: Path) -> Path:
+    """The folder `tensorboard` of a run, made; raises `FileError` where it is a link, which might lead anywhere."""
+    make_inside(folder / "tensorboard")
+    return folder / "tensorboard"
+
+
 class Curves:
     """Curves by epoch; those of epochs after the first `done`, which a resumed training trains again, are replaced."""
 
@@ -25,7 +33,7 @@ class Curves:
             warnings.simplefilter("ignore")
             from torch.utils.tensorboard import SummaryWriter
 
-            self._writer = SummaryWriter(str(run.folder / "tensorboard"), purge_step=done + 1)
+            self._writer = SummaryWriter(str(folder_of_curves(run.folder)), purge_step=done + 1)
 
     def add(self, row: Mapping[str, float | int]) -> None:
         """Adds an epoch, at once visible."""

@@ -13,9 +13,9 @@ import torch
 from torch import nn
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Step, storage
-from ftso_cli.nn.checkpoint import write_tensors
+from ftso_cli.nn.checkpoint import packed
 from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.texts import last_name, page_text
 from ftso_cli.training.classifier import Classifier, load_classifier
@@ -39,11 +39,12 @@ def export_network(run: Run, format: str, path: Path) -> None:
         _require("onnx", "onnxscript")
     classifier = load_classifier(run, CPU)
     about = _about(run, format)
+    write = write_inside if path.parent == run.folder else write_atomic
     if format == "safetensors":
-        write_tensors(classifier.network.state_dict(), path, about)
+        write(path, packed(classifier.network.state_dict(), about))
         return
     folded = fold_batch_norm(classifier)
-    write_atomic(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
+    write(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
 
 
 def input_of(config: Config, format: str) -> str:
@@ -69,7 +70,7 @@ def _about(run: Run, format: str) -> dict[str, str]:
 
 
 def _without_folders(step: Step) -> Step:
-    """A step of the history whose images, and whatever else was named by an absolute path, have only their last name."""
+    """A step of the history that tells of folders and files, as its images, no more than their last names."""
     settings = {key: last_name(value) if isinstance(value, str) else value for key, value in step.settings.items()}
     data = None if step.data is None else last_name(step.data)
     return step.model_copy(update={"data": data, "settings": settings, "notes": tuple(map(page_text, step.notes))})

@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from ftso_cli.errors import RunError
-from ftso_cli.files import make_folder, read_bytes, write_atomic
+from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model
 from ftso_cli.shell import option
@@ -92,10 +92,10 @@ class Epoch(BaseModel):
     seconds: Number
 
 
-class Result(BaseModel):
+class Result(Model):
     """result.json: the last line of a training."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
     test_accuracy: Annotated[float, Field(ge=0, le=1)]
     test_images: Annotated[int, Field(ge=1)]
@@ -158,8 +158,8 @@ class Run:
         """Makes the folder with its genotype and its settings; raises `RunError` where it holds a run already."""
         self.check_free()
         make_folder(self.folder)
-        storage.write(genotype, self.genotype_file)
-        write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
+        write_inside(self.genotype_file, storage.dumps(genotype).encode())
+        write_inside(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
     def genotype(self) -> Genotype:
         """The cell that is trained here."""
@@ -202,8 +202,8 @@ class Run:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomic(self.metrics_file, text.getvalue().encode())
+        write_inside(self.metrics_file, text.getvalue().encode())
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Replaces result.json."""
-        write_atomic(self.result_file, (json.dumps(result, indent=2) + "\n").encode())
+        write_inside(self.result_file, (json.dumps(result, indent=2) + "\n").encode())
