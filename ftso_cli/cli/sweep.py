@@ -160,19 +160,19 @@ def run(
     stages = {stage.key for trial in planned for stage in trial.stages}
     counts = {"settings": len(asked.settings), "seeds": len(asked.seeds), "trials": len(planned), "stages": len(stages)}
     size = "{settings} settings x {seeds} seeds = {trials} trials, {stages} stages".format(**counts)
+    folder = output or RUNS / asked.name
     if dry_run and as_json:
         print_json({"study": asked.name, **counts})
         return
     if dry_run:
-        say(size)
+        say(f"{size}, to be kept in {folder}")
         return
-    folder = output or RUNS / asked.name
     if (folder / results.FILE).exists() and results.read_settings(folder).name != asked.name:
         raise SettingsError(f"{folder} holds the study {results.read_settings(folder).name}; name another with -o DIR")
     opened = trials.open_study(asked.name, trials.storage_url(_made(folder), storage))
     results.write_settings(asked, folder)
     count = workers or runner.usual_workers()
-    note(f"{size}; {count} at a time; a stopped study goes on with the same command")
+    note(f"{size}; {count} at a time, kept in {folder}; a stopped study goes on with the same command")
     with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
         runner.run_study(
             planned,
