@@ -207,7 +207,7 @@ def show_cell(row: Row) -> None:
     facts["printed in"] = "; ".join(about.published.sources)
     for name, text in facts.items():
         if text:
-            say(textwrap.fill(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
+            say(*textwrap.wrap(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
     say()
     columns = _cost_columns(row)
     if sum(max(map(len, column)) + 1 for column in columns) - 1 <= room():

@@ -109,6 +109,10 @@ class Commands(TyperGroup):
                 setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="replace")
+        if asked := os.environ.get(COMPLETING):
+            from ftso_cli.cli.shells import answer
+
+            answer(self, asked)
         # At the end Python looks for garbage among all that torch has made, which takes a fifth as long as its import.
         atexit.register(gc.freeze)
         return super().main(*args, **kwargs)
