@@ -32,7 +32,7 @@ def draw(records: Sequence[Record], path: Path) -> None:
         _short(short, both(accuracy, records, "a quarter and all of cifar"))
         return figure
 
-    write_atomic(path, drawn(make, path, {"svg.fonttype": "none", "font.size": 9}))
+    write_atomic(path, drawn(make, path, {"font.size": 9}))
 
 
 def _methods(axes: Axes, records: Sequence[Record], accuracy: Accuracies, budget: str, title: str) -> None:

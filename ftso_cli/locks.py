@@ -95,7 +95,7 @@ def drop_abandoned(path: Path) -> None:
     if sys.platform == "win32":
         return
     with suppress(OSError):
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()

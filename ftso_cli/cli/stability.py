@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ftso_cli.api.edits import pruned
 from ftso_cli.cli import common
-from ftso_cli.cli.console import print_json, say, show, warn
+from ftso_cli.cli.console import plain, print_json, say, show, warn
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.agreement import chance, common_share, halves_agree, wiring
@@ -123,7 +123,7 @@ def _table(result: dict[str, Any]) -> Table:
         table.add_column(kind, justify="right")
     names = list(next(iter(kinds.values()))["agreement"])
     for name in names:
-        table.add_row(name, *(f"{each['agreement'][name]:.2f}" for each in kinds.values()))
+        table.add_row(plain(name), *(f"{each['agreement'][name]:.2f}" for each in kinds.values()))
     if "files" in result and len(names) > 1:
         table.add_row("mean", *(f"{fmean(each['agreement'].values()):.2f}" for each in kinds.values()), style="bold")
     table.add_row("chance", *(f"{each['chance']:.2f}" for each in kinds.values()), style="dim")

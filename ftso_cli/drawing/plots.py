@@ -87,8 +87,8 @@ def _confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> "F
     return figure
 
 
-PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False}
-"""Names are no formulas: a dollar is one, and no TeX is started."""
+PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False, "svg.fonttype": "none"}
+"""Names are no formulas: a dollar is one, and no TeX is started. In an svg they stay text, in any letters."""
 
 
 def drawn(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> bytes:

@@ -29,8 +29,7 @@ def draw(study: Study, trials: Sequence[Trial], path: Path) -> bytes:
         figure.suptitle(printable(study.title or study.name))
         return figure
 
-    # Text stays text: smaller, and it can be searched.
-    return drawn(make, path, {"svg.fonttype": "none", "font.size": 9})
+    return drawn(make, path, {"font.size": 9})
 
 
 def _figure(width: float, height: float) -> "Figure":

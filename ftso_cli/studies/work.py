@@ -8,10 +8,11 @@ the lock, and who takes up the trial waits for its product instead of working in
 import json
 import os
 import random
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -141,9 +142,11 @@ def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> b
 
 
 def _opened(path: Path, flag: int) -> BinaryIO:
-    """A file of a stage, open to be written; what is there and is no file, as a link, is taken away."""
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        path.unlink()
+    """A file of a stage, open to be written; what is there and is no file of its own, as a link, is taken away."""
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            path.unlink()
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | flag, 0o666), "wb")
 
 
