@@ -100,7 +100,7 @@ def write(
 
 def draw(study: Study, found: Sequence[Trial], path: Path, by: Write = write_atomic) -> None:
     """The picture of a study."""
-    by(path, figures.draw(study, found, path))
+    figures.draw(study, found, path, by)
 
 
 def write_all(study: Study, found: Sequence[Trial], folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.drawing.plots import check_plot, drawn, label
 from ftso_cli.drawing.style import printable
+from ftso_cli.files import write_atomic
 from ftso_cli.studies.lines import Line, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import Row, Trial, summary
@@ -20,8 +21,10 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """Of the palette of Okabe and Ito, as in pictures of cells."""
 
 
-def draw(study: Study, trials: Sequence[Trial], path: Path) -> bytes:
-    """The picture as svg, png or pdf, as `path` ends; raises `DrawingError` without matplotlib or for other endings."""
+def draw(
+    study: Study, trials: Sequence[Trial], path: Path, write: Callable[[Path, bytes], None] = write_atomic
+) -> None:
+    """Draws what is done as svg, png or pdf; raises `DrawingError` without matplotlib, or for another ending."""
     check_plot(path)
 
     def make() -> "Figure":
@@ -29,7 +32,7 @@ def draw(study: Study, trials: Sequence[Trial], path: Path) -> bytes:
         figure.suptitle(printable(study.title or study.name))
         return figure
 
-    return drawn(make, path, {"font.size": 9})
+    write(path, drawn(make, path, {"font.size": 9}))
 
 
 def _figure(width: float, height: float) -> "Figure":

@@ -82,8 +82,9 @@ def test_seeds_that_mean_nothing_are_refused(seeds: str, tmp_path: Path) -> None
 
 
 def test_names_of_files_are_no_markup(files: list[Path], tmp_path: Path) -> None:
-    names = [tmp_path / "[/red]a.json", tmp_path / "[b]c.json"]
+    names = [tmp_path / "[" / "red]a.json", tmp_path / "[b]c.json"]
     for name, file in zip(names, files, strict=False):
+        name.parent.mkdir(exist_ok=True)
         name.write_bytes(file.read_bytes())
     result = ftso("stability", *names)
     assert result.exit_code == 0 and "[/red]a.json" in result.stdout and "[b]c.json" in result.stdout
