@@ -6,6 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
@@ -42,6 +44,13 @@ def test_a_quoted_name_is_the_same_word_in_every_shell(shell: str, name: str, tm
     assert done.stdout.decode() == f"{name}:"
     assert list(tmp_path.iterdir()) == []
     assert shlex.split(quote(name)) == [name]
+
+
+@given(st.text())
+def test_any_text_is_one_word(text: str) -> None:
+    assert shlex.split(quote(text)) == ([text] if text.isprintable() else ["VALUE"])
+    words = shlex.split(command("prune", text, op=text))
+    assert words[:2] == ["ftso", "prune"] and 4 <= len(words) <= 5 and not words[2].startswith("--")
 
 
 def test_no_name_is_taken_for_an_option() -> None:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
@@ -76,6 +78,17 @@ def test_markdown_shows_names_as_they_are() -> None:
     assert lines[:3] == ["| &lt;script&gt;alert(1)&lt;/script&gt; |", r"| a \| b |", r"| \$x\_\$y |"]
     assert lines[3:] == [r"| \`code\` \*bold\* \_em\_ \~no\~ |", r"| \[x\](javascript:alert(1)) |", r"| a\\b |"]
     assert "batch_size" in markdown_table([["batch_size 32"]])
+
+
+@given(st.lists(st.text(), min_size=1, max_size=3))
+def test_any_names_are_one_row_of_a_table_each(names: list[str]) -> None:
+    for name in names:
+        assert not {sign for sign in one_line(name) if not sign.isprintable()} - {"\u200c", "\u200d"}
+        assert len(one_line(name)) == len(name)
+    rows = list(csv.reader(io.StringIO(csv_table([names, names]))))
+    assert len(rows) == 2 and all(len(row) == len(names) for row in rows)
+    table = markdown_table([names, names])
+    assert table.count("\n") == 3 and "<" not in table
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
