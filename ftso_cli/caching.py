@@ -1,4 +1,4 @@
-"""The mark of ftso's cache: in a folder without it nothing is written, and no file that is not an entry is touched.
+"""The mark of ftso's cache: only a marked folder is used, and only the files that ftso has written are ever removed.
 
 The mark is a CACHEDIR.TAG, which backups know too. Entries lie in rooms, the folders `images` and `tables`, under names
 of 32 hexadecimal digits, and begin as `_BEGINNINGS` says.
@@ -57,7 +57,7 @@ def own_files(room: Path) -> list[Path]:
 
 
 def holds_other_things(folder: Path) -> bool:
-    """Whether a folder is no cache, for it holds other things."""
+    """Tell whether a folder is not a cache because it holds other things."""
     return bool(_strangers(folder))
 
 
@@ -68,26 +68,27 @@ def _is_marked(folder: Path) -> bool:
 
 
 def _strangers(folder: Path) -> list[str]:
-    """Names in a folder without the mark that no cache has; an earlier version of ftso made no mark."""
+    """Names of foreign files in a folder without the mark; a cache of an earlier version has neither."""
     found: list[str] = []
     with suppress(OSError):
         for path in [] if _is_marked(folder) else sorted(folder.iterdir()):
             inside = list(path.iterdir()) if path.name in ROOMS and path.is_dir() else [path]
-            found += [str(one.relative_to(folder)) for one in inside if not _is_own(one)]
+            found += [str(one.relative_to(folder)) for one in inside if not _has_own_name(one)]
     return found
 
 
+def _has_own_name(path: Path) -> bool:
+    """Tell whether a file is named as those of the cache; a link is never one of ours."""
+    entry = path.suffix in _BEGINNINGS and re.fullmatch("[0-9a-f]{32}", path.stem) is not None
+    return (entry or _HALF_WRITTEN.fullmatch(path.name) is not None) and stat.S_ISREG(path.lstat().st_mode)
+
+
 def _is_own(path: Path) -> bool:
-    """Whether ftso has written a file: by its name, and by how it begins; what a link leads to is another's."""
+    """Tell whether ftso has written a file, by its name and its first bytes."""
     try:
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return False
-        if path.name.startswith(".ftso-"):
-            return _HALF_WRITTEN.fullmatch(path.name) is not None
-        beginning = _BEGINNINGS.get(path.suffix)
-        if beginning is None or re.fullmatch("[0-9a-f]{32}", path.stem) is None:
-            return False
+        if not _has_own_name(path) or path.suffix not in _BEGINNINGS:
+            return _has_own_name(path)
         with path.open("rb") as file:
-            return re.match(beginning, file.read(100), re.DOTALL) is not None
+            return re.match(_BEGINNINGS[path.suffix], file.read(100), re.DOTALL) is not None
     except OSError:
         return False

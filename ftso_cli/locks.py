@@ -130,7 +130,7 @@ def _sign(file: int) -> None:
 
 
 def _holder(file: int) -> str:
-    """Who holds the lock and what to do, as far as that is sure: the file may say anything."""
+    """The holder of the lock and what to do, as far as that can be confirmed: the file may say anything."""
     said = re.match(rb"(\d{1,10}) (\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d) ([\w.-]{1,60})\n", os.pread(file, 200, 0))
     if said is not None:
         process, day, time, host = (part.decode() for part in said.groups())
@@ -143,7 +143,7 @@ def _holder(file: int) -> str:
 
 
 def _holds(process: int, file: int) -> bool:
-    """Whether a process holds the lock on an open file, as Linux tells it; False where that can't be seen."""
+    """Tell whether a process holds the lock on an open file, by /proc; False on systems without it."""
     if process <= 1:
         return False
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""How ftso starts other programs: the current folder, where anybody's files may lie, is on no path of theirs.
+"""Starting other programs, without the current folder, where anybody's files may lie, on their paths.
 
 `python -m` puts the current folder in front of all others, and so does an empty entry of PYTHONPATH: a file there that
 is named as a module of Python would be imported instead of it.
@@ -29,6 +29,6 @@ def safe_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
 
 
 def find_program(name: str, path: str | None = None) -> str | None:
-    """The program of this name on PATH, or on `path`; one in the current folder is none."""
+    """The program of this name on PATH, or on `path`; None for one in the current folder."""
     found = shutil.which(name, path=path)
     return found if found is not None and os.path.isabs(found) else None

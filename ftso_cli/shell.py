@@ -1,25 +1,25 @@
-"""Commands of ftso as people paste them: every name is one word, no option, and nothing that a shell would run."""
+"""Commands of ftso to be pasted into a shell: every name is one word, is no option, and runs nothing."""
 
 import re
 
 FILE, VALUE = "FILE", "VALUE"
-"""What stands for a name with control or bidirectional characters, which a terminal might run or show as another."""
+"""Placeholders for a name with control or bidirectional characters, which can't be shown and pasted as it is."""
 
 
 def command(verb: str, *arguments: object, **options: object) -> str:
-    """The command `ftso VERB ARGUMENTS --OPTIONS`; of a true option only its name stands there, None is left out."""
+    """The command `ftso VERB ARGUMENTS --OPTIONS`; a true option is a flag, and None is left out."""
     words = ["ftso", verb, *map(argument, arguments)]
     return " ".join([*words, *(option(name, value) for name, value in options.items() if value is not None)])
 
 
 def argument(value: object) -> str:
-    """A file, a folder or the name of a cell as a word that is taken for no option."""
+    """A file, a folder or the name of a cell as one word that can't be taken for an option."""
     text = str(value)
     return quote(f"./{text}" if text.startswith("-") and text != "-" else text, FILE)
 
 
 def option(name: str, value: object) -> str:
-    """An option with its value, which is taken for no other option; several values have commas between."""
+    """An option with its value, which can't be taken for another option; several values are joined by commas."""
     flag = f"--{name.replace('_', '-')}"
     if value is True:
         return flag
@@ -28,7 +28,7 @@ def option(name: str, value: object) -> str:
 
 
 def quote(text: str, instead: str = VALUE) -> str:
-    """`text` as one word of bash, zsh and fish alike; `instead` for one that can't be shown as it is."""
+    """`text` as one word for bash, zsh and fish alike; `instead` where it can't be shown as it is."""
     if not text.isprintable():
         return instead
     # Zsh runs a search for a program where a word begins with an equals sign.

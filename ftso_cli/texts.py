@@ -1,9 +1,9 @@
 """Text that others wrote (names of classes and settings, titles, notes), made ready for each kind of output.
 
-one_line        for any output: what can't be seen, or turns the direction of writing, is a mark
-csv_table       for spreadsheets, which run a cell that begins as a formula
-markdown_table  for Markdown, which takes HTML and signs of its own for markup
-page_text       for pages that are sent: no absolute path is left
+one_line        for any output: control and bidirectional characters become a mark
+csv_table       for spreadsheets, which evaluate a cell that begins like a formula
+markdown_table  for Markdown, which reads HTML and characters of its own as markup
+page_text       for pages that are sent to others, without absolute paths
 
 The terminal has `cli.console.plain`, shells have `shell.quote`, matplotlib `drawing.plots.plain_text`.
 """
@@ -17,13 +17,13 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath, PureWindowsPath
 
 MARK = "\ufffd"
-"""Stands for a sign that can't be seen."""
+"""Stands for an invisible character."""
 
 _JOINERS = "\u200c\u200d"
-"""Unseen as well, but Persian, Indian languages and emoji are written with them."""
+"""Invisible as well, but Persian, Indian languages and emoji need them."""
 
 _FORMULAS = "=+-@\uff1d\uff0b\uff0d\uff20"
-"""Signs that a formula begins with, those of East Asian width among them."""
+"""Characters that a formula begins with, their full-width forms among them."""
 
 _NAME = r"[^\s/\\:'\"`,;()<>|]"
 _PATH = re.compile(rf"(?<![\w.~:/\\-])(?:[A-Za-z]:)?[/\\](?:{_NAME}+[/\\])+(?={_NAME})")
@@ -31,12 +31,12 @@ _PATH = re.compile(rf"(?<![\w.~:/\\-])(?:[A-Za-z]:)?[/\\](?:{_NAME}+[/\\])+(?={_
 
 
 def one_line(text: str) -> str:
-    """`text` on one line: a mark for each control, bidirectional, private or unknown sign, a blank for any blank."""
+    """`text` on one line: control, bidirectional, private and unassigned characters are marks, blanks plain blanks."""
     return "".join(map(_seen, text))
 
 
 def lines(text: str) -> str:
-    """`text` as `one_line` has it, line by line."""
+    """`text` with `one_line` applied to each of its lines."""
     return "\n".join(map(one_line, text.split("\n")))
 
 
@@ -47,12 +47,12 @@ def _seen(sign: str) -> str:
 
 
 def page_text(text: str) -> str:
-    """`text` for a page that is sent to others: what can't be seen is a mark, an absolute path only its last name."""
+    """`text` for a page that is sent: invisible characters are marked, absolute paths cut to their last name."""
     return _PATH.sub("", lines(text))
 
 
 def last_name(path: str) -> str:
-    """A path as others may see it: as it is where it is relative, its last name where it is absolute."""
+    """A path as others may see it: unchanged where it is relative, cut to its last name where it is absolute."""
     for kind in (PurePosixPath, PureWindowsPath):
         if kind(path).is_absolute():
             return kind(path).name or path
@@ -60,7 +60,7 @@ def last_name(path: str) -> str:
 
 
 def csv_table(rows: Sequence[Sequence[str]]) -> str:
-    """Rows as comma-separated values; a quote before what a spreadsheet would take for a formula, as those advise."""
+    """Rows as comma-separated values; a cell that a spreadsheet would read as a formula gets a quote in front."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([_csv_cell(cell) for cell in row] for row in rows)
     return text.getvalue()

@@ -104,10 +104,10 @@ def print_json(result: Mapping[str, Any]) -> None:
 
 
 def visible(text: str) -> str:
-    """`text` on one line: a line break, a command to the terminal or any other sign that is not seen as it is typed."""
+    """`text` on one line, with line breaks, terminal codes and other invisible characters escaped."""
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 def plain(text: str) -> str:
-    """`text` as rich markup of itself: a file's name is no markup, and makes no line and no command to the terminal."""
+    """`text` as rich markup of itself: a file's name is no markup, breaks no line and sends the terminal no codes."""
     return escape(visible(text))

@@ -1,4 +1,4 @@
-"""Answers to a shell that asks what a word may become: names of files among them, escaped as that shell reads them.
+"""Answers to a shell that completes a word: candidates, names of files among them, escaped as that shell reads them.
 
 Typer's own answers are put into the command line as they are (bash), or evaluated (zsh), so a file that is named
 `$(command)` would run it. The scripts that `--install-completion` installs are Typer's, and stay.
@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 Word = tuple[str, str]
-"""What a word may become, and what that is, or ""."""
+"""A candidate for a word, and its description, which may be empty."""
 
 
 def answer(program: Any, asked: str) -> None:
@@ -44,7 +44,7 @@ def _end(text: str) -> None:
 
 
 def _completions(program: Any, before: list[str], word: str) -> list[Word]:
-    """What the last word of a command line may become."""
+    """Candidates for the last word of a command line."""
     # Typer brings a copy of click's sources in some versions, and imports click in others.
     module: Any = import_module(f"{typer.BadParameter.__module__.rpartition('.')[0]}.shell_completion")
     unused: Mapping[str, Callable[..., Any]] = dict.fromkeys(
@@ -85,7 +85,7 @@ def _bash(value: str) -> str:
 
 
 def _zsh(found: list[Word]) -> str:
-    """What zsh evaluates, without a blank within a word: zsh splits it there."""
+    """Code for zsh to evaluate that adds the candidates; no word of it holds a blank, at which zsh would split it."""
     if not found:
         return "_files"
     names = " ".join(_evaluated(value) for value, _ in found)
@@ -101,5 +101,5 @@ def _evaluated(value: str) -> str:
 
 
 def _number(sign: str) -> str:
-    """A sign by its number, as within the quotes $'...' of bash and zsh."""
+    """A character by its code point, for the quotes $'...' of bash and zsh."""
     return f"\\x{ord(sign):02x}" if ord(sign) < 128 else f"\\u{ord(sign):04x}" if ord(sign) < 65536 else sign

@@ -85,7 +85,7 @@ def _plain(trial: Trial) -> dict[str, Any]:
 
 
 Write = Callable[[Path, bytes], None]
-"""How a file is written: `write_inside` in the folder of the study, `write_atomic` where the user says."""
+"""A way to write a file: `write_inside` in the folder of the study, `write_atomic` where the user says."""
 
 
 def write(

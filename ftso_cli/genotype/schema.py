@@ -53,7 +53,7 @@ Setting = Annotated[JsonValue, AfterValidator(_finite)]
 
 
 def twice(text: str | bytes | bytearray) -> str | None:
-    """A key that stands twice in one object of JSON text, of which readers take the one or the other; or None."""
+    """A key that occurs twice in one object of JSON text, of which readers take either; None if none does."""
     found: list[str] = []
 
     def note(pairs: list[tuple[str, object]]) -> None:

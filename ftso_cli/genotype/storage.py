@@ -102,7 +102,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """JSON text on one line, in which signs that can't be seen stand as their numbers."""
+    """JSON text on one line, with invisible characters escaped."""
     text = json.dumps(value, ensure_ascii=False)
     return text if text.isprintable() else "".join(s if s.isprintable() else json.dumps(s)[1:-1] for s in text)
 

@@ -70,7 +70,7 @@ def _stream(stream: IO[bytes] | None) -> IO[bytes]:
 
 
 def _end(process: subprocess.Popen[bytes]) -> str:
-    """How it ended, if need be now."""
+    """The end of the renderer in words; it is killed where it doesn't end by itself."""
     _process.cache_clear()
     try:
         status = process.wait(timeout=5)

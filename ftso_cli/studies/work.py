@@ -52,7 +52,7 @@ class Place:
     threads: int
     stop: Event
     trust_pickle: bool = False
-    """Whether the user trusts the pickles of a benchmark's records; a study file can't say so."""
+    """The user's word, from the command line, that a benchmark's pickles may be read."""
 
     def folder(self, stage: Stage) -> Path:
         """The folder of a stage."""
@@ -142,7 +142,7 @@ def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> b
 
 
 def _opened(path: Path, flag: int) -> BinaryIO:
-    """A file of a stage, open to be written; what is there and is no file of its own, as a link, is taken away."""
+    """A file of a stage, opened for writing; a link, a pipe or a device in its place is removed first."""
     with suppress(FileNotFoundError):
         found = path.lstat()
         if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:

@@ -346,6 +346,7 @@ def test_the_cache_is_marked_and_one_that_an_earlier_version_has_made_goes_on(pe
     assert tag.read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
     tag.unlink()
     blacken(store)
+    (store / f"{'1' * 32}.safetensors").write_bytes(b"damaged")
     assert all(black(pixels(pets))) and tag.exists()
 
 
