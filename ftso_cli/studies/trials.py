@@ -38,8 +38,9 @@ Objective = Callable[["Trial"], float]
 
 def storage_url(folder: Path, storage: str | None) -> str:
     """The database asked for, or the SQLite file in the study's folder; raises `FileError` where that is a link."""
-    if not storage:
-        check_inside(folder / DATABASE)
+    for ending in () if storage else ("", "-journal", "-wal", "-shm"):
+        # SQLite writes beside its file, too.
+        check_inside(folder / f"{DATABASE}{ending}")
     return storage or f"sqlite:///{folder.resolve() / DATABASE}"
 
 

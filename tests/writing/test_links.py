@@ -83,7 +83,7 @@ def test_a_study_writes_nothing_behind_the_links_of_its_folder(tmp_path: Path) -
     assert not (out / "trials.csv").is_symlink() and not (elsewhere / "answer.json").exists()
 
 
-@pytest.mark.parametrize("name", ["trials.db", "stages"])
+@pytest.mark.parametrize("name", ["trials.db", "trials.db-journal", "stages"])
 def test_a_study_whose_database_or_stages_lie_behind_a_link_is_refused(name: str, tmp_path: Path) -> None:
     study, out = looked_up(tmp_path, "0"), tmp_path / "out"
     out.mkdir()
