@@ -91,6 +91,28 @@ PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False,
 """Names are no formulas: a dollar is one, and no TeX is started. In an svg they stay text, in any letters."""
 
 
+EAST_ASIAN = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
+"""Fonts with the letters of China, Japan and Korea, one of which most systems have; matplotlib brings none."""
+
+
+def _fonts() -> list[str]:
+    """The font of pictures, and those that are here for letters that it lacks."""
+    from matplotlib import font_manager
+
+    here = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in EAST_ASIAN if name in here)]
+
+
 def drawn(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> bytes:
     """The figure that `make` gives as a file of the name `path`; equal numbers give equal files."""
     import matplotlib as mpl
@@ -100,7 +122,11 @@ def drawn(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | N
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     # Ids in an svg are random without a salt.
     settings: dict[Any, Any] = {"svg.hashsalt": "ftso", **PLAIN_TEXT, **(style or {})}
-    with mpl.rc_context(settings), warnings.catch_warnings():
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A matplotlibrc in the current folder is read by matplotlib, and may be anybody's.
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        mpl.rcParams["font.family"] = _fonts()
         # Of signs that no font here has, and of pictures that are too small for their labels.
         warnings.simplefilter("ignore", UserWarning)
         make().savefig(content, format=format, dpi=150, metadata=undated)
