@@ -15,16 +15,18 @@ from ftso_cli.errors import DrawingError
 from ftso_cli.programs import safe_environment
 
 _SERVE = """
-import json, signal, sys, vl_convert
+import json, os, signal, sys, vl_convert
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+out = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 for line in sys.stdin:
     try:
         answer = {"svg": vl_convert.vegalite_to_svg(json.loads(line), vl_version="5.20")}
     except Exception as error:
         answer = {"error": str(error)}
-    print(json.dumps(answer), flush=True)
+    print(json.dumps(answer), file=out, flush=True)
 """
-"""Ctrl-C reaches all processes of a terminal; this one ends with its input."""
+"""Ctrl-C reaches all processes of a terminal; this one ends with its input. What native code prints is no answer."""
 
 
 def render(spec: dict[str, Any]) -> str:
