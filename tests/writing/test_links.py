@@ -53,6 +53,19 @@ def test_what_a_resumed_training_writes_replaces_the_links_of_its_run(trained: P
     assert not (tmp_path / "elsewhere" / "new").exists() and not (run / "network.safetensors").is_symlink()
 
 
+def test_a_link_where_a_picture_or_a_page_lies_by_default_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("darts_v2.svg", "report.html"):
+        Path(name).symlink_to("victim")
+    Path("victim").write_text("mine")
+    ftso("draw", "darts_v2")
+    ftso("report", "darts_v2")
+    assert Path("victim").read_text() == "mine"
+    assert not Path("darts_v2.svg").is_symlink() and not Path("report.html").is_symlink()
+
+
 def test_curves_are_written_into_no_folder_behind_a_link(trained: Path, tmp_path: Path) -> None:
     run, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
     shutil.copytree(trained, run, ignore=shutil.ignore_patterns("tensorboard"))
