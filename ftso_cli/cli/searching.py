@@ -1,5 +1,6 @@
 """What the commands that search share: options, the run with its progress bar, the record of it."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -96,7 +97,7 @@ NewFileOption = Annotated[
 
 def new_file(output: Path | None) -> Path:
     """The file to write; a default is never written over, for a search may have taken hours."""
-    if output is None and DEFAULT_OUTPUT.exists():
+    if output is None and os.path.lexists(DEFAULT_OUTPUT):
         raise FileError(
             f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
         )

@@ -62,7 +62,9 @@ def test_a_link_where_a_picture_or_a_page_lies_by_default_is_replaced(
     Path("victim").write_text("mine")
     ftso("draw", "darts_v2")
     ftso("report", "darts_v2")
-    assert Path("victim").read_text() == "mine"
+    Path("cell.json").symlink_to("lost")
+    assert "cell.json exists" in ftso("search-topology", "--iters", "1", status=1).stderr
+    assert Path("victim").read_text() == "mine" and not Path("lost").exists()
     assert not Path("darts_v2.svg").is_symlink() and not Path("report.html").is_symlink()
 
 
