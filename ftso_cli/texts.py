@@ -26,8 +26,8 @@ _FORMULAS = "=+-@\uff1d\uff0b\uff0d\uff20"
 """Characters that a formula begins with, their full-width forms among them."""
 
 _NAME = r"[^\s/\\:'\"`,;()<>|]"
-_PATH = re.compile(rf"(?<![\w.~:/\\-])(?:[A-Za-z]:)?[/\\](?:{_NAME}+[/\\])+(?={_NAME})")
-"""The folders of an absolute path, up to its last name."""
+_PATH = re.compile(rf"(https?://\S*)|(?<![\w.~/\\-])(?:file:/*|[A-Za-z]:)?[/\\](?:{_NAME}+[/\\])+(?={_NAME})")
+"""An address, which stays, or the folders of an absolute path, up to its last name."""
 
 
 def one_line(text: str) -> str:
@@ -48,7 +48,7 @@ def _seen(sign: str) -> str:
 
 def page_text(text: str) -> str:
     """`text` for a page that is sent: invisible characters are marked, absolute paths cut to their last name."""
-    return _PATH.sub("", lines(text))
+    return _PATH.sub(lambda found: found[1] or "", lines(text))
 
 
 def last_name(path: str) -> str:

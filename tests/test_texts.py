@@ -39,6 +39,8 @@ def test_what_cannot_be_seen_is_a_mark_and_what_languages_need_stays() -> None:
         ("/home/miller/photos/cat/1.png: no such file", "1.png: no such file"),
         ("in '/home/miller/my photos/x.png'", "in 'my photos/x.png'"),
         (r"C:\Users\miller\x.png is damaged", "x.png is damaged"),
+        ("file:///home/miller/x.png, or C:/Users/miller/x.png", "x.png, or x.png"),
+        ("error:/home/miller/x.png --data=/home/miller/photos", "error:x.png --data=photos"),
         ("runs/cell and ./a/b and 1/2/3", "runs/cell and ./a/b and 1/2/3"),
         ("see https://arxiv.org/abs/1909.11926", "see https://arxiv.org/abs/1909.11926"),
         ("=cmd|' /C calc'!A0", "=cmd|' /C calc'!A0"),
