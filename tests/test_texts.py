@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
@@ -113,3 +114,25 @@ def test_what_a_file_calls_itself_reaches_standard_output_without_control_charac
         assert {sign for sign in done.stdout if not sign.isprintable()} <= {"\n", "\t"}, args
     pruned = json.loads(CliRunner().invoke(app, ["prune", str(tmp_path / "cell.json"), "-o", "-"]).stdout)
     assert pruned["about"]["title"] == title
+
+
+def test_a_line_break_in_the_name_of_a_class_makes_no_line(tmp_path: Path) -> None:
+    classes = ("$5-$10", "cat\nx.png: dog 100.0%\x1b[2J", "dog\u202e")
+    for at, name in enumerate(classes):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(6):
+            Image.new("RGB", (8, 8), (80 * at, 0, 0)).save(tmp_path / "photos" / name / f"{number}.png")
+    run, photo = str(tmp_path / "run"), str(tmp_path / "photos" / classes[0] / "0.png")
+    options = ("--channels", "4", "--cells", "2", "--epochs", "1", "--batch-size", "6", "--cutout", "0")
+    for args in (
+        ("train", "ftso_wide_sep3", "--data", str(tmp_path / "photos"), *options, "-o", run),
+        ("evaluate", run, "--confusion", str(tmp_path / "confusion.svg")),
+        ("predict", run, photo),
+        ("report", run, "-o", str(tmp_path / "r.html")),
+    ):
+        done = CliRunner().invoke(app, [*args])
+        assert done.exit_code == 0, done.output
+        assert not any(line.startswith("x.png") for line in done.output.splitlines()), args
+        assert {sign for sign in done.output if not sign.isprintable()} <= {"\n"}, args
+    assert "$5-$10" in (tmp_path / "confusion.svg").read_text(encoding="utf-8")
+    assert str(tmp_path) not in (tmp_path / "r.html").read_text(encoding="utf-8")
