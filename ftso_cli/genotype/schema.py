@@ -20,7 +20,6 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from ftso_cli.errors import SpaceError, short
 from ftso_cli.spaces import SPACES, Space, operator
@@ -75,8 +74,10 @@ class Model(BaseModel):
         found = super().model_validate_json(json_data, **settings)
         # Only now: what is valid is not nested deeply.
         if (key := twice(json_data)) is not None:
-            problem = PydanticCustomError("twice", "the key {key} stands twice in one object", {"key": short(key)})
-            raise ValidationError.from_exception_data(cls.__name__, [{"type": problem, "input": None}])
+            problem = ValueError(f"the key {short(key)} stands twice in one object")
+            raise ValidationError.from_exception_data(
+                cls.__name__, [{"type": "value_error", "input": None, "ctx": {"error": problem}}]
+            )
         return found
 
 

@@ -9,24 +9,13 @@ import os
 import subprocess
 import sys
 from functools import cache
+from pathlib import Path
 from typing import IO, Any
 
 from ftso_cli.errors import DrawingError
 from ftso_cli.programs import safe_environment
 
-_SERVE = """
-import json, os, signal, sys, vl_convert
-signal.signal(signal.SIGINT, signal.SIG_IGN)
-out = os.fdopen(os.dup(1), "w")
-os.dup2(2, 1)
-for line in sys.stdin:
-    try:
-        answer = {"svg": vl_convert.vegalite_to_svg(json.loads(line), vl_version="5.20")}
-    except Exception as error:
-        answer = {"error": str(error)}
-    print(json.dumps(answer), file=out, flush=True)
-"""
-"""Ctrl-C reaches all processes of a terminal; this one ends with its input. What native code prints is no answer."""
+SCRIPT = Path(__file__).with_name("vega.py")
 
 
 def render(spec: dict[str, Any]) -> str:
@@ -53,7 +42,7 @@ def _process(parent: int) -> subprocess.Popen[bytes]:
     """The renderer of the process `parent`, this one: one that was forked from another has its own."""
     try:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _SERVE],
+            [sys.executable, "-P", str(SCRIPT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
