@@ -1,5 +1,6 @@
 """What `ftso cost` does once its question is clear: counts networks or formulas, and has them printed."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -133,7 +134,8 @@ def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
 
 def is_run(reference: str) -> bool:
     """Whether a cell is named by the run folder of a training."""
-    return Path(reference).is_dir() and is_training(Path(reference))
+    # Not by the methods of Path, which raise where a name is too long.
+    return os.path.isdir(reference) and is_training(Path(reference))
 
 
 def _size(shape: Recipe | NetworkShape) -> str:

@@ -74,9 +74,9 @@ class Model(BaseModel):
         found = super().model_validate_json(json_data, **settings)
         # Only now: what is valid is not nested deeply.
         if (key := twice(json_data)) is not None:
-            problem = ValueError(f"the key {short(key)} stands twice in one object")
+            problem = ValueError("stands twice in one object")
             raise ValidationError.from_exception_data(
-                cls.__name__, [{"type": "value_error", "input": None, "ctx": {"error": problem}}]
+                cls.__name__, [{"type": "value_error", "loc": (key,), "input": None, "ctx": {"error": problem}}]
             )
         return found
 
