@@ -11,7 +11,6 @@ stdout.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -28,6 +27,7 @@ from topology_tables import summary
 
 from ftso_cli.genotype import storage
 from ftso_cli.genotype.edit import prune
+from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.topologies import Topology, topology_of
 from ftso_cli.spaces import DARTS
 
@@ -37,8 +37,8 @@ NETWORK = ["--channels", "8", "--cells", "5", "--batch-size", "64", "--image-siz
 
 def ftso(*arguments: str) -> dict[str, Any]:
     """What a command says with --json; raises `RuntimeError` with its last words where it fails."""
-    command = [sys.executable, "-m", "ftso_cli", *arguments, "--json"]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    environment = {**safe_environment(), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(ftso_command(*arguments, "--json"), capture_output=True, text=True, env=environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-500:]}")
     facts: dict[str, Any] = json.loads(done.stdout)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from records import Record
@@ -12,7 +11,8 @@ from scipy.stats import pearsonr
 from topology_study import BUDGETS, PAIRS, topologies
 from topology_tables import Accuracies, accuracies, both, by_method, pairs, table
 
-from ftso_cli.drawing.plots import write_figure
+from ftso_cli.drawing.plots import drawn
+from ftso_cli.files import write_atomic
 from ftso_cli.studies.figures import BLUE, GREY, ORANGE
 
 METHODS = ("wide", "race", "random", "stable", "beta, 1 iteration", "beta, 2 epochs", "beta, 1 epoch", "deep")
@@ -22,14 +22,17 @@ METHODS = ("wide", "race", "random", "stable", "beta, 1 iteration", "beta, 2 epo
 def draw(records: Sequence[Record], path: Path) -> None:
     """Draws what the records have, as svg, png or pdf."""
     accuracy = accuracies(records)
-    with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
+
+    def make() -> Figure:
         figure = Figure(figsize=(10, 7), layout="constrained")
         (cifar, paired), (fashion, short) = figure.subplots(2, 2)
         _methods(cifar, records, accuracy, "cifar", "CIFAR-10 images")
         _methods(fashion, records, accuracy, "fashion", "the same wirings, Fashion-MNIST images")
         _pairs(paired, accuracy)
         _short(short, both(accuracy, records, "a quarter and all of cifar"))
-        write_figure(figure, path)
+        return figure
+
+    write_atomic(path, drawn(make, path, {"font.size": 9}))
 
 
 def _methods(axes: Axes, records: Sequence[Record], accuracy: Accuracies, budget: str, title: str) -> None:

@@ -36,29 +36,44 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
 
 
 def write_atomic(path: Path, content: bytes) -> None:
-    """Replaces `path` by a file holding `content`; a kill at any moment leaves the old file or the new one.
+    """Replaces `path`, which the user has named, by a file holding `content`, whole at any moment, killed or not.
 
     A link is followed, so the file it points to is replaced. A device or a pipe is written to, never replaced.
     Raises `FileError` where the place can't be written, and for a read-only file, which a rename would override.
     """
-    target = Path(os.path.realpath(path))
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        try:
             path.write_bytes(content)
-        elif target.exists() and not os.access(target, os.W_OK):
+        except OSError as error:
+            raise FileError(f"{path}: can't be written ({error.strerror or error})") from None
+    else:
+        _replace(path, Path(os.path.realpath(path)), content)
+
+
+def write_inside(path: Path, content: bytes) -> None:
+    """Replaces the file `path` of a folder that ftso fills, as `write_atomic` does, but never follows it anywhere.
+
+    The folder may have come from somebody else: a link, a device or a pipe there becomes a file.
+    """
+    _replace(path, path, content)
+
+
+def _replace(path: Path, target: Path, content: bytes) -> None:
+    """Replaces `target`, which is `path` to the user; raises `FileError` where that can't be."""
+    try:
+        if target.is_file() and not target.is_symlink() and not os.access(target, os.W_OK):
             raise FileError(f"{path}: can't be written (the file is read-only)")
-        else:
-            _replace(target, content)
+        _put(target, content)
     except OSError as error:
         if not target.parent.exists():
             raise FileError(f"{path}: there is no folder {target.parent.name}; make it first") from None
         raise FileError(f"{path}: can't be written ({error.strerror or error})") from None
 
 
-def _replace(target: Path, content: bytes) -> None:
+def _put(target: Path, content: bytes) -> None:
     """Replaces `target` by a file with its permissions that is on the disk before it gets the name."""
     with replacing(target) as temporary, temporary.open("r+b") as file:
-        if target.exists():
+        if target.is_file() and not target.is_symlink():
             os.chmod(temporary, target.stat().st_mode & 0o777)
         file.write(content)
         file.flush()
@@ -103,6 +118,20 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{folder}: can't be made ({error.strerror or error})") from None
+
+
+def make_inside(folder: Path) -> None:
+    """Makes a folder in one that ftso fills; raises `FileError` where a link lies there."""
+    check_inside(folder)
+    make_folder(folder)
+
+
+def check_inside(path: Path) -> None:
+    """Raises `FileError` where `path`, in a folder that ftso fills, is a link, which might lead anywhere."""
+    if path.is_symlink():
+        raise FileError(
+            f"{path}: is a link, which may lead out of its folder; remove it, or put what it leads to there"
+        )
 
 
 @contextmanager

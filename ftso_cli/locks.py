@@ -95,7 +95,7 @@ def drop_abandoned(path: Path) -> None:
     if sys.platform == "win32":
         return
     with suppress(OSError):
-        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
@@ -130,12 +130,26 @@ def _sign(file: int) -> None:
 
 
 def _holder(file: int) -> str:
-    """Who holds the lock and what to do, as far as the file says."""
-    known = re.match(rb"(\d{1,10}) (\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d) ([\w.-]{1,60})\n", os.pread(file, 200, 0))
-    if known is None:
-        return "is in use by another process; wait until it ends"
-    process, day, time, host = (part.decode() for part in known.groups())
-    where = "" if host == socket.gethostname() else f" on {host}"
-    return (
-        f"is in use by process {process}{where} since {day} {time}; wait until it ends, or end it with: kill {process}"
-    )
+    """The holder of the lock and what to do, as far as that can be confirmed: the file may say anything."""
+    said = re.match(rb"(\d{1,10}) (\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d) ([\w.-]{1,60})\n", os.pread(file, 200, 0))
+    if said is not None:
+        process, day, time, host = (part.decode() for part in said.groups())
+        since = f"since {day} {time}; wait until it ends"
+        if host != socket.gethostname():
+            return f"is in use by process {process} on {host} {since}, or end it there"
+        if _holds(int(process), file):
+            return f"is in use by process {process} {since}, or end it with: kill {process}"
+    return "is in use by another process; wait until it ends"
+
+
+def _holds(process: int, file: int) -> bool:
+    """Tell whether a process holds the lock on an open file, by /proc; False on systems without it."""
+    if process <= 1:
+        return False
+    with suppress(OSError):
+        for opened in Path(f"/proc/{process}/fd").iterdir():
+            with suppress(OSError):
+                locks = Path(f"/proc/{process}/fdinfo/{opened.name}")
+                if os.path.samestat(opened.stat(), os.fstat(file)) and "FLOCK" in locks.read_text():
+                    return True
+    return False

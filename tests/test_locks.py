@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -97,6 +98,21 @@ def test_a_lock_file_with_anything_in_it_still_tells_what_to_do(tmp_path: Path) 
             lock.write_bytes(content)
             with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), alone(path):
                 pass
+
+
+@pytest.mark.parametrize("named", ["0", "1", "the parent of this process", "4000000000"])
+def test_a_forged_lock_proposes_to_end_no_process_that_does_not_hold_it(named: str, tmp_path: Path) -> None:
+    process = named if named.isdigit() else os.getppid()
+    path = tmp_path / "cell.json"
+    lock = lock_of(path)
+    assert lock is not None
+    with held_by_another(path):
+        lock.write_text(f"{process} 2026-01-01T00:00:00 {socket.gethostname()}\n")
+        with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), alone(path):
+            pass
+        lock.write_text(f"{process} 2026-01-01T00:00:00 another.machine\n")
+        with pytest.raises(BusyError, match=r"on another\.machine since .*, or end it there$"), alone(path):
+            pass
 
 
 def test_many_may_write_to_a_device() -> None:

@@ -20,7 +20,8 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),
-    frozenset({"bounds", "files", "interrupt", "processes"}),
+    frozenset({"caching"}),
+    frozenset({"bounds", "files", "interrupt", "processes", "programs", "shell", "texts"}),
     frozenset({"locks"}),
     frozenset({"errors"}),
 )

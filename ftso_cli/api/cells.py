@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ftso_cli import shell
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library, storage
 
@@ -48,5 +49,6 @@ def about_file(name: str) -> Iterator[None]:
     try:
         yield
     except GenotypeError as error:
-        text = str(error) if name == UNNAMED else str(error).replace("FILE", name)
-        raise GenotypeError(f"{name}: {text}") from None
+        text, run, proposed = str(error).partition("; run: ")
+        named = proposed if name == UNNAMED else proposed.replace(shell.FILE, shell.argument(name), 1)
+        raise GenotypeError(f"{name}: {text}{run}{named}") from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.searching import Request, Standing, step_of
 from ftso_cli.errors import RunError, differences
-from ftso_cli.files import alone_in
+from ftso_cli.files import alone_in, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
 from ftso_cli.search.settings import TopologySettings
 
@@ -54,7 +54,8 @@ class FromSeeds:
 
         def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
             if self.folder is not None:
-                storage.write(member.with_step(step, Stopwatch().times()), _file(self.folder, seed))
+                content = storage.dumps(member.with_step(step, Stopwatch().times()))
+                write_inside(_file(self.folder, seed), content.encode())
             if self.on_member is not None:
                 self.on_member(seed, member, joined)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
-from ftso_cli import __version__
+from ftso_cli import __version__, caching
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.errors import FtsoError
 from ftso_cli.files import cache_folder
@@ -205,9 +205,12 @@ def _cache() -> Finding:
     if folder is None:
         text, remedy = "turned off (FTSO_CACHE is empty): every search decodes its images again", "unset FTSO_CACHE"
         return Finding(name="cache", state="missing", text=text, remedy=remedy, facts={"cache": "off"})
-    files = [path.stat() for path in folder.rglob("*") if path.is_file()] if folder.is_dir() else []
+    files = [path.stat() for name in caching.ROOMS for path in caching.own_files(folder / name)]
     size = sum(found.st_size for found in files)
     facts = {"cache": "FTSO_CACHE" if "FTSO_CACHE" in os.environ else "default", "bytes": size, "files": len(files)}
+    if caching.holds_other_things(folder):
+        text, remedy = "holds other things, and is not used", "export FTSO_CACHE=DIR, a new or empty folder"
+        return Finding(name="cache", state="broken", text=text, remedy=remedy, facts=facts)
     there = next(parent for parent in (folder, *folder.parents) if parent.exists())
     if not os.access(there, os.W_OK):
         text, remedy = "can't be written: every search decodes its images again", "export FTSO_CACHE=DIR"

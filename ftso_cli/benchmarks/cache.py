@@ -9,18 +9,22 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from ftso_cli import caching
 from ftso_cli.benchmarks.nats import CELLS, RECORD, Table
 from ftso_cli.errors import FileError
-from ftso_cli.files import cache_folder, write_atomic
+from ftso_cli.files import write_inside
 
 FORMAT = "ftso-nats-table/1"
 
 
 def place(*source: bytes) -> Path | None:
-    """Where the table from this source is kept: a file's content, or what says all of a folder's; None if nowhere."""
-    folder = cache_folder()
+    """Where the table from this source is kept: a file's content, or what says all of a folder's; None if nowhere.
+
+    Raises `FileError` where the folder of the cache holds other things.
+    """
+    folder = caching.room("tables")
     digest = hashlib.sha256(b"\0".join([FORMAT.encode(), *source])).hexdigest()
-    return None if folder is None else folder / "tables" / f"{digest[:32]}.nats"
+    return None if folder is None else folder / f"{digest[:32]}.nats"
 
 
 def load(path: Path | None) -> Table | None:
@@ -39,8 +43,8 @@ def save(table: Table, path: Path | None) -> None:
     content = json.dumps(table.summary).encode() + b"\n" + table.records
     with suppress(OSError, FileError):
         if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(path, _digest(content) + b"\n" + content)
+            caching.prepare(path.parent)
+            write_inside(path, _digest(content) + b"\n" + content)
 
 
 def _digest(content: bytes) -> bytes:

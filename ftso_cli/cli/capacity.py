@@ -10,7 +10,7 @@ from rich.table import Table
 from ftso_cli.api.races import ByCapacity
 from ftso_cli.api.settings import capacity_settings, operators
 from ftso_cli.cli import common, searching
-from ftso_cli.cli.console import next_step, note, print_json, say, show
+from ftso_cli.cli.console import note, print_json, say, show
 from ftso_cli.genotype import Genotype
 from ftso_cli.processes import check_alone
 from ftso_cli.search.capacity_settings import CapacitySettings
@@ -102,7 +102,7 @@ def choose(
     elif str(request.output) != "-":
         _report(genotype, search)
         say(f"wrote {request.output} in {watch}")
-        next_step(*searching.training(request))
+        searching.propose_training(request)
 
 
 def _report(genotype: Genotype, search: ByCapacity) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli import locks, processes
+from ftso_cli import locks, processes, shell
 from ftso_cli.api import cells, record
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.cli.console import note, warn
@@ -102,6 +102,10 @@ ImageSizeOption = Annotated[
     ),
 ]
 SeedOption = Annotated[int, typer.Option("--seed", "-s", min=0, help="The same seed gives the same result.")]
+TrustOption = Annotated[
+    bool,
+    typer.Option("--trust-pickle", help="Read records that are pickles, which can run any code; needs nats_bench."),
+]
 DeviceOption = Annotated[
     str, typer.Option(metavar="DEVICE", help="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.")
 ]
@@ -139,7 +143,7 @@ def check_writable(path: Path) -> None:
     """Raises `FileError` where a result could not be written, so that no long work is done for nothing."""
     folder = Path(os.path.realpath(path)).parent
     if path.is_dir():
-        raise FileError(f"{path}: is a folder; give a file name, as in -o {path / 'cell.json'}")
+        raise FileError(f"{path}: is a folder; give a file name, as in -o {shell.argument(path / 'cell.json')}")
     if not folder.is_dir():
         raise FileError(f"{path}: there is no folder {folder.name}; make it first")
     if not os.access(folder, os.W_OK):

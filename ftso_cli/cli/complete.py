@@ -67,5 +67,6 @@ def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
 
 
 def _files(incomplete: str) -> list[str]:
-    """Genotype files that begin like this."""
-    return sorted(path for path in glob(escape(incomplete) + "*.json") if os.path.isfile(path))
+    """Genotype files that begin like this; none that would be taken for an option."""
+    found = sorted(path for path in glob(escape(incomplete) + "*.json") if os.path.isfile(path))
+    return [f"./{path}" if path.startswith("-") else path for path in found]

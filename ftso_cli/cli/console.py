@@ -2,7 +2,6 @@
 
 import json
 import math
-import shlex
 import shutil
 import sys
 import time
@@ -12,7 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from ftso_cli import processes
+from ftso_cli import processes, shell
 
 err = Console(stderr=True, soft_wrap=True, highlight=False, emoji=False)
 
@@ -30,13 +29,14 @@ def out() -> Console:
     return Console(soft_wrap=True, highlight=False, emoji=False, quiet=err.quiet)
 
 
-def say(text: str = "") -> None:
-    """A line of result on stdout, as it is."""
-    out().print(plain(text))
+def say(*lines: str) -> None:
+    """Lines of result on stdout, as they are; without any, an empty one."""
+    out().print("\n".join(map(plain, lines)))
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> list[str]:
     """The rows as lines of columns with `gap` between them, each column to the left or to the right."""
+    rows = [list(map(visible, row)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -93,14 +93,9 @@ def interrupted() -> None:
     err.print("[red]error:[/red] interrupted")
 
 
-def next_step(*words: object) -> None:
-    """The command that usually follows, word by word behind `ftso`."""
-    out().print(f"[dim]next:[/dim] {plain(command(*words))}")
-
-
-def command(*words: object) -> str:
-    """A command of ftso as the shell takes it, word by word: names with spaces are quoted."""
-    return shlex.join(["ftso", *map(str, words)])
+def next_step(verb: str, *arguments: object, **options: object) -> None:
+    """The command that usually follows, ready to be pasted."""
+    out().print(f"[dim]next:[/dim] {plain(shell.command(verb, *arguments, **options))}")
 
 
 def print_json(result: Mapping[str, Any]) -> None:
@@ -117,6 +112,11 @@ def _finite(value: Any) -> Any:
     return [_finite(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
+def visible(text: str) -> str:
+    """`text` on one line, with line breaks, terminal codes and other invisible characters escaped."""
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 def plain(text: str) -> str:
-    """`text` as rich markup of itself: a file's name is no markup, and what it holds is no command to the terminal."""
-    return escape("".join(sign if sign.isprintable() or sign == "\n" else repr(sign)[1:-1] for sign in text))
+    """`text` as rich markup of itself: a file's name is no markup, breaks no line and sends the terminal no codes."""
+    return escape(visible(text))

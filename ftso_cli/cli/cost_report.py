@@ -130,7 +130,7 @@ def _show(networks: list[Network], request: Request, by_stage: bool) -> None:
         proposed = _proposal(networks[0], request)
         if proposed.network.cost.total != networks[0].cost.total:
             say(f"the next command trains another network: {proposed.described}")
-        next_step(*proposed.words)
+        next_step("train", networks[0].name, **proposed.options)
 
 
 def is_run(reference: str) -> bool:
@@ -145,9 +145,9 @@ def _size(shape: Recipe | NetworkShape) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """A command that trains a cell, as words, and the network that it trains."""
+    """The options of a command that trains a cell, and the network that it trains."""
 
-    words: list[object]
+    options: dict[str, object]
     network: Network
     certain: bool
     """Whether images and classes are those of the data set; of a folder they are assumed."""
@@ -175,20 +175,20 @@ def _proposal(network: Network, request: Request) -> Proposal:
     recipe_name, data = TRAININGS.get((network.space, request.setting), (DEFAULT_RECIPE, ""))
     steps = [step for step in genotype.history if step.data and not data]
     data = data or (steps[-1].data if steps else None) or DEFAULT_DATA
-    words: list[object] = ["train", network.name, "--data", data]
-    words += [] if recipe_name == DEFAULT_RECIPE else ["--recipe", recipe_name]
+    options: dict[str, object] = {"data": data}
+    options |= {} if recipe_name == DEFAULT_RECIPE else {"recipe": recipe_name}
     recipe = RECIPES[recipe_name]
     images = IMAGES.get(data) or Images(classes=network.shape.classes, channels=3, pixels=FOLDER_PIXELS)
     match steps[-1].settings.get("image_size") if steps else None:
         case [int() as height, width] if height == width:
             images = replace(images, pixels=height)
             # Images of a folder may have any size; a set has its own.
-            words += ["--image-size", height] if os.path.isdir(data) else []
+            options |= {"image_size": height} if os.path.isdir(data) else {}
     for name in ("channels", "cells"):
         if name in request.shape or (name == "channels" and request.fits):
             value = getattr(network.shape, name)
             recipe = replace(recipe, **{name: value})
-            words += [f"--{name}", value]
+            options[name] = value
     shape = NetworkShape(
         channels=recipe.channels,
         cells=recipe.cells,
@@ -199,7 +199,7 @@ def _proposal(network: Network, request: Request) -> Proposal:
     size = (images.pixels, images.pixels)
     cost = network_cost(genotype, shape, size)
     trained = Network(name=network.name, space=genotype.space, shape=shape, image_size=size, cost=cost)
-    return Proposal(words=words, network=trained, certain=data in IMAGES)
+    return Proposal(options=options, network=trained, certain=data in IMAGES)
 
 
 def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:

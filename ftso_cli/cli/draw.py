@@ -11,7 +11,7 @@ from ftso_cli.api.pictures import SUFFIXES, format_of
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.errors import DrawingError, FileError, SettingsError, unknown
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.spaces import SPACES
 
@@ -67,7 +67,11 @@ def draw(
             show(drawing.text(genotype, title=caption, pruned=pruned))
         if not terminal:
             target = output or (out_dir or Path()) / f"{name}.{chosen}"
-            _write(target, drawing.render(drawing.dot(genotype, title=caption, pruned=pruned), chosen))
+            picture = drawing.render(drawing.dot(genotype, title=caption, pruned=pruned), chosen)
+            if output is None:
+                write_inside(target, picture)
+            else:
+                _write(output, picture)
             written.append({"cell": reference, "file": str(target), "format": chosen})
     if as_json:
         print_json({"files": written})
@@ -142,10 +146,9 @@ def _write(target: Path, picture: bytes) -> None:
 
 def _suggest(cell: str, genotype: Genotype) -> None:
     """The command that a cell at this stage is ready for."""
-    commands = {
-        "searched": ("prune", cell),
-        "pruned": ("assign-ops", cell, "--op", SPACES[genotype.space].usual),
-        "complete": ("cost", cell),
-    }
-    if cell != "-":
-        next_step(*commands[genotype.stage])
+    if cell == "-":
+        return
+    if genotype.stage == "pruned":
+        next_step("assign-ops", cell, op=SPACES[genotype.space].usual)
+    else:
+        next_step("prune" if genotype.stage == "searched" else "cost", cell)

@@ -1,10 +1,10 @@
 """`ftso genotypes`: the library of published cells, with exact costs beside the figures in print."""
 
-import shlex
 from typing import Annotated
 
 import typer
 
+from ftso_cli import shell
 from ftso_cli.api.cells import about_file
 from ftso_cli.cli import common, genotypes_output
 from ftso_cli.cli.console import next_step, print_json, say
@@ -48,13 +48,13 @@ def genotypes(
     op=sep_conv_5x5` · `ftso genotypes show pc_darts_cifar` · `ftso genotypes --schema`
     """
     if schema:
-        say(storage.layout(storage.json_schema()))
+        say(*storage.layout(storage.json_schema()).split("\n"))
     elif action is None:
         _list(sort, filters or [], as_json)
     elif action == "show" and name is not None:
         _show(name, as_json)
     else:
-        meant = "NAME" if action == "show" else shlex.quote(action)
+        meant = "NAME" if action == "show" else shell.argument(action)
         raise typer.BadParameter(f"to show a cell, say: ftso genotypes show {meant}")
 
 

@@ -195,7 +195,7 @@ def _print(columns: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
     """Columns of text side by side, with a line under the two of the heading."""
     lines = aligned(list(zip(*columns, strict=True)), left, " ")
     lines.insert(2, "─" * (sum(max(map(len, column)) for column in columns) + len(columns) - 1))
-    say("\n".join(lines))
+    say(*lines)
 
 
 def show_cell(row: Row) -> None:
@@ -207,7 +207,7 @@ def show_cell(row: Row) -> None:
     facts["printed in"] = "; ".join(about.published.sources)
     for name, text in facts.items():
         if text:
-            say(textwrap.fill(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
+            say(*textwrap.wrap(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
     say()
     columns = _cost_columns(row)
     if sum(max(map(len, column)) + 1 for column in columns) - 1 <= room():
@@ -221,9 +221,9 @@ def show_cell(row: Row) -> None:
     if (days := about.published.search_gpu_days) is not None:
         say(f"search: {days:g} GPU-days{f' on {about.published.searched_on}' if about.published.searched_on else ''}")
     if row.genotype:
-        say(f"\n{_cell_text(row.genotype)}")
+        say("", *_cell_text(row.genotype).split("\n"))
     else:
-        say("\nNobody printed this cell as text, so there is nothing to draw or to count.")
+        say("", "Nobody printed this cell as text, so there is nothing to draw or to count.")
 
 
 def _cost_columns(row: Row) -> list[list[str]]:

@@ -137,6 +137,10 @@ class Commands(TyperGroup):
             sys.stdout.reconfigure(errors="replace")
         if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
             sys.stderr = Remarks(sys.stderr.buffer, sys.stderr.encoding, "backslashreplace", line_buffering=True)
+        if asked := os.environ.get(COMPLETING):
+            from ftso_cli.cli.shells import answer
+
+            answer(self, asked)
         # At the end Python looks for garbage among all that torch has made, which takes a fifth as long as its import.
         atexit.register(gc.freeze)
         return super().main(*args, **kwargs)

@@ -62,10 +62,7 @@ def nats_table2(
     seeds: Annotated[str, typer.Option(metavar="SEEDS", help="As in 0-9 or 3,5,8.")] = "0-2",
     iters: Annotated[int, typer.Option("--iters", "-i", min=1, help="Iterations of a search by gradient.")] = 50,
     queries: Annotated[int, typer.Option(min=1, help="Cells that evolution may look up while it searches.")] = 100,
-    trust_pickle: Annotated[
-        bool,
-        typer.Option("--trust-pickle", help="Read records that are pickles, which can run any code; needs nats_bench."),
-    ] = False,
+    trust_pickle: common.TrustOption = False,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Keeps every finished search.")] = Path(
         "nats-table2.json"
     ),

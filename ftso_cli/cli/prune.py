@@ -70,7 +70,7 @@ def prune(
             wiring = "  ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in nodes.items())
             say(f"{kind:<7} {wiring}")
         say(f"wrote {target}: at most {keep} edges a node")
-        next_step("assign-ops", target, "--op", SPACES[genotype.space].usual)
+        next_step("assign-ops", target, op=SPACES[genotype.space].usual)
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:

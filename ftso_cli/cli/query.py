@@ -42,10 +42,7 @@ def query(
             show_default=False,
         ),
     ] = None,
-    trust_pickle: Annotated[
-        bool,
-        typer.Option("--trust-pickle", help="Read records that are pickles, which can run any code; needs nats_bench."),
-    ] = False,
+    trust_pickle: common.TrustOption = False,
     as_json: common.JsonOption = False,
 ) -> None:
     """Look up what cells reached on CIFAR-10, CIFAR-100 and ImageNet16-120, and where that is among all 15,625 cells.

@@ -9,7 +9,7 @@ from rich.table import Table
 from ftso_cli.api.races import Raced, journal_of
 from ftso_cli.api.settings import race_settings
 from ftso_cli.cli import common, searching
-from ftso_cli.cli.console import next_step, print_json, say, show
+from ftso_cli.cli.console import print_json, say, show
 from ftso_cli.cli.live import LiveRace
 from ftso_cli.errors import SettingsError
 from ftso_cli.processes import check_alone
@@ -51,7 +51,7 @@ def race(
         for text in request.notes:
             say(text)
         say(f"wrote {request.output} in {watch}")
-        next_step(*searching.training(request))
+        searching.propose_training(request)
 
 
 def _kept(raced: Raced) -> str:

@@ -7,7 +7,7 @@ import typer
 
 from ftso_cli.cli import common
 from ftso_cli.cli.console import note, print_json, say, warn
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
 
 DEFAULT_PAGE = Path("report.html")
 
@@ -52,7 +52,8 @@ def report(
     for folder in found.strangers:
         warn(f"{folder}: is of another search than {found.file}, and was left out")
     content = page(found).encode()
-    write_atomic(output, content)
+    # Whoever has put a link where the page lies by default wasn't the one who asks for the page.
+    (write_inside if output == DEFAULT_PAGE else write_atomic)(output, content)
     if as_json:
         print_json(
             {

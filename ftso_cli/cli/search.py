@@ -8,7 +8,7 @@ import typer
 from ftso_cli.api.recorded import SAVE_MINUTES
 from ftso_cli.api.settings import check_trackable, joint_settings, operators
 from ftso_cli.cli import common, recording, searching
-from ftso_cli.cli.console import next_step, print_json, say, show
+from ftso_cli.cli.console import print_json, say, show
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.errors import SettingsError
 from ftso_cli.search.recipes import METHODS
@@ -144,4 +144,4 @@ def search(
         show(drawing.text(genotype, title=f"What {method.value} has found"))
         say(searching.counted(genotype))
         say(f"wrote {request.output} in {watch}")
-        next_step(*searching.training(request))
+        searching.propose_training(request)

@@ -266,7 +266,7 @@ def _search(
         show(drawing.text(wiring, title="What was found; pruned: what ftso prune will take out", pruned=True))
         _comment(wiring)
         say(f"wrote {request.output} in {watch}")
-        next_step("assign-ops", request.output, "--op", SPACES[settings.space].usual)
+        next_step("assign-ops", request.output, op=SPACES[settings.space].usual)
 
 
 def _blind_spots(settings: TopologySettings) -> list[str]:

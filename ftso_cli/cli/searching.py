@@ -1,5 +1,6 @@
 """What the commands that search share: options, the run with its progress bar, the record of it."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.console import RenderableType
 from ftso_cli import processes
 from ftso_cli.api import searching
 from ftso_cli.cli import common
+from ftso_cli.cli.console import next_step
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, storage
@@ -95,7 +97,7 @@ NewFileOption = Annotated[
 
 def new_file(output: Path | None) -> Path:
     """The file to write; a default is never written over, for a search may have taken hours."""
-    if output is None and DEFAULT_OUTPUT.exists():
+    if output is None and os.path.lexists(DEFAULT_OUTPUT):
         raise FileError(
             f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
         )
@@ -125,10 +127,9 @@ class Request(searching.Request):
     output: Path
 
 
-def training(request: Request) -> list[object]:
-    """The words of the command that trains what was found, on the same images."""
-    side = [] if request.image_size is None else ["--image-size", request.image_size]
-    return ["train", request.output, "--data", request.data, *side]
+def propose_training(request: Request) -> None:
+    """The command that trains what was found, on the same images."""
+    next_step("train", request.output, data=request.data, image_size=request.image_size)
 
 
 def execute(

@@ -132,6 +132,7 @@ def run(
     ] = None,
     storage: StorageOption = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
+    trust_pickle: common.TrustOption = False,
     list_presets: Annotated[bool, typer.Option("--presets", help="List the studies that come with ftso.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it would run.")] = False,
     as_json: common.JsonOption = False,
@@ -159,21 +160,29 @@ def run(
     stages = {stage.key for trial in planned for stage in trial.stages}
     counts = {"settings": len(asked.settings), "seeds": len(asked.seeds), "trials": len(planned), "stages": len(stages)}
     size = "{settings} settings x {seeds} seeds = {trials} trials, {stages} stages".format(**counts)
+    folder = output or RUNS / asked.name
     if dry_run and as_json:
         print_json({"study": asked.name, **counts})
         return
     if dry_run:
-        say(size)
+        say(f"{size}, to be kept in {folder}")
         return
-    folder = output or RUNS / asked.name
     if (folder / results.FILE).exists() and results.read_settings(folder).name != asked.name:
         raise SettingsError(f"{folder} holds the study {results.read_settings(folder).name}; name another with -o DIR")
     opened = trials.open_study(asked.name, _made(folder), storage)
     results.write_settings(asked, folder)
     count = workers or runner.usual_workers()
-    note(f"{size}; {count} at a time; a stopped study goes on with the same command")
+    note(f"{size}; {count} at a time, kept in {folder}; a stopped study goes on with the same command")
     with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
-        runner.run_study(planned, folder, opened, workers=count, retry_failed=retry_failed, watch=_tell)
+        runner.run_study(
+            planned,
+            folder,
+            opened,
+            workers=count,
+            retry_failed=retry_failed,
+            watch=_tell,
+            trust_pickle=trust_pickle,
+        )
     _finish(folder, storage, as_json)
 
 
@@ -209,6 +218,6 @@ def _finish(folder: Path, storage: str | None, as_json: bool) -> None:
         sweep_output.show_results(study, found, as_json=False)
         say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed")
         say(f"wrote {', '.join(map(str, files))}")
-        next_step("sweep", "status" if counted["failed"] else "results", folder)
+        next_step("sweep status" if counted["failed"] else "sweep results", folder)
     if counted["failed"]:
         raise typer.Exit(1)

@@ -1,14 +1,15 @@
 """What `ftso sweep` shows and writes of a study: status, table, picture."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ftso_cli import texts
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.drawing.plots import can_plot
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.studies import figures, tables
 from ftso_cli.studies.measures import tested_alike
 from ftso_cli.studies.pairs import Pairs, describe, pairs
@@ -86,25 +87,31 @@ def _plain(trial: Trial) -> dict[str, Any]:
     return facts | {"folders": {name: str(folder) for name, folder in trial.folders.items()}}
 
 
-def write(study: Study, found: Sequence[Trial], *, csv: Path | None, markdown: Path | None) -> None:
+Write = Callable[[Path, bytes], None]
+"""A way to write a file: `write_inside` in the folder of the study, `write_atomic` where the user says."""
+
+
+def write(
+    study: Study, found: Sequence[Trial], *, csv: Path | None, markdown: Path | None, by: Write = write_atomic
+) -> None:
     """The trials as CSV, the settings as a table of Markdown."""
     if csv is not None:
-        write_atomic(csv, tables.as_csv(tables.of_trials(found)).encode())
+        by(csv, texts.csv_table(tables.of_trials(found)).encode())
     if markdown is not None:
-        write_atomic(markdown, tables.as_markdown(tables.of_settings(summary(study, found))).encode())
+        by(markdown, texts.markdown_table(tables.of_settings(summary(study, found))).encode())
 
 
-def draw(study: Study, found: Sequence[Trial], path: Path) -> None:
+def draw(study: Study, found: Sequence[Trial], path: Path, by: Write = write_atomic) -> None:
     """The picture of a study."""
-    figures.draw(study, found, path)
+    figures.draw(study, found, path, by)
 
 
 def write_all(study: Study, found: Sequence[Trial], folder: Path) -> list[Path]:
     """All of it, in the folder of the study; the picture where matplotlib is installed."""
     files = [folder / "trials.csv", folder / "results.md"]
-    write(study, found, csv=files[0], markdown=files[1])
+    write(study, found, csv=files[0], markdown=files[1], by=write_inside)
     if can_plot():
-        draw(study, found, folder / "figure.svg")
+        draw(study, found, folder / "figure.svg", by=write_inside)
         files.append(folder / "figure.svg")
     else:
         note("for the figure: pip install 'ftso[plots]'")

@@ -9,9 +9,10 @@ import typer
 
 from ftso_cli.api.trainings import advising, complete, fill, opened, refill, started, tested
 from ftso_cli.cli import common
-from ftso_cli.cli.console import command, next_step, note, print_json, say, warn
+from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.files import alone_in
+from ftso_cli.shell import command
 from ftso_cli.training.recipes import RECIPES, Recipe
 from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
@@ -308,9 +309,7 @@ def _draw_metrics(trainer: "Trainer") -> str:
 def _kept(trainer: "Trainer") -> str:
     """What there is to go on from, and how."""
     run = trainer.run
-    return (
-        f"{trainer.saved}, go on with: {command('train', '--resume', run.folder)}" if run.config_file.exists() else ""
-    )
+    return f"{trainer.saved}, go on with: {command('train', resume=run.folder)}" if run.config_file.exists() else ""
 
 
 def _train(trainer: "Trainer", curves: "Curves | None") -> None:

@@ -30,8 +30,9 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from ftso_cli import __version__
-from ftso_cli.files import cache_folder, replacing
+from ftso_cli import __version__, caching
+from ftso_cli.errors import FileError
+from ftso_cli.files import replacing
 
 LIMIT = 1024**3
 """Bytes of pixels that an entry may have; larger sets are not cached."""
@@ -42,7 +43,17 @@ ROOM = 4 * 1024**3
 HEADER = 100_000_000
 """Bytes that the head of an entry may have; it holds the names of the classes."""
 
-_FAILURES = (OSError, SafetensorError, RuntimeError, ValueError, TypeError, LookupError, AttributeError, OverflowError)
+_FAILURES = (
+    OSError,
+    FileError,
+    SafetensorError,
+    RuntimeError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    OverflowError,
+)
 """What a missing or damaged file, a full disk or a folder without permission can lead to."""
 
 
@@ -144,7 +155,7 @@ class Place:
         tensors = {"images": images, "labels": labels, "checksums": checksums, "stamps": stamps}
         known = {"about": self.about, "classes": classes, "seal": _seal(self.about, classes, tensors)}
         with suppress(*_FAILURES):
-            self.file.parent.mkdir(parents=True, exist_ok=True)
+            caching.prepare(self.file.parent)
             with replacing(self.file) as temporary:
                 save_file(tensors, temporary, {"ftso": json.dumps(known)})
             _make_room(self.file.parent)
@@ -164,14 +175,15 @@ def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: st
     """The place of the images `of` a set, decoded from `files` by `versions`; None where the cache is turned off.
 
     There is one place for each `of`: what is there for other files or by other versions will be replaced.
+    Raises `FileError` where the folder of the cache holds other things.
     """
-    folder = cache_folder()
+    folder = caching.room("images")
     if folder is None:
         return None
     listing = sha256(os.fsencode("\0".join(files))).hexdigest()
     name = sha256(json.dumps(of).encode()).hexdigest()[:32]
     return Place(
-        file=folder / "images" / f"{name}.safetensors",
+        file=folder / f"{name}.safetensors",
         about={**of, **versions, "ftso": __version__, "files": listing},
     )
 
@@ -207,7 +219,7 @@ def _seal(about: Mapping[str, str | int], classes: Sequence[str], tensors: Mappi
 
 def _make_room(folder: Path) -> None:
     """Removes what was not used for the longest time, leftovers of a killed process among it."""
-    files = [(path, path.stat()) for path in folder.iterdir()]
+    files = [(path, path.stat()) for path in caching.own_files(folder)]
     used = 0
     for path, found in sorted(files, key=lambda file: file[1].st_mtime, reverse=True):
         used += found.st_size

@@ -2,13 +2,14 @@
 
 import io
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import DrawingError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import write_atomic, write_inside
+from ftso_cli.texts import one_line
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 NUMBERED = 20
 """Up to this many classes have the counts written into their squares."""
+
+
+LABEL_WIDTH = 40
+"""Characters; what is longer is cut."""
+
+
+def label(name: str) -> str:
+    """A name as a label of a picture."""
+    shown = one_line(name)
+    return shown if len(shown) <= LABEL_WIDTH else shown[: LABEL_WIDTH - 1] + "…"
 
 
 def can_plot() -> bool:
@@ -32,8 +43,12 @@ def check_plot(path: Path) -> None:
 
 
 def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
-    """Draws loss and accuracy of every epoch."""
+    """Draws loss and accuracy of every epoch, as a file of a run folder."""
     check_plot(path)
+    write_inside(path, drawn(lambda: _metrics(rows), path))
+
+
+def _metrics(rows: Sequence[Mapping[str, float | int]]) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
@@ -44,12 +59,16 @@ def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
         axes.set_title(f"training {name}{', %' if scale == 100 else ''}")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
-    write_figure(figure, path)
+    return figure
 
 
 def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
     """Draws how many images of each true class (row) got each answer (column), shaded by the share of the row."""
     check_plot(path)
+    write_atomic(path, drawn(lambda: _confusion(confusion, [label(name) for name in classes]), path))
+
+
+def _confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> "Figure":
     from matplotlib.figure import Figure
 
     side = min(4 + 0.35 * len(classes), 30)
@@ -65,19 +84,50 @@ def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], p
         for column, count in enumerate(counts):
             dark = shares[row][column] > 0.5
             axes.text(column, row, str(count), ha="center", va="center", color="white" if dark else "black", size=8)
-    write_figure(figure, path)
+    return figure
 
 
-def write_figure(figure: "Figure", path: Path) -> None:
-    """Writes a figure in the format of its name; equal numbers give equal files."""
+PLAIN_TEXT: Mapping[str, Any] = {"text.parse_math": False, "text.usetex": False, "svg.fonttype": "none"}
+"""Names are no formulas: a dollar is one, and no TeX is started. In an svg they stay text, in any letters."""
+
+
+EAST_ASIAN = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "PingFang SC",
+    "Hiragino Sans",
+    "Microsoft YaHei",
+    "Malgun Gothic",
+    "Arial Unicode MS",
+)
+"""Fonts with the letters of China, Japan and Korea, one of which most systems have; matplotlib brings none."""
+
+
+def _fonts() -> list[str]:
+    """The font of pictures, and those that are here for letters that it lacks."""
+    from matplotlib import font_manager
+
+    here = set(font_manager.get_font_names())
+    return ["DejaVu Sans", *(name for name in EAST_ASIAN if name in here)]
+
+
+def drawn(make: Callable[[], "Figure"], path: Path, style: Mapping[str, Any] | None = None) -> bytes:
+    """The figure that `make` gives as a file of the name `path`; equal numbers give equal files."""
     import matplotlib as mpl
 
     format = path.suffix.removeprefix(".")
     content = io.BytesIO()
     undated = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(format)
     # Ids in an svg are random without a salt.
-    with mpl.rc_context({"svg.hashsalt": "ftso"}), warnings.catch_warnings():
-        # A sign that the font lacks is drawn as a box; the warning repeats it, whatever it is.
-        warnings.simplefilter("ignore")
-        figure.savefig(content, format=format, dpi=150, metadata=undated)
-    write_atomic(path, content.getvalue())
+    settings: dict[Any, Any] = {"svg.hashsalt": "ftso", **PLAIN_TEXT, **(style or {})}
+    with mpl.rc_context(), warnings.catch_warnings():
+        # A matplotlibrc in the current folder is read by matplotlib, and may be anybody's.
+        mpl.rcdefaults()
+        mpl.rcParams.update(settings)
+        mpl.rcParams["font.family"] = _fonts()
+        # Of signs that no font here has, and of pictures that are too small for their labels.
+        warnings.simplefilter("ignore", UserWarning)
+        make().savefig(content, format=format, dpi=150, metadata=undated)
+    return content.getvalue()

@@ -1,12 +1,12 @@
 """DOT to svg, png and pdf, by `graphviz-pure`, which comes with ftso, or by the system's `dot`."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 from ftso_cli.errors import DrawingError, unknown
+from ftso_cli.programs import find_program, safe_environment
 
 FORMATS = ("svg", "png", "pdf", "dot")
 
@@ -37,7 +37,11 @@ def render(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
     resolution = [f"-Gdpi={DPI}"] if format == "png" else []
     try:
         done = subprocess.run(
-            [program, f"-T{format}", *resolution], input=source.encode(), capture_output=True, timeout=timeout
+            [program, f"-T{format}", *resolution],
+            input=source.encode(),
+            capture_output=True,
+            timeout=timeout,
+            env=safe_environment(),
         )
     except subprocess.TimeoutExpired:
         raise DrawingError(f"{program} took longer than {timeout:g} s to draw; try -o FILE.dot") from None
@@ -51,8 +55,8 @@ def render(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
 def _program(format: str) -> str:
     """The program that makes `format`; graphviz-pure first, because its pictures are the same on every machine."""
     beside_python = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    pure = None if format == "pdf" else shutil.which("graphviz-pure", path=beside_python)
-    found = pure or shutil.which("dot")
+    pure = None if format == "pdf" else find_program("graphviz-pure", beside_python)
+    found = pure or find_program("dot")
     if found is None and format == "pdf":
         raise DrawingError(
             "pdf needs the program dot, which is not on PATH: install Graphviz (https://graphviz.org/download), "

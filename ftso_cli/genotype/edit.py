@@ -11,6 +11,7 @@ from ftso_cli.errors import GenotypeError, SettingsError
 from ftso_cli.genotype.agreement import assessed
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe
+from ftso_cli.shell import FILE
 from ftso_cli.spaces import SPACES, Space, operator
 
 
@@ -130,7 +131,7 @@ def derivable(space: Space) -> tuple[str, ...]:
 def require_pruned(genotype: Genotype, command: str) -> None:
     """Raises `GenotypeError` where the wiring is still to be decided, with the command that does."""
     if genotype.stage == "searched":
-        raise GenotypeError(f"is not pruned, which {command} needs; run: ftso prune FILE")
+        raise GenotypeError(f"is not pruned, which {command} needs; run: ftso prune {FILE}")
 
 
 def require_searchable(genotype: Genotype) -> None:
@@ -146,4 +147,4 @@ def require_complete(genotype: Genotype, command: str) -> None:
     require_pruned(genotype, command)
     if genotype.stage == "pruned":
         op = SPACES[genotype.space].usual
-        raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops FILE --op {op}")
+        raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops {FILE} --op {op}")

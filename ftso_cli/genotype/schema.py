@@ -4,11 +4,22 @@ A cell is a directed acyclic multigraph. Nodes are numbered as in DARTS: 0 is th
 k-1, intermediate nodes follow; `concat` lists the nodes that form the output.
 """
 
+import json
 import math
+from collections import Counter
 from statistics import fmean
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ftso_cli.errors import SpaceError, short
 from ftso_cli.spaces import SPACES, Space, operator
@@ -61,10 +72,34 @@ def _finite(value: JsonValue) -> JsonValue:
 Setting = Annotated[JsonValue, AfterValidator(_finite)]
 
 
+def twice(text: str | bytes | bytearray) -> str | None:
+    """A key that occurs twice in one object of JSON text, of which readers take either; None if none does."""
+    found: list[str] = []
+
+    def note(pairs: list[tuple[str, object]]) -> None:
+        found.extend(key for key, count in Counter(key for key, _ in pairs).items() if count > 1)
+
+    # Numbers stay text: how many digits one may have is nothing that is looked at here.
+    json.loads(text, object_pairs_hook=note, parse_int=str, parse_float=str)
+    return found[0] if found else None
+
+
 class Model(BaseModel):
     """Immutable, nothing unknown let in, no guessing of types, finite numbers only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **settings: Any) -> Self:
+        """The model in JSON text; raises `ValidationError`, for a key that stands twice in one object too."""
+        found = super().model_validate_json(json_data, **settings)
+        # Only now: what is valid is not nested deeply.
+        if (key := twice(json_data)) is not None:
+            problem = ValueError("stands twice in one object")
+            raise ValidationError.from_exception_data(
+                cls.__name__, [{"type": "value_error", "loc": (key,), "input": None, "ctx": {"error": problem}}]
+            )
+        return found
 
 
 class Edge(Model):

@@ -103,14 +103,20 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "ftso genotype"}
 
 
+def _text(value: Any) -> str:
+    """JSON text on one line, with invisible characters escaped."""
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else "".join(s if s.isprintable() else json.dumps(s)[1:-1] for s in text)
+
+
 def layout(value: Any, indent: str = "") -> str:
     """JSON text of `value`: what fits on a line stands on one, an edge for example."""
-    line = json.dumps(value, ensure_ascii=False)
+    line = _text(value)
     if not isinstance(value, dict | list) or len(line) + len(indent) <= LINE:
         return line
     inner = indent + "  "
     if isinstance(value, dict):
-        items = [f"{json.dumps(key, ensure_ascii=False)}: {layout(item, inner)}" for key, item in value.items()]
+        items = [f"{_text(key)}: {layout(item, inner)}" for key, item in value.items()]
         opening, closing = "{}"
     else:
         items = [layout(item, inner) for item in value]

@@ -18,7 +18,7 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from ftso_cli.errors import FileError, RunError
-from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.files import read_bytes, write_inside
 
 TENSOR_LIMIT = 8_000_000_000
 
@@ -132,9 +132,14 @@ def _checksum(tensors: Mapping[str, Tensor], values: str) -> str:
 
 
 def write_tensors(tensors: Mapping[str, Tensor], path: Path, about: Mapping[str, str] | None = None) -> None:
-    """Writes tensors as safetensors, with `about` in the header. Raises `FileError` where that can't be done."""
+    """Writes a file of a run folder: see `packed`. Raises `FileError` where that can't be done."""
+    write_inside(path, packed(tensors, about))
+
+
+def packed(tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> bytes:
+    """Tensors as safetensors, with `about` in the header."""
     contiguous = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    write_atomic(path, save(contiguous, dict(about or {})))
+    return save(contiguous, dict(about or {}))
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

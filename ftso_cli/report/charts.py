@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from typing import Any
 
 from ftso_cli.errors import DrawingError
+from ftso_cli.report import renderer
+from ftso_cli.texts import page_text
 
 Spec = dict[str, Any]
 Values = list[dict[str, Any]]
@@ -52,11 +54,17 @@ def check_charts() -> None:
 
 
 def svg(spec: Spec) -> str:
-    """The chart as an SVG element."""
-    import vl_convert
+    """The chart as an SVG element; raises `DrawingError` where the renderer fails."""
+    return _short(renderer.render({"$schema": SCHEMA, "config": THEME, **_cleaned(spec)}))
 
-    text = vl_convert.vegalite_to_svg({"$schema": SCHEMA, "config": THEME, **spec}, vl_version="5.20")
-    return _short(text)
+
+def _cleaned(value: Any) -> Any:
+    """The specification with every text in it fit for a page."""
+    if isinstance(value, dict):
+        return {key: _cleaned(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item) for item in value]
+    return page_text(value) if isinstance(value, str) else value
 
 
 def _short(text: str) -> str:

@@ -1,13 +1,18 @@
-"""The history of a genotype as commands that do the same again."""
+"""The history of a genotype as commands that do the same again, in the folder of its file.
+
+Whoever wrote the file chose what stands in its history: only commands of ftso are shown, and no value becomes an option
+or a second command. A page is sent to others, so a path is no absolute one.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
+from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.trained import Training
+from ftso_cli.texts import last_name
 from ftso_cli.training.recipes import RECIPES, Recipe
 
 _SEARCH = ("ops", "iters", "epochs", "channels", "cells", "batch_size", "weight_rate", "arch_rate", "warmup")
@@ -26,28 +31,33 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {
 }
 """The settings in a step's record that are options of its command; the others can't be asked for otherwise."""
 
+VERBS = ("search-topology", "search-ops", "search", "prune", "assign-ops", "import")
+"""The commands that write steps."""
+
 _STOPPED = "stopped at iteration"
 """How the note of a search begins that --early-stop ended."""
 
 
 def commands(genotype: Genotype, file: str) -> tuple[str, ...]:
-    """A command for each step of the history, which write a file beside `file` in turn: nothing is written over."""
-    again = str(Path(file).with_name(f"{Path(file).stem}-again.json"))
-    return tuple(_command(genotype, step, again) for step in genotype.history)
+    """A command for each step of the history, "" for one that is none of ftso's.
+
+    They write a file beside `file` in turn: nothing is written over.
+    """
+    again = str(Path(last_name(file)).with_name(f"{Path(file).stem}-again.json"))
+    return tuple(_command(genotype, step, again) if step.command in VERBS else "" for step in genotype.history)
 
 
 def train_command(training: Training) -> str:
     """The command that trains the same again."""
     config = training.config
     name = min(RECIPES, key=lambda name: len(_overruled(config.recipe, RECIPES[name])))
-    options = {"data": config.data, "recipe": name, **_overruled(config.recipe, RECIPES[name])}
+    options = {"data": last_name(config.data), "recipe": name, **_overruled(config.recipe, RECIPES[name])}
     if config.image_size[0] == config.image_size[1]:
         options["image_size"] = config.image_size[0]
     options |= {"seed": config.seed, "precision": config.precision}
-    flags = [" --compile"] if config.compile else []
-    flags += [" --no-flip"] if config.flip is False and config.data != "digits" else []
-    cell = quote(str(training.folder / "genotype.json"))
-    return f"ftso train {cell}" + "".join(_option(name, value) for name, value in options.items()) + "".join(flags)
+    cell = Path(last_name(str(training.folder))) / "genotype.json"
+    mirrored = False if config.flip is False and config.data != "digits" else None
+    return shell.command("train", cell, **options, compile=config.compile or None, flip=mirrored)
 
 
 def _overruled(recipe: Recipe, base: Recipe) -> dict[str, Any]:
@@ -60,11 +70,10 @@ def _command(genotype: Genotype, step: Step, file: str) -> str:
     settings = dict(step.settings)
     edits = step.command in ("prune", "assign-ops", "search-ops")
     start = settings.get("wiring") or (file if edits else None)
-    words = ["ftso", step.command] + ([] if start is None else [quote(str(start))])
-    if step.command == "import":
-        words.append("TEXT")
-    output = "" if start == file else f" -o {quote(file)}"
-    return " ".join(words) + "".join(_option(*pair) for pair in _options(genotype, step, settings)) + output
+    arguments = [] if start is None else [last_name(str(start))]
+    words = [shell.command(step.command, *arguments, *["TEXT"] * (step.command == "import"))]
+    words += [shell.option(name, value) for name, value in _options(genotype, step, settings)]
+    return " ".join(words if start == file else [*words, f"-o {shell.argument(file)}"])
 
 
 def _options(genotype: Genotype, step: Step, settings: Mapping[str, Any]) -> list[tuple[str, Any]]:
@@ -73,7 +82,7 @@ def _options(genotype: Genotype, step: Step, settings: Mapping[str, Any]) -> lis
         kind = "race"
     elif settings.get("strategy") == "capacity":
         kind = "capacity"
-    given: list[tuple[str, Any]] = [("data", step.data)] if step.data is not None else []
+    given: list[tuple[str, Any]] = [("data", last_name(step.data))] if step.data is not None else []
     given += [(name, settings[name]) for name in OPTIONS.get(kind, ()) if _can_be_given(name, settings.get(name))]
     if kind == "race":
         given.append(("budget", settings["steps"] if "steps" in settings else f"{settings.get('seconds')}s"))
@@ -94,11 +103,6 @@ def _options(genotype: Genotype, step: Step, settings: Mapping[str, Any]) -> lis
 def _can_be_given(name: str, value: Any) -> bool:
     """Whether an option has this value; the engine that shares work between edges is the default and has no name."""
     return value is not None and not (name == "engine" and value == "shared")
-
-
-def _option(name: str, value: Any) -> str:
-    text = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f" --{name.replace('_', '-')} {quote(text)}"
 
 
 def _ranges(seeds: Sequence[int]) -> str:

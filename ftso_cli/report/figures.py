@@ -11,6 +11,7 @@ from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import operator_colour, operator_dash, source_colour
 from ftso_cli.report.trace import CellTrace, Trace
 from ftso_cli.report.trained import Training
+from ftso_cli.texts import one_line
 
 SMALL = (176, 104)
 """Pixels of a chart that is one of many."""
@@ -247,7 +248,7 @@ def stage_costs(network: Network) -> list[str]:
 def seconds(genotype: Genotype, trainings: Sequence[Training]) -> str:
     """Seconds of every phase of the history, and of the trainings."""
     values: Values = [
-        {"step": f"{at + 1} {step.command}", "phase": phase, "seconds": value}
+        {"step": f"{at + 1} {one_line(step.command)}", "phase": one_line(phase), "seconds": value}
         for at, (step, times) in enumerate(zip(genotype.history, genotype.times, strict=True))
         for phase, value in times.seconds.items()
     ]

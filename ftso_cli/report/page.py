@@ -1,7 +1,7 @@
 """The page: one HTML file that asks for nothing else, and forbids itself to.
 
-Every text that comes from a file goes through the template's escaping, and the page's policy runs no script but its
-own, known by its hash, and fetches nothing at all.
+Every text that comes from a file goes through the template's escaping, without control characters and absolute paths,
+and the page's policy runs no script but its own, known by its hash, and fetches nothing at all.
 """
 
 import base64
@@ -15,6 +15,7 @@ from ftso_cli import __version__
 from ftso_cli.report import over_time, palette, sections, study
 from ftso_cli.report.charts import check_charts
 from ftso_cli.report.collect import Report
+from ftso_cli.texts import page_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -45,6 +46,7 @@ def _rendered(report: Report) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=lambda value: page_text(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -14,6 +14,7 @@ from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.collect import Report, counted
 from ftso_cli.spaces import DARTS
+from ftso_cli.texts import one_line
 
 MILLION = 1e6
 
@@ -56,7 +57,7 @@ def _published(about: About, genotype: Genotype | None) -> Point | None:
     if genotype is not None and genotype.stage == "complete":
         ours = {name: value for name, value in _of_paper(genotype).items() if name not in costs}
     return Point(
-        name=about.title or about.name,
+        name=one_line(about.title or about.name),
         error=figures.error,
         costs=costs | ours,
         counted=frozenset(ours),

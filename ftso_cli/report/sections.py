@@ -14,6 +14,7 @@ from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.trained import Training
 from ftso_cli.spaces import SPACES
+from ftso_cli.texts import last_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class PublishedSection:
 
 @dataclass(frozen=True, kw_only=True)
 class Done:
-    """A step of the history: the command that does it again, its notes, and when it was done."""
+    """A step of the history: the command that does it again, "" for none of ftso's, its notes, and when it was done."""
 
     command: str
     title: str
@@ -163,11 +164,13 @@ def environment(report: Report) -> list[tuple[str, str]]:
     """What it was done with: versions, devices, data sets, seeds; what differed is listed."""
     known: list[tuple[str, object]] = []
     for step in () if report.genotype is None else report.genotype.history:
-        known += [*step.versions.items(), ("device", step.device), ("data", step.data), ("seed", step.seed)]
+        known += [*step.versions.items(), ("device", step.device), ("seed", step.seed)]
+        known.append(("data", None if step.data is None else last_name(step.data)))
     if report.genotype is not None and report.genotype.ensemble is not None:
         known.append(("seed", ", ".join(map(str, report.genotype.ensemble.seeds))))
     for config in (each.config for each in report.trainings):
-        known += [*config.versions.items(), ("device", config.device), ("data", config.data), ("seed", config.seed)]
+        known += [*config.versions.items(), ("device", config.device), ("data", last_name(config.data))]
+        known.append(("seed", config.seed))
         known.append(("precision", config.precision))
     rows: dict[str, dict[str, None]] = {}
     for name, value in known:

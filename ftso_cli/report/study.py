@@ -2,10 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
 
+from ftso_cli import shell
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import Key, source_colour
@@ -13,6 +13,7 @@ from ftso_cli.report.study_figure import Panel, panels
 from ftso_cli.studies import tables
 from ftso_cli.studies.results import FILE, Row, Trial, read, read_settings, summary
 from ftso_cli.studies.study import Study
+from ftso_cli.texts import last_name, one_line
 
 MOST_KEYS = 8
 """Settings that get a colour each; of more, pointing at a dot tells its setting."""
@@ -63,7 +64,9 @@ def is_study(folder: Path) -> bool:
 def read_found(folder: Path, storage: str | None) -> StudyFound:
     """The study of a folder; raises `RunError` or `FileError` where it or its storage can't be read."""
     study = read_settings(folder)
-    trials = read(folder, storage)
+    settings = [setting.model_copy(update={"name": one_line(setting.name)}) for setting in study.settings]
+    study = study.model_copy(update={"settings": tuple(settings)})
+    trials = [replace(trial, setting=one_line(trial.setting)) for trial in read(folder, storage)]
     return StudyFound(folder=folder, study=study, rows=tuple(summary(study, trials)), trials=tuple(trials))
 
 
@@ -82,7 +85,7 @@ def section(found: StudyFound) -> StudySection:
         trials=tuple(_told(one) for one in found.trials),
         failed=tuple((f"{one.setting}, seed {one.seed}", one.error) for one in found.trials if one.error),
         best="" if best is None else f"{best.setting}, seed {best.seed}",
-        command=f"ftso sweep results {quote(str(found.folder))}",
+        command=shell.command("sweep results", last_name(str(found.folder))),
     )
 
 

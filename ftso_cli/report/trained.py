@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftso_cli.genotype import Genotype
+from ftso_cli.texts import one_line
 from ftso_cli.training.run import Config, Epoch, Result, Run
 
 
@@ -20,7 +21,7 @@ class Training:
     @property
     def name(self) -> str:
         """What the run is called: as its folder, or as the one around it where that is called no more than run."""
-        return self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name
+        return one_line(self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name)
 
     @property
     def seconds(self) -> float:

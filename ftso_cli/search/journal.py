@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator
 
 from ftso_cli.errors import RunError, differences
-from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.files import read_bytes, write_inside
 from ftso_cli.genotype.schema import Measured, Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.search.standings import Result
@@ -90,7 +90,7 @@ class Journal:
 
     def _write(self) -> None:
         if self._path is not None:
-            write_atomic(self._path, self._record.model_dump_json(indent=1).encode())
+            write_inside(self._path, self._record.model_dump_json(indent=1).encode())
 
 
 def opened(settings: dict[str, Any], seed: int, data: str, path: Path | None, *, resume: bool) -> Journal:

@@ -16,7 +16,7 @@ import torch
 from pydantic import ValidationError
 
 from ftso_cli.errors import FtsoError, RunError, differences
-from ftso_cli.files import make_folder, write_atomic
+from ftso_cli.files import make_folder, write_inside
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
@@ -237,9 +237,9 @@ class Recorder:
         folder = self.recording.folder
         if folder is None or not self._group.first:
             return
-        write_atomic(folder / "metrics.csv", self.history.metrics())
+        write_inside(folder / "metrics.csv", self.history.metrics())
         if isinstance(self.engine, Bilevel):
             if self.engine.net.alpha:
-                write_atomic(folder / "alphas.csv", self.history.alphas(self.engine.net))
+                write_inside(folder / "alphas.csv", self.history.alphas(self.engine.net))
             if self.engine.net.beta:
-                write_atomic(folder / "betas.csv", self.history.betas(self.engine.net))
+                write_inside(folder / "betas.csv", self.history.betas(self.engine.net))

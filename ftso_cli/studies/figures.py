@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.drawing.plots import check_plot, write_figure
+from ftso_cli.drawing.plots import check_plot, drawn, label
+from ftso_cli.drawing.style import printable
+from ftso_cli.files import write_atomic
 from ftso_cli.studies.lines import Line, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import Row, Trial, summary
 from ftso_cli.studies.study import Study
+from ftso_cli.texts import lines as lines_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,16 +21,18 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """Of the palette of Okabe and Ito, as in pictures of cells."""
 
 
-def draw(study: Study, trials: Sequence[Trial], path: Path) -> None:
+def draw(
+    study: Study, trials: Sequence[Trial], path: Path, write: Callable[[Path, bytes], None] = write_atomic
+) -> None:
     """Draws what is done as svg, png or pdf; raises `DrawingError` without matplotlib, or for another ending."""
     check_plot(path)
-    import matplotlib as mpl
 
-    # Text stays text: smaller, and it can be searched.
-    with mpl.rc_context({"svg.fonttype": "none", "font.size": 9}):
+    def make() -> "Figure":
         figure = KINDS[study.figure.kind](study, trials)
-        figure.suptitle(study.title or study.name)
-        write_figure(figure, path)
+        figure.suptitle(printable(study.title or study.name))
+        return figure
+
+    write(path, drawn(make, path, {"font.size": 9}))
 
 
 def _figure(width: float, height: float) -> "Figure":
@@ -46,13 +51,13 @@ def _bars(study: Study, trials: Sequence[Trial]) -> "Figure":
         axes.barh(place, row.error.mean, xerr=row.error.half, color=BLUE, alpha=0.35, ecolor=GREY, capsize=3)
         dots = _errors(trials, row)
         axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=4)
-    axes.set_yticks(range(len(rows)), [row.setting for row in rows])
+    axes.set_yticks(range(len(rows)), [label(row.setting) for row in rows])
     axes.invert_yaxis()
     seen = [value for row in rows for value in _errors(trials, row)]
     if seen:
         space = 0.6 * max(max(seen) - min(seen), 1)
         axes.set_xlim(max(0, min(seen) - space), max(seen) + space)
-    axes.set_xlabel(f"test error, %. {study.figure.caption or CAPTION}")
+    axes.set_xlabel(f"test error, %. {lines_of(study.figure.caption or CAPTION)}")
     axes.grid(axis="x", alpha=0.3)
     return figure
 
@@ -72,8 +77,8 @@ def _lines(study: Study, trials: Sequence[Trial]) -> "Figure":
     values = sorted({x for x, _ in found[0].points})
     for axes, line, colour in zip(panels, found, (BLUE, ORANGE), strict=False):
         _line(axes, line, colour)
-        axes.set_ylabel(line.label)
-        axes.set_xlabel(f"{spec.label or spec.x}\n{spec.caption or LINES}")
+        axes.set_ylabel(label(line.label))
+        axes.set_xlabel(lines_of(f"{spec.label or spec.x}\n{spec.caption or LINES}"))
         axes.grid(alpha=0.3)
         _scale(axes, values, logarithmic=spec.logarithmic)
     return figure
@@ -110,8 +115,8 @@ def _scatter(study: Study, trials: Sequence[Trial]) -> "Figure":
         _between(panels.pop(0), found[0])
     for axes, one in zip(panels, found, strict=False):
         axes.plot(*zip(*one.points, strict=True), "o", color=BLUE, alpha=0.7) if one.points else None
-        axes.set_xlabel(f"test accuracy, %: {one.first}")
-        axes.set_ylabel(f"test accuracy, %: {one.second}")
+        axes.set_xlabel(f"test accuracy, %: {label(one.first)}")
+        axes.set_ylabel(f"test accuracy, %: {label(one.second)}")
         axes.set_title(describe(one.correlation), fontsize=9)
         axes.grid(alpha=0.3)
     return figure
@@ -121,7 +126,7 @@ def _between(axes: "Axes", one: Pairs) -> None:
     """A line for each cell from what it reaches under the first value to what it reaches under the second."""
     for x, y in one.points:
         axes.plot([0, 1], [x, y], "o-", color=BLUE, alpha=0.5, markersize=4)
-    axes.set_xticks([0, 1], [one.first, one.second])
+    axes.set_xticks([0, 1], [label(one.first), label(one.second)])
     axes.set_xlim(-0.3, 1.3)
     axes.set_ylabel("test accuracy, %")
     axes.grid(alpha=0.3)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftso_cli.errors import RunError, SettingsError
-from ftso_cli.files import make_folder, read_bytes, write_atomic
+from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype.schema import LARGEST
 from ftso_cli.genotype.storage import describe
 from ftso_cli.studies import trials
@@ -84,7 +84,7 @@ class Row:
 def write_settings(study: Study, folder: Path) -> None:
     """Keeps the study, in full, in its folder."""
     make_folder(folder)
-    write_atomic(folder / FILE, (study.model_dump_json(indent=2) + "\n").encode())
+    write_inside(folder / FILE, (study.model_dump_json(indent=2) + "\n").encode())
 
 
 def read_settings(folder: Path) -> Study:

@@ -10,7 +10,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.health import cores
-from ftso_cli.files import make_folder
+from ftso_cli.files import make_inside
 from ftso_cli.interrupt import asked_to_stop
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
@@ -46,14 +46,23 @@ def usual_workers() -> int:
 
 
 def run_study(
-    planned: Sequence[Planned], folder: Path, study: "Study", *, workers: int, retry_failed: bool, watch: Watch
+    planned: Sequence[Planned],
+    folder: Path,
+    study: "Study",
+    *,
+    workers: int,
+    retry_failed: bool,
+    watch: Watch,
+    trust_pickle: bool = False,
 ) -> None:
     """Runs all trials that are not finished, `workers` at a time; on Ctrl-C what was begun can be taken up again.
 
-    SIGTERM and SIGHUP end it as Ctrl-C does, with the commands that it has started.
+    SIGTERM and SIGHUP end it as Ctrl-C does, with the commands that it has started. With `trust_pickle` a benchmark's
+    records are read, which are pickles and can run any code.
     """
-    make_folder(folder / STAGES)
-    place = Place(root=folder / STAGES, threads=max(1, cores() // workers), stop=Event())
+    make_inside(folder / STAGES)
+    threads = max(1, cores() // workers)
+    place = Place(root=folder / STAGES, threads=threads, stop=Event(), trust_pickle=trust_pickle)
     with _claim(place):
         trials.enqueue(study, planned)
         if retry_failed:

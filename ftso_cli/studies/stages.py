@@ -27,6 +27,9 @@ RECORDED = (*TRACKED, "every")
 KEPT = ("save_every", "tensorboard")
 """What a long stage keeps on its way; decides nothing of its result."""
 
+RETIRED = ("trust_pickle",)
+"""Options that a study file may not give any more: kept studies that have them are read, and do without."""
+
 UNDECIDING = ("device", "workers", *KEPT)
 """Options that leave the result of a stage as it is: with others, its work is the same."""
 

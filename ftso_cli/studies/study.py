@@ -79,9 +79,10 @@ class Study(Model):
     figure: Figure = Figure()
 
     def check(self) -> None:
-        """Raises `SettingsError` for more trials than a study may have, names given twice, and a figure of nothing."""
+        """Raises `SettingsError` for too many trials, a name given twice, trust in pickles, or a figure of nothing."""
         _check_size(len(self.settings) * len(self.seeds))
         _check_names(self.settings)
+        _check_trust(self.settings)
         _check_figure(self.figure, self.settings)
 
 
@@ -170,6 +171,16 @@ def _check_names(settings: Sequence[Setting]) -> None:
     name, count = Counter(setting.name for setting in settings).most_common(1)[0]
     if count > 1:
         raise SettingsError(f"{count} settings are called {short(name)}; give each a name of its own")
+
+
+def _check_trust(settings: Sequence[Setting]) -> None:
+    """Raises `SettingsError` where the file trusts pickles in the user's place: whoever wrote it may not be trusted."""
+    for stage in (stage for setting in settings for stage in setting.pipeline.values()):
+        if isinstance(stage, dict) and "trust_pickle" in stage:
+            raise SettingsError(
+                "trust-pickle is no option of a study file; if you trust where the records are from, "
+                "give it on the command line: ftso sweep STUDY --trust-pickle"
+            )
 
 
 def _check_figure(figure: Figure, settings: Sequence[Setting]) -> None:

@@ -1,7 +1,5 @@
-"""Results as tables of text: for the terminal, as CSV and as Markdown."""
+"""Results as tables of text."""
 
-import csv
-import io
 from collections.abc import Sequence
 
 from ftso_cli.studies.results import Row, Trial
@@ -70,20 +68,6 @@ def of_trials(trials: Sequence[Trial]) -> Table:
         for one in trials
     ]
     return [[*head, "folder", "cells", "error"], *rows]
-
-
-def as_csv(table: Table) -> str:
-    """Comma-separated values."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(table)
-    return text.getvalue()
-
-
-def as_markdown(table: Table) -> str:
-    """A table of Markdown, numbers to the right."""
-    lines = ["| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in table]
-    rule = "|" + "|".join(["---", *["---:"] * (len(table[0]) - 1)]) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
 
 def _mean(row: Row, name: str) -> str:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ftso_cli.errors import FileError, SettingsError
+from ftso_cli.files import check_inside
 from ftso_cli.studies.plan import Planned
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ Objective = Callable[["Trial"], float]
 def open_study(name: str, folder: Path, url: str | None) -> "Study":
     """The study in the database at `url`, or in the SQLite file of its folder; made where it isn't there yet.
 
-    Raises `SettingsError` without the package, and `FileError` where the database can't be reached.
+    Raises `SettingsError` without the package, and `FileError` where the database can't be reached or is a link.
     """
     optuna = _optuna()
+    _check_inside(folder, url)
     for left in reversed(range(ATTEMPTS)):
         try:
             storage = _storage(folder, url, read_only=False)
@@ -72,6 +74,7 @@ def read_states(name: str, folder: Path, url: str | None, keys: Sequence[str]) -
     study in it, there are none.
     """
     optuna = _optuna()
+    _check_inside(folder, url)
     if url is None and not (folder / DATABASE).is_file():
         return {}
     try:
@@ -89,6 +92,12 @@ def _optuna() -> Any:
         raise SettingsError("studies need the package optuna; install with: pip install 'ftso[sweep]'") from None
     optuna.logging.set_verbosity(optuna.logging.CRITICAL)
     return optuna
+
+
+def _check_inside(folder: Path, url: str | None) -> None:
+    """Raises `FileError` where the SQLite file of a study's folder, or what is written beside it, is a link."""
+    for ending in ("", "-journal", "-wal", "-shm") if url is None else ():
+        check_inside(folder / f"{DATABASE}{ending}")
 
 
 def _storage(folder: Path, url: str | None, *, read_only: bool) -> Any:

@@ -8,26 +8,28 @@ the lock, and who takes up the trial waits for its product instead of working in
 import json
 import os
 import random
+import stat
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
+from typing import BinaryIO
 
 from ftso_cli import locks
 from ftso_cli.api.ensembles import seeds_folder
 from ftso_cli.api.races import journal_of
 from ftso_cli.errors import BusyError, RunError
-from ftso_cli.files import write_atomic
+from ftso_cli.files import check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage
+from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.recording import has_checkpoint
 from ftso_cli.search.topologies import draw
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
-from ftso_cli.studies.stages import dashed, keeps_history
+from ftso_cli.studies.stages import RETIRED, dashed, keeps_history
 
 POLL = 0.2
 """Seconds between looks at a process or a lock."""
@@ -49,6 +51,8 @@ class Place:
     root: Path
     threads: int
     stop: Event
+    trust_pickle: bool = False
+    """The user's word, from the command line, that a benchmark's pickles may be read."""
 
     def folder(self, stage: Stage) -> Path:
         """The folder of a stage."""
@@ -68,7 +72,8 @@ def work(stages: Sequence[Stage], place: Place) -> None:
             cell = str(stage.options["cell"])
             continue
         folder = place.folder(stage)
-        folder.mkdir(parents=True, exist_ok=True)
+        make_inside(folder)
+        check_inside(folder / "run")
         if not product(folder, stage.name).exists():
             with locked(folder / "lock", place.stop) as lock:
                 if not product(folder, stage.name).exists():
@@ -99,23 +104,24 @@ def _pause(stop: Event) -> None:
 def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -> None:
     if stage.name == "cell":
         topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
-        storage.write(topology.genotype(DARTS.usual), folder / "cell.json")
+        write_inside(folder / "cell.json", storage.dumps(topology.genotype(DARTS.usual)).encode())
         return
-    args = arguments(stage, cell, folder)
+    trust = ["--trust-pickle"] * (stage.name == "query" and place.trust_pickle)
+    args = [*arguments(stage, cell, folder), *trust]
     command = {"command": ["ftso", *args], "key": stage.key}
-    write_atomic(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
+    write_inside(folder / "stage.json", (json.dumps(command, indent=2) + "\n").encode())
     said = _run(args, folder, place, lock)
     if stage.name == "query":
-        write_atomic(folder / "answer.json", said)
+        write_inside(folder / "answer.json", said)
 
 
 def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> bytes:
     """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
-    environment = {"OMP_NUM_THREADS": str(place.threads)} | os.environ | {"COLUMNS": "200"}
+    environment = {"OMP_NUM_THREADS": str(place.threads)} | safe_environment() | {"COLUMNS": "200"}
     inherited = () if lock is None else (lock,)
-    with (folder / LOG).open("ab") as log, (folder / "stdout.txt").open("wb") as out:
+    with _opened(folder / LOG, os.O_APPEND) as log, _opened(folder / "stdout.txt", os.O_TRUNC) as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "ftso_cli", *args],
+            ftso_command(*args),
             stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=log,
@@ -133,6 +139,15 @@ def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> b
     if process.returncode:
         raise RunError(f"ftso {args[0]}: {_last_words(folder / LOG, process.returncode)}")
     return (folder / "stdout.txt").read_bytes()
+
+
+def _opened(path: Path, flag: int) -> BinaryIO:
+    """A file of a stage, opened for writing; a link, a pipe or a device in its place is removed first."""
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            path.unlink()
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | flag, 0o666), "wb")
 
 
 def _last_words(log: Path, status: int) -> str:
@@ -175,7 +190,7 @@ def _flags(options: Mapping[str, object]) -> list[str]:
         if name == "flip":
             flags.append("--flip" if value else "--no-flip")
             continue
-        if name == "of" or value is False:
+        if name in ("of", *RETIRED) or value is False:
             continue
         flags.append(f"--{dashed(name)}")
         if value is not True:

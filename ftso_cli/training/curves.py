@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.errors import FileError, SettingsError
+from ftso_cli.files import make_inside
 from ftso_cli.training.run import Run
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def curves_writer(folder: Path, done: int) -> "SummaryWriter":
         warnings.simplefilter("ignore")
         from torch.utils.tensorboard import SummaryWriter
 
+        make_inside(folder / "tensorboard")
         return SummaryWriter(str(folder / "tensorboard"), purge_step=done + 1)
 
 

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.files import write_atomic
-from ftso_cli.genotype import storage
-from ftso_cli.nn.checkpoint import write_tensors
+from ftso_cli.files import write_atomic, write_inside
+from ftso_cli.genotype import Step, storage
+from ftso_cli.nn.checkpoint import packed
 from ftso_cli.nn.folding import fold_batch_norm
+from ftso_cli.texts import last_name, page_text
 from ftso_cli.training.classifier import Classifier, load_classifier
 from ftso_cli.training.run import Config, Run
 
@@ -40,11 +41,12 @@ def export_network(run: Run, format: str, path: Path) -> str:
         _require("onnx", "onnxscript")
     classifier = load_classifier(run, CPU)
     about = _about(run, format)
+    write = write_inside if path.parent == run.folder else write_atomic
     if format == "safetensors":
-        write_tensors(classifier.network.state_dict(), path, about)
+        write(path, packed(classifier.network.state_dict(), about))
         return classifier.unfinished
     folded = fold_batch_norm(classifier)
-    write_atomic(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
+    write(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
     return classifier.unfinished
 
 
@@ -58,15 +60,23 @@ def input_of(config: Config, format: str) -> str:
 
 def _about(run: Run, format: str) -> dict[str, str]:
     """What a file says of itself, by key."""
-    config = run.config()
+    config, genotype = run.config(), run.genotype()
     # The file is for others, who have no use for where the images lie on this machine.
-    passed_on = config.model_copy(update={"data": Path(config.data).name})
+    passed_on = config.model_copy(update={"data": last_name(config.data)})
+    steps = tuple(_without_folders(step) for step in genotype.history)
     return {
         "input": input_of(config, format),
         "classes": json.dumps(config.classes),
         "config": passed_on.model_dump_json(),
-        "genotype": json.dumps(json.loads(storage.dumps(run.genotype()))),
+        "genotype": json.dumps(json.loads(storage.dumps(genotype.replace(history=steps)))),
     }
+
+
+def _without_folders(step: Step) -> Step:
+    """A step of the history that tells of folders and files, as its images, no more than their last names."""
+    settings = {key: last_name(value) if isinstance(value, str) else value for key, value in step.settings.items()}
+    data = None if step.data is None else last_name(step.data)
+    return step.model_copy(update={"data": data, "settings": settings, "notes": tuple(map(page_text, step.notes))})
 
 
 def _example(classifier: nn.Module) -> torch.Tensor:

@@ -24,6 +24,7 @@ from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
+from ftso_cli.shell import command
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Epoch, Run
@@ -266,7 +267,7 @@ class Trainer:
         return f"{place}; {self.saved}. Train again with a lower --rate (now {self.config.recipe.rate:g})"
 
     def _advice(self) -> str:
-        return f"go on with: ftso train --resume {self.run.folder}"
+        return f"go on with: {command('train', resume=self.run.folder)}"
 
     @property
     def saved(self) -> str:

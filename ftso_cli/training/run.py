@@ -24,9 +24,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import RunError
-from ftso_cli.files import make_folder, read_bytes, write_atomic
+from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
+from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import IMAGES, Precision
@@ -107,10 +108,10 @@ class Epoch(BaseModel):
     seconds: Number
 
 
-class Result(BaseModel):
+class Result(Model):
     """result.json: the last line of a training."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore")
 
     test_accuracy: Annotated[float, Field(ge=0, le=1)]
     test_images: Annotated[int, Field(ge=1)]
@@ -182,7 +183,9 @@ class Run:
     def check_free(self) -> None:
         """Raises `RunError` where the folder holds a run already."""
         if self.config_file.exists():
-            raise RunError(f"{self.folder} holds a run; go on with --resume {self.folder} or name another folder")
+            raise RunError(
+                f"{self.folder} holds a run; go on with {option('resume', self.folder)} or name another folder"
+            )
 
     def create(self, genotype: Genotype, config: Config, images: "ImageRecord | None" = None) -> None:
         """Makes the folder with its genotype, its settings and its images.
@@ -191,10 +194,10 @@ class Run:
         """
         self.check_free()
         make_folder(self.folder)
-        storage.write(genotype, self.genotype_file)
+        write_inside(self.genotype_file, storage.dumps(genotype).encode())
         if images is not None:
-            write_atomic(self.images_file, (images.model_dump_json(indent=1) + "\n").encode())
-        write_atomic(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
+            write_inside(self.images_file, (images.model_dump_json(indent=1) + "\n").encode())
+        write_inside(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
 
     def genotype(self) -> Genotype:
         """The cell that is trained here."""
@@ -241,8 +244,8 @@ class Run:
         writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-        write_atomic(self.metrics_file, text.getvalue().encode())
+        write_inside(self.metrics_file, text.getvalue().encode())
 
     def write_result(self, result: Mapping[str, Any]) -> None:
         """Replaces result.json."""
-        write_atomic(self.result_file, (json.dumps(result, indent=2) + "\n").encode())
+        write_inside(self.result_file, (json.dumps(result, indent=2) + "\n").encode())

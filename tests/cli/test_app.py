@@ -182,7 +182,7 @@ def test_names_of_files_are_printed_as_they_are_and_safely(name: str, searched: 
     storage.write(searched, path)
     result = invoke("assign-ops", path)
     assert result.exit_code == 0, result.output
-    shown = name.replace("\x1b", "\\x1b")
+    shown = name.replace("\x1b", "\\x1b").replace("\n", "\\n")
     assert f"{shown}: sep_conv_3x3 on 16 edges" in result.stdout
     assert f"{shown} was not pruned" in result.stderr
     assert "\x1b" not in result.output

@@ -38,12 +38,21 @@ def test_a_search_and_a_training_on_digits_are_well_here() -> None:
 def test_a_bug_report_names_no_file_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "miller"
     cache = home / "secret"
-    cache.mkdir(parents=True)
-    (cache / "x").write_bytes(bytes(10))
+    images = cache / "images"
+    images.mkdir(parents=True)
+    (images / f"{'0' * 32}.safetensors").write_bytes(bytes(8) + b'{"__metadata__":{"ftso":""}}')
     monkeypatch.chdir(home)
     found = findings("--quick", env={"HOME": str(home), "FTSO_CACHE": str(cache)})
     assert not re.search("miller|secret", json.dumps(found))
-    assert found["cache"]["facts"] == {"cache": "FTSO_CACHE", "bytes": 10, "files": 1}
+    assert found["cache"]["facts"] == {"cache": "FTSO_CACHE", "bytes": 36, "files": 1}
+
+
+def test_a_folder_of_other_things_is_no_cache_and_what_it_holds_is_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "thesis.tar").write_bytes(bytes(1000))
+    found = findings("--quick", env={"FTSO_CACHE": str(tmp_path)}, status=1)["cache"]
+    assert (found["state"], found["facts"]["bytes"], found["facts"]["files"]) == ("broken", 0, 0)
+    assert "thesis" not in json.dumps(found)
 
 
 def test_what_is_missing_is_named_with_what_mends_it() -> None:

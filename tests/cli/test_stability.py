@@ -79,3 +79,13 @@ def test_what_cannot_be_compared_is_refused(files: list[Path]) -> None:
 def test_seeds_that_mean_nothing_are_refused(seeds: str, tmp_path: Path) -> None:
     result = ftso("search-topology", *SMALL, "--seeds", seeds, "-o", tmp_path / "cell.json")
     assert result.exit_code == 1 and "seed" in result.stderr
+
+
+def test_names_of_files_are_no_markup(files: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [Path("[", "red]a.json"), Path("[b]c.json")]
+    for name, file in zip(names, files, strict=False):
+        name.parent.mkdir(exist_ok=True)
+        name.write_bytes(file.read_bytes())
+    result = ftso("stability", *names)
+    assert result.exit_code == 0 and "[/red]a.json [b]c.json " in result.stdout

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from typer.testing import CliRunner, Result
 
 import ftso_cli
 from ftso_cli.cli.app import app
+from ftso_cli.genotype import Step, Times, library, storage
 from ftso_cli.training.classifier import Classifier
 from tests.images import write_folder
 
@@ -33,7 +35,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A network trained on images of three colours, in `photos` beside the run."""
     folder = tmp_path_factory.mktemp("use")
     photos = write_folder(folder / "photos")
-    ftso("train", "ftso_wide_sep3", "--data", photos, *OPTIONS, "-o", folder / "run")
+    found = Step(command="search-ops", data=str(photos), settings={"wiring": str(folder / "wiring.json")})
+    storage.write(library.load("ftso_wide_sep3").with_step(found, Times(started="")), folder / "cell.json")
+    ftso("train", folder / "cell.json", "--data", photos, *OPTIONS, "-o", folder / "run")
     return folder / "run"
 
 
@@ -146,7 +150,9 @@ def check_about(about: Mapping[str, str], classifier: Classifier, normalised: st
     config = json.loads(about["config"])
     assert config["data"] == "photos" and config["image_size"] == [height, width]
     assert config["mean"] == pytest.approx(classifier.mean.flatten().tolist())
-    assert json.loads(about["genotype"])["space"] == "darts"
+    genotype = json.loads(about["genotype"])
+    assert genotype["space"] == "darts" and genotype["history"][-1]["data"] == "photos"
+    assert not any(tempfile.gettempdir() in text for text in about.values())
 
 
 def test_onnx_answers_as_the_network_does_for_any_number_of_images(

@@ -372,6 +372,51 @@ def test_the_entry_that_was_used_last_stays_when_the_room_ends(pets, store, monk
     assert used in entries(store) and len(entries(store)) == 2
 
 
+def test_a_folder_that_holds_other_things_is_refused_as_a_cache_and_stays_as_it_is(pets, tmp_path, monkeypatch):
+    home = tmp_path / "home"
+    (home / "images").mkdir(parents=True)
+    (home / "images" / "thesis.tar").write_bytes(bytes(1000))
+    monkeypatch.setenv("FTSO_CACHE", str(home))
+    monkeypatch.setattr(cache, "ROOM", 1)
+    search = ["search-topology", "--data", str(pets), "--epochs", "1", "--batch-size", "2", "--cells", "1"]
+    result = CliRunner().invoke(app, [*search, "--channels", "4", "-o", str(tmp_path / "cell.json")])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "holds other things (images/thesis.tar); set FTSO_CACHE to a new or empty folder" in result.stderr
+    assert sorted(path.name for path in home.rglob("*")) == ["images", "thesis.tar"]
+
+
+@pytest.mark.parametrize("name", ["thesis.tar", f"{'0' * 32}.safetensors", "model.safetensors", f"{'0' * 32}.nats"])
+def test_what_others_have_put_into_the_cache_is_neither_counted_nor_removed(name, pets, store, monkeypatch):
+    pixels(pets)
+    stranger = store / name
+    stranger.write_bytes(bytes(10_000))
+    os.utime(stranger, (0, 0))
+    used = next(file for file in entries(store) if file != stranger).stat().st_size
+    monkeypatch.setattr(cache, "ROOM", 2 * used)
+    pixels(pets, image_size=7)
+    assert stranger.read_bytes() == bytes(10_000) and len(entries(store)) == 3
+
+
+def test_a_link_in_the_cache_is_left_alone(pets, store, monkeypatch, tmp_path):
+    pixels(pets)
+    entry = entries(store)[0]
+    entry.rename(tmp_path / "kept")
+    (store / f"{'0' * 32}.safetensors").symlink_to(tmp_path / "kept")
+    monkeypatch.setattr(cache, "ROOM", 1)
+    pixels(pets, image_size=7)
+    assert [path.is_symlink() for path in entries(store)] == [True] and (tmp_path / "kept").exists()
+
+
+def test_the_cache_is_marked_and_one_that_an_earlier_version_has_made_goes_on(pets, store):
+    pixels(pets)
+    tag = store.parent / "CACHEDIR.TAG"
+    assert tag.read_bytes().startswith(b"Signature: 8a477f597d28d172789f06886806bc55")
+    tag.unlink()
+    blacken(store)
+    (store / f"{'1' * 32}.safetensors").write_bytes(b"damaged")
+    assert all(black(pixels(pets))) and tag.exists()
+
+
 def test_processes_that_write_the_same_entry_do_not_hurt_each_other(pets, store):
     code = (
         "import sys, torch; from ftso_cli.data import folders, open_images; folders.SETTLED = 0\n"

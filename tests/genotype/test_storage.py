@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftso_cli.errors import FileError, GenotypeError
-from ftso_cli.genotype import Cell, Genotype, Step, Times, library, storage
+from ftso_cli.genotype import Cell, Genotype, Step, Times, formats, library, storage
 from tests.strategies import genotypes
 
 SCHEMA = storage.json_schema()
@@ -151,6 +151,24 @@ def refusal(content: bytes) -> str:
     assert message.isprintable()
     assert len(message) < 300
     return message
+
+
+@pytest.mark.parametrize(
+    ("old", "twice"),
+    [
+        ('"stage":', '"stage": "complete", "stage":'),
+        ('"op":', '"\\u006fp": "none", "op":'),
+        ('"beta":', '"beta": 1e5, "beta":'),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_by_all_who_read_it(searched: Genotype, old: str, twice: str) -> None:
+    text = storage.dumps(searched).replace(old, twice, 1)
+    key = old.strip(':"')
+    assert refusal(text.encode()) == f"cell.json: {key}: stands twice in one object"
+    python = text.replace('"', "'").replace("\\u006f", "o")
+    for other in (text, python):
+        with pytest.raises(GenotypeError, match=f"the key '{key}' stands twice in one object"):
+            formats.loads(other)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\r\n", b"\xef\xbb\xbf"])

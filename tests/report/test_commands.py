@@ -10,23 +10,32 @@ from ftso_cli.cli.app import COMMANDS
 from ftso_cli.genotype import Genotype, Step, Times, library, storage
 from ftso_cli.report.commands import OPTIONS, commands, train_command
 from ftso_cli.report.trained import read_training
+from ftso_cli.texts import last_name
 from tests.report.conftest import ftso
 
 
 def same_work(genotype: Genotype) -> Genotype:
-    return genotype.model_copy(update={"times": ()})
+    """Without its times, and with images by the name of their folder."""
+    named = [each.model_copy(update={"data": last_name(each.data) if each.data else None}) for each in genotype.history]
+    return genotype.model_copy(update={"times": (), "history": tuple(named)})
 
 
-def test_a_history_done_again_gives_the_same_genotype(afternoon: Path) -> None:
+def test_a_history_done_again_in_its_folder_gives_the_same_genotype(
+    afternoon: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cell = afternoon / "cell.json"
+    monkeypatch.chdir(afternoon)
     for command in commands(storage.read(cell), str(cell)):
         ftso(*shlex.split(command)[1:])
     again = storage.read(afternoon / "cell-again.json")
     assert same_work(again) == same_work(storage.read(cell))
 
 
-def test_a_training_done_again_has_the_same_settings(afternoon: Path, tmp_path: Path) -> None:
+def test_a_training_done_again_has_the_same_settings(
+    afternoon: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training = read_training(afternoon / "run")
+    monkeypatch.chdir(afternoon)
     command = train_command(training)
     assert "--recipe quick --channels 4 --cells 3 --epochs 2 --batch-size 8" in command and "--momentum" not in command
     ftso(*shlex.split(command)[1:], "-o", tmp_path / "again")
@@ -79,3 +88,40 @@ def step(command: str, **settings: Any) -> Genotype:
 )
 def test_a_step_is_written_as_its_command(genotype: Genotype, command: str) -> None:
     assert commands(genotype, "x.json") == (command,)
+
+
+HOSTILE = (
+    "-o.bashrc",
+    "--output=x",
+    "a; touch X",
+    "$(touch X)",
+    "`touch X`",
+    "a\ntouch X",
+    "it's",
+    "\\'$(touch X)\"'",
+    "",
+)
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_no_value_of_a_history_becomes_an_option_or_a_second_command(value: str) -> None:
+    for genotype in (step("prune", wiring=value, keep=value), step("assign-ops", op=value, map={value: [value]})):
+        (command,) = commands(genotype, "x.json")
+        words = shlex.split(command)
+        assert command.isprintable() and words[:2] == ["ftso", genotype.history[0].command]
+        known = ("--data", "--keep", "--op", "--map", "-o")
+        assert all(word.partition("=")[0] in known for word in words if word.startswith("-"))
+
+
+@pytest.mark.parametrize(
+    "name", ["prune; touch X #", "assign-ops\ntouch X", "export", "sweep", "train", "rm", "-h", " prune"]
+)
+def test_a_step_that_is_no_command_of_ftsos_histories_has_none(name: str) -> None:
+    assert commands(step(name, wiring="x"), "x.json") == ("",)
+
+
+def test_commands_of_a_page_have_no_absolute_path(afternoon: Path) -> None:
+    told = [*commands(storage.read(afternoon / "cell.json"), str(afternoon / "cell.json"))]
+    told.append(train_command(read_training(afternoon / "run")))
+    assert not any(str(afternoon) in command for command in told)
+    assert "--data photos" in told[-1] and "ftso train run/genotype.json " in told[-1]

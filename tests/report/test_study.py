@@ -79,7 +79,7 @@ def test_a_study_of_which_nothing_is_left_but_its_records_has_a_page(study: Path
         (folder / name).write_bytes((study / name).read_bytes())
     found = collect([str(folder)])
     assert found.genotype is None and "a low rate" in page(found)
-    assert found.study is not None and section(found.study).command == f"ftso sweep results '{folder}'"
+    assert found.study is not None and section(found.study).command == "ftso sweep results 'my study'"
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,7 @@ def _check(path: Path, content: bytes) -> None:
     elif path.suffix == ".nats":
         assert cache.load(path) is not None
     else:
-        assert path.suffix in (".txt", ".md") and content.endswith(b"\n")
+        assert path.suffix in (".txt", ".md", ".TAG") and content.endswith(b"\n")
 
 
 def same(found: bytes, expected: bytes, name: str) -> bool:

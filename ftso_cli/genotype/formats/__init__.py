@@ -10,11 +10,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.errors import GenotypeError, SettingsError, unknown
+from ftso_cli.errors import GenotypeError, SettingsError, short, unknown
 from ftso_cli.genotype.formats import darts, edges, literal, naslib, nats, nni, node_link
 from ftso_cli.genotype.formats.literal import Found
 from ftso_cli.genotype.formats.plain import Plain
-from ftso_cli.genotype.schema import Genotype
+from ftso_cli.genotype.schema import Genotype, twice
 from ftso_cli.spaces import DARTS, NATS, SPACES
 from ftso_cli.spaces.nats import KIND
 
@@ -129,11 +129,14 @@ def _json(text: str) -> Any:
     if len(text) > SIZE_LIMIT:
         raise GenotypeError(f"longer than {SIZE_LIMIT} characters, which no genotype is")
     try:
-        return json.loads(text)
+        found = json.loads(text)
     except ValueError:
         return None
     except RecursionError:
         raise GenotypeError("nested deeper than any genotype") from None
+    if (key := twice(text)) is not None:
+        raise GenotypeError(f"the key {short(key)} stands twice in one object")
+    return found
 
 
 def _choose(found: list[Found], pick: str | None, aliases: Mapping[str, str] | None = None) -> Found:

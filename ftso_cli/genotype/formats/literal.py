@@ -7,6 +7,7 @@ and on nesting, and only what passes is parsed with `ast`: its parser can be bro
 import ast
 import keyword
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -158,7 +159,10 @@ def _value(node: ast.expr) -> Any:
         case ast.List(elts=items) | ast.Tuple(elts=items):
             return [_value(item) for item in items]
         case ast.Dict(keys=keys, values=values):
-            return {_key(key): _value(value) for key, value in zip(keys, values, strict=True)}
+            names = [_key(key) for key in keys]
+            if len(set(names)) < len(names):
+                raise GenotypeError(f"the key {short(Counter(names).most_common(1)[0][0])} stands twice in one object")
+            return {name: _value(value) for name, value in zip(names, values, strict=True)}
         case ast.Call(func=ast.Name(id="range"), args=arguments, keywords=[]):
             return _range([_value(argument) for argument in arguments])
         case ast.Call(func=ast.Name(id="list" | "tuple"), args=[argument], keywords=[]):
