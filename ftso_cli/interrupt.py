@@ -62,16 +62,15 @@ class Interrupt:
 def asked_to_stop(*, patient: bool = False) -> Iterator[Interrupt]:
     """Inside, the first SIGINT, SIGTERM or SIGHUP only sets `asked`; one that nobody has heeded raises at the end.
 
-    `patient` is for work in threads, see `Interrupt`. Signals reach the main thread alone; those that are ignored, as
-    SIGHUP under nohup, stay so.
+    `patient` is for work in threads, see `Interrupt`. Signals reach the main thread alone. A SIGHUP that is ignored, as
+    under nohup, stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield Interrupt()
         return
     of_program = signal.getsignal(signal.SIGINT) is interrupt_once
     interrupt = Interrupt(patient=patient, may_leave=of_program)
-    numbers = [number for number in _stopping() if signal.getsignal(number) is not signal.SIG_IGN]
-    handlers = {number: signal.signal(number, interrupt.ask) for number in numbers}
+    handlers = {number: signal.signal(number, interrupt.ask) for number in _stopping()}
     try:
         yield interrupt
     finally:
@@ -85,6 +84,7 @@ def asked_to_stop(*, patient: bool = False) -> Iterator[Interrupt]:
 
 def _stopping() -> list[int]:
     """The signals that ask a process to end."""
-    return (
-        [signal.SIGINT, signal.SIGTERM] if sys.platform == "win32" else [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-    )
+    both: list[int] = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform == "win32" or signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return both
+    return [*both, signal.SIGHUP]

@@ -31,13 +31,14 @@ def test_all_jobs_are_run_with_one_thread_each_and_nothing_stops() -> None:
     assert seen == [1] * 5 and torch.get_num_threads() == before and not stop.is_set()
 
 
+@pytest.mark.parametrize("before", [signal.default_int_handler, signal.SIG_IGN], ids=["", "in the background"])
 @pytest.mark.parametrize(
     ("fail", "error"),
     [(lambda: 1 // 0, ZeroDivisionError), (ctrl_c, KeyboardInterrupt), (ctrl_c_twice, KeyboardInterrupt)],
     ids=["error", "Ctrl-C", "Ctrl-C twice"],
 )
 def test_what_ends_a_job_ends_the_others_and_drops_those_that_wait(
-    fail: Callable[[], object], error: type[BaseException]
+    fail: Callable[[], object], error: type[BaseException], before: signal.Handlers
 ) -> None:
     begun, stop = [], threading.Event()
 
@@ -49,7 +50,12 @@ def test_what_ends_a_job_ends_the_others_and_drops_those_that_wait(
             raise AssertionError("nobody has set stop")
         raise StoppedError
 
-    with pytest.raises(error):
-        run_all([lambda place=place: job(place) for place in range(20)], WORKERS, stop)
+    # A shell starts what it runs in the background with SIGINT ignored.
+    own = signal.signal(signal.SIGINT, before)
+    try:
+        with pytest.raises(error):
+            run_all([lambda place=place: job(place) for place in range(20)], WORKERS, stop)
+    finally:
+        signal.signal(signal.SIGINT, own)
     # The worker whose job has failed may have begun another one before that was noticed; both then see `stop`.
     assert stop.is_set() and len(begun) <= WORKERS + 1
