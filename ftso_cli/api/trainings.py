@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from shlex import quote
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pydantic import ValidationError
@@ -21,6 +20,7 @@ from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
+from ftso_cli.shell import command
 from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.request import Precision, Request, read_request
 
@@ -274,7 +274,7 @@ def advising(trainer: "Trainer") -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        resume = f"ftso train --resume {quote(str(trainer.run.folder))}"
+        resume = command("train", resume=trainer.run.folder)
         raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None
 
 

@@ -12,6 +12,7 @@ from ftso_cli.errors import DataError, RunError
 from ftso_cli.nn.checkpoint import Checkpoints, check_alike, read_tensors
 from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.network import Network
+from ftso_cli.shell import command
 from ftso_cli.training.run import Run
 
 
@@ -87,7 +88,8 @@ def _from_checkpoint(run: Run, epochs: int) -> tuple[dict[str, Tensor], str]:
     """The weights of the last whole checkpoint, without the auxiliary head, and where the training stands there."""
     checkpoints = Checkpoints(run.checkpoint_file)
     if not checkpoints.exist():
-        raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; ftso train --resume goes on")
+        resume = command("train", resume=run.folder)
+        raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; go on with: {resume}")
     state, problem = checkpoints.look()
     try:
         done, steps = len(state.values["rows"]), int(state.values["sums"]["steps"])

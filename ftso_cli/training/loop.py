@@ -340,7 +340,7 @@ class Trainer:
         if was.dtype == torch.int64 and was.numel() == 1 and int(was) != now:
             raise RunError(
                 f"{self.run.folder}: was started with {int(was)} training images, and {self.data.name} has {now}; "
-                f"bring it to what it was, or train anew: ftso train --config {self.run.config_file}"
+                f"bring it to what it was, or train anew: {command('train', config=self.run.config_file)}"
             )
 
     def save_weights(self) -> None:
