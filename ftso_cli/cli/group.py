@@ -203,12 +203,18 @@ def _check_folder() -> None:
         raise FileError("the current folder has been removed; change to one that is there, as by: cd") from None
 
 
+MAY_BE_EMPTY = frozenset({"--title"})
+"""Options whose empty value says something: no title."""
+
+
 def _refuse_empty(args: list[str]) -> None:
     """Raises `BadParameter` for an empty argument or value: most often of a shell variable that is not set."""
     for before, word in zip(["", *args], args, strict=False):
         option = word[:-1] if word.startswith("--") and word.endswith("=") else ""
         if not word or option:
             what = option or (before if before.startswith("-") and before != "--" else "an argument")
+            if what in MAY_BE_EMPTY:
+                continue
             raise typer.BadParameter(f"{what} is empty; is a variable of the shell not set?")
 
 

@@ -228,7 +228,8 @@ def status() -> None:
 
 
 def waits() -> None:
-    """A command that takes long."""
+    """A command that takes long; it heeds Ctrl-C as `main` sees to, where a shell has started the tests without it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stderr.write("ready\n")
     sys.stderr.flush()
     signal.pause()

@@ -75,7 +75,7 @@ def test_what_cannot_be_compared_is_refused(files: list[Path]) -> None:
     assert other.exit_code == 1 and "can't be compared" in other.stderr
 
 
-@pytest.mark.parametrize("seeds", ["3-1", "a", "0-99999", "1,1", "", "0-3,2"])
+@pytest.mark.parametrize("seeds", ["3-1", "a", "0-99999", "1,1", " ", "0-3,2"])
 def test_seeds_that_mean_nothing_are_refused(seeds: str, tmp_path: Path) -> None:
     result = ftso("search-topology", *SMALL, "--seeds", seeds, "-o", tmp_path / "cell.json")
     assert result.exit_code == 1 and "seed" in result.stderr

@@ -18,6 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from ftso_cli.report import renderer
 from tests.fuzz.oracle import CHANGES, RUNS, WRITING
 from tests.processes import ROOT, environment
 
@@ -166,6 +167,8 @@ class _Watch:
 
     def _may_start(self, args: tuple[Any, ...]) -> bool:
         name = os.path.basename(os.fsdecode(args[0]))
+        if list(args[1]) == [sys.executable, "-P", str(renderer.SCRIPT)]:
+            return True
         return name in PROGRAMS or (self._sweeps and os.fsdecode(args[0]) == sys.executable)
 
     def _check(self, event: str, path: object) -> None:
