@@ -227,8 +227,9 @@ def test_searches_run_by_command_on_the_device(command: str, tmp_path: Path) -> 
     assert step["device"] == DEVICE.type and step["settings"]["iters"] == 6
 
 
+# The compiler warns of its own code.
 @ON_CUDA
-@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("default")
 def test_a_compiled_training_learns_as_the_plain_one(tmp_path: Path) -> None:
     recipe = replace(STILL, epochs=3)
     rows = []
