@@ -112,7 +112,7 @@ def _device() -> Finding:
 
 
 def _engine() -> Finding:
-    """What the device can do, and what searches and trainings use of it where nobody says."""
+    """Capabilities of the device, and the defaults of searches and trainings on it."""
     import torch
     from torch import distributed
 

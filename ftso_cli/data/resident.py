@@ -83,5 +83,5 @@ def on_device(source: ImageSource, device: torch.device) -> ImageSource:
 
 
 def _free(device: torch.device) -> int:
-    """Bytes that are free on a device; as many as one likes where it doesn't tell."""
+    """Return the free memory of a device in bytes; a very large number where the device doesn't tell."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 60

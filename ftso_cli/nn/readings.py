@@ -23,14 +23,14 @@ class Reading:
 
 
 class Throttle:
-    """Says when to look at the numbers of a device: `INTERVAL` seconds after the last time, on a CPU always."""
+    """A limit on reads from a device: one every `INTERVAL` seconds; none on a CPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._interval = 0.0 if device.type == "cpu" else INTERVAL
         self._last = time.monotonic()
 
     def due(self) -> bool:
-        """Whether it is time, and then starts the next interval."""
+        """Return True where a read is due, and start the next interval."""
         now = time.monotonic()
         if now - self._last < self._interval:
             return False

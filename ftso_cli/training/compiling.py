@@ -21,7 +21,7 @@ KINDS_OF_CELLS = 64
 
 
 def compiles_by_default(device: torch.device, steps: int) -> bool:
-    """Whether a training of so many steps on a device is compiled where nobody says."""
+    """Return True where a training of this many steps on a device is compiled by default."""
     return device.type == "cuda" and steps >= WORTH_COMPILING and missing_compiler(device) is None
 
 
@@ -38,7 +38,7 @@ def check_compiler(device: torch.device) -> None:
 
 
 def missing_compiler(device: torch.device) -> str | None:
-    """What the compiler lacks for a device; None where it has all."""
+    """Return the name of a program or package that the compiler lacks for a device; None where it has all."""
     if device.type == "cuda":
         if importlib.util.find_spec("triton") is None:
             return "triton"

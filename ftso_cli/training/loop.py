@@ -132,7 +132,7 @@ class Trainer:
         self.rows: list[Row] = []
         self.sums = Sums()
         self._unread: list[Tensor] = []
-        """What `_step` said of the steps that are not in `sums` yet."""
+        """Results of `_step` that are not in `sums` yet."""
         self._look, self._since = Throttle(self.device), 0.0
         self._saved: tuple[int, int] | None = None
         self._stopping = False
