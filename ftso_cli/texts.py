@@ -5,7 +5,7 @@ csv_table       for spreadsheets, which evaluate a cell that begins like a formu
 markdown_table  for Markdown, which reads HTML and characters of its own as markup
 page_text       for pages that are sent to others, without absolute paths
 
-The terminal has `cli.console.plain`, shells have `shell.quote`, matplotlib `drawing.plots.plain_text`.
+The terminal has `cli.console.plain`, shells have `shell.quote`, matplotlib `drawing.plots.drawn`.
 """
 
 import csv
