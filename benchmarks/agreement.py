@@ -28,7 +28,7 @@ from ftso_cli.genotype import Cell, Edge
 from ftso_cli.genotype.agreement import FOUND, chance, halves_agree, margin
 from ftso_cli.nn.supernet import complete_wiring
 from ftso_cli.search.phases import topology_member
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import DARTS
 
 RECORDS = Path(__file__).parent / "records" / "agreement.jsonl"

@@ -18,8 +18,8 @@ import torch
 from ftso_cli.costs.network import network_cost
 from ftso_cli.data import open_images
 from ftso_cli.genotype import library
-from ftso_cli.search.capacity import Capacity, Ops, with_operators
-from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.operators.capacity import Capacity, Ops, with_operators
+from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import IMAGENET
 

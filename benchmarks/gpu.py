@@ -41,12 +41,12 @@ from ftso_cli.data.sources import ArraySource
 from ftso_cli.genotype import library
 from ftso_cli.nn.device import choose_device
 from ftso_cli.nn.network import Network
-from ftso_cli.search.bilevel import Bilevel
+from ftso_cli.search.engine.bilevel import Bilevel
 from ftso_cli.search.phases import topology_member
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.settings.recipes import RECIPES
+from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import DARTS
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.recipes import RECIPES
 from ftso_cli.training.run import Config, Run
 
 ENGINES: dict[str, tuple[dict[str, Any], bool]] = {

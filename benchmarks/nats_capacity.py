@@ -28,8 +28,8 @@ from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.data import open_images
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.formats.nats import architecture
-from ftso_cli.search.capacity import Capacity, with_operators
-from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.operators.capacity import Capacity, with_operators
+from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, EDGES, KIND, OUTPUT
 

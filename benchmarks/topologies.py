@@ -28,7 +28,7 @@ from topology_tables import summary
 from ftso_cli.genotype import storage
 from ftso_cli.genotype.edit import prune
 from ftso_cli.programs import ftso_command, safe_environment
-from ftso_cli.search.topologies import Topology, topology_of
+from ftso_cli.search.race.topologies import Topology, topology_of
 from ftso_cli.spaces import DARTS
 
 RECORDS = Path(__file__).parent / "records" / "topologies.jsonl"

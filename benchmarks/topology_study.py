@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from records import Record
 
-from ftso_cli.search.topologies import Topology, deepest, draw, widest
+from ftso_cli.search.race.topologies import Topology, deepest, draw, widest
 
 SEARCHES = 5
 

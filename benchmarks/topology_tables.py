@@ -9,7 +9,7 @@ from records import Record
 from scipy.stats import pearsonr, spearmanr, ttest_rel
 from topology_study import BUDGETS, FIXED, LOOK, METHODS, PAIRS, opponent, topologies, wiring
 
-from ftso_cli.search.topologies import Topology
+from ftso_cli.search.race.topologies import Topology
 from ftso_cli.spaces import DARTS
 
 Accuracies = dict[tuple[str, Topology, int], float]

@@ -22,8 +22,8 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import DrawingError, GenotypeError, RunError, SettingsError, SpaceError
 from ftso_cli.genotype import storage
 from ftso_cli.nn.distributed import ALONE
-from ftso_cli.search.settings import RaceSettings
-from ftso_cli.training.request import Request as TrainingRequest
+from ftso_cli.settings.searches import RaceSettings
+from ftso_cli.settings.training import Request as TrainingRequest
 
 SMALL = {"channels": 4, "cells": 2, "batch_size": 16}
 """Settings of a search that takes a moment."""

@@ -17,6 +17,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"studies"}),
     frozenset({"api"}),
     frozenset({"search", "training", "drawing", "costs", "benchmarks"}),
+    frozenset({"settings"}),
     frozenset({"nn", "data"}),
     frozenset({"genotype"}),
     frozenset({"spaces"}),

@@ -36,7 +36,7 @@ def prune(
 
 def earlier(genotype: Genotype, name: str, at: int, run: str | os.PathLike[str] | None) -> Genotype:
     """The genotype in the file `name` as its topology search had it at iteration `at`."""
-    from ftso_cli.search.tables import recorded
+    from ftso_cli.search.recording.tables import recorded
 
     beside = Path(name).with_name(f"{Path(name).stem}.search-topology")
     return recorded(genotype, beside if run is None else Path(run), at)

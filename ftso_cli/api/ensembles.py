@@ -10,13 +10,13 @@ from ftso_cli.api.searching import Request, Standing, step_of
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import alone_in, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.settings.searches import TopologySettings
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.ensemble import OnMember
+    from ftso_cli.search.topology.ensemble import OnMember
 
 
 def seeds_folder(output: Path) -> Path:
@@ -47,7 +47,7 @@ class FromSeeds:
         Raises `RunError` where there are seeds of a stopped search and `resume` is not asked for, or where there is
         nothing to resume, or another search.
         """
-        from ftso_cli.search.ensemble import search_ensemble
+        from ftso_cli.search.topology.ensemble import search_ensemble
 
         step = step_of(self.request, images, device)
         known = self._known(step)
@@ -104,7 +104,7 @@ class FromSeeds:
         return {seed: self._read(path, seed, step) for seed, path in paths.items() if path.exists()}
 
     def _read(self, path: Path, seed: int, step: Step) -> Genotype:
-        from ftso_cli.search.ensemble import is_member
+        from ftso_cli.search.topology.ensemble import is_member
 
         member = storage.read(path)
         was = _asked(member.history[-1]) if member.history else {}

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 from ftso_cli.api.searching import Request, Standing
 from ftso_cli.genotype import Genotype
 from ftso_cli.locks import alone
-from ftso_cli.search import journal, standings
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.settings import RaceSettings
+from ftso_cli.search.race import journal, standings
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.searches import RaceSettings
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.capacity import Choice, Trial
+    from ftso_cli.search.operators.capacity import Choice, Trial
 
 
 def journal_of(output: Path) -> Path:
@@ -44,7 +44,7 @@ class Raced:
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs it to the end."""
-        from ftso_cli.search.race import Race, decided
+        from ftso_cli.search.race.race import Race, decided
 
         seed = self.request.seed or 0
         with alone(self.path):
@@ -75,7 +75,7 @@ class ByCapacity:
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs it to the end."""
-        from ftso_cli.search.capacity import Capacity
+        from ftso_cli.search.operators.capacity import Capacity
 
         seed = self.request.seed or 0
         self.choice = choice = Capacity(self.start, images, self.settings, seed=seed, device=device).run(each)

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from ftso_cli.api.searching import Request, Standing
 from ftso_cli.api.settings import check_trackable
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.recording import Recording
+from ftso_cli.search.recording.options import Recording
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
-    from ftso_cli.search.recorder import Recorder
+    from ftso_cli.search.recording.history import Record
+    from ftso_cli.search.recording.recorder import Recorder
 
 SAVE_MINUTES = Recording.save_minutes
 
@@ -46,7 +46,7 @@ class Recorded:
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs it to the end."""
-        from ftso_cli.search.recorder import Recorder
+        from ftso_cli.search.recording.recorder import Recorder
 
         search = self.make(images, device)
         self._recorder = recorder = Recorder(search, self.options, self._identity(images, device))

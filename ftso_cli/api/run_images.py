@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import Request
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.training import Request
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord

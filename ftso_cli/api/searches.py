@@ -28,7 +28,7 @@ from ftso_cli.errors import SettingsError, short
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_searchable
-from ftso_cli.search.settings import Method, TopologySettings
+from ftso_cli.settings.searches import Method, TopologySettings
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _topology_search(
 
 def blind_spots(settings: TopologySettings) -> tuple[list[str], bool]:
     """What the operators can't see of the topology, whatever the images; whether all edges are kept anyway."""
-    from ftso_cli.search.visibility import blind_spots as found_of
+    from ftso_cli.search.topology.visibility import blind_spots as found_of
 
     space = SPACES[settings.space]
     all_kept = space.keep >= space.inputs + settings.nodes - 1

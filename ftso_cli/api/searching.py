@@ -9,8 +9,8 @@ from ftso_cli.api.record import Stopwatch, versions
 from ftso_cli.api.settings import check_seed
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import Genotype, Step
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.settings import RaceSettings, SearchSettings
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.searches import RaceSettings, SearchSettings
 from ftso_cli.spaces.darts import IMAGENET_PIXELS
 
 if TYPE_CHECKING:

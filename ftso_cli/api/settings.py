@@ -7,9 +7,9 @@ from typing import Any, TypedDict, TypeVar
 
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.genotype.schema import MOST_SEEDS
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.recipes import IMAGENET, METHODS, OPERATOR_SETS
-from ftso_cli.search.settings import (
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.methods import IMAGENET, METHODS, OPERATOR_SETS
+from ftso_cli.settings.searches import (
     OPERATORS,
     PRESETS,
     RACE,

@@ -20,9 +20,9 @@ from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.training import Precision, Request, read_request
 from ftso_cli.shell import command
-from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import Precision, Request, read_request
 
 if TYPE_CHECKING:
     import torch

@@ -13,10 +13,10 @@ from ftso_cli.cli import common, searching
 from ftso_cli.cli.console import note, print_json, say, show
 from ftso_cli.genotype import Genotype
 from ftso_cli.processes import check_alone
-from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.settings.capacity import CapacitySettings
 
 if TYPE_CHECKING:
-    from ftso_cli.search.capacity import Trial
+    from ftso_cli.search.operators.capacity import Trial
 
 SHARED = ("strategy", "cell", "data", "output", "seed", "image_size", "device", "as_json")
 """Options that mean the same whatever the strategy."""

@@ -37,7 +37,7 @@ def operators(incomplete: str) -> list[str]:
 
 def recipes(incomplete: str) -> list[str]:
     """The recipes of a training."""
-    from ftso_cli.training.recipes import RECIPES
+    from ftso_cli.settings.recipes import RECIPES
 
     return _beginning(RECIPES, incomplete)
 

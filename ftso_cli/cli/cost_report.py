@@ -20,11 +20,11 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.report.trained import is_training, read_training
+from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.training import DEFAULT_RECIPE
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images
-from ftso_cli.training.recipes import RECIPES, Recipe
-from ftso_cli.training.request import DEFAULT_RECIPE
 
 TRAININGS: Mapping[tuple[str, Setting | None], tuple[str, str]] = {
     (DARTS.name, Setting.cifar): ("cifar", "cifar10"),

@@ -8,7 +8,7 @@ from ftso_cli.cli.console import note
 from ftso_cli.cli.live import LiveEnsemble
 from ftso_cli.genotype import Genotype, agreement
 from ftso_cli.processes import check_alone
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.settings.searches import TopologySettings
 
 
 def search(

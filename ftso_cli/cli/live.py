@@ -12,7 +12,7 @@ from rich.text import Text
 from ftso_cli.api.races import Raced
 from ftso_cli.drawing.style import Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
-from ftso_cli.search.standings import standings
+from ftso_cli.search.race.standings import standings
 from ftso_cli.spaces import OPERATORS, SPACES
 
 if TYPE_CHECKING:

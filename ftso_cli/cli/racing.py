@@ -13,8 +13,8 @@ from ftso_cli.cli.console import print_json, say, show
 from ftso_cli.cli.live import LiveRace
 from ftso_cli.errors import SettingsError
 from ftso_cli.processes import check_alone
-from ftso_cli.search.settings import RaceSettings
-from ftso_cli.search.standings import Standing
+from ftso_cli.search.race.standings import Standing
+from ftso_cli.settings.searches import RaceSettings
 
 
 def settings(given: dict[str, Any]) -> RaceSettings:

@@ -13,7 +13,7 @@ from ftso_cli.cli.console import note, warn
 from ftso_cli.cli.live import LiveCell
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.recording import has_checkpoint
+from ftso_cli.search.recording.options import has_checkpoint
 from ftso_cli.training.curves import check_tensorboard
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ftso_cli.cli.search_curves import SearchCurves
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
-    from ftso_cli.search.history import Record
     from ftso_cli.search.phases import Search
+    from ftso_cli.search.recording.history import Record
 
 SAVE_MINUTES = recorded.SAVE_MINUTES
 

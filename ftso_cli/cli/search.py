@@ -11,8 +11,8 @@ from ftso_cli.cli import common, recording, searching
 from ftso_cli.cli.console import print_json, say, show
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.errors import SettingsError
-from ftso_cli.search.recipes import METHODS
-from ftso_cli.search.settings import MOST_NODES
+from ftso_cli.settings.methods import METHODS
+from ftso_cli.settings.searches import MOST_NODES
 
 OF_THE_METHOD = "that of the method"
 

@@ -11,7 +11,7 @@ from ftso_cli.genotype import Cell, Genotype, edit
 from ftso_cli.training.curves import curves_writer, writing
 
 if TYPE_CHECKING:
-    from ftso_cli.search.history import Record
+    from ftso_cli.search.recording.history import Record
 
 NAMES = ("weight_loss", "arch_loss", "skips", "eigenvalue")
 

@@ -11,7 +11,7 @@ from ftso_cli.cli import capacity, common, recording, searching
 from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_searchable
-from ftso_cli.search.settings import OPERATORS
+from ftso_cli.settings.searches import OPERATORS
 
 
 def search_ops(

@@ -14,7 +14,7 @@ from ftso_cli.cli import common, ensembles, racing, recording, searching
 from ftso_cli.cli.console import next_step, note, print_json, say, show, warn
 from ftso_cli.cli.space_option import SpaceName, SpaceOption
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.search.settings import MOST_NODES, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
+from ftso_cli.settings.searches import MOST_NODES, RACE, SPACE_CHANGES, STABLE_SEEDS, TOPOLOGY, TopologySettings
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
 

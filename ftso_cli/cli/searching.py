@@ -19,8 +19,8 @@ from ftso_cli.cli.console import next_step
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype, storage
-from ftso_cli.search.recipes import IMAGENET
-from ftso_cli.search.settings import OPERATORS
+from ftso_cli.settings.methods import IMAGENET
+from ftso_cli.settings.searches import OPERATORS
 
 if TYPE_CHECKING:
     import torch

@@ -12,9 +12,9 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.progress import bar
 from ftso_cli.files import alone_in
+from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.training import DEFAULT_RECIPE, Request, read_request
 from ftso_cli.shell import command
-from ftso_cli.training.recipes import RECIPES, Recipe
-from ftso_cli.training.request import DEFAULT_RECIPE, Request, read_request
 
 if TYPE_CHECKING:
     from ftso_cli.nn.distributed import Group

@@ -12,8 +12,8 @@ from typing import Any
 from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.trained import Training
+from ftso_cli.settings.recipes import RECIPES, Recipe
 from ftso_cli.texts import last_name
-from ftso_cli.training.recipes import RECIPES, Recipe
 
 _SEARCH = ("ops", "iters", "epochs", "channels", "cells", "batch_size", "weight_rate", "arch_rate", "warmup")
 _SHARES = ("weight_share", "arch_share")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftso_cli.errors import RunError, short
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.tables import Alpha, Beta, Count, Row, lines, rows
+from ftso_cli.search.recording.tables import Alpha, Beta, Count, Row, lines, rows
 from ftso_cli.spaces import OPERATORS, SPACES, Space
 from ftso_cli.training.run import Number
 

@@ -10,11 +10,11 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, complete_wirings
-from ftso_cli.search.bilevel import Bilevel
+from ftso_cli.search.blackbox.random_cells import RandomCells
+from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.search.engine.unrolled import Unrolled
 from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
-from ftso_cli.search.random_cells import RandomCells
-from ftso_cli.search.settings import JointSettings
-from ftso_cli.search.unrolled import Unrolled
+from ftso_cli.settings.searches import JointSettings
 from ftso_cli.spaces import SPACES, Space, operator
 
 

@@ -11,11 +11,11 @@ from ftso_cli.data import ImageData
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import assign_operator, prune
 from ftso_cli.search import phases
-from ftso_cli.search.capacity import Capacity
-from ftso_cli.search.capacity_settings import CapacitySettings
 from ftso_cli.search.joint import joint
-from ftso_cli.search.recipes import METHODS
-from ftso_cli.search.settings import OPERATORS, SPACE_CHANGES, TOPOLOGY, Method
+from ftso_cli.search.operators.capacity import Capacity
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.methods import METHODS
+from ftso_cli.settings.searches import OPERATORS, SPACE_CHANGES, TOPOLOGY, Method
 from ftso_cli.spaces import NATS
 
 SMALL: Mapping[str, Any] = {**SPACE_CHANGES[NATS.name], "channels": 8}

@@ -17,8 +17,8 @@ from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
-from ftso_cli.search.bilevel import Bilevel, Engine, GradientRanking, Progress
-from ftso_cli.search.settings import SearchSettings, ShortTraining, TopologySettings
+from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
+from ftso_cli.settings.searches import SearchSettings, ShortTraining, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 

@@ -10,12 +10,12 @@ from ftso_cli.api import settings as searches
 from ftso_cli.api.searches import Tracked
 from ftso_cli.errors import SettingsError, SpaceError, unknown
 from ftso_cli.genotype.storage import describe
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.settings import JointSettings, RaceSettings, TopologySettings
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.searches import JointSettings, RaceSettings, TopologySettings
+from ftso_cli.settings.training import Request
 from ftso_cli.spaces import OPERATORS, SPACES, operator
 from ftso_cli.spaces.nats import DATA_SETS
-from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import Request
 
 Options = Mapping[str, Any]
 

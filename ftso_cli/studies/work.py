@@ -25,8 +25,8 @@ from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage
 from ftso_cli.programs import ftso_command, safe_environment
-from ftso_cli.search.recording import has_checkpoint
-from ftso_cli.search.topologies import draw
+from ftso_cli.search.race.topologies import draw
+from ftso_cli.search.recording.options import has_checkpoint
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
 from ftso_cli.studies.stages import RETIRED, dashed, keeps_history

@@ -24,9 +24,9 @@ from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
+from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
-from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Epoch, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 

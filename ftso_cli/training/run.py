@@ -27,10 +27,10 @@ from ftso_cli.errors import RunError
 from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.training import IMAGES, Precision
 from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
-from ftso_cli.training.recipes import Recipe
-from ftso_cli.training.request import IMAGES, Precision
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageRecord

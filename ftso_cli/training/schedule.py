@@ -2,7 +2,7 @@
 
 import math
 
-from ftso_cli.training.recipes import Recipe
+from ftso_cli.settings.recipes import Recipe
 
 LAST = 5
 """Epochs at the end of the linear schedule in which the rate falls more slowly (published code of PC-DARTS)."""

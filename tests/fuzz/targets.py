@@ -13,11 +13,11 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.drawing import diagram
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import Genotype, edit, formats, library, storage
+from ftso_cli.settings.training import read_request
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import read_study
-from ftso_cli.training.request import read_request
 from tests.benchmarks import tables
 from tests.fuzz.damage import damaged, exchanged
 from tests.nats import FTSO

@@ -18,14 +18,14 @@ from ftso_cli.data.decode import decode, quiet
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import Checkpoints, State, read_tensors
-from ftso_cli.search import journal
-from ftso_cli.search.race import Race
-from ftso_cli.search.recorder import Recorder
-from ftso_cli.search.recording import Recording
-from ftso_cli.search.settings import RaceSettings
+from ftso_cli.search.race import journal
+from ftso_cli.search.race.race import Race
+from ftso_cli.search.recording.options import Recording
+from ftso_cli.search.recording.recorder import Recorder
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.searches import RaceSettings
 from ftso_cli.training.classifier import load_classifier
 from ftso_cli.training.loop import Sums, Trainer
-from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from tests.fuzz.damage import damaged, exchanged
 from tests.fuzz.targets import Read, Target

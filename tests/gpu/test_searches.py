@@ -13,18 +13,18 @@ from ftso_cli.data import Augmentation, Batches, ImageData, on_device
 from ftso_cli.errors import SettingsError, TrainingError
 from ftso_cli.nn import readings
 from ftso_cli.nn.device import choose_device, enough_memory
-from ftso_cli.search import journal
-from ftso_cli.search.bilevel import Bilevel, Engine
-from ftso_cli.search.capacity import Capacity
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.eigenvalue import dominant_eigenvalue
-from ftso_cli.search.ensemble import search_ensemble
+from ftso_cli.search.engine.bilevel import Bilevel, Engine
 from ftso_cli.search.joint import joint
+from ftso_cli.search.operators.capacity import Capacity
 from ftso_cli.search.phases import Search, operators, topology
-from ftso_cli.search.race import Race
-from ftso_cli.search.recorder import Recorder
-from ftso_cli.search.recording import Recording
-from ftso_cli.search.settings import RaceSettings, SearchSettings, TopologySettings
+from ftso_cli.search.race import journal
+from ftso_cli.search.race.race import Race
+from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue
+from ftso_cli.search.recording.options import Recording
+from ftso_cli.search.recording.recorder import Recorder
+from ftso_cli.search.topology.ensemble import search_ensemble
+from ftso_cli.settings.capacity import CapacitySettings
+from ftso_cli.settings.searches import RaceSettings, SearchSettings, TopologySettings
 from tests.gpu.devices import CPU, DEVICE, MARKS, ON_CUDA, deterministic, relative_error
 from tests.search.searches import OPS, SEARCHES, SMALL, TOPOLOGY, digits, joint_settings, wiring
 

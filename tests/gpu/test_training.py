@@ -19,8 +19,8 @@ from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import library
 from ftso_cli.nn import readings
 from ftso_cli.nn.checkpoint import read_tensors
+from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from tests.gpu.devices import CPU, DEVICE, MARKS, ON_CUDA, deterministic, relative_error
 from tests.images import write_folder

@@ -8,11 +8,11 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
 from ftso_cli.nn.distributed import ALONE, Group
+from ftso_cli.search.blackbox.random_cells import RandomCells
 from ftso_cli.search.joint import joint
 from ftso_cli.search.phases import Search, operators, topology
-from ftso_cli.search.random_cells import RandomCells
-from ftso_cli.search.recipes import METHODS
-from ftso_cli.search.settings import JointSettings, SearchSettings, TopologySettings
+from ftso_cli.settings.methods import METHODS
+from ftso_cli.settings.searches import JointSettings, SearchSettings, TopologySettings
 
 CPU = torch.device("cpu")
 SMALL = {"channels": 4, "cells": 3, "batch_size": 16}

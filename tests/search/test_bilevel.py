@@ -10,8 +10,8 @@ from ftso_cli.data import Batches, open_images, search_halves
 from ftso_cli.errors import TrainingError
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.supernet import SuperNet, complete_wiring
-from ftso_cli.search.bilevel import Bilevel
-from ftso_cli.search.settings import SearchSettings
+from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.settings.searches import SearchSettings
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import NetworkShape
 

@@ -9,9 +9,9 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.capacity import Capacity, CapacityProgress, Choice, with_operators
-from ftso_cli.search.capacity_settings import CapacitySettings
-from ftso_cli.search.topologies import widest
+from ftso_cli.search.operators.capacity import Capacity, CapacityProgress, Choice, with_operators
+from ftso_cli.search.race.topologies import widest
+from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import DARTS, NATS
 from tests.nats import uniform
 

@@ -9,7 +9,7 @@ from ftso_cli.api.searching import Request
 from ftso_cli.api.settings import race_settings
 from ftso_cli.data import open_images
 from ftso_cli.errors import RunError, differences
-from ftso_cli.search.journal import opened
+from ftso_cli.search.race.journal import opened
 from tests.data.images import write_folder, write_image
 
 

@@ -6,7 +6,7 @@ import sys
 import torch
 from torch import nn
 
-from ftso_cli.search.descent import SGD, Adam
+from ftso_cli.search.engine.descent import SGD, Adam
 
 
 def parameters() -> list[nn.Parameter]:
@@ -52,7 +52,7 @@ def test_a_changed_rate_counts_from_the_next_step_on() -> None:
 def test_a_step_leaves_the_compiler_of_torch_alone() -> None:
     code = """
 import sys, torch
-from ftso_cli.search.descent import SGD, Adam
+from ftso_cli.search.engine.descent import SGD, Adam
 parameter = torch.nn.Parameter(torch.ones(2))
 parameter.grad = torch.ones(2)
 SGD([parameter], rate=1, momentum=0, decay=0).step()

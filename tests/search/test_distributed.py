@@ -13,11 +13,11 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import storage
 from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.nn.distributed import ALONE, Group
-from ftso_cli.search.bilevel import Bilevel
-from ftso_cli.search.history import Record
+from ftso_cli.search.engine.bilevel import Bilevel
 from ftso_cli.search.phases import Search
-from ftso_cli.search.recorder import Recorder
-from ftso_cli.search.recording import Recording
+from ftso_cli.search.recording.history import Record
+from ftso_cli.search.recording.options import Recording
+from ftso_cli.search.recording.recorder import Recorder
 from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment, run_ftso
 from tests.search.searches import SEARCHES, search, wiring
 

@@ -5,8 +5,8 @@ import torch
 
 from ftso_cli.errors import TrainingError
 from ftso_cli.nn.folded import FoldedSuperNet
-from ftso_cli.search.bilevel import Bilevel
-from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
+from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue, jump
 from tests.search.searches import search
 
 

@@ -11,10 +11,10 @@ from torch.nn import functional
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import SettingsError, TrainingError
 from ftso_cli.genotype import Genotype, edit
-from ftso_cli.search.bilevel import Progress
-from ftso_cli.search.ensemble import is_member, search_ensemble
+from ftso_cli.search.engine.bilevel import Progress
 from ftso_cli.search.phases import search_topology, topology_member
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.search.topology.ensemble import is_member, search_ensemble
+from ftso_cli.settings.searches import TopologySettings
 
 CPU = torch.device("cpu")
 TINY = {"channels": 8, "cells": 3, "batch_size": 32, "iters": 2}

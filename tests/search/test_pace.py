@@ -1,6 +1,6 @@
 """How long the heats of a race may be, against sums by hand."""
 
-from ftso_cli.search.pace import LEAST_UNIT, Heat, Pace, heats, units
+from ftso_cli.search.race.pace import LEAST_UNIT, Heat, Pace, heats, units
 
 
 def test_the_heats_of_a_race_have_68_units() -> None:

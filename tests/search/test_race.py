@@ -10,12 +10,12 @@ import torch
 
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, SettingsError
-from ftso_cli.search import journal
-from ftso_cli.search.pace import Pace
-from ftso_cli.search.race import Race, RaceProgress
-from ftso_cli.search.settings import RaceSettings
-from ftso_cli.search.standings import Result, Standing
-from ftso_cli.search.topologies import deepest, widest
+from ftso_cli.search.race import journal
+from ftso_cli.search.race.pace import Pace
+from ftso_cli.search.race.race import Race, RaceProgress
+from ftso_cli.search.race.standings import Result, Standing
+from ftso_cli.search.race.topologies import deepest, widest
+from ftso_cli.settings.searches import RaceSettings
 
 SMALL = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, steps=160)
 CPU = torch.device("cpu")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from ftso_cli.errors import RunError
-from ftso_cli.search.history import History, Record, restored
-from ftso_cli.search.recorder import Recorder
-from ftso_cli.search.recording import Recording
+from ftso_cli.search.recording.history import History, Record, restored
+from ftso_cli.search.recording.options import Recording
+from ftso_cli.search.recording.recorder import Recorder
 from tests.search.searches import OPS, SEARCHES, search
 
 REQUEST = {"seed": 0}

@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from ftso_cli.data.batches import Batch
 from ftso_cli.nn.network import Network
-from ftso_cli.search.scores import NONE, SCORES, naswot, synflow, zico
-from ftso_cli.search.short_training import paired
+from ftso_cli.search.evaluators.scores import NONE, SCORES, naswot, synflow, zico
+from ftso_cli.search.evaluators.short_training import paired
 from ftso_cli.spaces.darts import NetworkShape
 from tests.nats import FTSO, genotype, string
 

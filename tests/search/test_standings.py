@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from ftso_cli.search.standings import Result, best_of, standings, winner
-from ftso_cli.search.topologies import Topology, deepest, widest
+from ftso_cli.search.race.standings import Result, best_of, standings, winner
+from ftso_cli.search.race.topologies import Topology, deepest, widest
 
 OTHER = Topology((((0, 1), (0, 2), (0, 1), (0, 1)),) * 2)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from ftso_cli.search.threads import StoppedError, run_all
+from ftso_cli.search.engine.threads import StoppedError, run_all
 from tests.processes import HANG
 
 WORKERS = 2

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftso_cli.genotype import library
-from ftso_cli.search.topologies import Topology, deepest, draw, mutated, topology_of, widest
+from ftso_cli.search.race.topologies import Topology, deepest, draw, mutated, topology_of, widest
 
 seeds, nodes = st.integers(0, 2**32), st.integers(2, 6)
 

@@ -4,7 +4,7 @@ import torch
 from torch.func import functional_call
 from torch.nn import functional
 
-from ftso_cli.search.unrolled import Unrolled
+from ftso_cli.search.engine.unrolled import Unrolled
 from tests.search.searches import search
 
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
-from ftso_cli.search.settings import TopologySettings
-from ftso_cli.search.visibility import blind_spots, visibility
+from ftso_cli.search.topology.visibility import blind_spots, visibility
+from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.nats import EDGES, KIND, OUTPUT

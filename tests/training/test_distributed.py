@@ -12,8 +12,8 @@ from ftso_cli.data import Augmentation, Batches, open_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import read_tensors
+from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment
 

@@ -14,9 +14,9 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, TrainingError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import State, read_tensors
+from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.evaluate import evaluate, load_network
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.recipes import Recipe
 from ftso_cli.training.run import Config, Run
 
 CPU = torch.device("cpu")

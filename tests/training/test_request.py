@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 import pytest
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.training.recipes import RECIPES
-from ftso_cli.training.request import Request
+from ftso_cli.settings.recipes import RECIPES
+from ftso_cli.settings.training import Request
 
 
 def test_the_values_of_a_file_overrule_the_recipe_that_is_named_beside_it() -> None:

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.training.recipes import RECIPES, Recipe, recipe
+from ftso_cli.settings.recipes import RECIPES, Recipe, recipe
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
 CIFAR, IMAGENET = RECIPES["cifar"], RECIPES["imagenet"]

@@ -22,8 +22,8 @@ from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.nn.distributed import ALONE
+from ftso_cli.settings.recipes import RECIPES
 from ftso_cli.training.loop import Progress, Trainer
-from ftso_cli.training.recipes import RECIPES
 from ftso_cli.training.run import Config, Run
 
 CLASSES = tuple(f"n{number:08}" for number in range(20))

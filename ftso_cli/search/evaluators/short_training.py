@@ -17,9 +17,9 @@ from ftso_cli.errors import TrainingError
 from ftso_cli.nn.graphs import graphed
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Reading, Throttle
-from ftso_cli.search.bilevel import descend
-from ftso_cli.search.descent import SGD
-from ftso_cli.search.settings import ShortTraining
+from ftso_cli.search.engine.bilevel import descend
+from ftso_cli.search.engine.descent import SGD
+from ftso_cli.settings.searches import ShortTraining
 
 
 def first_losses(

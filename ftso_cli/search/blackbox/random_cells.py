@@ -19,7 +19,7 @@ from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Reading
 from ftso_cli.nn.supernet import Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
-from ftso_cli.search.bilevel import (
+from ftso_cli.search.engine.bilevel import (
     Batch,
     Engine,
     Progress,
@@ -32,9 +32,9 @@ from ftso_cli.search.bilevel import (
     streams_state,
     under,
 )
-from ftso_cli.search.descent import SGD
+from ftso_cli.search.engine.descent import SGD
 from ftso_cli.search.phases import network_shape, streams
-from ftso_cli.search.settings import JointSettings
+from ftso_cli.settings.searches import JointSettings
 from ftso_cli.spaces import SPACES
 
 

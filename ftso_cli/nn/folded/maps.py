@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.nn.batch_moments import keep_running
-from ftso_cli.nn.folded_algebra import CellAlgebra
-from ftso_cli.nn.folded_pointwise import Convolved, read
-from ftso_cli.nn.folded_strided import StridedReads, strided_reads
+from ftso_cli.nn.folded.algebra import CellAlgebra
+from ftso_cli.nn.folded.pointwise import Convolved, read
+from ftso_cli.nn.folded.strided import StridedReads, strided_reads
 from ftso_cli.nn.synchronised import SynchronisedNorm, moments_of_all
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ftso_cli.search.settings import JointSettings, Method
+from ftso_cli.settings.searches import JointSettings, Method
 from ftso_cli.spaces import DARTS
 
 _DARTS = JointSettings(

@@ -28,14 +28,14 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
-from ftso_cli.search.journal import Journal
-from ftso_cli.search.pace import FINALISTS, LEAST_UNIT, PATIENCE, RESERVE, ROUNDS, Heat, Pace, heats, units
+from ftso_cli.search.engine.threads import StoppedError, run_all
+from ftso_cli.search.evaluators.short_training import first_losses
 from ftso_cli.search.phases import network_shape
-from ftso_cli.search.settings import RaceSettings
-from ftso_cli.search.short_training import first_losses
-from ftso_cli.search.standings import Result, Standing, best_of, standings, winner
-from ftso_cli.search.threads import StoppedError, run_all
-from ftso_cli.search.topologies import Topology, deepest, draw, mutated, widest
+from ftso_cli.search.race.journal import Journal
+from ftso_cli.search.race.pace import FINALISTS, LEAST_UNIT, PATIENCE, RESERVE, ROUNDS, Heat, Pace, heats, units
+from ftso_cli.search.race.standings import Result, Standing, best_of, standings, winner
+from ftso_cli.search.race.topologies import Topology, deepest, draw, mutated, widest
+from ftso_cli.settings.searches import RaceSettings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from ftso_cli.search.topologies import Topology
+from ftso_cli.search.race.topologies import Topology
 
 SURE = 0.975
 """Where the quantile of Student's t lies beyond which a difference counts: 5 % on both sides together."""

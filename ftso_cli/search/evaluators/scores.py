@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.nn.network import Network
-from ftso_cli.search.bilevel import Batch
-from ftso_cli.search.capacity_settings import Score
+from ftso_cli.search.engine.bilevel import Batch
+from ftso_cli.settings.capacity import Score
 
 NONE = float("-inf")
 """The score of a network whose output does not depend on its input."""

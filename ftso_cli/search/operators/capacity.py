@@ -19,12 +19,12 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.network import Network
-from ftso_cli.search.bilevel import Batch
-from ftso_cli.search.capacity_settings import CapacitySettings
+from ftso_cli.search.engine.bilevel import Batch
+from ftso_cli.search.evaluators.scores import NONE, SCORES
+from ftso_cli.search.evaluators.short_training import averaged, first_losses, paired
 from ftso_cli.search.phases import network_shape
-from ftso_cli.search.scores import NONE, SCORES
-from ftso_cli.search.short_training import averaged, first_losses, paired
-from ftso_cli.search.standings import paired_difference
+from ftso_cli.search.race.standings import paired_difference
+from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import SPACES, operator
 
 Ops = tuple[str, ...]

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.supernet import SearchCell, SuperNet, complete_wirings
-from ftso_cli.search.settings import TopologySettings
+from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 

@@ -1,7 +1,7 @@
 """The cells of the folded super-net: which channels stand where, and from the inputs of a cell to its output.
 
 A cell keeps no weights of its own: it holds the layers of a `SearchCell` and reads their parameters. Channels are kept
-in the order of their groups (`folded_algebra`), which the rows of the convolutions in front are brought into.
+in the order of their groups (`algebra`), which the rows of the convolutions in front are brought into.
 """
 
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.nn.folded_algebra import CellAlgebra, Piece, by_group, shuffle_order
-from ftso_cli.nn.folded_maps import LazyMap, Normalised, normalised
-from ftso_cli.nn.folded_pointwise import Convolved
-from ftso_cli.nn.folded_strided import StridedReads, strided_reads
+from ftso_cli.nn.folded.algebra import CellAlgebra, Piece, by_group, shuffle_order
+from ftso_cli.nn.folded.maps import LazyMap, Normalised, normalised
+from ftso_cli.nn.folded.pointwise import Convolved
+from ftso_cli.nn.folded.strided import StridedReads, strided_reads
 from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import MixedEdge, SearchCell
 

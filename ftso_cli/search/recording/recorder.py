@@ -23,11 +23,11 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.nn.readings import Reading
-from ftso_cli.search.bilevel import Bilevel, Progress, finite, prefixed, under
-from ftso_cli.search.eigenvalue import dominant_eigenvalue, jump
-from ftso_cli.search.history import Architecture, History, Record, restored
+from ftso_cli.search.engine.bilevel import Bilevel, Progress, finite, prefixed, under
 from ftso_cli.search.phases import Search
-from ftso_cli.search.recording import CHECKPOINT, Recording
+from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue, jump
+from ftso_cli.search.recording.history import Architecture, History, Record, restored
+from ftso_cli.search.recording.options import CHECKPOINT, Recording
 
 HISTORY = "history."
 

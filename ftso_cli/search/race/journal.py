@@ -10,8 +10,8 @@ from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_inside
 from ftso_cli.genotype.schema import Measured, Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.search.standings import Result
-from ftso_cli.search.topologies import Inputs, Topology
+from ftso_cli.search.race.standings import Result
+from ftso_cli.search.race.topologies import Inputs, Topology
 from ftso_cli.spaces import DARTS
 
 FORMAT: Literal["ftso-race/3"] = "ftso-race/3"

@@ -14,10 +14,10 @@ from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.agreement import assessed
 from ftso_cli.genotype.schema import Ensemble, Rank
 from ftso_cli.nn.supernet import Wiring, complete_wirings
-from ftso_cli.search.bilevel import Bilevel, Progress
+from ftso_cli.search.engine.bilevel import Bilevel, Progress
+from ftso_cli.search.engine.threads import StoppedError, run_all
 from ftso_cli.search.phases import topology_member, weighed
-from ftso_cli.search.settings import TopologySettings
-from ftso_cli.search.threads import StoppedError, run_all
+from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import SPACES
 
 OnMember = Callable[[int, Genotype, Callable[[], Genotype]], None]

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.search.bilevel import Batch, Bilevel, descend
+from ftso_cli.search.engine.bilevel import Batch, Bilevel, descend
 
 REACH = 0.01
 """ε · |v|: how far the weights are moved to either side (DARTS, section 2.3, footnote)."""

@@ -3,10 +3,10 @@
 `FoldedSuperNet` is a `SuperNet`: it has the same parameters, gives the same result, and only takes another way to it.
 Three facts make the way short.
 
-1. Skip connections only shuffle and add channels, so a cell is one matrix W(β) (`folded_algebra`).
+1. Skip connections only shuffle and add channels, so a cell is one matrix W(β) (`algebra`).
 2. A cell's output is read by nothing but ReLU, 1x1 convolution, batch norm, in the next one or two cells. So it is
-   never stored: `folded_pointwise.read` goes from the inputs of one cell to the inputs of the next ones.
-3. Batch norm is linear once its moments are known, so it is folded into the layer that follows (`folded_maps`).
+   never stored: `pointwise.read` goes from the inputs of one cell to the inputs of the next ones.
+3. Batch norm is linear once its moments are known, so it is folded into the layer that follows (`maps`).
 """
 
 from collections.abc import Hashable, Mapping
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.nn.folded_cells import FoldedCell, FoldedReduction
-from ftso_cli.nn.folded_maps import LazyMap, Normalised
-from ftso_cli.nn.folded_strided import ALL_CHANNELS, strided_reads
+from ftso_cli.nn.folded.cells import FoldedCell, FoldedReduction
+from ftso_cli.nn.folded.maps import LazyMap, Normalised
+from ftso_cli.nn.folded.strided import ALL_CHANNELS, strided_reads
 from ftso_cli.nn.layers import FactorizedReduce
 from ftso_cli.nn.supernet import SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space

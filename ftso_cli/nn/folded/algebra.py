@@ -19,7 +19,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ftso_cli.nn.folded_pointwise import Layout, Span
+from ftso_cli.nn.folded.pointwise import Layout, Span
 from ftso_cli.nn.supernet import Wiring
 
 GROUP = 16

@@ -15,7 +15,7 @@ from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.training.recipes import Recipe, check_trains, recipe
+from ftso_cli.settings.recipes import Recipe, check_trains, recipe
 
 LIMIT = 16_000_000
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from ftso_cli.bounds import check_bounds
 from ftso_cli.errors import SettingsError
-from ftso_cli.search.settings import LEAST_OF_A_SHORT_TRAINING, ShortTraining
+from ftso_cli.settings.searches import LEAST_OF_A_SHORT_TRAINING, ShortTraining
 
 Score = Literal["synflow", "naswot", "zico"]
 """A measure of an untrained network, see `search.scores`."""

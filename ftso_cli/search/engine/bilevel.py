@@ -20,8 +20,8 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.readings import Reading, Throttle
 from ftso_cli.nn.supernet import SuperNet
-from ftso_cli.search.descent import SGD, Adam
-from ftso_cli.search.settings import SearchSettings
+from ftso_cli.search.engine.descent import SGD, Adam
+from ftso_cli.settings.searches import SearchSettings
 
 Batch = tuple[Tensor, Tensor]
 """Images (N, C, H, W) and their labels (N,)."""

@@ -1,0 +1,1 @@
+"""Searches that evaluate whole cells."""

@@ -1,0 +1,1 @@
+"""The bilevel engine of every differentiable search."""

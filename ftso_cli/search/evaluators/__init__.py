@@ -1,0 +1,1 @@
+"""Measures of a candidate network that need no whole training."""

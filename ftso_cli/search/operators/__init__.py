@@ -1,0 +1,1 @@
+"""Searches of the operators on a fixed wiring."""

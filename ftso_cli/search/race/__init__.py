@@ -1,0 +1,1 @@
+"""A race of wirings: successive halving of short trainings."""

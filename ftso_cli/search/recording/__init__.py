@@ -1,0 +1,1 @@
+"""The history and the checkpoints of a search."""
