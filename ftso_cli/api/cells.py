@@ -1,23 +1,14 @@
-"""What cells and data may be given as, and errors that name the cell."""
+"""Reading and writing cells, errors that name them, and files that a verb writes to."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ftso_cli import shell
-from ftso_cli.errors import GenotypeError
+from ftso_cli import locks, processes, shell
+from ftso_cli.errors import FileError, GenotypeError
 from ftso_cli.genotype import Genotype, library, storage
-
-CellLike = Genotype | str | os.PathLike[str]
-"""A genotype, the path of its file, or the name of a published cell."""
-
-Data = str | os.PathLike[str]
-"""The name of a data set, or a folder of images in class folders."""
-
-DEFAULT_DATA = "digits"
-"""The data set that needs no download."""
-
+from ftso_cli.settings.shared import CellLike
 
 UNNAMED = "the genotype"
 """How a genotype that is in no file, and was not published, is called in an error."""
@@ -52,3 +43,25 @@ def about_file(name: str) -> Iterator[None]:
         text, run, proposed = str(error).partition("; run: ")
         named = proposed if name == UNNAMED else proposed.replace(shell.FILE, shell.argument(name), 1)
         raise GenotypeError(f"{name}: {text}{run}{named}") from None
+
+
+@contextmanager
+def holding(output: str | os.PathLike[str] | None) -> Iterator[None]:
+    """Keep other commands from writing a genotype to `output` meanwhile; raises `BusyError` where another does.
+
+    Of processes that work together the first holds it.
+    """
+    mine = output is not None and str(output) != "-" and processes.place().first
+    with locks.alone(Path(output) if output is not None and mine else None):
+        yield
+
+
+def check_writable(path: Path) -> None:
+    """Raise `FileError` where a result could not be written, so that no long work is done for nothing."""
+    folder = Path(os.path.realpath(path)).parent
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder; give a file name, as in -o {shell.argument(path / 'cell.json')}")
+    if not folder.is_dir():
+        raise FileError(f"{path}: there is no folder {folder.name}; make it first")
+    if not os.access(folder, os.W_OK):
+        raise FileError(f"{path}: can't be written, the folder is read-only")

@@ -2,36 +2,48 @@
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
-from ftso_cli.api.cells import CellLike, about_file, name_of, read
+from ftso_cli.api.cells import about_file, holding, name_of, read
 from ftso_cli.api.record import Stopwatch, edited
+from ftso_cli.api.verbs import verb
 from ftso_cli.errors import SettingsError, short
-from ftso_cli.genotype import Genotype, edit
+from ftso_cli.genotype import Genotype, edit, storage
+from ftso_cli.settings.edits import RANDOM, Assignment, Pruning
+from ftso_cli.settings.shared import Edited
 from ftso_cli.spaces import SPACES
-
-RANDOM = "random"
-"""The operator's name that draws one for each edge."""
 
 ENTRY = re.compile(r"(?:(?P<kind>\w+):)?(?P<source>\d+)-(?P<target>\d+)=(?P<op>\w+)")
 
 
-def prune(
-    cell: CellLike, *, keep: int | None = None, at: int | None = None, run: str | os.PathLike[str] | None = None
-) -> Genotype:
-    """Keeps the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
+@verb(Pruning)
+def prune(request: Pruning) -> Genotype:
+    """Keep the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
 
-    `keep` is their number, two unless given, or all in the nats space. What is pruned stays in the genotype, marked.
+    `keep` is their number, two unless given, or all in the nats space. Pruned edges stay in the genotype, marked.
     `at` takes the strengths that the search had at that iteration, from its history in the folder `run`, or in
-    CELL.search-topology beside a file.
+    CELL.search-topology beside a file. With an `output` the genotype is written there.
     Raises `GenotypeError` where the cell has its operators already or its edges no strength, `RunError` where there is
     no record of that iteration.
     """
-    watch = Stopwatch()
-    genotype = read(cell) if at is None else earlier(read(cell), name_of(cell), at, run)
-    genotype, _, keep = pruned(genotype, name_of(cell), keep)
-    return edited(genotype, "prune", watch, keep=keep, at=at)
+    return prune_cell(request, Stopwatch())[0]
+
+
+def prune_cell(request: Pruning, watch: Stopwatch) -> tuple[Genotype, list[edit.Tie], int]:
+    """Return the pruned genotype of a request, written where a file is asked for, with its ties and edges a node."""
+    with holding(request.output):
+        genotype, name = read(request.cell), name_of(request.cell)
+        start = genotype if request.at is None else earlier(genotype, name, request.at, request.run)
+        genotype, ties, keep = pruned(start, name, request.keep)
+        genotype = edited(genotype, "prune", watch, keep=keep, at=request.at)
+        _write(genotype, request)
+    return genotype, ties, keep
+
+
+def _write(genotype: Genotype, request: Edited) -> None:
+    if request.output is not None:
+        storage.write(genotype, Path(request.output))
 
 
 def earlier(genotype: Genotype, name: str, at: int, run: str | os.PathLike[str] | None) -> Genotype:
@@ -49,24 +61,28 @@ def pruned(genotype: Genotype, name: str, keep: int | None = None) -> tuple[Geno
         return *edit.prune(genotype, keep), keep
 
 
-def assign_operators(
-    cell: CellLike, op: str | None = None, *, map: Mapping[str, str] | None = None, seed: int = 0
-) -> Genotype:
-    """Gives every kept edge the operator `op`, that of the paper unless given (Algorithm 2, lines 1 and 2).
+@verb(Assignment)
+def assign_operators(request: Assignment) -> Genotype:
+    """Give every kept edge the operator `op`, that of the paper unless given (Algorithm 2, lines 1 and 2).
 
     `map` gives single edges another one: `{"0-2": "skip_connect", "reduce:0-2": "max_pool_3x3"}`; `op="random"` draws
-    one for each edge by `seed`. A topology that is not pruned yet is pruned first.
+    one for each edge by `seed`. A topology that is not pruned yet is pruned first. With an `output` the genotype is
+    written there.
     Raises `SpaceError` for an operator that the space lacks, and `SettingsError` for an edge that the cell lacks.
     """
-    watch = Stopwatch()
-    entries = tuple(f"{edge}={name}" for edge, name in (map or {}).items())
-    return assigned(read(cell), name_of(cell), op, entries, seed, watch)[0]
+    return assign_cell(request, Stopwatch())[0]
 
 
-def assigned(
-    genotype: Genotype, name: str, op: str | None, entries: tuple[str, ...], seed: int, watch: Stopwatch
-) -> tuple[Genotype, str, list[str]]:
-    """The genotype called `name` with its operators; which one was asked for; what there is to say of pruning."""
+def assign_cell(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
+    """Return the genotype of a request with its operators, written where a file is asked for; the operator; remarks."""
+    with holding(request.output):
+        found = _assigned(request, watch)
+        _write(found[0], request)
+    return found
+
+
+def _assigned(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
+    genotype, name, entries = read(request.cell), name_of(request.cell), tuple(request.map)
     said: list[str] = []
     published = genotype.about.name if genotype.about else None
     if genotype.stage == "searched":
@@ -74,9 +90,9 @@ def assigned(
         genotype = edited(genotype, "prune", watch, keep=keep)
         said = [f"{name} was not pruned: pruned to {keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
     space = SPACES[genotype.space]
-    op = space.usual if op is None else op
+    op = space.usual if request.op is None else request.op
     drawn = op == RANDOM
-    choose = edit.random_choice(space, seed) if drawn else lambda kind, edge: op
+    choose = edit.random_choice(space, request.seed) if drawn else lambda kind, edge: op
     mapped = _map(entries, genotype)
     # All draw, so that an edge with an operator of its own leaves those of the others as they are.
     genotype = edit.assign_operators(genotype, lambda kind, edge: mapped.get((kind, str(edge)), choose(kind, edge)))
@@ -86,7 +102,7 @@ def assigned(
         watch,
         op=op,
         map=list(entries) or None,
-        seed=seed if drawn else None,
+        seed=request.seed if drawn else None,
         wiring=published,
     )
     return genotype, op, said

@@ -5,41 +5,64 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import Stopwatch
-from ftso_cli.api.searching import Request, Standing, step_of
+from ftso_cli.api.recorded import telling
+from ftso_cli.api.searching import Found, Standing, Task, execute, step_of
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import alone_in, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
+from ftso_cli.processes import check_alone
 from ftso_cli.settings.searches import TopologySettings
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.topology.ensemble import OnMember
+
+
+def run_ensemble(
+    task: Task,
+    settings: TopologySettings,
+    seeds: tuple[int, ...],
+    listener: Listener,
+    *,
+    resume: bool = False,
+    workers: int | None = None,
+) -> Found:
+    """Search from many seeds, and keep what each found until the genotype is written."""
+    check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
+    many = FromSeeds(task, settings, seeds, listener, resume=resume, workers=workers)
+    listener.seeds(len(seeds) - (len(many.kept) if resume else 0))
+    if resume and many.kept:
+        listener.note(f"going on after {many.done}")
+    with telling(listener, many.advice):
+        genotype, facts = execute(task, many, listener)
+        many.close()
+    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes))
 
 
 def seeds_folder(output: Path) -> Path:
-    """The folder beside its genotype in which an ensemble keeps what each seed found, until the genotype is written."""
+    """Return the folder beside its genotype in which an ensemble keeps what each seed found."""
     return output.with_name(f"{output.stem}.seeds")
 
 
 class FromSeeds:
-    """A search from many seeds; `folder` is where it keeps those that are done, a genotype file each, to be resumed."""
+    """A search from many seeds; `folder` keeps those that are done, a genotype file each, to be resumed."""
 
     def __init__(
         self,
-        request: Request,
+        task: Task,
         settings: TopologySettings,
         seeds: tuple[int, ...],
+        listener: Listener,
         *,
-        folder: Path | None = None,
         resume: bool = False,
         workers: int | None = None,
-        on_member: "OnMember | None" = None,
     ) -> None:
-        self.request, self.settings, self.seeds = request, settings, seeds
-        self.folder, self.resume, self.workers, self.on_member = folder, resume, workers, on_member
+        self.task, self.settings, self.seeds, self.listener = task, settings, seeds, listener
+        self.folder = None if task.file is None else seeds_folder(task.file)
+        self.resume, self.workers = resume, workers
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
         """Runs the seeds that are not done yet.
@@ -49,15 +72,14 @@ class FromSeeds:
         """
         from ftso_cli.search.topology.ensemble import search_ensemble
 
-        step = step_of(self.request, images, device)
+        step = step_of(self.task, images, device)
         known = self._known(step)
 
         def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
             if self.folder is not None:
                 content = storage.dumps(member.with_step(step, Stopwatch().times()))
                 write_inside(_file(self.folder, seed), content.encode())
-            if self.on_member is not None:
-                self.on_member(seed, member, joined)
+            self.listener.member(seed, joined)
 
         with alone_in(self.folder):
             return search_ensemble(
@@ -77,6 +99,18 @@ class FromSeeds:
         if self.folder is None or not self.folder.is_dir():
             return []
         return [path for path in self.folder.iterdir() if path.suffix == ".json" and path.stem.isdigit()]
+
+    @property
+    def done(self) -> str:
+        """How many seeds are done, as text."""
+        done = len(self.kept)
+        return f"{done} seed{'s' * (done != 1)}"
+
+    def advice(self) -> str:
+        """Return what there is to go on from, and how."""
+        if not self.kept:
+            return ""
+        return f"{self.folder} keeps what {self.done} found, go on with the same command and --resume"
 
     def close(self) -> None:
         """Takes the files away, once the result is written."""

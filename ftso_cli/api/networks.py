@@ -2,10 +2,11 @@
 
 from typing import Literal
 
-from ftso_cli.api.cells import CellLike, about_file, name_of, read
+from ftso_cli.api.cells import about_file, name_of, read
 from ftso_cli.costs.networks import Network, counted
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.edit import require_complete
+from ftso_cli.settings.shared import CellLike
 
 
 def cost(

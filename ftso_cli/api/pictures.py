@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftso_cli import drawing
-from ftso_cli.api.cells import CellLike, name_of, read
+from ftso_cli.api.cells import name_of, read
 from ftso_cli.errors import DrawingError, unknown
 from ftso_cli.files import write_atomic
 from ftso_cli.genotype import Genotype
+from ftso_cli.settings.shared import CellLike
 
 SUFFIXES = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.searching import Request, Standing
+from ftso_cli.api.listening import Listener
+from ftso_cli.api.recorded import telling
+from ftso_cli.api.searching import Found, Standing, Task, execute
 from ftso_cli.genotype import Genotype
 from ftso_cli.locks import alone
+from ftso_cli.processes import check_alone
 from ftso_cli.search.race import journal, standings
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import RaceSettings
@@ -24,20 +27,41 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.race.json")
 
 
+def run_race(
+    task: Task, settings: RaceSettings, listener: Listener, *, resume: bool = False, workers: int | None = None
+) -> Found:
+    """Race wirings, and write the winner."""
+    check_alone("a race runs in one process, several wirings at a time with --workers N")
+    raced = Raced(task, settings, listener, resume=resume, workers=workers)
+    with telling(listener, raced.kept):
+        genotype, facts = execute(task, raced, listener)
+        raced.close()
+    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), final=tuple(raced.final))
+
+
+def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, start: Genotype) -> Found:
+    """Search operators by capacity from the cell `start`, and write the best."""
+    check_alone("--strategy capacity trains small networks one after another, in one process")
+    search = ByCapacity(start, task, settings)
+    genotype, facts = execute(task, search, listener)
+    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), choice=search.choice)
+
+
 class Raced:
-    """A race of wirings; `path` is where it keeps its finished runs, to be resumed, and `final` how it ended."""
+    """A race of wirings, which keeps its finished runs beside its genotype to be resumed; `final` is how it ended."""
 
     def __init__(
         self,
-        request: Request,
+        task: Task,
         settings: RaceSettings,
+        listener: Listener,
         *,
-        path: Path | None = None,
         resume: bool = False,
         workers: int | None = None,
     ) -> None:
-        self.request, self.settings = request, settings
-        self.path, self.resume, self.workers = path, resume, workers
+        self.task, self.settings, self.listener = task, settings, listener
+        self.path = None if task.file is None else journal_of(task.file)
+        self.resume, self.workers = resume, workers
         self.final: list[standings.Standing] = []
         self.journal: journal.Journal | None = None
         """Its finished runs, once it has begun."""
@@ -46,18 +70,27 @@ class Raced:
         """Runs it to the end."""
         from ftso_cli.search.race.race import Race, decided
 
-        seed = self.request.seed or 0
+        seed = self.task.seed or 0
         with alone(self.path):
-            kept = journal.opened(self.request.recorded(images), seed, images.name, self.path, resume=self.resume)
+            kept = journal.opened(self.task.recorded(images), seed, images.name, self.path, resume=self.resume)
             self.journal = kept
+            self.listener.race(kept)
             race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
             self.final.extend(race.run(each))
         found, text = decided(self.final, self.settings.op)
-        self.request.notes.append(text)
+        self.task.notes.append(text)
         if self.settings.steps is None:
             steps = ", ".join(f"{heat} {steps}" for heat, steps in kept.steps.items())
-            self.request.notes.append(f"there was time for so many steps a run: {steps}")
+            self.task.notes.append(f"there was time for so many steps a run: {steps}")
         return found
+
+    def kept(self) -> str:
+        """Return what there is to go on from, and how."""
+        if self.path is None or self.journal is None or not self.journal.results:
+            return ""
+        runs = len(self.journal.results)
+        finished = f"{runs} finished {'run' if runs == 1 else 'runs'}"
+        return f"{self.path} keeps {finished}, go on with the same command and --resume"
 
     def close(self) -> None:
         """Takes the journal away, once the result is written."""
@@ -70,23 +103,25 @@ class ByCapacity:
 
     choice: "Choice"
 
-    def __init__(self, start: Genotype, request: Request, settings: CapacitySettings) -> None:
-        self.start, self.request, self.settings = start, request, settings
+    def __init__(self, start: Genotype, task: Task, settings: CapacitySettings) -> None:
+        self.start, self.task, self.settings = start, task, settings
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
-        """Runs it to the end."""
+        """Run it to the end."""
         from ftso_cli.search.operators.capacity import Capacity
 
-        seed = self.request.seed or 0
+        seed = self.task.seed or 0
         self.choice = choice = Capacity(self.start, images, self.settings, seed=seed, device=device).run(each)
-        self.request.notes.extend(
-            f"{self.label(trial)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}" for trial in choice.trials
+        self.task.notes.extend(
+            f"{label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
+            for trial in choice.trials
         )
         return choice.genotype
 
-    def label(self, trial: "Trial") -> str:
-        """Where a cell that was trained differs from that of the highest score."""
-        kinds, cells = SPACES[self.start.space].kinds, self.start.cells
-        edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]
-        both = zip(edges, trial.ops, self.choice.highest, strict=True)
-        return ", ".join(f"{edge} {op}" for edge, op, its in both if op != its) or "highest score"
+
+def label(start: Genotype, trial: "Trial", choice: "Choice") -> str:
+    """Return where a cell that was trained differs from that of the highest score."""
+    kinds, cells = SPACES[start.space].kinds, start.cells
+    edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]
+    both = zip(edges, trial.ops, choice.highest, strict=True)
+    return ", ".join(f"{edge} {op}" for edge, op, its in both if op != its) or "highest score"

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import Request
+from ftso_cli.settings.training import ConfigFile
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord
     from ftso_cli.training.run import Config
 
 
-def asked_images(data: str, asked: Request, settings: Recipe) -> "ImageData":
+def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
     from ftso_cli.data.record import holds_tests

@@ -1,70 +1,75 @@
 """Running a search and recording it: its images, its phases, the step of history that it leaves."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ftso_cli.api.record import Stopwatch, versions
-from ftso_cli.api.settings import check_seed
+from ftso_cli import processes
+from ftso_cli.api.cells import check_writable
+from ftso_cli.api.listening import Listener
+from ftso_cli.api.record import versions
 from ftso_cli.errors import DataError
-from ftso_cli.genotype import Genotype, Step
+from ftso_cli.genotype import Genotype, Step, storage
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import RaceSettings, SearchSettings
+from ftso_cli.settings.shared import OnImages
 from ftso_cli.spaces.darts import IMAGENET_PIXELS
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-
-
-class Update(Protocol):
-    """Moves a progress bar."""
-
-    def __call__(self, done: int, total: int, figures: str = "") -> None:
-        """Shows `done` of `total` steps, with figures as text."""
-
-
-Bar = Callable[[str, str], AbstractContextManager[Update]]
-"""Makes a progress bar with a title, for steps of a unit."""
-
-
-def bars(progress: Update | None) -> Bar:
-    """Bars that call `progress` for the steps of the work itself, and not while images are read; or nothing at all."""
-
-    @contextmanager
-    def bar(title: str, unit: str) -> Iterator[Update]:
-        def quiet(done: int, total: int, figures: str = "") -> None:
-            return
-
-        yield quiet if progress is None or unit == "image" else progress
-
-    return bar
+    from ftso_cli.search.operators.capacity import Choice
+    from ftso_cli.search.race.standings import Standing as Finalist
 
 
 @dataclass(frozen=True, kw_only=True)
-class Request:
-    """A search as it is asked for."""
+class Task:
+    """A search as it is run: what decides its result, and where it is written to."""
 
     command: str
     data: str
-    image_size: int | None
+    image_size: int | None = None
     settings: SearchSettings | RaceSettings | CapacitySettings
     seed: int | None
-    device: str
+    device: str = "auto"
+    output: Path | None = None
+    """The genotype file; None where it is only returned, - for standard output."""
     notes: list[str] = field(default_factory=list)
-    """What its record says besides; a search may add to them."""
+    """Remarks for the record; a search may add to them."""
 
     @property
     def side(self) -> int | None:
         """The side that images are brought to, None for that of the data set; the ImageNet stem has its own."""
         return self.image_size or (IMAGENET_PIXELS if self.settings.stem == "imagenet" else None)
 
+    @property
+    def file(self) -> Path | None:
+        """The genotype file, beside which a search keeps what it can go on from; None for standard output."""
+        return None if self.output is None or str(self.output) == "-" else self.output
+
     def recorded(self, images: "ImageData") -> dict[str, Any]:
-        """The settings as history, checkpoints and journals keep them, with the images in hand and their size."""
+        """Return the settings as history, checkpoints and journals keep them, with the images and their size."""
         known = {"images": images.fingerprint} if images.fingerprint else {}
         return self.settings.recorded() | {"image_size": list(images.image_size)} | known
+
+
+def task_of(
+    command: str, request: OnImages, settings: SearchSettings | RaceSettings | CapacitySettings, seed: int | None
+) -> Task:
+    """Return the task of a request."""
+    output: Any = getattr(request, "output", None)
+    return Task(
+        command=command,
+        data=str(request.data),
+        image_size=request.image_size,
+        settings=settings,
+        seed=seed,
+        device=request.device,
+        output=output,
+    )
 
 
 class Standing(Protocol):
@@ -80,33 +85,52 @@ class Standing(Protocol):
 
     @property
     def figures(self) -> str:
-        """What to show beside the progress bar."""
+        """Figures to show beside the progress bar."""
 
     @property
     def facts(self) -> dict[str, float]:
-        """What --json tells of the last iteration."""
+        """Facts of the last iteration."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """The result of a search: its genotype, facts and remarks, and of some searches what it was chosen among."""
+
+    genotype: Genotype
+    facts: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    final: "tuple[Finalist, ...]" = ()
+    """The finalists of a race."""
+    choice: "Choice | None" = None
+    """The cells that a search by capacity trained."""
 
 
 Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
 
 
-def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tuple[Genotype, dict[str, Any]]:
-    """Runs the search; gives its genotype, recorded, and the facts of it for --json."""
-    check_seed(request.seed)
+def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, dict[str, Any]]:
+    """Run the search and write its genotype, recorded; returns it, and facts of the search.
+
+    Of the processes that search together only the first writes.
+    """
+    if task.output is not None:
+        check_writable(task.output)
     from ftso_cli.data import open_images, read_training
     from ftso_cli.nn.device import choose_device, enough_memory, peak_memory
     from ftso_cli.nn.readings import Throttle
 
-    device = choose_device(request.device)
+    watch = listener.watch
+    device = choose_device(task.device)
     watch.lap("start")
-    images = open_images(request.data, image_size=request.side)
-    if request.settings.takes_all_images:
+    images = open_images(task.data, image_size=task.side)
+    if task.settings.takes_all_images:
         # A few iterations read only what they need, and so does a search on a share of the images.
-        with bar("read images", "image") as update:
+        with listener.bar("read images", "image") as update:
             images = read_training(images, update)
     watch.lap("data")
+    listener.images(task.data, images)
     last: dict[str, float] = {}
-    with bar(request.command, "it") as update:
+    with listener.bar(task.command, "it") as update:
         look, figures = Throttle(device), ""
 
         def on_iteration(state: Standing) -> None:
@@ -120,10 +144,20 @@ def execute(request: Request, search: Search, watch: Stopwatch, bar: Bar) -> tup
             genotype = search(images, device, on_iteration)
     watch.lap("search")
     watch.peak_memory = peak_memory(device)
-    step = step_of(request, images, device)
+    genotype = genotype.with_step(step_of(task, images, device), watch.times())
     facts: dict[str, Any] = {"data": images.name, "device": device.type}
-    facts |= {} if request.seed is None else {"seed": request.seed}
-    return genotype.with_step(step, watch.times()), facts | images.left_out.facts() | last
+    facts |= {} if task.seed is None else {"seed": task.seed}
+    return genotype, _written(genotype, task, listener) | facts | images.left_out.facts() | last | watch.facts()
+
+
+def _written(genotype: Genotype, task: Task, listener: Listener) -> dict[str, Any]:
+    """Write the genotype where a file was asked for; returns the fact of it."""
+    if task.output is None:
+        return {}
+    if processes.place().first:
+        storage.write(genotype, task.output)
+    listener.watch.lap("write")
+    return {"file": str(task.output)}
 
 
 @contextmanager
@@ -141,14 +175,14 @@ def _naming_all(images: "ImageData") -> Iterator[None]:
         raise DataError(f"{len(problems):,} images can't be read: {', '.join(problems[:FEW])}{more}") from None
 
 
-def step_of(request: Request, images: "ImageData", device: "torch.device") -> Step:
-    """What history says of the search."""
+def step_of(task: Task, images: "ImageData", device: "torch.device") -> Step:
+    """Return what history says of the search."""
     return Step(
-        command=request.command,
-        settings=request.recorded(images),
-        seed=request.seed,
+        command=task.command,
+        settings=task.recorded(images),
+        seed=task.seed,
         data=images.name,
         device=device.type,
         versions=versions(),
-        notes=tuple(request.notes),
+        notes=tuple(task.notes),
     )

@@ -1,27 +1,31 @@
 """The verbs of networks that are trained: train, evaluate, load."""
 
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from ftso_cli.api.cells import DEFAULT_DATA, UNNAMED, CellLike, Data, about_file, name_of, read
+from ftso_cli.api.cells import UNNAMED, about_file, name_of, read
+from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import versions
+from ftso_cli.api.recorded import telling
 from ftso_cli.api.run_images import asked_images, images_of, is_gone, other_tests
-from ftso_cli.api.searching import Update
-from ftso_cli.api.settings import check_seed
+from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import Precision, Request, read_request
+from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Data, Update
+from ftso_cli.settings.training import ConfigFile, Training
+from ftso_cli.settings.values import check_seed
 from ftso_cli.shell import command
 
 if TYPE_CHECKING:
@@ -29,33 +33,13 @@ if TYPE_CHECKING:
 
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.classifier import Classifier
+    from ftso_cli.training.curves import Curves
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Progress, Row, Trainer
 
 RUNS = Path("runs")
 
 Folder = str | os.PathLike[str]
-
-
-class RecipeOptions(TypedDict, total=False):
-    """Values that overrule those of a recipe; `ftso train --help` says what each is."""
-
-    epochs: int
-    channels: int
-    cells: int
-    stem: str
-    batch_size: int
-    rate: float
-    schedule: str
-    warmup: int
-    momentum: float
-    weight_decay: float
-    clip: float
-    label_smoothing: float
-    drop_path: float
-    cutout: float
-    auxiliary: float
-    augmentation: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,72 +57,106 @@ class Trained:
         return load(self.folder, device)
 
 
-def train(
-    cell: CellLike | None = None,
-    data: Data | None = None,
-    *,
-    recipe: str | None = None,
-    config: Folder | None = None,
-    output: Folder | None = None,
-    resume: Folder | None = None,
-    seed: int | None = None,
-    image_size: int | None = None,
-    device: str | None = None,
-    precision: Precision | None = None,
-    compile: bool | None = None,
-    flip: bool | None = None,
-    save_minutes: float | None = None,
-    progress: Update | None = None,
-    **overruled: Unpack[RecipeOptions],
-) -> Trained:
-    """Trains the network of a cell from scratch, and tests it once, after the last epoch.
+@verb(Training)
+def train(request: Training) -> Trained:
+    """Train the network of a cell from scratch, and test it once, after the last epoch.
 
-    `recipe` is `quick`, `cifar` or `imagenet`; `overruled` are values of it: `epochs`, `channels`, `cells`, `stem`,
-    `batch_size`, `rate`, `schedule`, `warmup`, `momentum`, `weight_decay`, `clip`, `label_smoothing`, `drop_path`,
-    `cutout`, `auxiliary`, `augmentation`. The run folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on
-    with an interrupted run, to the same weights, elsewhere with a `device`; `config` reads the settings of another run.
-    `flip` says whether images are mirrored at random: not where classes differ by left and right.
-    `progress(done, total, figures)` is called after every step.
+    `recipe` is `quick`, `cifar` or `imagenet`; other options, those of `ftso train`, overrule values of it. The run
+    folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an interrupted run, to the same weights,
+    elsewhere with a `device`; `config` reads the settings of another run. `flip` says whether images are mirrored at
+    random: not where classes differ by left and right. `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
     `TrainingError` for a loss that is not finite.
     """
-    given = {
-        "data": None if data is None else os.fspath(data),
-        "seed": seed,
-        "image_size": image_size,
-        "precision": precision,
-        "compile": compile,
-        "flip": flip,
-        "save_minutes": save_minutes,
-    }
-    given = {name: value for name, value in given.items() if value is not None}
-    from ftso_cli.nn.distributed import ALONE
+    return run_training(request, TrainingListener(request.progress))
 
-    if resume is not None:
-        if overruled or given or not all(value is None for value in (cell, recipe, config, output)):
-            raise SettingsError("a resumed run has its cell and settings; give resume alone, or with a device")
-        trainer = opened(Path(resume), ALONE, device)
-    else:
-        asked = read_request(Path(config)) if config is not None else Request()
-        chosen = asked.cell if cell is None else cell
-        if chosen is None:
-            raise SettingsError("give a cell to train, or resume")
-        settings = asked.settings(recipe, dict(overruled))
-        genotype = complete(chosen)
-        asked = asked.model_copy(update=given)
-        folder = None if output is None else Path(output)
-        trainer = started(name_of(chosen), genotype, asked, settings, folder, ALONE, device)
-    with alone_in(trainer.run.folder):
-        if resume is None:
-            trainer = fill(trainer, None)
+
+class TrainingListener(Listener):
+    """Hears how a training goes on."""
+
+    def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
+        """Hear that a run goes on: training images that stand in for others, and a damaged checkpoint."""
+
+    def started(self, trainer: "Trainer") -> None:
+        """Hear what is trained."""
+
+    def epoch(self, row: "Row", epochs: int) -> None:
+        """Hear the metrics of an epoch."""
+
+    def tested(self, trainer: "Trainer", score: "Score") -> None:
+        """Hear how the network does on the test images."""
+
+
+def run_training(request: Training, listener: TrainingListener) -> Trained:
+    """Run a training from its beginning or its last checkpoint, and test the network.
+
+    The processes that `torchrun` has started train together; but for the first they do what that one says.
+    """
+    device = request.device if "device" in request.given else None
+    if request.resume is None:
+        hyper_parameters, cell = request.hyper_parameters, request.wanted
+        # Before torch is imported, so that a wrong cell is told at once.
+        genotype = complete(cell)
+    from ftso_cli.nn.distributed import launched
+    from ftso_cli.training.curves import Curves, check_tensorboard
+
+    if request.tensorboard:
+        check_tensorboard()
+    with launched() as group:
+        if not group.first:
+            return _follow(Path(group.told()), group)
+        if request.resume is None:
+            folder = None if request.output is None else Path(request.output)
+            trainer = started(name_of(cell), genotype, request.file, hyper_parameters, folder, group, device)
         else:
-            refill(trainer, None)
-            if trainer.checkpoints.exist():
-                trainer.load_checkpoint()
-        _run(trainer, progress)
-        trainer.save_weights()
-        score = tested(trainer)
+            trainer = opened(Path(request.resume), group, device)
+        listener.watch.lap("start")
+        with telling(listener, lambda: _kept(trainer)), alone_in(trainer.run.folder):
+            trainer = _filled(trainer, request, listener)
+            listener.watch.lap("data")
+            group.told(str(trainer.run.folder))
+            curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
+            return _finished(trainer, listener, curves)
+
+
+def _follow(folder: Path, group: "Group") -> Trained:
+    """Train along with the process that talks to the user."""
+    trainer = opened(folder, group)
+    refill(trainer, None)
+    if trainer.checkpoints.exist():
+        trainer.load_checkpoint()
+    trainer.train(lambda progress: None, lambda row: None)
+    return Trained(
+        folder=folder, metrics=tuple(trainer.rows), test_accuracy=math.nan, test_loss=math.nan, test_images=0
+    )
+
+
+def _filled(trainer: "Trainer", request: Training, listener: TrainingListener) -> "Trainer":
+    """Read the images, and begin the run folder or go back to its last checkpoint."""
+    with listener.bar("read images", "image") as update:
+        if request.resume is None:
+            return fill(trainer, update)
+        replaced = refill(trainer, update)
+    problem = trainer.load_checkpoint() if trainer.checkpoints.exist() else ""
+    listener.resumed(trainer, replaced, problem or "")
+    return trainer
+
+
+def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> Trained:
+    """Train the epochs that are left, and test the network once."""
+    from ftso_cli.nn.device import peak_memory
+
+    listener.started(trainer)
+    _run(trainer, listener, curves)
+    trainer.save_weights()
+    listener.watch.lap("train")
+    listener.watch.peak_memory = peak_memory(trainer.device)
+    score = tested(trainer)
+    listener.watch.lap("test")
+    if curves is not None:
+        curves.add_test(trainer.config.recipe.epochs, score.accuracy)
+    listener.tested(trainer, score)
     return Trained(
         folder=trainer.run.folder,
         metrics=tuple(trainer.rows),
@@ -148,19 +166,28 @@ def train(
     )
 
 
-def _run(trainer: "Trainer", progress: Update | None) -> None:
+def _kept(trainer: "Trainer") -> str:
+    """Return what there is to go on from, and how."""
+    run = trainer.run
+    return f"{trainer.saved}, go on with: {command('train', resume=run.folder)}" if run.config_file.exists() else ""
+
+
+def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> None:
+    """Train behind a progress bar."""
     epochs = trainer.config.recipe.epochs
+    with listener.bar("train", "step") as update:
 
-    def on_step(state: "Progress") -> None:
-        if progress is not None:
+        def on_step(state: "Progress") -> None:
             figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
-            progress(state.epoch * state.steps + state.step, epochs * state.steps, figures)
+            update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
 
-    def on_epoch(row: "Row") -> None:
-        return
+        def on_epoch(row: "Row") -> None:
+            if curves is not None:
+                curves.add(row)
+            listener.epoch(row, epochs)
 
-    with advising(trainer):
-        trainer.train(on_step, on_epoch)
+        with advising(trainer):
+            trainer.train(on_step, on_epoch)
 
 
 def complete(cell: CellLike) -> Genotype:
@@ -174,7 +201,7 @@ def complete(cell: CellLike) -> Genotype:
 def started(
     cell: str,
     genotype: Genotype,
-    asked: Request,
+    asked: ConfigFile,
     settings: Recipe,
     folder: Path | None,
     group: "Group",

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ftso_cli import locks, processes, shell
-from ftso_cli.api import cells, record
+from ftso_cli.api import record
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.cli.console import note, warn
 from ftso_cli.errors import FileError, FtsoError
 from ftso_cli.genotype import library
+from ftso_cli.settings import shared
 from ftso_cli.spaces.sets import IMAGES
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
 
-DEFAULT_DATA = cells.DEFAULT_DATA
+DEFAULT_DATA = shared.DEFAULT_DATA
 
 FEW = 10
 """Classes that a remark names."""
@@ -40,14 +41,19 @@ OutputOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 
-def output_for(cell: str, output: Path | None, *, as_json: bool = False) -> Path:
-    """Where an edited genotype goes: `output`, or back to where it was read. A published cell is never changed."""
-    if output is None and library.is_name(cell):
+def in_place(given: dict[str, Any]) -> None:
+    """Fill in the file of an edited genotype: that of the cell, where no other is named."""
+    cell = given["cell"]
+    if "output" not in given and library.is_name(cell):
         raise FtsoError(f"{cell} is a published cell and stays as it is; name a file of your own with -o FILE")
-    target = Path(cell) if output is None else output
-    if as_json and str(target) == "-":
+    given.setdefault("output", cell)
+
+
+def not_both(output: object, as_json: bool) -> object:
+    """Return the file of a genotype; raises `FtsoError` where both it and the result go to stdout."""
+    if as_json and str(output) == "-":
         raise FtsoError("with --json, stdout is for the result; name a file for the genotype with -o FILE")
-    return target
+    return output
 
 
 _STARTED = time.perf_counter()

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from ftso_cli.api.cells import DEFAULT_DATA, about_file
+from ftso_cli.api.cells import about_file
 from ftso_cli.cli import cost_output
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.cost_options import PAPER, Convention, ImageSize, Setting, Sweep
@@ -21,6 +21,7 @@ from ftso_cli.genotype import library
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.report.trained import is_training, read_training
 from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.shared import DEFAULT_DATA
 from ftso_cli.settings.training import DEFAULT_RECIPE
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape

@@ -1,15 +1,14 @@
 """What a search has found so far, shown below its progress bar in few lines: the cell, or the wirings that lead."""
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftso_cli.api.races import Raced
+from ftso_cli.api.search_curves import candidate_shares
 from ftso_cli.drawing.style import Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
 from ftso_cli.search.race.standings import standings
@@ -17,6 +16,7 @@ from ftso_cli.spaces import OPERATORS, SPACES
 
 if TYPE_CHECKING:
     from ftso_cli.search.phases import Search
+    from ftso_cli.search.race.journal import Journal
 
 MOST_LINES = 12
 """Lines of a cell; one of more nodes or edges shows the first of them."""
@@ -62,7 +62,7 @@ class LiveEnsemble:
         self._shown: RenderableType | None = None
         self._next = 0.0
 
-    def look(self, seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
+    def look(self, joined: Callable[[], Genotype]) -> None:
         """Takes what gives the ensemble of the seeds that are done, whenever one is."""
         self._joined = joined
         self._awaited -= 1
@@ -80,12 +80,12 @@ class LiveEnsemble:
 class LiveRace:
     """The wirings that lead the heat that runs."""
 
-    def __init__(self, raced: Raced) -> None:
-        self._raced = raced
+    def __init__(self, journal: "Journal") -> None:
+        self._journal = journal
 
     def __call__(self) -> RenderableType | None:
         """A line a wiring, the least loss first; nothing before a run of the heat is done."""
-        results = [] if self._raced.journal is None else list(self._raced.journal.results)
+        results = list(self._journal.results)
         leading = standings(results, results[-1].heat) if results else []
         if not leading:
             return None
@@ -142,10 +142,3 @@ def _input(line: Line) -> str:
     share = "" if line.share is None else f" {line.share:.1%}"
     lead = "" if line.chance is None else f" {line.label}"
     return f"{line.source}{share}{lead}" + ("" if line.z is None else f" z {line.z:.1f}")
-
-
-def candidate_shares(alpha: Mapping[str, float]) -> dict[str, float]:
-    """softmax(α) of every candidate."""
-    top = max(alpha.values())
-    weights = {op: math.exp(value - top) for op, value in alpha.items()}
-    return {op: weight / sum(weights.values()) for op, weight in weights.items()}

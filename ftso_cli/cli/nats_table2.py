@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ftso_cli.api.settings import seeds_of
 from ftso_cli.benchmarks.evolution import evolve
 from ftso_cli.benchmarks.ledger import Ledger, Request
 from ftso_cli.benchmarks.nats import Table
@@ -20,6 +19,7 @@ from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.progress import bar
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.locks import alone
+from ftso_cli.settings.values import seeds_of
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 
 if TYPE_CHECKING:

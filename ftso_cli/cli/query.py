@@ -4,21 +4,20 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from ftso_cli.api.cells import about_file
 from ftso_cli.benchmarks.nats import CELLS, Entry, Table
 from ftso_cli.benchmarks.tables import read_table
-from ftso_cli.cli import common
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
+from ftso_cli.cli.derive import command
 from ftso_cli.costs.conventions import multiply_adds
 from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, formats, library
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.formats.nats import architecture
+from ftso_cli.settings.edits import Query
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 
@@ -27,24 +26,8 @@ LEGEND = (
 )
 
 
-def query(
-    table: Annotated[
-        Path,
-        typer.Option(
-            "--table", "-t", metavar="FILE", help="The table: CSV, plain or gzipped, or a folder of `simple` records."
-        ),
-    ],
-    cells: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="CELL",
-            help="Genotype files of the nats space, - for standard input, or architecture strings in quotes.",
-            show_default=False,
-        ),
-    ] = None,
-    trust_pickle: common.TrustOption = False,
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Query)
+def query(request: Query, as_json: bool) -> None:
     """Look up what cells reached on CIFAR-10, CIFAR-100 and ImageNet16-120, and where that is among all 15,625 cells.
 
     Without a cell: the best cells and the statistics of the whole space. A table is read once; after that its
@@ -53,8 +36,9 @@ def query(
     Examples: `ftso query cell.json --table nats_bench.csv.gz` · `ftso query "|nor_conv_3x3~0|+|...|" -t table.csv` ·
     `ftso query --table NATS-tss-v1_0-3ffb9-simple --trust-pickle`
     """
-    asked = [(reference, *_loaded(reference)) for reference in cells or []]
-    found = _read(table, trust_pickle)
+    table = Path(request.table)
+    asked = [(reference, *_loaded(reference)) for reference in request.cells]
+    found = _read(table, request.trust_pickle)
     if not asked:
         _report_space(found, table, as_json)
         return

@@ -1,167 +1,141 @@
-"""What the commands that search share: options, the run with its progress bar, the record of it."""
+"""How the commands that search follow their work and print its result."""
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.console import RenderableType
 
-from ftso_cli import processes
-from ftso_cli.api import searching
+from ftso_cli.api.listening import Listener
 from ftso_cli.cli import common
-from ftso_cli.cli.console import next_step
+from ftso_cli.cli.console import next_step, note, print_json, say, warn
+from ftso_cli.cli.live import LiveCell, LiveEnsemble, LiveRace
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
-from ftso_cli.genotype import Genotype, storage
-from ftso_cli.settings.methods import IMAGENET
-from ftso_cli.settings.searches import OPERATORS
+from ftso_cli.genotype import Genotype
+from ftso_cli.settings.shared import OnImages, Update
 
 if TYPE_CHECKING:
-    import torch
-
+    from ftso_cli.api.searching import Found
     from ftso_cli.data import ImageData
-
-ItersOption = Annotated[
-    int | None, typer.Option("--iters", "-i", min=1, help="Iterations, instead of epochs.", show_default=False)
-]
-ChannelsOption = Annotated[int, typer.Option(min=1, help="Channels of the first cells.")]
-CellsOption = Annotated[int, typer.Option(min=1, help="Cells of the super-net.")]
-PartialOption = Annotated[
-    int, typer.Option(min=1, help="One in so many channels passes through the operators (PC-DARTS); 1 is DARTS.")
-]
-BatchOption = Annotated[
-    int | None,
-    typer.Option(
-        "--batch-size",
-        "-b",
-        min=2,
-        help="Images a step.",
-        show_default=f"{OPERATORS.batch_size}; imagenet {IMAGENET['batch_size']}",
-    ),
-]
-WeightRateOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help="Learning rate of the weights; falls to 0 along a cosine over the epochs.",
-        show_default=f"{OPERATORS.weight_rate:g}; imagenet {IMAGENET['weight_rate']:g}",
-    ),
-]
-ArchRateOption = Annotated[
-    float | None,
-    typer.Option(
-        min=0,
-        help="Learning rate of α and β.",
-        show_default=f"{OPERATORS.arch_rate:g}; imagenet {IMAGENET['arch_rate']:g}",
-    ),
-]
-
-WARMUP = "Share of the search, 0 to 1, in which only weights learn and α and β are held."
-WarmupOption = Annotated[float, typer.Option(min=0, help=WARMUP)]
-
-
-class Recipe(StrEnum):
-    """The values of --recipe."""
-
-    cifar = "cifar"
-    imagenet = "imagenet"
-
-
-RecipeOption = Annotated[
-    Recipe,
-    typer.Option(
-        help="Settings for images as those of CIFAR-10 or of ImageNet; options given beside it win (docs/methods.md)."
-    ),
-]
-WeightShareOption = Annotated[
-    float | None,
-    typer.Option(min=0, help="Share of the training images that moves the weights.", show_default="0.5; imagenet 0.1"),
-]
-ArchShareOption = Annotated[
-    float | None,
-    typer.Option(min=0, help="Share of them that moves α and β.", show_default="0.5; imagenet 0.025"),
-]
+    from ftso_cli.search.phases import Search
+    from ftso_cli.search.race.journal import Journal
+    from ftso_cli.search.recording.history import Record
 
 DEFAULT_OUTPUT = Path("cell.json")
-NewFileOption = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="The genotype file.", show_default=str(DEFAULT_OUTPUT)),
-]
 
 
-def new_file(output: Path | None) -> Path:
-    """The file to write; a default is never written over, for a search may have taken hours."""
-    if output is None and os.path.lexists(DEFAULT_OUTPUT):
+def new_file(given: dict[str, Any]) -> None:
+    """Fill in the file to write; a default is never written over, for a search may have taken hours."""
+    if "output" not in given and os.path.lexists(DEFAULT_OUTPUT):
         raise FileError(
             f"{DEFAULT_OUTPUT} exists; name another file with -o FILE, or replace it with -o {DEFAULT_OUTPUT}"
         )
-    return DEFAULT_OUTPUT if output is None else output
+    given.setdefault("output", DEFAULT_OUTPUT)
 
 
-def epochs_option(default: int) -> Any:
-    """The --epochs option, with the default that its search has."""
-    return typer.Option("--epochs", "-e", min=1, help="Passes over the images.", show_default=str(default))
+class SearchListener(Listener):
+    """Shows the search behind a progress bar, the cell as it stands below it, and a line a record."""
 
-
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that the command line gives."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def check_length(iters: int | None, epochs: int | None) -> None:
-    """A search is as long as --iters or --epochs says, not both."""
-    if iters is not None and epochs is not None:
-        raise typer.BadParameter("give --iters or --epochs, not both", param_hint="--iters")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Request(searching.Request):
-    """A search as the command line asks for it."""
-
-    output: Path
-
-
-def propose_training(request: Request) -> None:
-    """The command that trains what was found, on the same images."""
-    next_step("train", request.output, data=request.data, image_size=request.image_size)
-
-
-def execute(
-    request: Request,
-    search: searching.Search,
-    watch: common.Stopwatch,
-    below: Callable[[], RenderableType | None] | None = None,
-) -> tuple[Genotype, dict[str, Any]]:
-    """Runs the search and writes its genotype; also gives the facts of it for --json. `below` is shown meanwhile.
-
-    Of the processes that search together only the first writes.
-    """
-    common.check_writable(request.output)
+    def __init__(self) -> None:
+        super().__init__()
+        self.watch = common.Stopwatch()
+        self._live: LiveCell | LiveEnsemble | LiveRace | None = None
+        self._warned = False
 
     @contextmanager
-    def shown(title: str, unit: str) -> Iterator[searching.Update]:
-        with bar(title, unit, None if unit == "image" else below) as progress:
+    def bar(self, title: str, unit: str) -> Iterator[Update]:
+        """Show a progress bar."""
+        below: Callable[[], RenderableType | None] | None = None if unit == "image" else self._below
+        with bar(title, unit, below) as progress:
             yield progress.update
 
-    def told(images: "ImageData", device: "torch.device", each: Callable[[searching.Standing], None]) -> Genotype:
-        common.tell_name(request.data)
-        common.tell_images(images)
-        return search(images, device, each)
+    def _below(self) -> RenderableType | None:
+        return None if self._live is None else self._live()
 
-    genotype, facts = searching.execute(request, told, watch, shown)
-    if processes.place().first:
-        storage.write(genotype, request.output)
-    watch.lap("write")
-    return genotype, {"file": str(request.output), **facts, **watch.facts()}
+    def images(self, data: str, images: "ImageData") -> None:
+        """Tell where test images come from, and what was passed over."""
+        common.tell_name(data)
+        common.tell_images(images)
+
+    def note(self, text: str) -> None:
+        """Print a remark."""
+        note(text)
+
+    def warn(self, text: str) -> None:
+        """Print a warning."""
+        warn(text)
+
+    def begun(self, search: "Search") -> None:
+        """Show the cell from now on."""
+        self._live = LiveCell()
+
+    def iterated(self, search: "Search") -> None:
+        """Refresh the live view."""
+        if isinstance(self._live, LiveCell):
+            self._live.look(search)
+
+    def recorded(self, record: "Record") -> None:
+        """Print a line of history, and once a warning where skip connections take over."""
+        note(_line(record))
+        collapsing = isinstance(self._live, LiveCell) and self._live.collapsing()
+        if not self._warned and record.skips is not None and collapsing:
+            self._warned = True
+            warn(
+                f"skip connections lead on {record.skips} of {record.edges} edges: the search is collapsing "
+                "(--early-stop eigenvalue stops before)"
+            )
+
+    def seeds(self, awaited: int) -> None:
+        """Show the ensemble from now on."""
+        self._live = LiveEnsemble(awaited)
+
+    def member(self, seed: int, joined: Callable[[], Genotype]) -> None:
+        """Refresh the live view of the ensemble."""
+        if isinstance(self._live, LiveEnsemble):
+            self._live.look(joined)
+
+    def race(self, journal: "Journal") -> None:
+        """Show the race from now on."""
+        self._live = LiveRace(journal)
+
+    def kept(self, text: str) -> None:
+        """Tell how to go on."""
+        note(f"stopped; {text}")
+
+
+def finish(found: "Found", request: OnImages, facts: dict[str, Any], as_json: bool, report: Callable[[], None]) -> None:
+    """Print the result of a search: as JSON, or by `report` and where it was written. A file on stdout is all of it."""
+    output: Any = getattr(request, "output", None)
+    if as_json:
+        print_json(found.facts | facts)
+    elif str(output) != "-":
+        report()
+
+
+def say_written(request: OnImages, listener: Listener) -> None:
+    """Tell where the genotype is, and how long it took."""
+    say(f"wrote {getattr(request, 'output', None)} in {listener.watch}")
+
+
+def propose_training(request: OnImages) -> None:
+    """Name the command that trains what was found, on the same images."""
+    next_step("train", getattr(request, "output", None), data=request.data, image_size=request.image_size)
 
 
 def counted(genotype: Genotype) -> str:
-    """How many edges carry which operator, on one line."""
+    """Return how many edges carry which operator, on one line."""
     counts = Counter(edge.op for cell in genotype.cells.values() for edge in cell.kept)
     return "operators: " + ", ".join(f"{count} × {op}" for op, count in counts.most_common())
+
+
+def _line(record: "Record") -> str:
+    parts = [f"epoch {record.epoch:>3}  iteration {record.iteration:>6}"]
+    for name, value in (("loss", record.weight_loss), ("held-out", record.arch_loss)):
+        parts += [] if value is None else [f"{name} {value:.3f}"]
+    parts += [] if record.skips is None else [f"skips {record.skips}/{record.edges}"]
+    parts += [] if record.eigenvalue is None else [f"eigenvalue {record.eigenvalue:.4g}"]
+    return "  ".join(parts)

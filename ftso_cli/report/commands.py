@@ -12,24 +12,26 @@ from typing import Any
 from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.trained import Training
+from ftso_cli.settings.edits import Assignment, Pruning
+from ftso_cli.settings.joint import SearchBaseline
+from ftso_cli.settings.operators import SearchOperators
+from ftso_cli.settings.options import options
 from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.texts import last_name
 
-_SEARCH = ("ops", "iters", "epochs", "channels", "cells", "batch_size", "weight_rate", "arch_rate", "warmup")
-_SHARES = ("weight_share", "arch_share")
-_SHORT = ("channels", "cells", "batch_size", "weight_rate")
-
-OPTIONS: Mapping[str, tuple[str, ...]] = {
-    "search-topology": ("space", "rank", "nodes", *_SEARCH, "partial", *_SHARES, "engine"),
-    "race": ("rank", "op", "nodes", *_SHORT),
-    "search-ops": (*_SEARCH, "partial", *_SHARES),
-    "capacity": ("strategy", "ops", *_SHORT, "score", "slack", "steps", "inits"),
-    "search": ("method", "space", "nodes", *_SEARCH, "samples", *_SHARES),
-    "prune": ("keep", "at"),
-    "assign-ops": ("op", "map", "seed"),
-    "import": ("format", "dialect", "pick"),
+MODELS: Mapping[str, Any] = {
+    "search-topology": SearchTopology,
+    "race": SearchTopology,
+    "search-ops": SearchOperators,
+    "capacity": SearchOperators,
+    "search": SearchBaseline,
+    "prune": Pruning,
+    "assign-ops": Assignment,
 }
-"""The settings in a step's record that are options of its command; the others can't be asked for otherwise."""
+"""The options of the commands that write steps. Of a step's record, what is no option can't be asked for otherwise."""
+
+OF_IMPORT = ("format", "dialect", "pick")
 
 VERBS = ("search-topology", "search-ops", "search", "prune", "assign-ops", "import")
 """The commands that write steps."""
@@ -83,7 +85,7 @@ def _options(genotype: Genotype, step: Step, settings: Mapping[str, Any]) -> lis
     elif settings.get("strategy") == "capacity":
         kind = "capacity"
     given: list[tuple[str, Any]] = [("data", last_name(step.data))] if step.data is not None else []
-    given += [(name, settings[name]) for name in OPTIONS.get(kind, ()) if _can_be_given(name, settings.get(name))]
+    given += [(name, settings[name]) for name in _names(kind) if _can_be_given(name, settings.get(name))]
     if kind == "race":
         given.append(("budget", settings["steps"] if "steps" in settings else f"{settings.get('seconds')}s"))
     if settings.get("stem") == "imagenet":
@@ -100,9 +102,17 @@ def _options(genotype: Genotype, step: Step, settings: Mapping[str, Any]) -> lis
     return [("op" if kind == "search-topology" and name == "ops" else name, value) for name, value in given]
 
 
+def _names(kind: str) -> list[str]:
+    """The names that the options of a command have in a record."""
+    if kind == "import":
+        return list(OF_IMPORT)
+    names = [name for name, _ in options(MODELS[kind])]
+    return ["ops" if name == "op" and kind == "search-topology" else name for name in names]
+
+
 def _can_be_given(name: str, value: Any) -> bool:
     """Whether an option has this value; the engine that shares work between edges is the default and has no name."""
-    return value is not None and not (name == "engine" and value == "shared")
+    return value is not None and name != "image_size" and not (name == "engine" and value == "shared")
 
 
 def _ranges(seeds: Sequence[int]) -> str:

@@ -86,7 +86,9 @@ def topology_member(
 def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
     """The genotype of a topology search: every edge with its β."""
     cells = {kind: _weighed_cell(net, kind) for kind in net.wirings}
-    return Genotype(format=FORMAT, space=settings.space, stage="searched", searched_ops=settings.ops, cells=cells)
+    return Genotype(
+        format=FORMAT, space=settings.space, stage="searched", searched_ops=tuple(settings.ops), cells=cells
+    )
 
 
 def search_operators(

@@ -8,8 +8,9 @@ random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from ftso_cli.settings.options import Option
 from ftso_cli.settings.searches import JointSettings, Method
 from ftso_cli.spaces import DARTS
 
@@ -50,8 +51,12 @@ IMAGENET: Mapping[str, Any] = {
 }
 """What a search on ImageNet has instead (Table 4, appendix A.1; the batch is that of PC-DARTS, section 4.3)."""
 
-OPERATOR_SETS: Mapping[str, tuple[str, ...]] = {
-    "3op": ("none", "max_pool_3x3", "skip_connect"),
-    "4op": ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"),
-}
-"""The sets of operators that the topology was searched with in Table 3, by the names that they have there."""
+RECIPES: Mapping[str, Mapping[str, Any]] = {"cifar": {}, "imagenet": IMAGENET}
+"""What a recipe has instead of the method's own settings."""
+
+Recipe = Annotated[
+    Literal["cifar", "imagenet"],
+    Option(
+        help="Settings for images as those of CIFAR-10 or of ImageNet; options given beside it win (docs/methods.md)."
+    ),
+]

@@ -6,12 +6,16 @@ which the paper says it follows. `quick` is ours, for a laptop.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal
 
-from ftso_cli.bounds import MOST_PIXELS, check_bounds
+from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
+
+PANEL = "Recipe"
+"""A panel of help."""
 
 Schedule = Literal["cosine", "linear"]
 
@@ -19,65 +23,73 @@ Augmentation = Literal["cifar", "imagenet"]
 """cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
 tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
 
-MOST = {"channels": 16_384, "cells": 1_000, "epochs": 1_000_000, "batch_size": 1_000_000, "warmup": 1_000_000}
-MOST |= {"image_size": MOST_PIXELS}
+MOST_EPOCHS = 1_000_000
 """More is a slip of the hand, or a file that was made to fill the memory."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """The hyper-parameters of a training from scratch."""
+@settings
+class Recipe(Settings):
+    """The hyper-parameters of a training from scratch. The defaults of its fields are those of `quick`."""
 
-    channels: int
-    cells: int
-    stem: Stem = "cifar"
-    epochs: int
-    batch_size: int
-    rate: float
-    schedule: Schedule = "cosine"
+    _: KW_ONLY
+    epochs: Annotated[
+        int, Option(help="Passes over the images.", least=1, most=MOST_EPOCHS, short="-e", metavar="N", panel=PANEL)
+    ] = 12
+    channels: Annotated[
+        int, Option(help="Channels of the first cells.", least=1, most=16_384, metavar="N", panel=PANEL)
+    ] = 16
+    cells: Annotated[int, Option(help="Cells of the network.", least=1, most=1_000, metavar="N", panel=PANEL)] = 5
+    stem: Annotated[
+        Stem, Option(help="Layers before the cells; that of imagenet brings images to an eighth.", panel=PANEL)
+    ] = "cifar"
+    batch_size: Annotated[
+        int, Option(help="Images a step.", least=2, most=1_000_000, short="-b", metavar="N", panel=PANEL)
+    ] = 64
+    rate: Annotated[float, Option(help="Highest learning rate.", least=0, metavar="NUMBER", panel=PANEL)] = 0.05
+    schedule: Annotated[Schedule, Option(help="How the rate falls to 0 over the epochs.", panel=PANEL)] = "cosine"
     """How the rate falls towards 0 over the epochs; it is stepped after each epoch."""
-    warmup: int = 0
+    warmup: Annotated[
+        int, Option(help="Epochs in which the rate rises.", least=0, most=MOST_EPOCHS, metavar="N", panel=PANEL)
+    ] = 0
     """Epochs in which the rate rises linearly to `rate`."""
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
+    momentum: Annotated[float, Option(help="Momentum of SGD.", least=0, metavar="NUMBER", panel=PANEL)] = 0.9
+    weight_decay: Annotated[float, Option(help="Weight decay.", least=0, metavar="NUMBER", panel=PANEL)] = 3e-4
+    clip: Annotated[
+        float, Option(help="Largest norm of the gradient; 0: any.", least=0, metavar="NUMBER", panel=PANEL)
+    ] = 5.0
     """Largest norm of the gradient; 0 leaves it as it is."""
-    auxiliary: float = 0.4
-    """Weight of the auxiliary head's loss; 0 leaves the head out."""
-    drop_path: float = 0.0
+    label_smoothing: Annotated[
+        float, Option(help="Label smoothing of both losses.", least=0, below=1, metavar="NUMBER", panel=PANEL)
+    ] = 0.0
+    drop_path: Annotated[
+        float, Option(help="Drop-path rate of the last epoch.", least=0, below=1, metavar="NUMBER", panel=PANEL)
+    ] = 0.0
     """Rate towards which it rises linearly, from 0 in the first epoch."""
-    cutout: float = 0.0
-    """Side of the square that is cut out, as a share of the image's side."""
-    label_smoothing: float = 0.0
-    augmentation: Augmentation = "cifar"
-    image_size: int | None = None
+    cutout: Annotated[
+        float,
+        Option(
+            help="Side of the square cut out of each image, as a share of the image's.",
+            least=0,
+            below=1,
+            metavar="NUMBER",
+            panel=PANEL,
+        ),
+    ] = 0.0
+    auxiliary: Annotated[
+        float, Option(help="Weight of the auxiliary head's loss; 0: none.", least=0, metavar="NUMBER", panel=PANEL)
+    ] = 0.4
+    """Weight of the auxiliary head's loss; 0 leaves the head out."""
+    augmentation: Annotated[
+        Augmentation,
+        Option(
+            help="cifar: padding, random crop and flip. imagenet: random resized crop, flip and colour jitter; tests "
+            "take the centre of a larger picture.",
+            panel=PANEL,
+        ),
+    ] = "cifar"
+    image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
     """Side of the images in pixels where none is asked for; None: as the data set has it."""
 
-    def __post_init__(self) -> None:
-        check_bounds(self, _LEAST)
-        for name, most in MOST.items():
-            if (getattr(self, name) or 0) > most:
-                raise SettingsError(f"{name.replace('_', ' ')} must be at most {most}, not {getattr(self, name)}")
-        for name in ("drop_path", "cutout", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise SettingsError(
-                    f"{name.replace('_', ' ')} must be at least 0 and below 1, not {getattr(self, name)}"
-                )
-
-
-_LEAST = {
-    "channels": 1,
-    "cells": 1,
-    "epochs": 1,
-    "batch_size": 2,
-    "rate": 0,
-    "warmup": 0,
-    "momentum": 0,
-    "weight_decay": 0,
-    "clip": 0,
-    "auxiliary": 0,
-    "image_size": 4,
-}
 
 LEAST_CLIP = 1e-3
 """A smaller norm of the gradient moves no weight by as much as single precision keeps."""

@@ -4,13 +4,16 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, ClassVar, Literal, get_args
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, asdict
+from typing import Annotated, Any, ClassVar, Literal
 
-from ftso_cli.bounds import check_bounds
-from ftso_cli.errors import SettingsError, unknown
+from pydantic import BeforeValidator
+
+from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
+from ftso_cli.settings.options import Bounds, Option, Settings, settings
+from ftso_cli.settings.values import operators
 from ftso_cli.spaces import DARTS, NATS, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
@@ -18,60 +21,98 @@ from ftso_cli.spaces.operators import FOLDABLE
 MOST_NODES = 32
 """Of a cell besides its inputs; a genotype file has no room for more than twice as many."""
 
+SUPER_NET = "Super-net and steps"
+"""A panel of help."""
 
-def check_nodes(nodes: int) -> None:
-    """Raises `SettingsError` for more nodes than a cell may have."""
-    if nodes > MOST_NODES:
-        raise SettingsError(f"nodes must be at most {MOST_NODES}, not {nodes}")
+SpaceName = Literal["darts", "nats"]
+
+Operators = Annotated[Sequence[str], BeforeValidator(lambda value: operators(value))]
+"""Operators as a text with commas, or several; a tuple once it is read."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchSettings:
+@settings
+class Descent(Settings):
+    """The size of a network and its steps of SGD: what searches by gradient and short trainings have in common."""
+
+    _: KW_ONLY
+    channels: Annotated[int, Option(help="Channels of the first cells.", least=1, panel=SUPER_NET)] = 16
+    """Table 4."""
+    cells: Annotated[int, Option(help="Cells of the network that is trained.", least=1, panel=SUPER_NET)] = 8
+    """Table 4: 6 + 2."""
+    batch_size: Annotated[int, Option(help="Images a step.", least=2, short="-b", panel=SUPER_NET)] = 64
+    """DARTS; the paper doesn't say."""
+    weight_rate: Annotated[
+        float,
+        Option(
+            help="Learning rate of the weights; falls along a cosine over the epochs.",
+            least=0,
+            metavar="RATE",
+            panel=SUPER_NET,
+        ),
+    ] = 0.025
+    """Table 4: cosine from 0.025 to 0 over the epochs, stepped after each epoch."""
+    momentum: Annotated[float, Bounds(least=0)] = 0.9
+    """DARTS."""
+    weight_decay: Annotated[float, Bounds(least=0)] = 3e-4
+    """DARTS."""
+    clip: Annotated[float, Bounds(least=0)] = 5.0
+    """DARTS: largest norm of the weights' gradient."""
+
+
+@settings
+class SearchSettings(Descent):
     """Everything that decides a search but the data and the seed.
 
     `iters` wins over `epochs`. An iteration is one step on β (and α) and one on the weights.
     """
 
-    ops: tuple[str, ...] = ("skip_connect",)
+    _: KW_ONLY
+    ops: Operators = ("skip_connect",)
     """Section 3: skip connections only."""
-    iters: int | None = None
-    epochs: int = 1
+    iters: Annotated[
+        int | None, Option(help="Iterations, instead of epochs.", least=1, short="-i", shown="", panel=SUPER_NET)
+    ] = None
+    epochs: Annotated[int, Option(help="Passes over the images.", least=1, short="-e", panel=SUPER_NET)] = 1
     """Algorithm 1, line 3: one epoch, that is one pass over the half of the images that trains the weights."""
-    channels: int = 16
-    """Table 4."""
-    cells: int = 8
-    """Table 4: 6 + 2."""
-    partial: int = 4
+    partial: Annotated[
+        int,
+        Option(
+            help="One in so many channels passes through the operators (PC-DARTS); 1 is DARTS.",
+            least=1,
+            panel=SUPER_NET,
+        ),
+    ] = 4
     """Table 4: 25 % of the channels pass through the operators."""
     stem: Stem = "cifar"
     """Table 4 has an ImageNet search too, whose stem is that of the ImageNet networks."""
-    weight_share: float = 0.5
+    weight_share: Annotated[
+        float, Option(help="Share of the training images that moves the weights.", least=0, panel=SUPER_NET)
+    ] = 0.5
     """Appendix A.1: half of the training images move the weights."""
-    arch_share: float = 0.5
+    arch_share: Annotated[float, Option(help="Share of them that moves α and β.", least=0, panel=SUPER_NET)] = 0.5
     """Appendix A.1: the other half moves α and β."""
-    batch_size: int = 64
-    """DARTS; the paper doesn't say."""
-    weight_rate: float = 0.025
-    """Table 4: cosine from 0.025 to 0 over the epochs, stepped after each epoch."""
-    weight_rate_end: float = 0.0
+    weight_rate_end: Annotated[float, Bounds(least=0)] = 0.0
     """Table 4: where the cosine ends."""
-    momentum: float = 0.9
-    """DARTS."""
-    weight_decay: float = 3e-4
-    """DARTS."""
-    clip: float = 5.0
-    """DARTS: largest norm of the weights' gradient."""
-    arch_rate: float = 6e-4
+    arch_rate: Annotated[float, Option(help="Learning rate of α and β.", least=0, metavar="RATE", panel=SUPER_NET)] = (
+        6e-4
+    )
     """Table 4."""
     arch_momenta: tuple[float, float] = (0.5, 0.999)
     """DARTS: Adam's two moments for α and β."""
-    arch_decay: float = 1e-3
+    arch_decay: Annotated[float, Bounds(least=0)] = 1e-3
     """DARTS."""
-    warmup: float = 0.0
+    warmup: Annotated[
+        float,
+        Option(
+            help="Share of the search, 0 to 1, in which only weights learn and α and β are held.",
+            least=0,
+            panel=SUPER_NET,
+        ),
+    ] = 0.0
     """The share of the iterations in which only weights learn; the paper has none."""
 
     def __post_init__(self) -> None:
-        check_bounds(self, _LEAST)
+        """Raise `SettingsError` for values with which nothing is searched."""
         if self.warmup >= 1:
             raise SettingsError(
                 f"a warm-up of {self.warmup:g} of the search leaves nothing to search in; give less than 1"
@@ -81,8 +122,13 @@ class SearchSettings:
         if len(set(self.ops)) < len(self.ops):
             raise SettingsError(f"an operator is listed twice: {', '.join(self.ops)}")
 
+    @property
+    def searches(self) -> bool:
+        """Whether α and β are moved by their learning rate."""
+        return True
+
     def recorded(self) -> dict[str, Any]:
-        """The settings as the genotype's history keeps them."""
+        """Return the settings as the genotype's history keeps them."""
         kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
         return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
 
@@ -95,34 +141,64 @@ class SearchSettings:
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
+def checked(search: SearchSettings) -> None:
+    """Raise `SettingsError` for values with which α and β stay as they were drawn."""
+    if search.searches and search.arch_rate == 0:
+        raise SettingsError("arch rate must be above 0, not 0: α and β would stay as they were drawn")
+    if search.iters is not None and search.warmup and round(search.warmup * search.iters) >= search.iters:
+        raise SettingsError(
+            f"a warm-up of {search.warmup:g} takes all {search.iters} iterations; give more, or less of warm-up"
+        )
+
+
 Engine = Literal["auto", "general", "folded"]
 
+Nodes = Annotated[
+    int,
+    Option(
+        help="Nodes of a cell besides its inputs.",
+        least=1,
+        most=MOST_NODES,
+        shown=f"{DARTS.nodes}; {NATS.nodes} in nats",
+        panel=SUPER_NET,
+    ),
+]
 
-@dataclass(frozen=True, kw_only=True)
+
+@settings
 class TopologySettings(SearchSettings):
     """A search for the topology also decides how many nodes a cell has."""
 
-    space: str = DARTS.name
-    nodes: int = DARTS.nodes
+    _: KW_ONLY
+    space: Annotated[SpaceName, Option(help="The search space: what a cell looks like, and its operators.")] = "darts"
+    nodes: Nodes = DARTS.nodes
     """Appendix A.1."""
-    engine: Engine = "auto"
+    engine: Annotated[
+        Engine,
+        Option(
+            help="How skip connections are evaluated: folded is faster, equal to rounding; auto takes it.",
+            panel=SUPER_NET,
+        ),
+    ] = "auto"
     """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
-
-    rank: Rank = "beta"
+    rank: Annotated[
+        Literal[Rank, "race"],
+        Option(
+            help="What ranks the edges: β at the end (the paper), its mean gradient while β stays 0, "
+            "or a race of whole wirings.",
+            shown="beta; gradient in the preset stable",
+        ),
+    ] = "beta"
     """What edges are ranked by. beta: β at the end, as in the paper. gradient, ours: the mean of minus the gradient on
-    β over all iterations, with β held at 0 so that no edge gets ahead by its first steps."""
+    β over all iterations, with β held at 0 so that no edge gets ahead by its first steps. A race has `RaceSettings`."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_bounds(self, {"nodes": 1})
-        check_nodes(self.nodes)
-        if self.engine not in get_args(Engine):
-            raise SettingsError(unknown("engine", self.engine, get_args(Engine)))
-        if self.rank not in get_args(Rank):
-            raise SettingsError(unknown("rank", self.rank, (*get_args(Rank), "race")))
+    @property
+    def searches(self) -> bool:
+        """Whether α and β are moved by their learning rate."""
+        return self.rank == "beta"
 
     def recorded(self) -> dict[str, Any]:
-        """The settings as the genotype's history keeps them, with the engine that was taken."""
+        """Return the settings as the genotype's history keeps them, with the engine that was taken."""
         return super().recorded() | {"engine": self.taken}
 
     @property
@@ -139,21 +215,24 @@ class TopologySettings(SearchSettings):
 Method = Literal["darts-1st", "darts-2nd", "pc-darts", "random"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class JointSettings(SearchSettings):
-    """A search for wiring and operators at once; `recipes.METHODS` has the published ones."""
+    """A search for wiring and operators at once; `methods.METHODS` has the published ones."""
 
-    method: Method = "darts-1st"
-    space: str = DARTS.name
-    nodes: int = DARTS.nodes
+    _: KW_ONLY
+    space: Annotated[SpaceName, Option(help="The search space: what a cell looks like, and its operators.")] = "darts"
+    nodes: Nodes = DARTS.nodes
     """DARTS."""
-    samples: int = 24
+    method: Method
+    samples: Annotated[
+        int, Option(help="Random search: the cells that share the iterations.", least=1, panel=SUPER_NET)
+    ] = 24
     """Random search: how many cells are tried. DARTS: the best of 24."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_bounds(self, {"nodes": 1, "samples": 1})
-        check_nodes(self.nodes)
+    @property
+    def searches(self) -> bool:
+        """Whether α and β are moved by their learning rate."""
+        return self.method != "random"
 
     @property
     def weighs_edges(self) -> bool:
@@ -161,53 +240,52 @@ class JointSettings(SearchSettings):
         return self.method == "pc-darts"
 
     def recorded(self) -> dict[str, Any]:
-        """The settings as the genotype's history keeps them."""
+        """Return the settings as the genotype's history keeps them."""
         kept = super().recorded()
         return kept if self.method == "random" else {name: value for name, value in kept.items() if name != "samples"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShortTraining:
+@settings
+class ShortTraining(Descent):
     """How a small network is trained for a few steps, to see how fast it does."""
 
     stem: ClassVar[Stem] = "cifar"
     """That of small images."""
-    channels: int = 8
-    cells: int = 5
-    side: int = 16
+    _: KW_ONLY
+    side: Annotated[int, Bounds(least=8)] = 16
     """Larger images are averaged to this side."""
-    batch_size: int = 64
-    weight_rate: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 3e-4
-    clip: float = 5.0
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return small networks, and a rate at which a few dozen steps already tell them apart."""
+        return {"channels": 8, "cells": 5, "weight_rate": 0.05}
 
 
-@dataclass(frozen=True, kw_only=True)
+@settings
 class RaceSettings(ShortTraining):
     """A race among wirings (ours): what decides it but the data and the seed.
 
     Rates and sizes are chosen so that a few dozen steps already tell wirings apart; `docs/topology.md` has the study.
     """
 
+    _: KW_ONLY
     op: str = DARTS.usual
     """What every edge gets: a wiring is worth what it does with the operator that it will have."""
-    nodes: int = DARTS.nodes
+    nodes: Annotated[int, Bounds(least=2, most=MOST_NODES)] = DARTS.nodes
     """Appendix A.1 of the paper."""
-    draws: int = 16
+    draws: Annotated[int, Bounds(least=4)] = 16
     """Wirings drawn at random; as many mutations of the best of them follow."""
-    steps: int | None = None
+    steps: Annotated[int | None, Bounds(least=1)] = None
     """Training steps in all. None: as many as fit in `seconds`."""
-    seconds: float = 300.0
+    seconds: Annotated[float, Bounds(least=1)] = 300.0
     """The budget where `steps` gives none."""
 
     def __post_init__(self) -> None:
+        """Raise `SpaceError` for an operator that a found cell may not carry."""
         operator(self.op, tuple(name for name in DARTS.operators if name not in DARTS.never_derived))
-        check_bounds(self, LEAST_OF_A_SHORT_TRAINING | _LEAST_OF_A_RACE)
-        check_nodes(self.nodes)
 
     def recorded(self) -> dict[str, Any]:
-        """The settings as the genotype's history keeps them."""
+        """Return the settings as the genotype's history keeps them."""
         left_out = "steps" if self.steps is None else "seconds"
         return {"rank": "race"} | {name: value for name, value in asdict(self).items() if name != left_out}
 
@@ -217,45 +295,15 @@ class RaceSettings(ShortTraining):
         return True
 
 
-LEAST_OF_A_SHORT_TRAINING = {
-    "channels": 1,
-    "cells": 1,
-    "side": 8,
-    "batch_size": 2,
-    "weight_rate": 0.0,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "clip": 0.0,
-}
-
-_LEAST_OF_A_RACE = {"nodes": 2, "draws": 4, "steps": 1, "seconds": 1.0}
-
-_LEAST = {
-    "iters": 1,
-    "epochs": 1,
-    "channels": 1,
-    "cells": 1,
-    "partial": 1,
-    "batch_size": 2,
-    "weight_rate": 0.0,
-    "momentum": 0.0,
-    "weight_decay": 0.0,
-    "clip": 0.0,
-    "arch_rate": 0.0,
-    "arch_decay": 0.0,
-    "warmup": 0.0,
-    "weight_rate_end": 0.0,
-}
-
 TOPOLOGY = TopologySettings()
 """The paper's topology search on CIFAR-10."""
 
-PRESETS = {
-    "paper": TOPOLOGY,
-    "stable": replace(TOPOLOGY, rank="gradient", channels=8, cells=5, iters=15, warmup=2 / 3),
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {},
+    "stable": {"rank": "gradient", "channels": 8, "cells": 5, "iters": 15, "warmup": 2 / 3, "seeds": "0-127"},
 }
-"""Settings to start from. stable, ours: the gradients of iterations 11 to 15 of a small super-net, where many seeds
-agree most for their time (docs/topology.md)."""
+"""What a search of wiring has instead in a preset. stable, ours: the gradients of iterations 11 to 15 of a small
+super-net, from 128 seeds, where many seeds agree most for their time (docs/topology.md)."""
 
 SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {
     DARTS.name: {},
@@ -263,9 +311,6 @@ SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {
 }
 """What a search of wiring has instead in a space. nats: all channels, as the benchmark's super-net has it, and a cell a
 stage, so that an epoch of CIFAR-10 takes about a minute on two cores."""
-
-STABLE_SEEDS = tuple(range(128))
-"""The ensemble of the preset stable."""
 
 RACE = RaceSettings()
 """A race of five minutes."""

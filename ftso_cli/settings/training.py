@@ -4,18 +4,21 @@
 and its images lie beside it.
 """
 
-import json
-from dataclasses import asdict, fields, replace
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, asdict, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, PlainValidator, ValidationError
 
-from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.errors import SettingsError
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
-from ftso_cli.settings.recipes import Recipe, check_trains, recipe
+from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.recipes import RECIPES, Recipe, check_trains, recipe
+from ftso_cli.settings.shared import CellLike, File, OnImages, Seeded
 
 LIMIT = 16_000_000
 
@@ -27,8 +30,8 @@ IMAGES = "images.json"
 Precision = Literal["float32", "bfloat16"]
 
 
-class Request(Model):
-    """A file for --config. What it leaves out has the default of the flag."""
+class ConfigFile(Model):
+    """A file for --config, or the request of a command. What it leaves out has the default of the flag."""
 
     cell: str | None = Field(default=None, description="A genotype file, or the name of a published cell.")
     data: str | None = None
@@ -57,18 +60,11 @@ class Request(Model):
         Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
         base, values = self.base(name), self._values
-        known = [field.name for field in fields(Recipe)]
+        known = {field.name for field in fields(Recipe)}
         # Runs of before have fewer values.
-        if name is not None and (self.versions is not None or values.keys() >= set(known)):
+        if name is not None and (self.versions is not None or values.keys() >= known):
             values = {}
-        for value in (*values, *overruled):
-            if value not in known:
-                raise SettingsError(unknown("value of a recipe", value, known))
-        try:
-            # Strict, so that 2.5 epochs are refused; by JSON, for strictly no mapping is a dataclass.
-            asked = TypeAdapter(Recipe).validate_json(json.dumps({**asdict(base), **values, **overruled}), strict=True)
-        except ValidationError as error:
-            raise SettingsError(f"recipe: {describe(error)}") from None
+        asked = Recipe(**{**asdict(base), **values, **overruled})
         if "warmup" not in {**values, **overruled} and 2 * asked.warmup > asked.epochs:
             asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
         check_trains(asked)
@@ -93,16 +89,139 @@ class Request(Model):
         return self.image_size
 
 
-def read_request(path: Path) -> Request:
+def read_config(path: Path) -> ConfigFile:
     """The request in a JSON file, of a user or of a run, whose cell and images lie beside it.
 
     Raises `FileError` where it can't be read, and `SettingsError` where it holds anything else.
     """
     try:
-        request = Request.model_validate_json(read_bytes(path, limit=LIMIT))
+        request = ConfigFile.model_validate_json(read_bytes(path, limit=LIMIT))
     except ValidationError as error:
         raise SettingsError(f"{path}: {describe(error)}") from None
     of_run = request.classes is not None
     beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
     found = {name: str(file) for name, file in beside.items() if getattr(request, name) is None and file.is_file()}
     return request.model_copy(update=found)
+
+
+OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
+"""The options that can be given beside `resume`."""
+
+
+@settings
+class OnCellOrNot(Settings):
+    """A request about a cell, which may have it from elsewhere."""
+
+    cell: Annotated[
+        Annotated[CellLike | None, PlainValidator(lambda value: value)],
+        Option(help="A genotype file, or the name of a published cell.", metavar="CELL", argument=True),
+    ] = None
+
+
+@settings
+class Training(OnImages, OnCellOrNot, Recipe, Seeded):
+    """A training of the network of a cell from scratch."""
+
+    _: KW_ONLY
+    recipe: Annotated[
+        str | None,
+        Option(help=f"Hyper-parameters: {', '.join(RECIPES)}.", short="-r", metavar="NAME", shown=DEFAULT_RECIPE),
+    ] = None
+    config: Annotated[
+        File | None,
+        Option(
+            help="Settings as JSON, as in the config.json of a run; flags overrule them.",
+            short="-c",
+            metavar="FILE",
+            shown="",
+            in_studies=False,
+        ),
+    ] = None
+    output: Annotated[
+        File | None,
+        Option(help="The run folder.", short="-o", metavar="RUN", shown="a new one in runs/", in_studies=False),
+    ] = None
+    resume: Annotated[
+        File | None,
+        Option(
+            help="Go on with an interrupted run, where its last checkpoint ends.",
+            metavar="RUN",
+            shown="",
+            in_studies=False,
+        ),
+    ] = None
+    precision: Annotated[
+        Literal["auto", Precision] | None,
+        Option(help="float32, or bfloat16 where that is exact enough.", shown="auto: bfloat16 on GPUs"),
+    ] = None
+    compile: Annotated[
+        bool | None,
+        Option(
+            help="Compile the cells of the network first, which takes minutes.",
+            spelled="--compile/--no-compile",
+            shown="auto: long trainings on GPUs",
+        ),
+    ] = None
+    flip: Annotated[
+        bool | None,
+        Option(
+            help="Mirror half of the training images; not where classes differ by left and right.",
+            spelled="--flip/--no-flip",
+            shown="flip; of digits no-flip",
+        ),
+    ] = None
+    save_every: Annotated[
+        float | None, Option(help="Time between checkpoints.", least=0, metavar="MINUTES", shown="10")
+    ] = None
+    tensorboard: Annotated[bool, Option(help="Write curves for TensorBoard into RUN/tensorboard, too.")] = False
+
+    @classmethod
+    def variants(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return the recipes."""
+        others = {f"in {name}": asdict(known) for name, known in RECIPES.items() if name != DEFAULT_RECIPE}
+        return {"": asdict(RECIPES[DEFAULT_RECIPE]), **others}
+
+    def check(self) -> None:
+        """Raise `OptionError` for options that have no meaning together, `SettingsError` for a recipe that can't be."""
+        if self.resume is None:
+            self.hyper_parameters  # noqa: B018 - raises
+        elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
+            raise OptionError(
+                "resume",
+                "a resumed run has its cell and settings; give {resume} alone, or with {device} or {tensorboard}",
+            )
+
+    @cached_property
+    def file(self) -> ConfigFile:
+        """The config file with what is given besides."""
+        of_file = ConfigFile() if self.config is None else read_config(Path(self.config))
+        names = {"data", "seed", "image_size", "precision", "compile", "flip"} & self.given
+        own = {name: getattr(self, name) for name in names}
+        own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
+        if own.get("precision") == "auto":
+            own["precision"] = None
+        return of_file.model_copy(update=own)
+
+    @cached_property
+    def hyper_parameters(self) -> Recipe:
+        """The recipe, with what the file and the options overrule."""
+        return self.file.settings(self.recipe, self.overruled)
+
+    @property
+    def overruled(self) -> dict[str, Any]:
+        """The values of the recipe that are given."""
+        names = {field.name for field in fields(Recipe)} - {"image_size"}
+        return {name: getattr(self, name) for name in names & self.given}
+
+    @property
+    def wanted(self) -> CellLike:
+        """The cell that is given, or that of the file; raises `OptionError` where there is none."""
+        found = self.file.cell if self.cell is None else self.cell
+        if found is None:
+            raise OptionError("cell", "give a cell to train, or {resume=RUN}")
+        return found
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` decides anything of the result."""
+        return True

@@ -13,7 +13,7 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
-from ftso_cli.studies.stages import KINDS, UNDECIDING, check, dashed, takes_seed
+from ftso_cli.studies.stages import STAGES, UNDECIDING, check, dashed, known, shared, takes_seed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 RANDOM = "random"
@@ -89,13 +89,13 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
         raise SettingsError("has no end: give train or query")
     if cell := pipeline.get("cell"):
         stages.append(_start(str(cell), seed))
-    for name, kind in KINDS.items():
+    for name in STAGES:
         options = pipeline.get(name)
         if options is None and not (name == "prune" and _leaves_edges(pipeline)):
             continue
         if not isinstance(options or {}, dict):
-            raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(kind.options[0])} = ...")
-        given = {key: pipeline[key] for key in kind.shared if pipeline.get(key) is not None} | dict(options or {})
+            raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(known(name)[0])} = ...")
+        given = {key: pipeline[key] for key in shared(name) if pipeline.get(key) is not None} | dict(options or {})
         check(name, given)
         if takes_seed(name, given):
             given = {"seed": seed} | given

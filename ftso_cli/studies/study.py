@@ -29,19 +29,19 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from ftso_cli.api.settings import seeds_of
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.genotype.storage import describe
-from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, KINDS, dashed
+from ftso_cli.settings.values import seeds_of
+from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, STAGES, dashed
 
 LIMIT = 1_000_000
 MOST = 5_000
 """Trials of a study."""
 
-TABLES = ("cell", *KINDS)
+TABLES = ("cell", *STAGES)
 SHARED = ("data", "image_size", "device")
 
 Pipeline = dict[str, Any]

@@ -11,7 +11,7 @@ import random
 import stat
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from ftso_cli.search.race.topologies import draw
 from ftso_cli.search.recording.options import has_checkpoint
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
-from ftso_cli.studies.stages import RETIRED, dashed, keeps_history
+from ftso_cli.studies.stages import flags, keeps_history
 
 POLL = 0.2
 """Seconds between looks at a process or a lock."""
@@ -166,7 +166,7 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
     if name == "train" and (run / "config.json").exists():
         curves = ["--tensorboard"] * bool(stage.options.get("tensorboard"))
         return ["train", "--resume", str(run), *curves, "--json"]
-    args = [name, *([cell] if cell else []), *_flags(stage.options)]
+    args = [name, *([cell] if cell else []), *flags(name, stage.options)]
     if name == "query":
         return [*args, "--json"]
     if name == "train":
@@ -176,23 +176,9 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
     if name == "prune" and "at" in stage.options:
         args += ["--run", str(Path(cell).parent / "run")]
     goes_on = False
-    if name in ("search", "search-ops", "search-topology") and keeps_history(stage.options):
+    if keeps_history(name, stage.options):
         args += ["--run", str(run)]
         goes_on = has_checkpoint(run)
     elif name == "search-topology":
         goes_on = journal_of(cell_file).exists() or seeds_folder(cell_file).exists()
     return [*args, "--resume"] if goes_on else args
-
-
-def _flags(options: Mapping[str, object]) -> list[str]:
-    flags = []
-    for name, value in options.items():
-        if name == "flip":
-            flags.append("--flip" if value else "--no-flip")
-            continue
-        if name in ("of", *RETIRED) or value is False:
-            continue
-        flags.append(f"--{dashed(name)}")
-        if value is not True:
-            flags.append(",".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
-    return flags

@@ -5,17 +5,16 @@ from pathlib import Path
 import pytest
 
 import ftso_cli
-from ftso_cli.api.searching import Request
-from ftso_cli.api.settings import race_settings
+from ftso_cli.api.searching import Task
 from ftso_cli.data import open_images
 from ftso_cli.errors import RunError, differences
 from ftso_cli.search.race.journal import opened
+from ftso_cli.settings.searches import RaceSettings
 from tests.data.images import write_folder, write_image
 
 
 def test_a_request_names_its_images_by_number_and_names(tmp_path: Path) -> None:
-    settings = race_settings({"draws": 4, "budget": 160})
-    request = Request(command="race", data="pets", image_size=None, settings=settings, seed=0, device="cpu")
+    request = Task(command="race", data="pets", settings=RaceSettings(draws=4, steps=160), seed=0)
     pets, moved = (write_folder(tmp_path / name, {"cat": 10, "dog": 10}) for name in ("pets", "moved"))
     first = request.recorded(open_images(str(pets)))
     assert first["images"].startswith("16 (") and first == request.recorded(open_images(str(moved)))

@@ -6,16 +6,16 @@ import pytest
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.settings.recipes import RECIPES
-from ftso_cli.settings.training import Request
+from ftso_cli.settings.training import ConfigFile
 
 
 def test_the_values_of_a_file_overrule_the_recipe_that_is_named_beside_it() -> None:
-    asked = Request(recipe={"name": "quick", "rate": 0.5})
+    asked = ConfigFile(recipe={"name": "quick", "rate": 0.5})
     assert asked.settings("cifar", {"epochs": 7}) == replace(RECIPES["cifar"], rate=0.5, epochs=7)
 
 
 def test_a_recipe_named_beside_the_config_of_a_run_takes_the_place_of_its_values() -> None:
-    asked = Request(recipe=asdict(RECIPES["quick"]))
+    asked = ConfigFile(recipe=asdict(RECIPES["quick"]))
     assert asked.settings(None, {}) == RECIPES["quick"]
     assert asked.settings("cifar", {"epochs": 7}) == replace(RECIPES["cifar"], epochs=7)
 
@@ -31,15 +31,15 @@ def test_a_recipe_named_beside_the_config_of_a_run_takes_the_place_of_its_values
     ],
 )
 def test_values_that_train_nothing_are_refused(values: dict[str, float], reason: str) -> None:
-    for asked, overruled in ((Request(), values), (Request(recipe=values), {})):
+    for asked, overruled in ((ConfigFile(), values), (ConfigFile(recipe=values), {})):
         with pytest.raises(SettingsError, match=reason):
             asked.settings("quick", overruled)
 
 
 def test_a_clip_of_zero_and_a_warm_up_of_all_epochs_are_allowed() -> None:
-    assert Request().settings("quick", {"clip": 0.0, "warmup": 12}).clip == 0
+    assert ConfigFile().settings("quick", {"clip": 0.0, "warmup": 12}).clip == 0
 
 
 @pytest.mark.parametrize(("epochs", "warmup"), [(250, 5), (10, 5), (9, 0), (3, 0), (1, 0)])
 def test_the_warm_up_of_a_recipe_keeps_its_share_of_fewer_epochs(epochs: int, warmup: int) -> None:
-    assert Request().settings("imagenet", {"epochs": epochs}).warmup == warmup
+    assert ConfigFile().settings("imagenet", {"epochs": epochs}).warmup == warmup

@@ -166,4 +166,4 @@ def random_cells(settings: JointSettings, draws: torch.Generator) -> Genotype:
         return Cell(edges=tuple(edges), concat=wiring.concat)
 
     cells = {kind: cell(wiring) for kind, wiring in wirings.items()}
-    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=settings.ops, cells=cells)
+    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=tuple(settings.ops), cells=cells)

@@ -74,6 +74,7 @@ def search_ensemble(
 
 def _member(search: Bilevel, settings: TopologySettings, seed: int) -> Genotype:
     """What one seed says: an ensemble of its own."""
+    assert settings.rank != "race"
     found = weighed(search.net.cpu(), settings)
     cells = {kind: _scored(cell, search.scores(kind)) for kind, cell in found.cells.items()}
     return _joined([found.replace(cells=cells, ensemble=Ensemble(rank=settings.rank, seeds=(seed,)))])

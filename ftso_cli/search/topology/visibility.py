@@ -42,7 +42,9 @@ def blind_spots(settings: TopologySettings) -> list[Visibility]:
     space = SPACES[settings.space]
     with seeded(0):
         shape = NetworkShape(channels=settings.channels, cells=settings.cells)
-        net = SuperNet(complete_wirings(space, settings.nodes), space, settings.ops, shape, partial=settings.partial)
+        net = SuperNet(
+            complete_wirings(space, settings.nodes), space, tuple(settings.ops), shape, partial=settings.partial
+        )
     return [found for found in visibility(net) if found.visible < found.freedom]
 
 

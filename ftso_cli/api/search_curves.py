@@ -1,11 +1,11 @@
 """The numbers of a search as TensorBoard reads them, and a picture of the cell every epoch, beside its history."""
 
 import io
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.cli.console import warn
-from ftso_cli.cli.live import candidate_shares
 from ftso_cli.errors import DrawingError
 from ftso_cli.genotype import Cell, Genotype, edit
 from ftso_cli.training.curves import curves_writer, writing
@@ -22,8 +22,8 @@ class SearchCurves:
     Raises `SettingsError` where TensorBoard's file format is not installed.
     """
 
-    def __init__(self, folder: Path, done: int) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, done: int, warn: Callable[[str], None]) -> None:
+        self._folder, self._warn = folder, warn
         self._writer = curves_writer(folder, done)
         self._epoch: int | None = None
         self._draws = True
@@ -69,7 +69,7 @@ class SearchCurves:
             content = render(dot(genotype, title=f"iteration {iteration}"), "png")
         except DrawingError as error:
             self._draws = False
-            warn(f"no pictures for TensorBoard: {error}")
+            self._warn(f"no pictures for TensorBoard: {error}")
             return
         pixels = np.array(Image.open(io.BytesIO(content)).convert("RGB"))
         self._writer.add_image("cell", pixels, iteration, dataformats="HWC")
@@ -81,3 +81,10 @@ def _beta_shares(cell: Cell) -> tuple[float | None, ...]:
         return edit.shares(cell)
     edges = tuple(edge.model_copy(update={"beta": edge.beta_ops}) for edge in cell.edges)
     return edit.shares(cell.model_copy(update={"edges": edges}))
+
+
+def candidate_shares(alpha: Mapping[str, float]) -> dict[str, float]:
+    """Return softmax(α) of every candidate."""
+    top = max(alpha.values())
+    weights = {op: math.exp(value - top) for op, value in alpha.items()}
+    return {op: weight / sum(weights.values()) for op, weight in weights.items()}

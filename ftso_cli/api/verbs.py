@@ -1,0 +1,44 @@
+"""How a class of settings becomes a function: its fields are the keywords, checked when it is called."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+
+P = ParamSpec("P")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
+
+
+def verb(model: Callable[P, Request]) -> Callable[[Callable[[Request], Result]], Callable[P, Result]]:
+    """Give a function of a request the signature of the request's class.
+
+    `@verb(Pruning) def prune(request)` is called as `prune(cell, keep=3)`; types and defaults are those of the fields.
+    """
+
+    def decorate(function: Callable[[Request], Result]) -> Callable[P, Result]:
+        @functools.wraps(function)
+        def call(*args: P.args, **keywords: P.kwargs) -> Result:
+            return function(model(*args, **keywords))
+
+        call.__signature__ = _signature(model, function)  # type: ignore[attr-defined]
+        call.__annotations__ = {}
+        return call
+
+    return decorate
+
+
+def _signature(model: Any, function: Callable[..., Any]) -> inspect.Signature:
+    """Return the signature of the class, with plain types, that returns what the function does."""
+    hints = get_type_hints(model)
+    made = inspect.signature(model)
+    parameters = [
+        parameter.replace(annotation=_plain(hints.get(name, parameter.annotation)))
+        for name, parameter in made.parameters.items()
+    ]
+    return made.replace(parameters=parameters, return_annotation=inspect.signature(function).return_annotation)
+
+
+def _plain(hint: Any) -> Any:
+    """Return a type without what is annotated to it."""
+    return get_args(hint)[0] if get_origin(hint) is not None and hasattr(hint, "__metadata__") else hint

@@ -1,0 +1,121 @@
+"""Commands made of settings classes: a parameter for every option, with its flags, bounds, default and help."""
+
+import dataclasses
+import inspect
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+
+import typer
+
+from ftso_cli.settings.options import Option, OptionError, Settings, default_of, options, shown, type_of
+from ftso_cli.settings.shared import RUN
+
+Request = TypeVar("Request", bound=Settings)
+Fill = Callable[[dict[str, Any]], None]
+
+CONTEXT = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+JSON = inspect.Parameter(
+    "as_json",
+    inspect.Parameter.KEYWORD_ONLY,
+    default=False,
+    annotation=Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")],
+)
+
+
+def command(
+    model: type[Request], *, fill: Fill | None = None
+) -> Callable[[Callable[[Request, bool], None]], Callable[..., None]]:
+    """Make a command of a function of a request, and of whether its result is printed as JSON.
+
+    The request is made of the options that the command line gives; `fill` may add to them what a command decides
+    otherwise than Python does, such as the name of a file.
+    """
+
+    def decorate(function: Callable[[Request, bool], None]) -> Callable[..., None]:
+        def run(context: typer.Context, *, as_json: bool, **values: Any) -> None:
+            given = {name: value for name, value in values.items() if _is_given(context, name)}
+            if fill is not None:
+                fill(given)
+            function(made(model, given), as_json)
+
+        run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
+        declared = sorted(options(model), key=lambda pair: pair[1].panel == RUN)
+        parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in declared), JSON]
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        run.model = model  # type: ignore[attr-defined]
+        return run
+
+    return decorate
+
+
+def made(model: Callable[..., Request], given: Mapping[str, Any]) -> Request:
+    """Return the request of what the command line gives; raises `typer.BadParameter` that speaks of flags."""
+    try:
+        return model(**given)
+    except OptionError as error:
+        raise wrong_use(model, error) from None
+
+
+def wrong_use(model: Any, error: OptionError) -> typer.BadParameter:
+    """Return the error as the command line tells it."""
+    declared = dict(options(model))
+
+    def spell(name: str, value: str | None) -> str:
+        option = declared.get(name, Option())
+        flag = option.metavar or name if option.argument else option.flag(name)
+        return flag if value is None else f"{flag} {value}"
+
+    return typer.BadParameter(error.spelled(spell), param_hint=spell(error.option, None))
+
+
+def _parameter(model: Any, name: str, option: Option) -> inspect.Parameter:
+    """Return the parameter of an option, whose default is for its help alone: what is not given is left out."""
+    kind, default = _kind(model, name), default_of(model, name)
+    required = default is dataclasses.MISSING
+    plain = isinstance(default, kind if isinstance(kind, type) else str) and _shown(model, name) is True
+    settings: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "show_default": _shown(model, name)}
+    settings |= {"min": option.least, "max": option.most} if kind in (int, float) else {}
+    info: Any
+    if option.argument:
+        info = typer.Argument(**settings | {"show_default": False})
+    else:
+        flags = [option.spelled or option.flag(name), *([option.short] if option.short else [])]
+        info = typer.Option(*flags, rich_help_panel=option.panel, **settings)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if required else default if plain or default is False else None,
+        annotation=Annotated[kind if required or default is False else kind | None, info],
+    )
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    """Whether the command line gives this parameter."""
+    source = context.get_parameter_source(name)
+    # By its name: typer has a copy of click's sources of its own.
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def _kind(model: Any, name: str) -> Any:
+    """Return the type by which the command line reads an option: texts stay texts, to be read by the request."""
+    kind = type_of(model, name)
+    if get_origin(kind) is Literal or kind in (bool, int, float):
+        return kind
+    several = kind is not str and get_origin(kind) not in (None, NoneType) and get_args(kind) == (str,)
+    return list[str] if several else str
+
+
+def _shown(model: Any, name: str) -> str | bool:
+    """Return the default as help shows it: the usual one, and where other options change it."""
+    option, default = dict(options(model))[name], default_of(model, name)
+    if option.shown is not None:
+        return option.shown or False
+    if default is dataclasses.MISSING or default in (None, False):
+        return False
+    variants = {label: table[name] for label, table in model.variants().items() if table.get(name) is not None}
+    usual = variants.pop("", default)
+    others = [f"{shown(value)} {label}" for label, value in variants.items() if value != usual]
+    return "; ".join([shown(usual), *others]) if others or usual != default else True

@@ -1,0 +1,112 @@
+"""The requests of the commands that edit or look up a cell: prune, assign-ops, query. No torch."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.shared import Edited, File, OnCell, Seeded
+from ftso_cli.settings.values import listed
+from ftso_cli.spaces import DARTS, NATS
+
+RANDOM = "random"
+"""The operator's name that draws one for each edge."""
+
+
+@settings
+class Pruning(OnCell, Edited):
+    """The pruning of a searched topology."""
+
+    _: KW_ONLY
+    keep: Annotated[
+        int | None,
+        Option(
+            help="Edges that each node keeps.",
+            least=1,
+            short="-k",
+            metavar="N",
+            shown=f"{DARTS.keep}; all {NATS.keep} in the nats space",
+        ),
+    ] = None
+    at: Annotated[
+        int | None,
+        Option(
+            help="Take the strengths that the search had at this iteration, a record of its history.",
+            least=0,
+            metavar="ITERATION",
+            shown="the end",
+        ),
+    ] = None
+    run: Annotated[
+        File | None,
+        Option(
+            help="The folder of that history.",
+            metavar="FOLDER",
+            shown="CELL.search-topology beside CELL",
+            in_studies=False,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Raise `OptionError` for a history without an iteration."""
+        if self.at is None and self.run is not None:
+            raise OptionError("run", "names the history for {at}; give the iteration, too")
+
+
+def _entries(value: str | Sequence[str] | Mapping[str, str] | None) -> tuple[str, ...]:
+    if isinstance(value, Mapping):
+        return tuple(f"{edge}={op}" for edge, op in value.items())
+    return listed(value)
+
+
+@settings
+class Assignment(OnCell, Edited, Seeded):
+    """The assignment of operators to the kept edges of a cell."""
+
+    op: Annotated[
+        str | None,
+        Option(
+            help=f"The operator: {', '.join(DARTS.operators[1:])}; in the nats space {', '.join(NATS.operators)}. "
+            "random draws one for each edge.",
+            metavar="OP",
+            shown=f"{DARTS.usual}; {NATS.usual} in the nats space",
+        ),
+    ] = None
+    _: KW_ONLY
+    map: Annotated[
+        Annotated[Sequence[str] | Mapping[str, str], BeforeValidator(_entries)],
+        Option(
+            help="Another operator for an edge: 0-2=sep_conv_5x5, reduce:0-2=max_pool_3x3 (repeated, or a,b,c).",
+            metavar="EDGE=OP",
+            shown="",
+        ),
+    ] = ()
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` decides anything of the result."""
+        return self.op == RANDOM
+
+
+@settings
+class Query(Settings):
+    """A look at what cells of the nats space reached when the benchmark trained them."""
+
+    cells: Annotated[
+        Sequence[str],
+        Option(
+            help="Genotype files of the nats space, - for standard input, or architecture strings in quotes.",
+            metavar="CELL",
+            argument=True,
+        ),
+    ] = ()
+    _: KW_ONLY
+    table: Annotated[
+        File,
+        Option(help="The table: CSV, plain or gzipped, or a folder of `simple` records.", short="-t", metavar="FILE"),
+    ]
+    trust_pickle: Annotated[
+        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.", in_studies=False)
+    ] = False

@@ -1,0 +1,75 @@
+"""The request of `ftso search`."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, asdict
+from typing import Annotated, Any
+
+from ftso_cli.settings.methods import METHODS, RECIPES, Recipe
+from ftso_cli.settings.options import Option, OptionError, part_of, settings
+from ftso_cli.settings.searches import SPACE_CHANGES, JointSettings, Method, Operators, checked
+from ftso_cli.settings.shared import OnImages, Recorded, Seeded, Written
+from ftso_cli.settings.values import chosen
+from ftso_cli.spaces import DARTS, SPACES
+
+
+@settings
+class Searched(JointSettings):
+    """The method of a search, which is its first argument in Python."""
+
+    method: Annotated[Method, Option(help="How to search.", short="-m", shown="")]
+
+
+@settings
+class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
+    """A search for wiring and operators at once."""
+
+    _: KW_ONLY
+    ops: Annotated[
+        Operators,
+        Option(help="The candidates (repeated, or a,b,c, or 3op, 4op).", metavar="OP", shown="all of the space"),
+    ] = DARTS.candidates
+    recipe: Recipe = "cifar"
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the published settings of the method, in the space, by the recipe."""
+        if "method" not in given:
+            raise OptionError("method", f"say how to search: {', '.join(METHODS)}")
+        published = asdict(chosen("method", given["method"], dict(METHODS.items())))
+        space = chosen("space", given.get("space", DARTS.name), SPACES)
+        # How many channels pass the operators is the method's own affair.
+        changes = {name: value for name, value in SPACE_CHANGES[space.name].items() if name != "partial"}
+        recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
+        return published | changes | {"ops": space.candidates} | dict(recipe)
+
+    @classmethod
+    def variants(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return the defaults of the methods, of nats and of the recipe for ImageNet."""
+        methods = {"": asdict(METHODS["darts-1st"]), "for pc-darts": asdict(METHODS["pc-darts"])}
+        nats = {name: value for name, value in SPACE_CHANGES["nats"].items() if name not in ("space", "partial")}
+        return methods | {"in nats": nats, "with imagenet": RECIPES["imagenet"]}
+
+    def check(self) -> None:
+        """Raise `OptionError` for options that have no meaning together."""
+        if {"iters", "epochs"} <= self.given:
+            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        for name in ("track", "early_stop"):
+            if self.method == "random" and getattr(self, name) is not None:
+                raise OptionError(name, "a random search has no α and β along which a loss could curve")
+        checked(self)
+
+    @property
+    def settings(self) -> JointSettings:
+        """The settings of the search."""
+        found: JointSettings = part_of(JointSettings, self)
+        return found
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the search keeps losses, α and β over time, and can be taken up in the middle."""
+        return True
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` decides anything of the result."""
+        return True

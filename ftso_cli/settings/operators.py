@@ -1,0 +1,79 @@
+"""The request of `ftso search-ops`."""
+
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, fields
+from typing import Annotated, Any, Literal
+
+from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
+from ftso_cli.settings.methods import RECIPES, Recipe
+from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
+from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, checked
+from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
+from ftso_cli.settings.values import chosen
+from ftso_cli.spaces import SPACES
+
+COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
+"""The options that every strategy has."""
+
+BY_CAPACITY = {field.name for field in fields(CapacitySettings)} | COMMON
+BY_GRADIENT = {field.name for field in fields(SearchSettings)} | {*COMMON, *HISTORY, "recipe"}
+
+
+@settings
+class SearchOperators(SearchSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
+    """A search of the operator of every kept edge."""
+
+    _: KW_ONLY
+    strategy: Annotated[
+        Literal["gradient", "capacity"],
+        Option(help="gradient, the paper's; or capacity: a training-free score, then short races."),
+    ] = "gradient"
+    recipe: Recipe = "cifar"
+    ops: Annotated[
+        Operators,
+        Option(help="The candidates (repeated, or a,b,c, or 3op, 4op).", metavar="OP", shown="all of the cell's space"),
+    ] = OPERATORS.ops
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the paper's 50 epochs, or what the recipe has; or those of a search by capacity."""
+        if given.get("strategy") == "capacity":
+            return CapacitySettings.defaults(given)
+        return {"epochs": OPERATORS.epochs, **chosen("recipe", given.get("recipe", "cifar"), RECIPES)}
+
+    @classmethod
+    def variants(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return the defaults of a search by capacity, and of the recipe for ImageNet."""
+        by_capacity = CapacitySettings.defaults({})
+        return {"": cls.defaults({}), "by capacity": by_capacity, "with imagenet": RECIPES["imagenet"]}
+
+    def check(self) -> None:
+        """Raise `OptionError` for options that have no meaning together."""
+        if {"iters", "epochs"} <= self.given:
+            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        allowed = BY_CAPACITY if self.strategy == "capacity" else BY_GRADIENT
+        refuse(self, allowed, f"has no meaning with {{strategy={self.strategy}}}")
+        if self.strategy == "gradient":
+            checked(self)
+
+    def settings(self, space: str) -> SearchSettings:
+        """Return the settings of a search by gradient in a space, all of whose candidates are weighed by default."""
+        own = {} if "ops" in self.given else {"ops": SPACES[space].candidates}
+        found: SearchSettings = part_of(SearchSettings, self, **own)
+        return found
+
+    def capacity(self, space: str) -> CapacitySettings:
+        """Return the settings of a search by capacity, of all operators that a found cell may carry by default."""
+        names = {field.name for field in fields(CapacitySettings)} & self.given
+        allowed = tuple(op for op in SPACES[space].candidates if op not in SPACES[space].never_derived)
+        return CapacitySettings(**{"ops": allowed} | {name: getattr(self, name) for name in names})
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the search keeps losses and α over time, and can be taken up in the middle."""
+        return self.strategy == "gradient"
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` decides anything of the result."""
+        return True

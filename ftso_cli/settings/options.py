@@ -1,0 +1,224 @@
+"""How an option is declared, once: as a field of a settings class. Commands, studies and help are derived from it.
+
+    @settings
+    class Training:
+        epochs: Annotated[int, Option("Passes over the images.", least=1, short="-e")] = 12
+
+`Training(epochs=0)` raises `SettingsError`; `ftso` has `--epochs N`, `-e N`; a study file has `epochs = N`. What the
+caller gave is kept in `given`, for defaults that depend on other options.
+"""
+
+import dataclasses
+import functools
+import inspect
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+from annotated_types import Ge, GroupedMetadata, Le, Lt
+from pydantic import ConfigDict, ValidationError
+from pydantic.dataclasses import dataclass as validated
+
+from ftso_cli.errors import SettingsError, short, unknown
+
+Spell = Callable[[str, str | None], str]
+"""Write an option, and its value where there is one, as its reader does: `--rank race` or `rank="race"`."""
+
+CONFIG = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Bounds(GroupedMetadata):
+    """The least and the most that a number may be, both included; `below` is excluded."""
+
+    least: float | None = dataclasses.field(default=None, kw_only=True)
+    most: float | None = dataclasses.field(default=None, kw_only=True)
+    below: float | None = dataclasses.field(default=None, kw_only=True)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The constraints that pydantic checks."""
+        for bound, kind in ((self.least, Ge), (self.most, Le), (self.below, Lt)):
+            if bound is not None:
+                yield kind(bound)
+
+
+@dataclass(frozen=True)
+class Option(Bounds):
+    """What a field needs to be an option: its help text, and where these are not derived, flags, metavar and default.
+
+    `shown` is the default in help texts where it depends on other options. An `argument` has no flag. `kept` marks
+    what leaves the result as it is, `spelled` the flags where they are not the name of the field.
+    """
+
+    help: str = ""
+    short: str | None = None
+    spelled: str | None = None
+    metavar: str | None = None
+    shown: str | None = None
+    argument: bool = False
+    panel: str | None = None
+    in_studies: bool = True
+
+    def flag(self, name: str) -> str:
+        """The long flag of the field called `name`."""
+        return (self.spelled or f"--{name.replace('_', '-')}").split("/")[0]
+
+
+class OptionError(SettingsError):
+    """An option that can't be given, or not with others. The text writes options as `{rank}` or `{rank=race}`.
+
+    Its message is for Python; `spelled` writes it for another reader.
+    """
+
+    def __init__(self, option: str, text: str) -> None:
+        self.option, self.text = option, text
+        super().__init__(f"{option}: {self.spelled(as_keyword)}")
+
+    def spelled(self, spell: Spell) -> str:
+        """The text with every option in it as `spell` writes it."""
+        return re.sub(r"\{(\w+)(?:=([^}]+))?\}", lambda match: spell(match[1], match[2]), self.text)
+
+
+def as_keyword(name: str, value: str | None) -> str:
+    """An option as Python writes it."""
+    return name if value is None else f"{name}={value!r}".replace("'", '"')
+
+
+Class = TypeVar("Class", bound=type)
+
+
+class Settings:
+    """A class of settings: validated, frozen, with `given`, the names of the fields that the caller gave."""
+
+    given: frozenset[str]
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the defaults that differ from those of the fields, or that depend on what is `given`."""
+        return {}
+
+    @classmethod
+    def variants(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return tables of defaults by where they hold, as in `in nats`, for help; "" is where nothing is chosen."""
+        return {}
+
+    def check(self) -> None:
+        """Raise `OptionError` where an option has no meaning beside others."""
+
+    def asked(self, *names: str) -> list[str]:
+        """Return those of the fields that are given, and not as they are by default."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return [name for name in names if name in self.given and getattr(self, name) != defaults[name]]
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))
+def settings(cls: Class) -> Class:
+    """Make a class of settings of annotated fields. Values are checked by type and bounds when one is made.
+
+    Raises `SettingsError` for a value that can't be, and for a name that is no field.
+    """
+    made: Any = validated(frozen=True, config=CONFIG)(cls)
+    # Only the outermost class of an instance fills in defaults.
+    validate = made.__init__
+
+    @functools.wraps(validate)
+    def init(self: Any, *args: Any, **given: Any) -> None:
+        names = [field.name for field in dataclasses.fields(made) if not field.kw_only]
+        given |= dict(zip(names, args, strict=False))
+        unknown_names = [name for name in given if name not in made.__dataclass_fields__]
+        if unknown_names:
+            known = [name for name, _ in options(made)] or list(made.__dataclass_fields__)
+            raise SettingsError(unknown("option", unknown_names[0], known))
+        try:
+            validate(self, **{**made.defaults(given), **given})
+        except ValidationError as error:
+            raise SettingsError(problem(error)) from None
+        object.__setattr__(self, "given", frozenset(given))
+        self.check()
+
+    init.__signature__ = inspect.signature(validate)  # type: ignore[attr-defined]
+    made.__init__ = init
+    result: Class = made
+    return result
+
+
+def problem(error: ValidationError) -> str:
+    """Return the first thing that is wrong, as in `channels must be at least 1, not 0`."""
+    first = error.errors()[0]
+    name, value, context = str(first["loc"][0]), first["input"], first.get("ctx", {})
+    words = name.replace("_", " ")
+    match first["type"]:
+        case "greater_than_equal":
+            return f"{words} must be at least {context['ge']}, not {short(value)}"
+        case "less_than_equal":
+            return f"{words} must be at most {context['le']}, not {short(value)}"
+        case "less_than":
+            return f"{words} must be below {context['lt']}, not {short(value)}"
+        case "finite_number":
+            return f"{words} must be finite, not {short(value)}"
+        case "literal_error":
+            return unknown(words, str(value), re.findall(r"'([^']*)'", context["expected"]))
+        case "missing" | "missing_argument":
+            return f"{words} is missing"
+        case _:
+            reason = first["msg"].removeprefix("Value error, ")
+            return f"{words} can't be {short(value)}: {reason[0].lower()}{reason[1:]}"
+
+
+def options(model: Any) -> tuple[tuple[str, Option], ...]:
+    """Return the options of a settings class by name: its own first, then those of its base classes in their order."""
+    hints = get_type_hints(model, include_extras=True)
+    found: dict[str, Option] = {}
+    for base in model.__mro__:
+        for name in vars(base).get("__annotations__", {}):
+            marks = [mark for mark in get_args(hints.get(name))[1:] if isinstance(mark, Option)]
+            if marks:
+                found.setdefault(name, marks[0])
+    return tuple(found.items())
+
+
+def type_of(model: type, name: str) -> Any:
+    """Return the type of a field, without its marks and without None."""
+    hint = get_type_hints(model).get(name)
+    if get_origin(hint) in (Union, UnionType):
+        parts = tuple(part for part in get_args(hint) if part is not NoneType)
+        return parts[0] if len(parts) == 1 else Union[parts]  # noqa: UP007
+    return hint
+
+
+def default_of(model: type, name: str) -> Any:
+    """Return the default of a field, `dataclasses.MISSING` where it has to be given."""
+    field: dataclasses.Field[Any] = model.__dataclass_fields__[name]  # type: ignore[attr-defined]
+    default = field.default
+    return getattr(default, "default", default)
+
+
+def part_of(model: type[Any], request: Any, **others: Any) -> Any:
+    """Return an instance of `model` with the values that `request` has for its fields, and `others` instead."""
+    return model(**{field.name: getattr(request, field.name) for field in dataclasses.fields(model)} | others)
+
+
+def refuse(request: Settings, allowed: Collection[str], why: str) -> None:
+    """Raise `OptionError` for the first option that is asked for and not `allowed`."""
+    model: Any = type(request)
+    for name in request.asked(*(name for name, _ in options(model))):
+        if name not in allowed:
+            raise OptionError(name, why)
+
+
+def shown(value: Any) -> str:
+    """Return a default as help writes it."""
+    if isinstance(value, float):
+        return f"{value:g}" if math.isfinite(value) else str(value)
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,171 @@
+"""Options that several commands share."""
+
+import os
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Annotated, Literal, Protocol
+
+from pydantic import PlainValidator
+
+from ftso_cli.bounds import MOST_PIXELS
+from ftso_cli.genotype import Genotype
+from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.values import MOST_SEED
+
+CellLike = Genotype | str | os.PathLike[str]
+"""A genotype, the path of its file, or the name of a published cell."""
+
+Data = Annotated[str | os.PathLike[str], PlainValidator(lambda value: os.fspath(value))]
+"""The name of a data set, or a folder of images in class folders; a text once it is read."""
+
+File = Annotated[str | os.PathLike[str], PlainValidator(lambda value: Path(value))]
+"""The path of a file or a folder; a `Path` once it is read."""
+
+DEFAULT_DATA = "digits"
+"""The data set that needs no download."""
+
+DATA_HELP = (
+    "digits, cifar10, cifar100, fashion-mnist, or a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`."
+)
+
+RUN = "History, checkpoints and machine"
+"""A panel of help."""
+
+Tracked = Literal["eigenvalue"]
+
+
+class Update(Protocol):
+    """Moves a progress bar."""
+
+    def __call__(self, done: int, total: int, figures: str = "") -> None:
+        """Show `done` of `total` steps, with figures as text."""
+
+
+@settings
+class Watched(Settings):
+    """A request whose work can be followed."""
+
+    _: KW_ONLY
+    progress: Annotated[Update | None, PlainValidator(lambda value: value)] = None
+    """Called as `progress(done, total, figures)` after every step."""
+
+
+@settings
+class OnDevice(Settings):
+    """A request that computes on a device."""
+
+    _: KW_ONLY
+    device: Annotated[
+        str, Option(help="auto (a GPU where there is one), cpu, cuda, cuda:1, mps.", metavar="DEVICE", panel=RUN)
+    ] = "auto"
+
+
+@settings
+class OnImages(OnDevice, Watched):
+    """A request that reads images."""
+
+    data: Annotated[Data, Option(help=DATA_HELP, short="-d", metavar="DATA")] = DEFAULT_DATA
+    _: KW_ONLY
+    image_size: Annotated[
+        int | None,
+        Option(
+            help="Scale and crop images to squares of this side.",
+            least=1,
+            most=MOST_PIXELS,
+            shown="that of a set; of a folder 64, or less where its images are smaller squares",
+            panel=RUN,
+        ),
+    ] = None
+
+
+@settings
+class OnCell(Settings):
+    """A request about one cell."""
+
+    cell: Annotated[
+        Annotated[CellLike, PlainValidator(lambda value: value)],
+        Option(
+            help="A genotype file, - for standard input, or the name of a published cell.",
+            metavar="CELL",
+            argument=True,
+        ),
+    ]
+
+
+@settings
+class Seeded(Settings):
+    """A request whose result is random, and decided by its seed."""
+
+    _: KW_ONLY
+    seed: Annotated[int, Option(help="The same seed gives the same result.", least=0, most=MOST_SEED, short="-s")] = 0
+
+
+@settings
+class Recorded(Settings):
+    """A search that keeps its history and its checkpoints in a folder."""
+
+    _: KW_ONLY
+    run: Annotated[
+        File | None,
+        Option(
+            help="Folder of α, β and losses over time, and of checkpoints.",
+            metavar="DIR",
+            shown="OUTPUT.COMMAND",
+            in_studies=False,
+            panel=RUN,
+        ),
+    ] = None
+    resume: Annotated[
+        bool, Option(help="Go on with the same search where it was stopped or killed.", in_studies=False, panel=RUN)
+    ] = False
+    tensorboard: Annotated[
+        bool,
+        Option(
+            help="Write curves, and a picture of the cell every epoch, for TensorBoard into the run folder.", panel=RUN
+        ),
+    ] = False
+    track: Annotated[
+        Tracked | None,
+        Option(help="Work out how sharply the held-out loss curves in α and β, every epoch.", shown="", panel=RUN),
+    ] = None
+    early_stop: Annotated[
+        Tracked | None,
+        Option(help="Stop where that jumps, and take the cell from before (DARTS-ES).", shown="", panel=RUN),
+    ] = None
+    every: Annotated[
+        int | None, Option(help="Iterations between records.", least=1, metavar="N", shown="an epoch", panel=RUN)
+    ] = None
+    save_every: Annotated[
+        float, Option(help="Longest time between checkpoints.", least=0, metavar="MINUTES", panel=RUN)
+    ] = 10.0
+
+
+@settings
+class Written(Settings):
+    """A request whose genotype can be written to a file."""
+
+    _: KW_ONLY
+    output: Annotated[
+        File | None, Option(help="The genotype file.", short="-o", metavar="FILE", shown="cell.json", in_studies=False)
+    ] = None
+
+
+@settings
+class Edited(Settings):
+    """A request whose genotype can be written to another file than the one that it was read from."""
+
+    _: KW_ONLY
+    output: Annotated[
+        File | None,
+        Option(
+            help="Write here instead of updating CELL in place; - is stdout.",
+            short="-o",
+            metavar="FILE",
+            shown="",
+            in_studies=False,
+        ),
+    ] = None
+
+
+HISTORY = ("run", "resume", "tensorboard", "track", "early_stop", "every", "save_every")
+"""The options of `Recorded`."""

@@ -1,0 +1,152 @@
+"""The request of `ftso search-topology`."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, asdict, fields
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator
+
+from ftso_cli.settings.methods import RECIPES, Recipe
+from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
+from ftso_cli.settings.searches import (
+    PRESETS,
+    RACE,
+    SPACE_CHANGES,
+    TOPOLOGY,
+    Operators,
+    RaceSettings,
+    TopologySettings,
+    checked,
+)
+from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
+from ftso_cli.settings.values import budget, chosen, seeds_of
+from ftso_cli.spaces import DARTS
+
+
+def _listed(value: Any) -> Any:
+    """Return seeds as they are kept: a text, a number, or a tuple of any iterable."""
+    return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
+
+
+IN_A_RACE = {
+    *(field.name for field in fields(RaceSettings)),
+    *("op", "rank", "space", "budget", "workers", "resume"),
+    *("data", "image_size", "device", "seed", "output"),
+} - {"steps"}
+"""The options that a race has."""
+
+
+@settings
+class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
+    """A search of how the nodes of a cell are wired."""
+
+    _: KW_ONLY
+    preset: Annotated[
+        Literal["paper", "stable"],
+        Option(help="Settings to start from: the paper's, or an ensemble whose wiring repeats itself."),
+    ] = "paper"
+    recipe: Recipe = "cifar"
+    op: Annotated[
+        Operators | None,
+        Option(
+            help="The operator on every edge; several (repeated, or a,b,c, or 3op, 4op) are weighed.",
+            metavar="OP",
+            shown=f"{','.join(TOPOLOGY.ops)}; {RACE.op} in a race",
+        ),
+    ] = None
+    budget: Annotated[
+        str | int | None,
+        Option(help="Race: a time as in 90s, 5m, 1h, or training steps as in 2000.", metavar="BUDGET", shown="5m"),
+    ] = None
+    seeds: Annotated[
+        Annotated[str | int | Iterable[int] | None, BeforeValidator(_listed)],
+        Option(
+            help="Search from many seeds, as in 0-15 or 3,5,8, and say how far they agree; instead of --seed.",
+            metavar="SEEDS",
+            shown=f"none; {PRESETS['stable']['seeds']} in the preset stable",
+        ),
+    ] = None
+    workers: Annotated[
+        int | None,
+        Option(help="Seeds, or wirings, trained at the same time.", least=1, shown="one a core; 1 on a GPU"),
+    ] = None
+
+    @classmethod
+    def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return those of the preset, in the space, by the recipe; a length that is given takes the other's place."""
+        if given.get("rank") == "race":
+            return {}
+        own = {
+            **chosen("preset", given.get("preset", "paper"), PRESETS),
+            **chosen("space", given.get("space", DARTS.name), SPACE_CHANGES),
+            **chosen("recipe", given.get("recipe", "cifar"), RECIPES),
+        }
+        if "epochs" in given:
+            own.pop("iters", None)
+        if given.get("op"):
+            own["ops"] = given["op"]
+        return own
+
+    @classmethod
+    def variants(cls) -> Mapping[str, Mapping[str, Any]]:
+        """Return the defaults of nats, of a race and of the recipe for ImageNet."""
+        nats = {name: value for name, value in SPACE_CHANGES["nats"].items() if name != "space"}
+        return {"in nats": nats, "in a race": asdict(RACE), "with imagenet": RECIPES["imagenet"]}
+
+    def check(self) -> None:
+        """Raise `OptionError` for options that have no meaning together."""
+        if {"iters", "epochs"} <= self.given:
+            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        if self.seeds is not None:
+            seeds_of(self.seeds)
+        if self.rank == "race":
+            self._check_race()
+            return
+        if self.budget is not None:
+            raise OptionError("budget", "belongs to a race; give {rank=race}")
+        if self.seeds is not None and "seed" in self.given:
+            raise OptionError("seed", "is for a search from one seed; name the others with {seeds}")
+        if self.seeds is not None or self.rank != "beta":
+            refuse(self, self._without_history, "is for a search from one {seed}, ranked by β")
+        checked(self)
+
+    def _check_race(self) -> None:
+        if self.space != DARTS.name:
+            raise OptionError("rank", f"{self.space} cells keep all edges, so there is nothing to race")
+        refuse(self, IN_A_RACE, "has no meaning in a race")
+        self.race  # noqa: B018 - raises where an operator or a budget can't be
+
+    @property
+    def _without_history(self) -> set[str]:
+        return {name for name in self.__dataclass_fields__ if name not in HISTORY or name == "resume"}
+
+    @property
+    def settings(self) -> TopologySettings:
+        """The settings of the search, where it is no race."""
+        found: TopologySettings = part_of(TopologySettings, self)
+        return found
+
+    @property
+    def race(self) -> RaceSettings:
+        """The settings of the race; raises `OptionError` for several operators, or a budget that is none."""
+        if self.op is not None and len(self.op) != 1:
+            raise OptionError("op", "a race has one operator on every edge")
+        names = {field.name for field in fields(RaceSettings)} & self.given - {"op"}
+        own = {name: getattr(self, name) for name in names}
+        length = {} if self.budget is None else budget(self.budget)
+        return RaceSettings(**own, **length, op=self.op[0] if self.op else RACE.op)
+
+    @property
+    def members(self) -> tuple[int, ...] | None:
+        """The seeds of an ensemble, None for a search from one."""
+        return None if self.seeds is None else seeds_of(self.seeds)
+
+    @property
+    def keeps_history(self) -> bool:
+        """Whether the search keeps losses, α and β over time, and can be taken up in the middle."""
+        return self.rank == "beta" and self.seeds is None
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` decides anything of the result."""
+        return self.seeds is None

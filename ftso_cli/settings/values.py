@@ -1,0 +1,72 @@
+"""Texts that options are written in: lists of operators, ranges of seeds, budgets. No torch."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from ftso_cli.errors import SettingsError, short, unknown
+from ftso_cli.genotype.schema import MOST_SEEDS
+
+SEED_DIGITS = 12
+"""More are a slip of the hand. A race has some bits to add, and torch takes no more than 64."""
+
+MOST_SEED = 10**SEED_DIGITS - 1
+
+SEEDS = re.compile(rf"(\d{{1,{SEED_DIGITS}}})(?:-(\d{{1,{SEED_DIGITS}}}))?")
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+OPERATOR_SETS: Mapping[str, tuple[str, ...]] = {
+    "3op": ("none", "max_pool_3x3", "skip_connect"),
+    "4op": ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"),
+}
+"""The sets of operators that the topology was searched with in Table 3, by the names that they have there."""
+
+Value = TypeVar("Value")
+
+
+def chosen(what: str, name: Any, values: Mapping[str, Value]) -> Value:
+    """Return the value called `name`; raises `SettingsError` where there is none."""
+    if name not in values:
+        raise SettingsError(unknown(what, str(name), values))
+    return values[name]
+
+
+def listed(values: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the values of an option that can be given several times, and each time may hold several, as in a,b."""
+    several = [values] if isinstance(values, str) else values or ()
+    return tuple(part.strip() for value in several for part in value.split(",") if part.strip())
+
+
+def operators(values: str | Iterable[str] | None) -> tuple[str, ...]:
+    """Return the operators that are listed; 3op and 4op stand for those of the paper's Table 3."""
+    return tuple(op for name in listed(values) for op in OPERATOR_SETS.get(name, (name,)))
+
+
+def seeds_of(seeds: str | int | Iterable[int]) -> tuple[int, ...]:
+    """Return the seeds that `0-15`, `3,5,8`, `0-3,9` or integers mean; raises `SettingsError` for anything else."""
+    text = seeds if isinstance(seeds, str) else ",".join(map(str, [seeds] if isinstance(seeds, int) else seeds))
+    found: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(SEEDS, part.strip())
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not first <= last or last - first >= MOST_SEEDS:
+            raise SettingsError(f"seeds are written as 0-15 or 3,5,8, at most {MOST_SEEDS} of them, not {short(text)}")
+        found += range(first, last + 1)
+    if len(set(found)) < len(found) or len(found) > MOST_SEEDS:
+        raise SettingsError(f"seeds {short(text)} have one twice, or are more than {MOST_SEEDS}")
+    return tuple(found)
+
+
+def budget(text: str | int) -> dict[str, Any]:
+    """Return `5m`, `90s` or `1h` as the seconds of a race, `2000` as its training steps."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(text).strip())
+    if match is None or (not match[2] and "." in match[1]):
+        raise SettingsError(f"{short(text)} is no budget; give a time as in 5m, 90s, 1h, or training steps as in 2000")
+    return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
+
+
+def check_seed(seed: int | None) -> None:
+    """Raise `SettingsError` for a seed that is not one of those that `seeds_of` reads."""
+    if seed is not None and not 0 <= seed <= MOST_SEED:
+        raise SettingsError(f"a seed is a number from 0 up, of at most {SEED_DIGITS} digits, not {short(seed)}")
