@@ -101,7 +101,9 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _kind(model: Any, name: str) -> Any:
     """Return the type by which the command line reads an option: texts stay texts, to be read by the request."""
-    kind = type_of(model, name)
+    kind, choices = type_of(model, name), dict(options(model))[name].choices
+    if choices is not None:
+        return Literal[tuple(choices())]
     if get_origin(kind) is Literal or kind in (bool, int, float):
         return kind
     several = kind is not str and get_origin(kind) not in (None, NoneType) and get_args(kind) == (str,)

@@ -15,10 +15,10 @@ from ftso_cli.search.joint import joint
 from ftso_cli.search.operators.capacity import Capacity
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.methods import METHODS
-from ftso_cli.settings.searches import OPERATORS, SPACE_CHANGES, TOPOLOGY, Method
+from ftso_cli.settings.searches import OPERATORS, TOPOLOGY, Method, in_space
 from ftso_cli.spaces import NATS
 
-SMALL: Mapping[str, Any] = {**SPACE_CHANGES[NATS.name], "channels": 8}
+SMALL: Mapping[str, Any] = {"space": NATS.name, **in_space(NATS.name), "channels": 8}
 """A cell a stage, of 8, 16 and 32 channels; the rest is what each method has by itself."""
 
 Run = Callable[[ImageData, int, int, torch.device], Genotype]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from ftso_cli.settings.methods import METHODS, RECIPES, Recipe
 from ftso_cli.settings.options import Option, OptionError, part_of, settings
-from ftso_cli.settings.searches import SPACE_CHANGES, JointSettings, Method, Operators, checked
+from ftso_cli.settings.searches import JointSettings, Method, Operators, check_operators, checked, in_space
 from ftso_cli.settings.shared import OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES
@@ -36,17 +36,17 @@ class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
         if "method" not in given:
             raise OptionError("method", f"say how to search: {', '.join(METHODS)}")
         published = asdict(chosen("method", given["method"], dict(METHODS.items())))
-        space = chosen("space", given.get("space", DARTS.name), SPACES)
+        name = given.get("space", DARTS.name)
         # How many channels pass the operators is the method's own affair.
-        changes = {name: value for name, value in SPACE_CHANGES[space.name].items() if name != "partial"}
+        changes = {key: value for key, value in in_space(name).items() if key != "partial"}
         recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
-        return published | changes | {"ops": space.candidates} | dict(recipe)
+        return published | changes | {"ops": SPACES[name].candidates} | dict(recipe)
 
     @classmethod
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
         """Return the defaults of the methods, of nats and of the recipe for ImageNet."""
         methods = {"": asdict(METHODS["darts-1st"]), "for pc-darts": asdict(METHODS["pc-darts"])}
-        nats = {name: value for name, value in SPACE_CHANGES["nats"].items() if name not in ("space", "partial")}
+        nats = {name: value for name, value in in_space("nats").items() if name != "partial"}
         return methods | {"in nats": nats, "with imagenet": RECIPES["imagenet"]}
 
     def check(self) -> None:
@@ -56,6 +56,7 @@ class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
         for name in ("track", "early_stop"):
             if self.method == "random" and getattr(self, name) is not None:
                 raise OptionError(name, "a random search has no α and β along which a loss could curve")
+        check_operators(self.ops, self.space)
         checked(self)
 
     @property

@@ -10,7 +10,7 @@ from ftso_cli.settings.options import Option, OptionError, part_of, refuse, sett
 from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, checked
 from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
-from ftso_cli.spaces import SPACES
+from ftso_cli.spaces import DARTS, SPACES, operator
 
 COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
 """The options that every strategy has."""
@@ -53,8 +53,12 @@ class SearchOperators(SearchSettings, ByCapacity, OnImages, OnCell, Edited, Reco
             raise OptionError("iters", "give {iters} or {epochs}, not both")
         allowed = BY_CAPACITY if self.strategy == "capacity" else BY_GRADIENT
         refuse(self, allowed, f"has no meaning with {{strategy={self.strategy}}}")
+        for op in self.ops:
+            operator(op)
         if self.strategy == "gradient":
             checked(self)
+        else:
+            self.capacity(DARTS.name)
 
     def settings(self, space: str) -> SearchSettings:
         """Return the settings of a search by gradient in a space, all of whose candidates are weighed by default."""

@@ -13,7 +13,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import (
@@ -57,8 +57,8 @@ class Bounds(GroupedMetadata):
 class Option(Bounds):
     """What a field needs to be an option: its help text, and where these are not derived, flags, metavar and default.
 
-    `shown` is the default in help texts where it depends on other options. An `argument` has no flag. `kept` marks
-    what leaves the result as it is, `spelled` the flags where they are not the name of the field.
+    `shown` is the default in help texts where it depends on other options, `spelled` the flags where they are not the
+    name of the field, `choices` gives the values where these can be added to. An `argument` has no flag.
     """
 
     help: str = ""
@@ -66,6 +66,7 @@ class Option(Bounds):
     spelled: str | None = None
     metavar: str | None = None
     shown: str | None = None
+    choices: Callable[[], Iterable[str]] | None = None
     argument: bool = False
     panel: str | None = None
     in_studies: bool = True
@@ -160,11 +161,11 @@ def problem(error: ValidationError) -> str:
     words = name.replace("_", " ")
     match first["type"]:
         case "greater_than_equal":
-            return f"{words} must be at least {context['ge']}, not {short(value)}"
+            return f"{words} must be at least {_number(context['ge'])}, not {short(value)}"
         case "less_than_equal":
-            return f"{words} must be at most {context['le']}, not {short(value)}"
+            return f"{words} must be at most {_number(context['le'])}, not {short(value)}"
         case "less_than":
-            return f"{words} must be below {context['lt']}, not {short(value)}"
+            return f"{words} must be below {_number(context['lt'])}, not {short(value)}"
         case "finite_number":
             return f"{words} must be finite, not {short(value)}"
         case "literal_error":
@@ -174,6 +175,11 @@ def problem(error: ValidationError) -> str:
         case _:
             reason = first["msg"].removeprefix("Value error, ")
             return f"{words} can't be {short(value)}: {reason[0].lower()}{reason[1:]}"
+
+
+def _number(value: float) -> float:
+    """Return a bound as people write it: 0, not 0.0."""
+    return int(value) if value == int(value) else value
 
 
 def options(model: Any) -> tuple[tuple[str, Option], ...]:

@@ -13,8 +13,8 @@ from pydantic import BeforeValidator
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
-from ftso_cli.settings.values import operators
-from ftso_cli.spaces import DARTS, NATS, operator
+from ftso_cli.settings.values import chosen, operators
+from ftso_cli.spaces import DARTS, NATS, SPACES, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
@@ -24,7 +24,9 @@ MOST_NODES = 32
 SUPER_NET = "Super-net and steps"
 """A panel of help."""
 
-SpaceName = Literal["darts", "nats"]
+SpaceName = Annotated[
+    str, Option(help="The search space: what a cell looks like, and its operators.", choices=lambda: SPACES)
+]
 
 Operators = Annotated[Sequence[str], BeforeValidator(lambda value: operators(value))]
 """Operators as a text with commas, or several; a tuple once it is read."""
@@ -141,6 +143,12 @@ class SearchSettings(Descent):
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
+def check_operators(ops: Sequence[str], space: str) -> None:
+    """Raise `SpaceError` for an operator that the space lacks."""
+    for op in ops:
+        operator(op, SPACES[space].operators)
+
+
 def checked(search: SearchSettings) -> None:
     """Raise `SettingsError` for values with which α and β stay as they were drawn."""
     if search.searches and search.arch_rate == 0:
@@ -170,7 +178,7 @@ class TopologySettings(SearchSettings):
     """A search for the topology also decides how many nodes a cell has."""
 
     _: KW_ONLY
-    space: Annotated[SpaceName, Option(help="The search space: what a cell looks like, and its operators.")] = "darts"
+    space: SpaceName = DARTS.name
     nodes: Nodes = DARTS.nodes
     """Appendix A.1."""
     engine: Annotated[
@@ -220,7 +228,7 @@ class JointSettings(SearchSettings):
     """A search for wiring and operators at once; `methods.METHODS` has the published ones."""
 
     _: KW_ONLY
-    space: Annotated[SpaceName, Option(help="The search space: what a cell looks like, and its operators.")] = "darts"
+    space: SpaceName = DARTS.name
     nodes: Nodes = DARTS.nodes
     """DARTS."""
     method: Method
@@ -305,12 +313,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """What a search of wiring has instead in a preset. stable, ours: the gradients of iterations 11 to 15 of a small
 super-net, from 128 seeds, where many seeds agree most for their time (docs/topology.md)."""
 
-SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {
-    DARTS.name: {},
-    NATS.name: {"space": NATS.name, "nodes": NATS.nodes, "partial": 1, "cells": 3},
-}
+SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {NATS.name: {"partial": 1, "cells": 3}}
 """What a search of wiring has instead in a space. nats: all channels, as the benchmark's super-net has it, and a cell a
 stage, so that an epoch of CIFAR-10 takes about a minute on two cores."""
+
+
+def in_space(name: Any) -> Mapping[str, Any]:
+    """Return the defaults of a search in a space; raises `SettingsError` where there is none of that name."""
+    space = chosen("space", name, SPACES)
+    return {"nodes": space.nodes, **SPACE_CHANGES.get(space.name, {})}
+
 
 RACE = RaceSettings()
 """A race of five minutes."""

@@ -11,12 +11,13 @@ from ftso_cli.settings.options import Option, OptionError, part_of, refuse, sett
 from ftso_cli.settings.searches import (
     PRESETS,
     RACE,
-    SPACE_CHANGES,
     TOPOLOGY,
     Operators,
     RaceSettings,
     TopologySettings,
+    check_operators,
     checked,
+    in_space,
 )
 from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import budget, chosen, seeds_of
@@ -78,7 +79,7 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
             return {}
         own = {
             **chosen("preset", given.get("preset", "paper"), PRESETS),
-            **chosen("space", given.get("space", DARTS.name), SPACE_CHANGES),
+            **in_space(given.get("space", DARTS.name)),
             **chosen("recipe", given.get("recipe", "cifar"), RECIPES),
         }
         if "epochs" in given:
@@ -90,8 +91,7 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
     @classmethod
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
         """Return the defaults of nats, of a race and of the recipe for ImageNet."""
-        nats = {name: value for name, value in SPACE_CHANGES["nats"].items() if name != "space"}
-        return {"in nats": nats, "in a race": asdict(RACE), "with imagenet": RECIPES["imagenet"]}
+        return {"in nats": in_space("nats"), "in a race": asdict(RACE), "with imagenet": RECIPES["imagenet"]}
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
@@ -108,6 +108,7 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
             raise OptionError("seed", "is for a search from one seed; name the others with {seeds}")
         if self.seeds is not None or self.rank != "beta":
             refuse(self, self._without_history, "is for a search from one {seed}, ranked by β")
+        check_operators(self.ops, self.space)
         checked(self)
 
     def _check_race(self) -> None:

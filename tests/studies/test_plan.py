@@ -7,7 +7,7 @@ import pytest
 
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.studies.plan import plan
-from ftso_cli.studies.stages import KINDS
+from ftso_cli.studies.stages import STAGES, known
 from ftso_cli.studies.study import read_study
 from tests.studies.studies import TRAINED, written
 
@@ -44,14 +44,6 @@ def test_what_decides_no_result_makes_no_other_work(tmp_path: Path) -> None:
 
 
 def test_every_option_of_a_stage_is_one_of_its_command() -> None:
-    names = {
-        "recipe_name": "recipe",
-        "rounds": "rounds",
-        "given": "map",
-        "compiled": "compile",
-        "save_minutes": "save_every",
-    }
-    for name, kind in KINDS.items():
+    for name in STAGES:
         (function,) = COMMANDS[name].functions(name).values()
-        known = {names.get(option, option) for option in inspect.signature(function).parameters}
-        assert set(kind.known) - known <= {"of"}, name
+        assert set(known(name)) - set(inspect.signature(function).parameters) <= {"of"}, name
