@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ftso_cli.api.networks import cost
     from ftso_cli.api.pictures import draw
     from ftso_cli.api.searches import search_baseline, search_operators, search_topology
-    from ftso_cli.api.trainings import evaluate, load, train
+    from ftso_cli.api.trainings import train
+    from ftso_cli.api.uses import evaluate, latency, load, predict
     from ftso_cli.genotype import Genotype
 
 __version__ = "0.1.0"
@@ -37,7 +38,9 @@ __all__ = [
     "cost",
     "draw",
     "evaluate",
+    "latency",
     "load",
+    "predict",
     "prune",
     "read",
     "search_baseline",
@@ -52,8 +55,10 @@ _PLACES = {
     "assign_operators": "edits",
     "cost": "networks",
     "draw": "pictures",
-    "evaluate": "trainings",
-    "load": "trainings",
+    "evaluate": "uses",
+    "latency": "uses",
+    "load": "uses",
+    "predict": "uses",
     "prune": "edits",
     "read": "cells",
     "search_baseline": "searches",
