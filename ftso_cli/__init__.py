@@ -20,6 +20,7 @@ from ftso_cli.errors import FtsoError
 
 if TYPE_CHECKING:
     from ftso_cli.api.cells import read, write
+    from ftso_cli.api.convert import export, import_genotype
     from ftso_cli.api.edits import assign_operators, prune
     from ftso_cli.api.networks import cost
     from ftso_cli.api.pictures import draw
@@ -38,6 +39,8 @@ __all__ = [
     "cost",
     "draw",
     "evaluate",
+    "export",
+    "import_genotype",
     "latency",
     "load",
     "predict",
@@ -56,6 +59,8 @@ _PLACES = {
     "cost": "networks",
     "draw": "pictures",
     "evaluate": "uses",
+    "export": "convert",
+    "import_genotype": "convert",
     "latency": "uses",
     "load": "uses",
     "predict": "uses",
