@@ -24,18 +24,48 @@ if TYPE_CHECKING:
     from ftso_cli.api.edits import assign_operators, prune
     from ftso_cli.api.networks import cost
     from ftso_cli.api.pictures import draw
+    from ftso_cli.api.query import query
     from ftso_cli.api.searches import search_baseline, search_operators, search_topology
+    from ftso_cli.api.stability import stability
     from ftso_cli.api.trainings import train
     from ftso_cli.api.uses import evaluate, latency, load, predict
     from ftso_cli.genotype import Genotype
+    from ftso_cli.report.comparison import compare
+    from ftso_cli.report.writing import report
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Genotype": "api.cells",
+    "assign_operators": "api.edits",
+    "compare": "report.comparison",
+    "cost": "api.networks",
+    "draw": "api.pictures",
+    "evaluate": "api.uses",
+    "export": "api.convert",
+    "import_genotype": "api.convert",
+    "latency": "api.uses",
+    "load": "api.uses",
+    "predict": "api.uses",
+    "prune": "api.edits",
+    "query": "api.query",
+    "read": "api.cells",
+    "report": "report.writing",
+    "search_baseline": "api.searches",
+    "search_operators": "api.searches",
+    "search_topology": "api.searches",
+    "stability": "api.stability",
+    "train": "api.trainings",
+    "write": "api.cells",
+}
+"""The module that has each name."""
 
 __all__ = [
     "FtsoError",
     "Genotype",
     "__version__",
     "assign_operators",
+    "compare",
     "cost",
     "draw",
     "evaluate",
@@ -45,40 +75,22 @@ __all__ = [
     "load",
     "predict",
     "prune",
+    "query",
     "read",
+    "report",
     "search_baseline",
     "search_operators",
     "search_topology",
+    "stability",
     "train",
     "write",
 ]
-
-_PLACES = {
-    "Genotype": "cells",
-    "assign_operators": "edits",
-    "cost": "networks",
-    "draw": "pictures",
-    "evaluate": "uses",
-    "export": "convert",
-    "import_genotype": "convert",
-    "latency": "uses",
-    "load": "uses",
-    "predict": "uses",
-    "prune": "edits",
-    "read": "cells",
-    "search_baseline": "searches",
-    "search_operators": "searches",
-    "search_topology": "searches",
-    "train": "trainings",
-    "write": "cells",
-}
-"""The module of `ftso_cli.api` that has each name."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"ftso_cli.api.{_PLACES[name]}"), name)
+    return getattr(import_module(f"ftso_cli.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:
