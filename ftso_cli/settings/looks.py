@@ -1,4 +1,4 @@
-"""The requests of the commands that look at cells: compare, stability, report, draw, genotypes. No torch."""
+"""The requests of the commands that look at cells: compare, stability, report. No torch."""
 
 import os
 from collections.abc import Sequence
