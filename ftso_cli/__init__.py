@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.cells import read, write
     from ftso_cli.api.convert import export, import_genotype
     from ftso_cli.api.edits import assign_operators, prune
+    from ftso_cli.api.library import genotypes
     from ftso_cli.api.networks import cost
     from ftso_cli.api.pictures import draw
     from ftso_cli.api.query import query
@@ -43,6 +44,7 @@ _PLACES = {
     "draw": "api.pictures",
     "evaluate": "api.uses",
     "export": "api.convert",
+    "genotypes": "api.library",
     "import_genotype": "api.convert",
     "latency": "api.uses",
     "load": "api.uses",
@@ -70,6 +72,7 @@ __all__ = [
     "draw",
     "evaluate",
     "export",
+    "genotypes",
     "import_genotype",
     "latency",
     "load",
