@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.convert import export, import_genotype
     from ftso_cli.api.edits import assign_operators, prune
     from ftso_cli.api.library import genotypes
-    from ftso_cli.api.networks import cost
+    from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
     from ftso_cli.api.query import query
     from ftso_cli.api.searches import search_baseline, search_operators, search_topology
@@ -44,6 +44,7 @@ _PLACES = {
     "draw": "api.pictures",
     "evaluate": "api.uses",
     "export": "api.convert",
+    "formulas": "api.networks",
     "genotypes": "api.library",
     "import_genotype": "api.convert",
     "latency": "api.uses",
@@ -72,6 +73,7 @@ __all__ = [
     "draw",
     "evaluate",
     "export",
+    "formulas",
     "genotypes",
     "import_genotype",
     "latency",

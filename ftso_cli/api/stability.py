@@ -15,7 +15,7 @@ from ftso_cli.spaces import SPACES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreement:
+class CommonEdges:
     """The shares of edges in common of a kind of cell, and that of random wirings.
 
     Shares are by the size of disjoint parts of an ensemble, as "4", or by pair of files.
@@ -29,7 +29,7 @@ class Agreement:
 class Stability:
     """How far wirings agree, by kind of cell: those of disjoint parts of `seeds`, or those of several `files`."""
 
-    cells: Mapping[str, Agreement]
+    cells: Mapping[str, CommonEdges]
     seeds: int | None = None
     files: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -60,7 +60,7 @@ def _within(genotype: Genotype, cell: str) -> Stability:
     keep = SPACES[genotype.space].keep
     sizes = sorted({2**power for power in range(seeds.bit_length()) if 2 ** (power + 1) <= seeds} | {seeds // 2})
     cells = {
-        kind: Agreement(
+        kind: CommonEdges(
             chance=chance(found, keep), shares={str(size): halves_agree(found, keep, size) for size in sizes}
         )
         for kind, found in genotype.cells.items()
@@ -80,7 +80,7 @@ def _between(genotypes: Sequence[Genotype], names: Sequence[str]) -> Stability:
     ]
     keep = SPACES[first.space].keep
     cells = {
-        kind: Agreement(
+        kind: CommonEdges(
             chance=chance(first.cells[kind], keep),
             shares={
                 f"{one} {other}": common_share(wiring(a.cells[kind]), wiring(b.cells[kind]))
