@@ -12,7 +12,7 @@ from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.costs.network import MOBILE_MACS, network_cost
 from ftso_cli.costs.networks import Network
 from ftso_cli.genotype import library
-from ftso_cli.settings.costs import Convention, Costing, SettingName
+from ftso_cli.settings.costs import Convention, Costing
 from ftso_cli.settings.recipes import RECIPES, Recipe
 from ftso_cli.settings.shared import DEFAULT_DATA
 from ftso_cli.settings.training import DEFAULT_RECIPE
@@ -20,7 +20,7 @@ from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images
 
-TRAININGS: Mapping[tuple[str, SettingName | None], tuple[str, str]] = {
+TRAININGS: Mapping[tuple[str, str | None], tuple[str, str]] = {
     (DARTS.name, "cifar"): ("cifar", "cifar10"),
     (DARTS.name, "cifar100"): ("cifar", "cifar100"),
     (DARTS.name, "imagenet"): ("imagenet", "imagenet"),

@@ -27,9 +27,6 @@ FORMULAS = "The paper's formulas"
 NETWORKS = "Networks"
 """Panels of help."""
 
-SettingName = Literal["cifar", "cifar100", "imagenet", "imagenet16-120"]
-"""The evaluation networks of the papers, by data set; not every space has every one."""
-
 Convention = Literal["conv-linear", "bn-relu", "bias", "all"]
 """The conventions of `ftso_cli.costs.conventions`, and all of them side by side."""
 
@@ -90,8 +87,13 @@ class NetworkChoice(Settings):
 
     _: KW_ONLY
     setting: Annotated[
-        SettingName | None,
-        Option(help="The network that the other options start from.", shown="cifar", panel=NETWORKS),
+        str | None,
+        Option(
+            help="The network that the other options start from.",
+            shown="cifar",
+            choices=lambda: dict.fromkeys(name for presets in PRESETS.values() for name in presets),
+            panel=NETWORKS,
+        ),
     ] = None
     channels: Annotated[int | None, _part("Channels of the first cell's nodes.", "channels")] = None
     cells: Annotated[int | None, _part("Cells in a row.", "cells", 1000)] = None

@@ -1,6 +1,6 @@
 """The requests of the commands that look into a table of NATS-Bench: query, nats-table2. No torch."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, Any, Literal, get_args
 
@@ -69,7 +69,7 @@ class NatsComparison(OnTable, OnImages):
         ),
     ] = get_args(NatsMethod)
     seeds: Annotated[
-        Annotated[str | int | Iterable[int], BeforeValidator(_seeds)],
+        Annotated[str | int | Sequence[int], BeforeValidator(_seeds)],
         Option(help="As in 0-9 or 3,5,8.", metavar="SEEDS"),
     ] = "0-2"
     iters: Annotated[int, Option(help="Iterations of a search by gradient.", least=1, short="-i")] = 50
