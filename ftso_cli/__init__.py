@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from ftso_cli.api.cells import read, write
     from ftso_cli.api.convert import export, import_genotype
     from ftso_cli.api.edits import assign_operators, prune
+    from ftso_cli.api.health import examine
     from ftso_cli.api.library import genotypes
+    from ftso_cli.api.nats_table2 import nats_table2
     from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
     from ftso_cli.api.query import query
@@ -43,12 +45,14 @@ _PLACES = {
     "cost": "api.networks",
     "draw": "api.pictures",
     "evaluate": "api.uses",
+    "examine": "api.health",
     "export": "api.convert",
     "formulas": "api.networks",
     "genotypes": "api.library",
     "import_genotype": "api.convert",
     "latency": "api.uses",
     "load": "api.uses",
+    "nats_table2": "api.nats_table2",
     "predict": "api.uses",
     "prune": "api.edits",
     "query": "api.query",
@@ -72,12 +76,14 @@ __all__ = [
     "cost",
     "draw",
     "evaluate",
+    "examine",
     "export",
     "formulas",
     "genotypes",
     "import_genotype",
     "latency",
     "load",
+    "nats_table2",
     "predict",
     "prune",
     "query",

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -35,7 +36,7 @@ def command(
 
     def decorate(function: Callable[[Request, bool], None]) -> Callable[..., None]:
         def run(context: typer.Context, *, as_json: bool, **values: Any) -> None:
-            given = {name: value for name, value in values.items() if _is_given(context, name)}
+            given = {name: _plain(value) for name, value in values.items() if _is_given(context, name)}
             if fill is not None:
                 fill(given)
             function(made(model, given), as_json)
@@ -107,6 +108,11 @@ def _panel(model: Any, option: Option) -> str | None:
     return None if option.panel == RUN and not issubclass(model, Recorded) else option.panel
 
 
+def _plain(value: Any) -> Any:
+    """Return a value without enums, which are Typer's affair."""
+    return [str(getattr(each, "value", each)) for each in value] if isinstance(value, list) else value
+
+
 def _is_given(context: typer.Context, name: str) -> bool:
     """Whether the command line gives this parameter."""
     source = context.get_parameter_source(name)
@@ -125,7 +131,9 @@ def _kind(model: Any, name: str) -> Any:
     inner = next((get_args(part)[0] for part in parts if get_origin(part) is Sequence), int)
     if inner is int:
         return str
-    return list[inner] if get_origin(inner) is Literal else list[str]  # type: ignore[valid-type]
+    # Typer takes several values of an enum, but not of a Literal.
+    choices = get_args(inner) if get_origin(inner) is Literal else ()
+    return list[StrEnum("Choice", [(each, each) for each in choices])] if choices else list[str]  # type: ignore
 
 
 def _shown(model: Any, name: str) -> str | bool:
