@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ftso_cli.genotype import Genotype
     from ftso_cli.report.comparison import compare
     from ftso_cli.report.writing import report
+    from ftso_cli.studies.verbs import run_study, study_results, study_status
 
 __version__ = "0.1.0"
 
@@ -58,10 +59,13 @@ _PLACES = {
     "query": "api.query",
     "read": "api.cells",
     "report": "report.writing",
+    "run_study": "studies.verbs",
     "search_baseline": "api.searches",
     "search_operators": "api.searches",
     "search_topology": "api.searches",
     "stability": "api.stability",
+    "study_results": "studies.verbs",
+    "study_status": "studies.verbs",
     "train": "api.trainings",
     "write": "api.cells",
 }
@@ -89,10 +93,13 @@ __all__ = [
     "query",
     "read",
     "report",
+    "run_study",
     "search_baseline",
     "search_operators",
     "search_topology",
     "stability",
+    "study_results",
+    "study_status",
     "train",
     "write",
 ]

@@ -52,12 +52,13 @@ def command(
 
 
 def _ordered(model: Any) -> list[tuple[str, Option]]:
-    """Return the options as help lists them: arguments in the order of the fields, and panels together."""
+    """Return the options as help lists them: arguments in the order of the fields, what is required, the rest."""
     fields = list(model.__dataclass_fields__)
 
-    def place(pair: tuple[str, Option]) -> tuple[bool, bool, int]:
+    def place(pair: tuple[str, Option]) -> tuple[bool, bool, bool, int]:
         name, option = pair
-        return not option.argument, _panel(model, option) == RUN, fields.index(name) if option.argument else 0
+        given = default_of(model, name) is not dataclasses.MISSING
+        return not option.argument, _panel(model, option) == RUN, given, fields.index(name) if option.argument else 0
 
     return sorted(options(model), key=place)
 
