@@ -6,7 +6,7 @@ from itertools import combinations
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import preset, reference_network
+from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph, library
 from ftso_cli.report.trained import Training, is_training, read_training
@@ -120,7 +120,7 @@ def compare(sources: Sequence[str]) -> Comparison:
 def _network(space: str) -> str:
     """Describe the network that every cell is priced in."""
     shape, _ = preset(space, "cifar")
-    return f"{reference_network(space)}, {shape.cells} cells of {shape.channels} channels"
+    return f"{SPACES[space].reference}, {shape.cells} cells of {shape.channels} channels"
 
 
 def _entrant(source: str) -> Entrant:
