@@ -15,7 +15,7 @@ OPERATOR, SPACE = [block.text for block in blocks(ROOT / "docs" / "extend.md") i
 
 RUN = """
 import contextlib, io, json, sys
-from ftso_cli.__main__ main
+from ftso_cli.__main__ import main
 told = []
 for line in json.loads(sys.argv.pop(1)):
     sys.argv[1:] = line.split()
