@@ -9,8 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from ftso_cli.costs.formulas import Formulas
-from ftso_cli.costs.networks import PRESETS
-from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces import DARTS, SPACES
 
 PAPER = Formulas()
 """The worked example of the paper, which the options default to."""
@@ -104,8 +103,8 @@ def _formula(name: str, least: int, most: int, text: str) -> Any:
 def _network(name: str, least: int, most: int, text: str) -> Any:
     """An option of the network; its default is that of the setting."""
     default = _shown(name, DARTS.name)
-    if (nats := _shown(name, NATS.name)) != default:
-        default += f"; nats: {nats}"
+    others = {space: _shown(name, space) for space in SPACES}
+    default = "; ".join([default, *(f"{space}: {text}" for space, text in others.items() if text != default)])
     return typer.Option(
         f"--{name.replace('_', '-')}", min=least, max=most, help=text, show_default=default, rich_help_panel=NETWORKS
     )
@@ -113,7 +112,7 @@ def _network(name: str, least: int, most: int, text: str) -> Any:
 
 def _shown(name: str, space: str) -> str:
     """The value of a setting that applies where none is named, and those that differ from it."""
-    values = {setting: getattr(shape, name) for setting, (shape, _) in PRESETS[space].items()}
+    values = {setting: getattr(shape, name) for setting, (shape, _) in SPACES[space].evaluations.items()}
     usual = values[Setting.cifar.value]
     others = (f"{value} for {setting}" for setting, value in values.items() if value != usual)
     return ", ".join([str(usual), *others])

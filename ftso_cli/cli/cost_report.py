@@ -23,7 +23,7 @@ from ftso_cli.report.trained import is_training, read_training
 from ftso_cli.settings.recipes import RECIPES, Recipe
 from ftso_cli.settings.shared import DEFAULT_DATA
 from ftso_cli.settings.training import DEFAULT_RECIPE
-from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces import DARTS, SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images
 
@@ -207,5 +207,4 @@ def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:
     """The conventions to show: MACs first, then the one that was asked for, or that of the space's own figures."""
     if convention is Convention.all:
         return tuple(CONVENTIONS)
-    usual = Convention.bias if space == NATS.name else Convention.conv_linear
-    return tuple(dict.fromkeys(("conv-linear", (convention or usual).value)))
+    return tuple(dict.fromkeys(("conv-linear", convention.value if convention else SPACES[space].convention)))

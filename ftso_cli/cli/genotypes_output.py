@@ -10,7 +10,7 @@ from ftso_cli.cli.console import aligned, note, room, say, stack
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
-from ftso_cli.spaces import DARTS, NATS, OPERATORS
+from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 
@@ -31,7 +31,17 @@ SETTINGS: Mapping[str, Mapping[str, Setting]] = {
     },
     NATS.name: {name: Setting(title=one.title, shape=one.shape, pixels=one.pixels) for name, one in DATA_SETS.items()},
 }
-"""The settings of each space."""
+"""The settings of spaces that the literature reports networks of."""
+
+
+def settings_of(space: str) -> Mapping[str, Setting]:
+    """The settings of a space: those that the literature reports, or else all."""
+    known = {
+        name: Setting(title=name, shape=shape, pixels=pixels)
+        for name, (shape, pixels) in SPACES[space].evaluations.items()
+    }
+    return SETTINGS.get(space, known)
+
 
 LEGEND = (
     "params and MACs in millions, counted by ftso (C10, CIFAR-10: 20 cells of 36 channels; INet, ImageNet: 14 cells of "
@@ -78,12 +88,12 @@ class Row:
     @property
     def settings(self) -> Mapping[str, Setting]:
         """The settings of the space that the cell is of."""
-        return SETTINGS[self.genotype.space if self.genotype else DARTS.name]
+        return settings_of(self.genotype.space if self.genotype else DARTS.name)
 
 
 def row_of(genotype: Genotype, name: str) -> Row:
     """The row of a genotype; `name` is what it is called where it doesn't say. `GenotypeError` if not complete."""
-    settings = SETTINGS[genotype.space]
+    settings = settings_of(genotype.space)
     costs = {key: network_cost(genotype, one.shape, (one.pixels, one.pixels)) for key, one in settings.items()}
     return Row(about=genotype.about or About(name=name), genotype=genotype, costs=costs)
 

@@ -6,9 +6,9 @@ from itertools import combinations
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import preset, reference_network
+from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
-from ftso_cli.genotype import Cell, Genotype, agreement, edit, library
+from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph, library
 from ftso_cli.report.trained import Training, is_training, read_training
 from ftso_cli.spaces import SPACES
 from ftso_cli.training.run import runs_inside
@@ -25,6 +25,21 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellShape:
+    """Edges on the longest path from an input to the output, and the width in widths of a node."""
+
+    depth: int
+    width: float
+
+
+def shapes(genotype: Genotype) -> dict[str, CellShape]:
+    """Depth and width of each kind of cell, of the kept edges."""
+    space = SPACES[genotype.space]
+    cells = ((kind, genotype.cells[kind]) for kind in space.kinds)
+    return {kind: CellShape(depth=graph.depth(cell), width=graph.width(cell, space.inputs)) for kind, cell in cells}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Entrant:
     """A cell that is compared: its wiring is decided, if need be by pruning it here.
 
@@ -36,6 +51,8 @@ class Entrant:
     genotype: Genotype
     pruned_here: bool
     price: Price | None
+    shapes: Mapping[str, CellShape]
+    """Depth and width of each kind of cell."""
     training: Training | None = None
     trained_price: Price | None = None
 
@@ -103,7 +120,7 @@ def compare(sources: Sequence[str]) -> Comparison:
 def _network(space: str) -> str:
     """Describe the network that every cell is priced in."""
     shape, _ = preset(space, "cifar")
-    return f"{reference_network(space)}, {shape.cells} cells of {shape.channels} channels"
+    return f"{SPACES[space].reference}, {shape.cells} cells of {shape.channels} channels"
 
 
 def _entrant(source: str) -> Entrant:
@@ -125,6 +142,7 @@ def _entrant(source: str) -> Entrant:
         name=source,
         genotype=genotype,
         pruned_here=searched,
+        shapes=shapes(genotype),
         price=None if cost is None else Price(params=cost.params, macs=cost.macs),
         training=training,
         trained_price=None if trained is None else Price(params=trained.params, macs=trained.macs),
