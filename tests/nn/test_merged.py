@@ -48,7 +48,10 @@ def step(network: Network, images: torch.Tensor, drop_path: float = 0.0) -> dict
         loss = loss + 0.4 * functional.cross_entropy(auxiliary, labels)
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
-    return {"loss": loss.detach()} | gradients | dict(network.named_buffers())
+    # The statistics of a batch norm that nobody reads stay as they are in the merged network.
+    unread = {name.rsplit(".", 1)[0] for name, gradient in gradients.items() if gradient is None}
+    moved = {name: value for name, value in network.named_buffers() if name.rsplit(".", 1)[0] not in unread}
+    return {"loss": loss.detach()} | gradients | moved
 
 
 def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0) -> None:

@@ -1,8 +1,8 @@
 """Feature maps that pass their ReLU once, and convolutions that read the same map as one."""
 
 from collections.abc import Sequence
-from functools import cached_property
-from typing import NamedTuple, cast
+from functools import cached_property, reduce
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -65,7 +65,7 @@ def apply(layers: nn.Module, node: Node) -> Tensor:
     """The output of layers that read a node."""
     if not begins_with_relu(layers):
         return cast(Tensor, layers(node.x))
-    return _behind_relu(layers, node.active)
+    return in_order(_behind_relu(layers, node.active))
 
 
 def _behind_relu(layers: nn.Module, active: Tensor) -> Tensor:
@@ -79,15 +79,32 @@ def parts(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
     return [x] if len(widths) == 1 else cast(Sequence[Tensor], torch.split(x, list(widths), 1))
 
 
+def repeated(x: Tensor, count: int) -> Tensor:
+    """A view (N, count, C, H, W) of the same map for several nodes."""
+    return cast(Tensor, _Repeated.apply(x, count))
+
+
+class _Repeated(torch.autograd.Function):
+    """`expand` with a gradient that is added up in the order of memory of the map."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, count: int) -> Tensor:
+        return x.unsqueeze(1).expand(-1, count, -1, -1, -1)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None]:
+        return reduce(torch.add, g.unbind(1)), None
+
+
 def convolve_together(active: Tensor, layers: Sequence[nn.Module]) -> Tensor:
     """The outputs, side by side, of layers that are `is_convolution` and of one geometry, in training."""
     if len(layers) == 1:
-        return _behind_relu(layers[0], active)
+        return in_order(_behind_relu(layers[0], active))
     convolutions, norms = zip(*(list(each.children())[1:] for each in layers), strict=True)
     first = convolutions[0]
     weight = torch.cat([convolution.weight for convolution in convolutions])
     x = functional.conv2d(active, weight, None, first.stride, first.padding, first.dilation)
-    return _normalise_together(x, cast(Sequence[nn.BatchNorm2d], norms))
+    return in_order(_normalise_together(x, cast(Sequence[nn.BatchNorm2d], norms)))
 
 
 def _normalise_together(x: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Tensor:
@@ -103,3 +120,14 @@ def _normalise_together(x: Tensor, norms: Sequence[nn.BatchNorm2d]) -> Tensor:
     widths = [norm.num_features for norm in norms]
     torch._foreach_copy_(running[0] + running[1], [*torch.split(means, widths), *torch.split(variances, widths)])
     return output
+
+
+def in_order(x: Tensor) -> Tensor:
+    """The map, whose gradient comes in its own order of memory: PyTorch's batch norm is ten times as slow otherwise."""
+    if x.requires_grad and x.is_contiguous(memory_format=torch.channels_last):
+        x.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+    return x
+
+
+def _channels_last(gradient: Tensor) -> Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)

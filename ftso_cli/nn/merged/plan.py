@@ -40,11 +40,10 @@ class Term:
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
-    """Nodes with the same sum of terms. Where nobody reads them, their weights get no gradient."""
+    """Nodes with the same sum of terms."""
 
     nodes: tuple[int, ...]
     terms: tuple[Term, ...]
-    is_read: bool
 
 
 def kind_of(operator: nn.Module) -> Kind:
@@ -72,26 +71,29 @@ def geometry(layers: nn.Module) -> tuple[Hashable, ...]:
 
 
 def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[nn.Module]) -> tuple[Block, ...]:
-    """The blocks of a cell, each behind those that it reads; `operators` are those of the edges."""
+    """The blocks that the output of a cell depends on, each behind those that it reads.
+
+    `operators` are those of the edges.
+    """
     kinds = [kind_of(operator) for operator in operators]
     into: Mapping[int, list[int]] = defaultdict(list)
     for at, edge in enumerate(edges):
         into[edge.target].append(at)
     read = read_nodes(edges, concat)
     alike: dict[Hashable, list[tuple[int, list[int]]]] = {}
-    for node in sorted(into):
+    for node in sorted(read & into.keys()):
         ordered = sorted(into[node], key=lambda at: (edges[at].source, str(edges[at].op)))
-        key: Hashable = (node in read, *((edges[at].source, edges[at].op) for at in ordered))
+        key: Hashable = tuple((edges[at].source, edges[at].op) for at in ordered)
         if not all(kinds[at] in (Kind.CONVOLUTION, Kind.SHARED) for at in ordered):
             key = node
         alike.setdefault(key, []).append((node, ordered))
-    return tuple(_block(members, edges, kinds, read) for members in alike.values())
+    return tuple(_block(members, edges, kinds) for members in alike.values())
 
 
-def _block(members: list[tuple[int, list[int]]], edges: Sequence[Edge], kinds: Sequence[Kind], read: set[int]) -> Block:
+def _block(members: list[tuple[int, list[int]]], edges: Sequence[Edge], kinds: Sequence[Kind]) -> Block:
     nodes, ordered = zip(*members, strict=True)
     terms = tuple(Term(source=edges[at[0]].source, kind=kinds[at[0]], edges=at) for at in zip(*ordered, strict=True))
-    return Block(nodes=nodes, terms=terms, is_read=nodes[0] in read)
+    return Block(nodes=nodes, terms=terms)
 
 
 def read_nodes(edges: Sequence[Edge], concat: Sequence[int]) -> set[int]:

@@ -2,17 +2,18 @@
 
 `Network` goes edge by edge, and is the reference. Here plain convolutions that read one map run as one wider
 convolution, each map passes its ReLU once, poolings are computed once, and separable convolutions of large maps go
-through `separable`. Parameters have the same names, so checkpoints and weights go either way.
+through `separable`. Nodes that no output depends on are left out: their batch norms keep the statistics that they have.
+Parameters have the same names, so checkpoints and weights go either way.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.nn.merged.maps import Map, Node, apply, begins_with_relu, convolve_together, parts
+from ftso_cli.nn.merged.maps import Map, Node, apply, begins_with_relu, convolve_together, in_order, parts, repeated
 from ftso_cli.nn.merged.plan import Block, Kind, Term, blocks_of, geometry, is_convolution, read_nodes
 from ftso_cli.nn.merged.separable import Scaled, add_up, convolve_chains
 from ftso_cli.nn.network import EvaluationCell, Network
@@ -30,14 +31,14 @@ Reader = tuple[int, int]
 class MergedCell(EvaluationCell):
     """A cell whose edges run together by the node that they leave."""
 
-    def merged(self, inputs: Sequence[Tensor], masks: Tensor | None, *, active: bool) -> Tensor:
-        """The preprocessed inputs to the output of the cell, with `active` behind its ReLU.
+    def merged(self, inputs: Mapping[int, Tensor], masks: Tensor | None, *, active: bool) -> Tensor:
+        """The preprocessed inputs that are read to the output of the cell, with `active` behind its ReLU.
 
         `inputs` may be changed in place where they are no views. `masks` are those of `EvaluationCell`.
         """
         nodes: dict[int, Node] = {}
         values: dict[Term, Value] = {}
-        for node, x in enumerate(inputs):
+        for node, x in inputs.items():
             # PyTorch has no gradient for a change in place of one of several parts.
             self._add(Map(x, keep=x._is_view() or self._reads_raw(node, active)), (node,), nodes, values)
         for block in self._blocks:
@@ -84,7 +85,7 @@ class MergedCell(EvaluationCell):
         ]
         total = reduce(torch.add, maps)
         if total.dim() == 5:
-            total = total.expand(-1, len(block.nodes), -1, -1, -1).flatten(1, 2)
+            total = total.flatten(1, 2)
         return total, not total._is_view() and (len(maps) > 1 or terms[0][1].kind is Kind.CONVOLUTION)
 
     def _mask(self, term: Term, masks: Tensor | None) -> Tensor | None:
@@ -113,10 +114,7 @@ class MergedCell(EvaluationCell):
 
     @cached_property
     def _groups(self) -> dict[int, list[list[Term]]]:
-        """By node, the terms that leave it and run together.
-
-        Edges into a node that nobody reads must not get a gradient of zero, which weight decay would act on.
-        """
+        """By node, the terms that leave it and run together."""
         groups: dict[Hashable, list[Term]] = {}
         for block in self._blocks:
             for term in block.terms:
@@ -125,7 +123,7 @@ class MergedCell(EvaluationCell):
                     alike = geometry(self.operators[term.edges[0]])
                 elif term.kind is not Kind.SINGLE:
                     alike = term.kind if term.kind is Kind.SEPARABLE else self.edges[term.edges[0]].op
-                groups.setdefault((term.source, block.is_read, alike), []).append(term)
+                groups.setdefault((term.source, alike), []).append(term)
         leaving: dict[int, list[list[Term]]] = {}
         for group in groups.values():
             leaving.setdefault(group[0].source, []).append(group)
@@ -148,48 +146,47 @@ class MergedNetwork(Network):
             inputs |= self._read(at, Map(x, keep=at + 1 < len(self.stems)))
         for index, masks in enumerate(self._masks(images)):
             cell, at = self._cell(index), index + len(self.stems)
-            own = [inputs.pop((index, place)) for place in range(len(cell.preprocess))]
+            own = {
+                place: inputs.pop((index, place)) for place in range(len(cell.preprocess)) if (index, place) in inputs
+            }
+            if not own:
+                continue
             active = at in self._readers and all(begins_with_relu(layers) for _, layers in self._readers[at])
             x = cell.merged(own, masks, active=active)
             if self.auxiliary is not None and index == self.auxiliary_after:
                 auxiliary = self.auxiliary(x)
             inputs |= self._read(at, Map(x, keep=True))
-        return self.classifier(x), auxiliary
+        return self.classifier(in_order(x)), auxiliary
 
     def _read(self, at: int, map: Map) -> Iterator[tuple[Reader, Tensor]]:
         """What the cells that read an output make of it in their preprocessing; convolutions run together."""
         readers = self._readers.get(at, [])
-        for is_live in (True, False):
-            alike = [each for each in readers if is_convolution(each[1]) and (each[0] in self._live) is is_live]
-            if alike:
-                widths = [cast(nn.BatchNorm2d, layers[-1]).num_features for _, layers in alike]
-                x = convolve_together(map.active, [layers for _, layers in alike])
-                yield from zip((reader for reader, _ in alike), parts(x, widths), strict=True)
+        alike = [each for each in readers if is_convolution(each[1])]
+        if alike:
+            widths = [cast(nn.BatchNorm2d, layers[-1]).num_features for _, layers in alike]
+            x = convolve_together(map.active, [layers for _, layers in alike])
+            yield from zip((reader for reader, _ in alike), parts(x, widths), strict=True)
         yield from ((reader, apply(layers, map.nodes[0])) for reader, layers in readers if not is_convolution(layers))
 
     @cached_property
     def _readers(self) -> dict[int, list[tuple[Reader, nn.Sequential]]]:
-        """The preprocessings that read the output of a stem or cell, by its place among all outputs."""
-        readers: dict[int, list[tuple[Reader, nn.Sequential]]] = {}
-        for index in range(len(self.cells)):
-            for place, (at, layers) in enumerate(zip(self._sources(index), self._cell(index).preprocess, strict=True)):
-                readers.setdefault(at, []).append(((index, place), cast(nn.Sequential, layers)))
-        return readers
+        """The preprocessings that read the output of a stem or cell, by its place among all outputs.
 
-    @cached_property
-    def _live(self) -> set[Reader]:
-        """The inputs of cells that a loss depends on. The others' weights must not get a gradient of zero."""
+        Inputs that no output of the network depends on are left out.
+        """
         outputs = {len(self.stems) + len(self.cells) - 1}
         outputs |= set() if self.auxiliary is None else {len(self.stems) + self.auxiliary_after}
-        live: set[Reader] = set()
+        readers: dict[int, list[tuple[Reader, nn.Sequential]]] = {}
         for index in reversed(range(len(self.cells))):
             cell = self._cell(index)
-            if len(self.stems) + index in outputs:
-                read = read_nodes(cell.edges, cell.concat)
-                places = [place for place in range(len(cell.preprocess)) if place in read]
-                live |= {(index, place) for place in places}
-                outputs |= {self._sources(index)[place] for place in places}
-        return live
+            if len(self.stems) + index not in outputs:
+                continue
+            read = read_nodes(cell.edges, cell.concat)
+            for place, at in enumerate(self._sources(index)):
+                if place in read:
+                    readers.setdefault(at, []).append(((index, place), cast(nn.Sequential, cell.preprocess[place])))
+                    outputs.add(at)
+        return readers
 
     def _sources(self, index: int) -> tuple[int, ...]:
         """The outputs that a cell reads, by their places among all outputs."""
@@ -215,8 +212,8 @@ def network_class(device: torch.device) -> type[Network]:
 
 
 def _of_parts(x: Tensor, term: Term, mask: Tensor | None, count: int) -> Tensor:
-    """The value of a term as part of the sum of a block: (N, count · C, H, W) or (N, 1 or count, C, H, W)."""
+    """The value of a term as part of the sum of a block: (N, count · C, H, W) or (N, count, C, H, W)."""
     if count == 1:
         return x if mask is None else x * mask[:, 0].to(x.dtype)
-    x = x.unsqueeze(1) if term.kind is Kind.SHARED else torch.unflatten(x, 1, (count, -1))
+    x = repeated(x, count) if term.kind is Kind.SHARED else torch.unflatten(x, 1, (count, -1))
     return x if mask is None else x * mask.to(x.dtype)
