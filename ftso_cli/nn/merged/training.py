@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ftso_cli.nn.merged.maps import Map, Node, apply, begins_with_relu, convolve_together, in_order, parts, repeated
-from ftso_cli.nn.merged.plan import Block, Kind, Term, blocks_of, geometry, is_convolution, read_nodes
+from ftso_cli.nn.merged.plan import Block, Kind, Term, blocks_of, geometry, is_convolution
+from ftso_cli.nn.merged.readers import Reader, Readers, readers_of
 from ftso_cli.nn.merged.separable import Scaled, add_up, convolve_chains
 from ftso_cli.nn.network import EvaluationCell, Network
 
@@ -23,9 +24,6 @@ WORTH_FUSING = 16 * 32 * 32
 operations takes longer than what fusing saves (docs/performance.md)."""
 
 Value = Tensor | Scaled
-
-Reader = tuple[int, int]
-"""A cell, and which of its inputs."""
 
 
 class MergedCell(EvaluationCell):
@@ -169,29 +167,8 @@ class MergedNetwork(Network):
         yield from ((reader, apply(layers, map.nodes[0])) for reader, layers in readers if not is_convolution(layers))
 
     @cached_property
-    def _readers(self) -> dict[int, list[tuple[Reader, nn.Sequential]]]:
-        """The preprocessings that read the output of a stem or cell, by its place among all outputs.
-
-        Inputs that no output of the network depends on are left out.
-        """
-        outputs = {len(self.stems) + len(self.cells) - 1}
-        outputs |= set() if self.auxiliary is None else {len(self.stems) + self.auxiliary_after}
-        readers: dict[int, list[tuple[Reader, nn.Sequential]]] = {}
-        for index in reversed(range(len(self.cells))):
-            cell = self._cell(index)
-            if len(self.stems) + index not in outputs:
-                continue
-            read = read_nodes(cell.edges, cell.concat)
-            for place, at in enumerate(self._sources(index)):
-                if place in read:
-                    readers.setdefault(at, []).append(((index, place), cast(nn.Sequential, cell.preprocess[place])))
-                    outputs.add(at)
-        return readers
-
-    def _sources(self, index: int) -> tuple[int, ...]:
-        """The outputs that a cell reads, by their places among all outputs."""
-        last = index + len(self.stems) - 1
-        return self._cell(index).stage.read(max(last - 1, 0), last)
+    def _readers(self) -> Readers:
+        return readers_of(self)
 
     def _cell(self, index: int) -> MergedCell:
         return cast(MergedCell, self.cells[index])
