@@ -27,7 +27,7 @@ class MakeSkeleton(Protocol):
 class Space:
     """The shape of a cell: its kinds, its inputs, how many edges a node keeps, and what an edge may carry.
 
-    `candidates` are the operators that a search chooses from; `operators` also has those of published cells.
+    `candidates` are the operators that a search chooses from by default; `operators` are all that an edge may carry.
     A cell has `nodes` nodes besides its inputs; its output is all of them with `joins_nodes`, else the last.
     Its cells are counted in the networks of `evaluations`, `reference` in words, MACs by `convention`. `search` has
     what searches of wiring have instead of the paper's settings. `never_derived` are candidates that a search may weigh
@@ -65,6 +65,24 @@ class Space:
         return 2 if kind == "reduce" and source < self.inputs else 1
 
 
+_PAPER_OPERATORS = (
+    "none",
+    "max_pool_3x3",
+    "avg_pool_3x3",
+    "skip_connect",
+    "sep_conv_3x3",
+    "sep_conv_5x5",
+    "dil_conv_3x3",
+    "dil_conv_5x5",
+)
+"""The candidates of the paper (section 4) and of DARTS."""
+
+_PUBLISHED_OPERATORS = ("sep_conv_7x7", "conv_7x1_1x7", "conv_3x1_1x3")
+"""Operators of published cells only: NASNet-A, PNAS, AmoebaNet-A, SETN."""
+
+_CONVOLUTIONS = ("conv_1x1", "conv_3x3")
+"""Plain convolutions, the fastest operators on a CPU: one pass over memory, and those that share an input merge."""
+
 DARTS = Space(
     name="darts",
     kinds=("normal", "reduce"),
@@ -72,8 +90,8 @@ DARTS = Space(
     nodes=4,
     joins_nodes=True,
     keep=2,
-    operators=tuple(OPERATORS)[:11],
-    candidates=tuple(OPERATORS)[:8],
+    operators=_PAPER_OPERATORS + _PUBLISHED_OPERATORS + _CONVOLUTIONS,
+    candidates=_PAPER_OPERATORS,
     never_derived=frozenset({"none"}),
     usual="sep_conv_3x3",
     skeleton=darts_skeleton,
