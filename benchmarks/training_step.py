@@ -1,7 +1,7 @@
-"""Training steps of a found network: plain, channels-last and fused, against what the machine could do.
+"""Training steps of a found network: plain, channels-last and merged, against what the machine could do.
 
 Plain is edge by edge, NCHW, with an optimizer that goes from tensor to tensor; channels-last has the order of pixels
-that CPUs like better; fused is what `ftso train` runs on a CPU, from 32 pixels on. They take turns in one process. The
+that CPUs like better; merged is what `ftso train` runs on a CPU. They take turns in one process. The
 limit is the time that the multiply-adds of a forward and a backward pass would take at the rate of a large matrix
 product. A table goes to stderr, one JSON line to stdout.
 
@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from ftso_cli.costs.network import network_cost
 from ftso_cli.genotype import library
 from ftso_cli.nn.device import peak_memory, seeded
-from ftso_cli.nn.fused import FusedNetwork
+from ftso_cli.nn.merged import MergedNetwork
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
 
@@ -34,7 +34,7 @@ SIZE = (32, 32)
 ENGINES = {
     "plain": (Network, torch.contiguous_format, False),
     "channels-last": (Network, torch.channels_last, True),
-    "fused": (FusedNetwork, torch.channels_last, True),
+    "merged": (MergedNetwork, torch.channels_last, True),
 }
 PARTS = {
     "1x1 convolutions": ("mm", "addmm"),
@@ -153,11 +153,11 @@ def main() -> None:
         print(
             f"{engine:<14}{value:8.3f} s{rate:8.0f} images/s{times:7.2f}x{value / least:7.1f} limits", file=sys.stderr
         )
-    shares = parts(steps["fused"])
-    print("fused: " + ", ".join(f"{part} {share:.0%}" for part, share in shares.items()), file=sys.stderr)
+    shares = parts(steps["merged"])
+    print("merged: " + ", ".join(f"{part} {share:.0%}" for part, share in shares.items()), file=sys.stderr)
     found = {
         "seconds": taken,
-        "ratio": taken["plain"] / taken["fused"],
+        "ratio": taken["plain"] / taken["merged"],
         "limit_seconds": least,
         "parts": shares,
         "peak_mb": memory,

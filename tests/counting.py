@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from ftso_cli.nn.layers import FactorizedReduce
+
 
 def parameters(network: nn.Module) -> int:
     """All trainable numbers of the network."""
@@ -11,7 +13,7 @@ def parameters(network: nn.Module) -> int:
 
 @torch.no_grad()
 def macs(network: nn.Module, images: Tensor) -> int:
-    """Multiply-accumulates of Conv2d and Linear in one forward pass of one image."""
+    """Multiply-accumulates of convolutions and Linear in one forward pass of one image."""
     total = 0
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -19,6 +21,8 @@ def macs(network: nn.Module, images: Tensor) -> int:
         if isinstance(layer, nn.Conv2d):
             height, width = layer.kernel_size
             total += output.numel() * height * width * layer.in_channels // layer.groups
+        elif isinstance(layer, FactorizedReduce):
+            total += output.numel() * layer.even.in_channels
         elif isinstance(layer, nn.Linear):
             total += output.numel() * layer.in_features
 

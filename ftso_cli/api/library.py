@@ -10,7 +10,7 @@ from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import About, Figures, Genotype, library, storage
 from ftso_cli.settings.library import Listing
-from ftso_cli.spaces import DARTS, NATS, OPERATORS, operator
+from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES, operator
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 
@@ -33,7 +33,16 @@ SETTINGS: Mapping[str, Mapping[str, ReportedNetwork]] = {
         name: ReportedNetwork(title=one.title, shape=one.shape, pixels=one.pixels) for name, one in DATA_SETS.items()
     },
 }
-"""The settings of each space."""
+"""The networks of spaces that the literature reports, by setting."""
+
+
+def settings_of(space: str) -> Mapping[str, ReportedNetwork]:
+    """Return the networks of a space: those that the literature reports, or else all of its settings."""
+    known = {
+        name: ReportedNetwork(title=name, shape=shape, pixels=pixels)
+        for name, (shape, pixels) in SPACES[space].evaluations.items()
+    }
+    return SETTINGS.get(space, known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +77,12 @@ class PublishedCell:
     @property
     def settings(self) -> Mapping[str, ReportedNetwork]:
         """The settings of the space that the cell is of."""
-        return SETTINGS[self.genotype.space if self.genotype else DARTS.name]
+        return settings_of(self.genotype.space if self.genotype else DARTS.name)
 
 
 def row_of(genotype: Genotype, name: str) -> PublishedCell:
     """The row of a genotype; `name` is what it is called where it doesn't say. `GenotypeError` if not complete."""
-    settings = SETTINGS[genotype.space]
+    settings = settings_of(genotype.space)
     costs = {key: network_cost(genotype, one.shape, (one.pixels, one.pixels)) for key, one in settings.items()}
     return PublishedCell(about=genotype.about or About(name=name), genotype=genotype, costs=costs)
 

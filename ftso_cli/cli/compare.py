@@ -44,6 +44,9 @@ def compare(request: Comparing, as_json: bool) -> None:
     show(_cells(found.cells))
     say(f"params and MACs: {found.network}")
     say()
+    show(_shapes(found))
+    say("depth: edges on the longest path; width: nodes that read the inputs, by share")
+    say()
     show(_pairs(found))
     say()
     if found.differences:
@@ -73,6 +76,15 @@ def _reached(each: "ComparedCell") -> tuple[str, ...]:
 
 def _price(price: "Price | None") -> tuple[str, str]:
     return ("-", "-") if price is None else (f"{price.params:,}", f"{price.macs / 1e6:,.1f} M")
+
+
+def _shapes(found: "Comparison") -> Table:
+    """A row a cell, depth and width of each kind of cell."""
+    table = _table("", *(f"{kind}: {what}" for kind in found.kinds for what in ("depth", "width")))
+    for letter, each in zip(ascii_uppercase, found.cells, strict=False):
+        shapes = (each.shapes[kind] for kind in found.kinds)
+        table.add_row(letter, *(text for shape in shapes for text in (str(shape.depth), f"{shape.width:.3g}")))
+    return table
 
 
 def _pairs(found: "Comparison") -> Table:
@@ -134,6 +146,9 @@ def _json(found: "Comparison") -> dict[str, Any]:
 
 def _compared(each: "ComparedCell") -> dict[str, Any]:
     told: dict[str, Any] = {"cell": each.name, "stage": each.genotype.stage, "pruned_here": each.pruned_here}
+    told["shape"] = {
+        kind: {"depth": shape.depth, "width": round(shape.width, 3)} for kind, shape in each.shapes.items()
+    }
     if each.price is not None:
         told |= {"params": each.price.params, "macs": each.price.macs}
     if each.training is not None and each.trained_price is not None:

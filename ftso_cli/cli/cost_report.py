@@ -16,7 +16,7 @@ from ftso_cli.settings.costs import Convention, Costing
 from ftso_cli.settings.recipes import RECIPES, Recipe
 from ftso_cli.settings.shared import DEFAULT_DATA
 from ftso_cli.settings.training import DEFAULT_RECIPE
-from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces import DARTS, SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images
 
@@ -149,5 +149,4 @@ def _columns(convention: Convention | None, space: str) -> tuple[str, ...]:
     """The conventions to show: MACs first, then the one that was asked for, or that of the space's own figures."""
     if convention == "all":
         return tuple(CONVENTIONS)
-    usual = "bias" if space == NATS.name else "conv-linear"
-    return tuple(dict.fromkeys(("conv-linear", convention or usual)))
+    return tuple(dict.fromkeys(("conv-linear", convention or SPACES[space].convention)))

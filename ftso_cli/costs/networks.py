@@ -9,40 +9,18 @@ from ftso_cli.costs.fit import fit_channels
 from ftso_cli.costs.network import MOBILE_MACS, NetworkCost, network_cost
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype import Genotype
-from ftso_cli.spaces import DARTS, NATS
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
-from ftso_cli.spaces.nats import DATA_SETS
-
-Preset = tuple[NetworkShape, int]
-"""The shape of a network and the side of its images in pixels."""
-
-PRESETS: Mapping[str, Mapping[str, Preset]] = {
-    DARTS.name: {
-        "cifar": (CIFAR, 32),
-        "cifar100": (replace(CIFAR, classes=100), 32),
-        "imagenet": (IMAGENET, IMAGENET_PIXELS),
-    },
-    NATS.name: {
-        setting: (DATA_SETS[name].shape, DATA_SETS[name].pixels)
-        for setting, name in (("cifar", "cifar10"), ("cifar100", "cifar100"), ("imagenet16-120", "imagenet16-120"))
-    },
-}
-"""The shape and the image size of each setting, by space."""
+from ftso_cli.spaces import SPACES
+from ftso_cli.spaces.darts import Evaluation, NetworkShape
 
 
-def preset(space: str, setting: str) -> Preset:
+def preset(space: str, setting: str) -> Evaluation:
     """The shape and the image size of a setting; raises `SettingsError` for one that the space hasn't got."""
-    if not any(setting in settings for settings in PRESETS.values()):
-        raise SettingsError(unknown("setting", setting, PRESETS[space]))
-    if setting not in PRESETS[space]:
-        raise SettingsError(f"the {space} space has no setting {setting}; it has {', '.join(PRESETS[space])}")
-    return PRESETS[space][setting]
-
-
-def reference_network(space: str) -> str:
-    """Return what to call the network of a space that cells are counted in where no other is asked for."""
-    whose = "the paper's" if space == DARTS.name else "the benchmark's"
-    return f"{whose} network for CIFAR-10"
+    evaluations = SPACES[space].evaluations
+    if not any(setting in each.evaluations for each in SPACES.values()):
+        raise SettingsError(unknown("setting", setting, evaluations))
+    if setting not in evaluations:
+        raise SettingsError(f"the {space} space has no setting {setting}; it has {', '.join(evaluations)}")
+    return evaluations[setting]
 
 
 @dataclass(frozen=True, kw_only=True)

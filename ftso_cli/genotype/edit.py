@@ -99,7 +99,7 @@ def assign_operators(genotype: Genotype, choose: Choose) -> Genotype:
     Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator that the space lacks.
     """
     require_pruned(genotype, "assign-ops")
-    valid = derivable(SPACES[genotype.space])
+    valid = SPACES[genotype.space].derivable
 
     def chosen(kind: str, edge: Edge) -> Edge:
         return edge.model_copy(update={"op": operator(choose(kind, edge), valid).name}) if edge.kept else edge
@@ -121,11 +121,6 @@ def random_choice(space: Space, seed: int) -> Choose:
     draw = random.Random(seed)
     allowed = [op for op in space.candidates if op not in space.never_derived]
     return lambda kind, edge: draw.choice(allowed)
-
-
-def derivable(space: Space) -> tuple[str, ...]:
-    """The operators that a found cell may carry."""
-    return tuple(op for op in space.operators if op not in space.never_derived)
 
 
 def require_pruned(genotype: Genotype, command: str) -> None:

@@ -1,4 +1,7 @@
-"""A cell as a `networkx.MultiDiGraph`, and back without loss."""
+"""A cell as a `networkx.MultiDiGraph`, and back without loss; its depth and width, which the graph alone decides."""
+
+from collections.abc import Hashable, Iterable
+from typing import Any
 
 import networkx as nx
 from pydantic import ValidationError
@@ -13,11 +16,18 @@ def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
 
     With `kept_only`, edges that pruning has taken out are left out.
     """
+    edges = cell.kept if kept_only else cell.edges
     graph: nx.MultiDiGraph[int] = nx.MultiDiGraph(concat=list(cell.concat))
-    for edge in cell.kept if kept_only else cell.edges:
-        graph.add_edge(edge.source, edge.target, **edge.model_dump(exclude={"source", "target"}, exclude_defaults=True))
-    graph.add_nodes_from(cell.concat)
+    graph.add_nodes_from(sorted({node for edge in edges for node in (edge.source, edge.target)} | set(cell.concat)))
+    for edge in edges:
+        measured = edge.model_dump(exclude={"source", "target"}, exclude_defaults=True)
+        graph.add_edge(edge.source, edge.target, **measured)
     return graph
+
+
+def wiring(edges: Iterable[Edge]) -> "nx.MultiDiGraph[int]":
+    """The graph of nodes and edges alone, without what is known of them."""
+    return nx.MultiDiGraph([(edge.source, edge.target) for edge in edges])
 
 
 def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
@@ -32,8 +42,25 @@ def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
         raise GenotypeError(f"the graph is no cell: {describe(error)}") from None
 
 
+def depths(graph: "nx.Graph[Any]") -> dict[Hashable, int]:
+    """The number of edges on the longest path to every node of an acyclic directed graph, 0 without a predecessor."""
+    return {node: at for at, nodes in enumerate(nx.topological_generations(graph)) for node in nodes}
+
+
 def depth(cell: Cell) -> int:
-    """The number of edges on the longest path from an input to a node of the output."""
-    graph = to_graph(cell, kept_only=True)
-    used = set(cell.concat).union(*(nx.ancestors(graph, node) for node in cell.concat))
-    return int(nx.dag_longest_path_length(graph.subgraph(used), weight=None, default_weight=1))
+    """The number of edges on the longest path from an input to a node of the output.
+
+    Shu, Wang and Cai (ICLR 2020) count one more, from that node to the output.
+    """
+    found = depths(wiring(cell.kept))
+    return max(found.get(node, 0) for node in cell.concat)
+
+
+def width(cell: Cell, inputs: int) -> float:
+    """The sum over the intermediate nodes of the share of their edges that come from the cell's inputs.
+
+    In widths of a node, as Shu, Wang and Cai (ICLR 2020) print it: 3.5 of DARTS' normal cell.
+    """
+    graph = wiring(cell.kept)
+    into = {node: [source for source, _ in graph.in_edges(node)] for node in cell.nodes}
+    return float(sum(sum(source < inputs for source in sources) / len(sources) for sources in into.values()))

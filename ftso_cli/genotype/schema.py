@@ -332,14 +332,13 @@ def _check_cell(kind: str, cell: Cell, space: Space, stage: Stage) -> None:
     for edge in cell.edges:
         if problem := _problem(edge, space, stage):
             raise ValueError(f"cells.{kind}: edge {edge}: {problem}")
-    reached = set(range(space.inputs))
+    # Edges lead to later nodes, so a path leads from an input to every node that each node on the way has an edge into.
+    fed = {*range(space.inputs), *cell.nodes}
     for edge in cell.kept:
-        # Edges come in order of target, so whatever feeds a node has been seen before the node is read.
-        if edge.source not in reached:
+        if edge.source not in fed:
             raise ValueError(f"cells.{kind}: edge {edge}: node {edge.source} is not reached from an input")
-        reached.add(edge.target)
     for node in cell.concat:
-        if node not in reached:
+        if node not in fed:
             raise ValueError(f"cells.{kind}: concat: node {node} doesn't exist or is not reached from an input")
         if node < space.inputs and space.stride(kind, node) > 1:
             raise ValueError(f"cells.{kind}: concat: input {node} is larger than the output of a reduction cell")

@@ -78,16 +78,20 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        # Strided by slices, which is the same: PyTorch's own strided 1x1 convolutions of few channels write past their
-        # memory in the backward pass on a CPU, which ends the process.
         self.even = nn.Conv2d(inputs, outputs // 2, 1, bias=False)
         self.odd = nn.Conv2d(inputs, outputs - outputs // 2, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N, C', (H + 1) // 2, (W + 1) // 2)."""
+        # As one 2x2 convolution with a weight in one corner. PyTorch's own strided 1x1 convolutions of few channels
+        # write past their memory in the backward pass on a CPU; slices have a gradient of zeros in between.
         height, width = x.shape[2:]
-        shifted = functional.pad(x, (0, width % 2, 0, height % 2))[:, :, 1::2, 1::2]
-        return torch.cat([self.even(x[:, :, ::2, ::2]), self.odd(shifted)], dim=1)
+        if height % 2 or width % 2:
+            x = functional.pad(x, (0, width % 2, 0, height % 2))
+        corners = functional.pad(self.even.weight, (0, 1, 0, 1)), functional.pad(self.odd.weight, (1, 0, 1, 0))
+        biases = self.even.bias, self.odd.bias
+        bias = None if biases[0] is None or biases[1] is None else torch.cat([biases[0], biases[1]])
+        return functional.conv2d(x, torch.cat(corners), bias, 2)
 
 
 class Zero(nn.Module):

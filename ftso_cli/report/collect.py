@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import Network, preset, reference_network
+from ftso_cli.costs.networks import Network, preset
 from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.report.study import StudyFound, is_study, read_found
 from ftso_cli.report.trace import Trace, is_history, is_search, read_trace
 from ftso_cli.report.trained import TrainedRun, is_training, read_training
+from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import runs_inside
 
@@ -142,7 +143,7 @@ def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Netw
         first = trainings[0]
         return counted(genotype, f"the network of {first.name}", first.config.shape, first.config.image_size)
     shape, pixels = preset(genotype.space, "cifar")
-    return counted(genotype, reference_network(genotype.space), shape, (pixels, pixels))
+    return counted(genotype, SPACES[genotype.space].reference, shape, (pixels, pixels))
 
 
 def counted(genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int]) -> Network:

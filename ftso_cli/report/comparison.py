@@ -8,9 +8,9 @@ from pathlib import Path
 from ftso_cli.api.cells import names_of, read
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import preset, reference_network
+from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
-from ftso_cli.genotype import Cell, Genotype, agreement, edit
+from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
 from ftso_cli.report.trained import TrainedRun, is_training, read_training
 from ftso_cli.settings.looks import Comparing
 from ftso_cli.settings.shared import CellLike
@@ -29,6 +29,21 @@ class Price:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellShape:
+    """Edges on the longest path from an input to the output, and the width in widths of a node."""
+
+    depth: int
+    width: float
+
+
+def shapes(genotype: Genotype) -> dict[str, CellShape]:
+    """Depth and width of each kind of cell, of the kept edges."""
+    space = SPACES[genotype.space]
+    cells = ((kind, genotype.cells[kind]) for kind in space.kinds)
+    return {kind: CellShape(depth=graph.depth(cell), width=graph.width(cell, space.inputs)) for kind, cell in cells}
+
+
+@dataclass(frozen=True, kw_only=True)
 class ComparedCell:
     """A cell that is compared: its wiring is decided, if need be by pruning it here.
 
@@ -40,6 +55,8 @@ class ComparedCell:
     genotype: Genotype
     pruned_here: bool
     price: Price | None
+    shapes: Mapping[str, CellShape]
+    """Depth and width of each kind of cell."""
     training: TrainedRun | None = None
     trained_price: Price | None = None
 
@@ -113,7 +130,7 @@ def compare_cells(request: Comparing) -> Comparison:
 def _network(space: str) -> str:
     """Describe the network that every cell is priced in."""
     shape, _ = preset(space, "cifar")
-    return f"{reference_network(space)}, {shape.cells} cells of {shape.channels} channels"
+    return f"{SPACES[space].reference}, {shape.cells} cells of {shape.channels} channels"
 
 
 def _compared(cell: CellLike, name: str) -> ComparedCell:
@@ -135,6 +152,7 @@ def _compared(cell: CellLike, name: str) -> ComparedCell:
         name=name,
         genotype=genotype,
         pruned_here=searched,
+        shapes=shapes(genotype),
         price=None if cost is None else Price(params=cost.params, macs=cost.macs),
         training=training,
         trained_price=None if trained is None else Price(params=trained.params, macs=trained.macs),

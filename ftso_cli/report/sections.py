@@ -10,6 +10,7 @@ from ftso_cli.genotype import agreement
 from ftso_cli.report import figures, pareto
 from ftso_cli.report.collect import Report
 from ftso_cli.report.commands import commands, train_command
+from ftso_cli.report.comparison import shapes
 from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.trained import TrainedRun
@@ -77,6 +78,9 @@ def facts(report: Report) -> list[Fact]:
         found.append(Fact(name="parameters", value=_short(report.network.params), remark=report.network.name))
         found.append(Fact(name="MACs", value=_short(report.network.macs), remark=f"an image of {size}"))
     genotype = report.genotype
+    if genotype is not None and genotype.stage != "searched":
+        for kind, shape in shapes(genotype).items():
+            found.append(Fact(name="depth", value=str(shape.depth), remark=f"{kind} cell, {shape.width:.3g} wide"))
     if genotype is not None and (took := sum(sum(times.seconds.values()) for times in genotype.times)):
         steps = len(genotype.history)
         found.append(Fact(name="to find it", value=_duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))

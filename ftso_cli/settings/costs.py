@@ -8,11 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, ValidationInfo
 
 from ftso_cli.costs.formulas import Formulas
-from ftso_cli.costs.networks import PRESETS
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import OnCell
-from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces import DARTS, SPACES
 
 PAPER = Formulas()
 """The worked example of the paper, which the options default to."""
@@ -60,13 +59,15 @@ def size(value: Any, info: ValidationInfo) -> Any:
 
 
 def _by_setting(name: str) -> str:
-    """Return the value that a network has in each setting, for help: the usual one, and those that differ from it."""
-    darts, nats = (_values(name, space) for space in (DARTS.name, NATS.name))
-    return darts if nats == darts else f"{darts}; nats: {nats}"
+    """Return the value that a network has in each setting and space, for help."""
+    usual = _values(name, DARTS.name)
+    others = {space: _values(name, space) for space in SPACES}
+    return "; ".join([usual, *(f"{space}: {text}" for space, text in others.items() if text != usual)])
 
 
 def _values(name: str, space: str) -> str:
-    values = {setting: getattr(shape, name) for setting, (shape, _) in PRESETS[space].items()}
+    """Return the value of a setting that applies where none is named, and those that differ from it."""
+    values = {setting: getattr(shape, name) for setting, (shape, _) in SPACES[space].evaluations.items()}
     usual = values["cifar"]
     return ", ".join([str(usual), *(f"{value} for {setting}" for setting, value in values.items() if value != usual)])
 
@@ -91,7 +92,7 @@ class NetworkChoice(Settings):
         Option(
             help="The network that the other options start from.",
             shown="cifar",
-            choices=lambda: dict.fromkeys(name for presets in PRESETS.values() for name in presets),
+            choices=lambda: dict.fromkeys(name for space in SPACES.values() for name in space.evaluations),
             panel=NETWORKS,
         ),
     ] = None

@@ -1,6 +1,6 @@
 """The requests of the commands that edit a cell: prune, assign-ops. No torch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated
 
@@ -9,10 +9,18 @@ from pydantic import BeforeValidator
 from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.shared import Edited, File, OnCell, Seeded
 from ftso_cli.settings.values import listed
-from ftso_cli.spaces import DARTS, NATS
+from ftso_cli.spaces import DARTS, SPACES, Space
 
 RANDOM = "random"
 """The operator's name that draws one for each edge."""
+
+
+def _by_space(show: Callable[[Space], str], *, named_first: bool = False) -> str:
+    """Return what `show` says of the darts space, and of the others where it differs."""
+    usual = show(DARTS)
+    others = {name: show(space) for name, space in SPACES.items() if show(space) != usual}
+    form = "in the {0} space {1}" if named_first else "{1} in the {0} space"
+    return "; ".join([usual, *(form.format(name, text) for name, text in others.items())])
 
 
 @settings
@@ -27,7 +35,7 @@ class Pruning(OnCell, Edited):
             least=1,
             short="-k",
             metavar="N",
-            shown=f"{DARTS.keep}; all {NATS.keep} in the nats space",
+            shown=_by_space(lambda space: f"all {space.keep}" if space.keeps_all else str(space.keep)),
         ),
     ] = None
     at: Annotated[
@@ -68,10 +76,10 @@ class Assignment(OnCell, Edited, Seeded):
     op: Annotated[
         str | None,
         Option(
-            help=f"The operator: {', '.join(DARTS.operators[1:])}; in the nats space {', '.join(NATS.operators)}. "
+            help=f"The operator: {_by_space(lambda space: ', '.join(space.derivable), named_first=True)}. "
             "random draws one for each edge.",
             metavar="OP",
-            shown=f"{DARTS.usual}; {NATS.usual} in the nats space",
+            shown=_by_space(lambda space: space.usual),
         ),
     ] = None
     _: KW_ONLY

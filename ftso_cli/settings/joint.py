@@ -6,7 +6,15 @@ from typing import Annotated, Any
 
 from ftso_cli.settings.methods import METHODS, RECIPES, Recipe
 from ftso_cli.settings.options import Option, OptionError, part_of, settings
-from ftso_cli.settings.searches import JointSettings, Method, Operators, check_operators, checked, in_space
+from ftso_cli.settings.searches import (
+    JointSettings,
+    Method,
+    Operators,
+    check_operators,
+    checked,
+    in_other_spaces,
+    in_space,
+)
 from ftso_cli.settings.shared import OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES
@@ -44,10 +52,10 @@ class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
 
     @classmethod
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
-        """Return the defaults of the methods, of nats and of the recipe for ImageNet."""
+        """Return the defaults of the methods, of the spaces and of the recipe for ImageNet."""
         methods = {"": asdict(METHODS["darts-1st"]), "for pc-darts": asdict(METHODS["pc-darts"])}
-        nats = {name: value for name, value in in_space("nats").items() if name != "partial"}
-        return methods | {"in nats": nats, "with imagenet": RECIPES["imagenet"]}
+        spaces = {label: {**table, "partial": None} for label, table in in_other_spaces().items()}
+        return methods | spaces | {"with imagenet": RECIPES["imagenet"]}
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""

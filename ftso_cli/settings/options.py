@@ -120,9 +120,12 @@ class Settings:
         """Raise `OptionError` where an option has no meaning beside others."""
 
     def asked(self, *names: str) -> list[str]:
-        """Return those of the fields that are given, and not as they are by default."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}  # type: ignore[arg-type]
-        return [name for name in names if name in self.given and getattr(self, name) != defaults[name]]
+        """Return those of the fields that are given, but for choices that are as they are by default."""
+        return [name for name in names if name in self.given and not self._is_usual(name)]
+
+    def _is_usual(self, name: str) -> bool:
+        value = getattr(self, name)
+        return isinstance(value, str | bool | None) and value == default_of(type(self), name)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field,))

@@ -14,7 +14,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.values import chosen, operators
-from ftso_cli.spaces import DARTS, NATS, SPACES, operator
+from ftso_cli.spaces import DARTS, SPACES, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
@@ -167,7 +167,6 @@ Nodes = Annotated[
         help="Nodes of a cell besides its inputs.",
         least=1,
         most=MOST_NODES,
-        shown=f"{DARTS.nodes}; {NATS.nodes} in nats",
         panel=SUPER_NET,
     ),
 ]
@@ -290,7 +289,7 @@ class RaceSettings(ShortTraining):
 
     def __post_init__(self) -> None:
         """Raise `SpaceError` for an operator that a found cell may not carry."""
-        operator(self.op, tuple(name for name in DARTS.operators if name not in DARTS.never_derived))
+        operator(self.op, DARTS.derivable)
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
@@ -313,15 +312,16 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 """What a search of wiring has instead in a preset. stable, ours: the gradients of iterations 11 to 15 of a small
 super-net, from 128 seeds, where many seeds agree most for their time (docs/topology.md)."""
 
-SPACE_CHANGES: Mapping[str, Mapping[str, Any]] = {NATS.name: {"partial": 1, "cells": 3}}
-"""What a search of wiring has instead in a space. nats: all channels, as the benchmark's super-net has it, and a cell a
-stage, so that an epoch of CIFAR-10 takes about a minute on two cores."""
-
 
 def in_space(name: Any) -> Mapping[str, Any]:
     """Return the defaults of a search in a space; raises `SettingsError` where there is none of that name."""
     space = chosen("space", name, SPACES)
-    return {"nodes": space.nodes, **SPACE_CHANGES.get(space.name, {})}
+    return {"nodes": space.nodes, **space.search}
+
+
+def in_other_spaces() -> dict[str, Mapping[str, Any]]:
+    """Return the defaults of the spaces other than darts by where they hold, as in `in nats`."""
+    return {f"in {name}": in_space(name) for name in SPACES if name != DARTS.name}
 
 
 RACE = RaceSettings()

@@ -17,6 +17,7 @@ from ftso_cli.settings.searches import (
     TopologySettings,
     check_operators,
     checked,
+    in_other_spaces,
     in_space,
 )
 from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
@@ -90,8 +91,8 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
 
     @classmethod
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
-        """Return the defaults of nats, of a race and of the recipe for ImageNet."""
-        return {"in nats": in_space("nats"), "in a race": asdict(RACE), "with imagenet": RECIPES["imagenet"]}
+        """Return the defaults of the spaces, of a race and of the recipe for ImageNet."""
+        return in_other_spaces() | {"in a race": asdict(RACE), "with imagenet": RECIPES["imagenet"]}
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""

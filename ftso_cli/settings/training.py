@@ -184,7 +184,7 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together, `SettingsError` for a recipe that can't be."""
         if self.resume is None:
-            self.hyper_parameters  # noqa: B018 - raises
+            self.wanted, self.hyper_parameters  # noqa: B018 - each raises
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
             raise OptionError(
                 "resume",

@@ -5,8 +5,8 @@ of the depth are reduction cells; they halve the size and double the channels.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces.layers import (
@@ -58,6 +58,21 @@ IMAGENET = NetworkShape(channels=48, cells=14, classes=1000, stem="imagenet")
 
 IMAGENET_PIXELS = 224
 """Side of the images of the ImageNet networks (DARTS, appendix A.3)."""
+
+
+class Evaluation(NamedTuple):
+    """A network that cells of a space are counted in: its shape, and the side of its images in pixels."""
+
+    shape: NetworkShape
+    pixels: int
+
+
+EVALUATIONS: Mapping[str, Evaluation] = {
+    "cifar": Evaluation(CIFAR, 32),
+    "cifar100": Evaluation(replace(CIFAR, classes=100), 32),
+    "imagenet": Evaluation(IMAGENET, IMAGENET_PIXELS),
+}
+"""The networks of the paper, by setting."""
 
 SEARCH = NetworkShape(channels=16, cells=8)
 """The super-net of the paper's search: 6 + 2 cells, 16 channels (Table 4)."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ftso_cli.errors import SpaceError
-from ftso_cli.spaces.darts import NetworkShape, reductions
+from ftso_cli.spaces.darts import Evaluation, NetworkShape, reductions
 from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers, Linear, Pool, Relu, Sum
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
@@ -39,6 +39,12 @@ DATA_SETS: Mapping[str, DataSet] = {
     "cifar100": DataSet(title="CIFAR-100", shape=replace(CIFAR10, classes=100), pixels=32),
     "imagenet16-120": DataSet(title="ImageNet16-120", shape=replace(CIFAR10, classes=120), pixels=16),
 }
+
+EVALUATIONS: Mapping[str, Evaluation] = {
+    setting: Evaluation(DATA_SETS[name].shape, DATA_SETS[name].pixels)
+    for setting, name in (("cifar", "cifar10"), ("cifar100", "cifar100"), ("imagenet16-120", "imagenet16-120"))
+}
+"""The networks of the benchmark, by setting."""
 
 
 def nats_skeleton(

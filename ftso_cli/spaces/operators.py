@@ -1,7 +1,7 @@
 """The operators an edge can carry. A new one is one entry in `OPERATORS`.
 
-The first eight are the candidates of the paper (section 4) and of DARTS; the next three occur in published cells only
-(NASNet-A, PNAS, AmoebaNet-A, SETN); the last two are the convolutions of NATS-Bench.
+A space lists its operators by name. `conv_1x1` and `conv_3x3` are the layers of NATS-Bench's `nor_conv_1x1` and
+`nor_conv_3x3`, under the names that the other operators of DARTS have.
 """
 
 from collections.abc import Callable, Mapping
@@ -109,6 +109,8 @@ OPERATORS: Mapping[str, Operator] = {
         Operator(name="sep_conv_7x7", label="sep 7×7", layers=_separable(7)),
         Operator(name="conv_7x1_1x7", label="7×1 1×7", layers=_row_column(7)),
         Operator(name="conv_3x1_1x3", label="3×1 1×3", layers=_row_column(3)),
+        Operator(name="conv_1x1", label="conv 1×1", layers=_convolution(1)),
+        Operator(name="conv_3x3", label="conv 3×3", layers=_convolution(3)),
         Operator(name="nor_conv_1x1", label="conv 1×1", layers=_convolution(1)),
         Operator(name="nor_conv_3x3", label="conv 3×3", layers=_convolution(3)),
     )

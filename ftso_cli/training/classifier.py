@@ -1,6 +1,7 @@
 """A trained network with all that is needed to use it: the names of its classes, and how an image becomes its input."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 
 from ftso_cli.data.decode import decode, imagenet_shorter, quiet, squared
 from ftso_cli.errors import DataError
+from ftso_cli.nn.merged import DeployedNetwork
+from ftso_cli.nn.network import Network
 from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Config, Run
 
@@ -42,6 +45,14 @@ class Classifier(nn.Module):
         logits: Tensor = self.network((images - self.mean) / self.std)[0]
         return logits
 
+    def deploy(self) -> "Classifier":
+        """Return a copy to use: the same logits to rounding from fewer operations, with no weights to train.
+
+        Batch norms are part of the convolutions in front of them, and convolutions that read one map are one.
+        """
+        network = DeployedNetwork(self.network) if isinstance(self.network, Network) else deepcopy(self.network)
+        return deepcopy(self, {id(self.network): network})
+
     def preprocess(self, image: str | Path | Image.Image) -> Tensor:
         """An image or its file as (C, H, W) in 0..1, scaled and cropped as in training; raises `DataError`."""
         size = self.image_size[0]
@@ -63,7 +74,7 @@ class Classifier(nn.Module):
                 broken[file] = str(error)
         if inputs:
             names, images = zip(*inputs, strict=True)
-            yield from zip(names, self._shares(images), strict=True)
+            yield from zip(names, self.deploy()._shares(images), strict=True)
 
     def probabilities(self, images: Iterable[str | Path | Image.Image]) -> Tensor:
         """The probability of each class for each image or file, (n, classes)."""

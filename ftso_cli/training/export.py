@@ -16,7 +16,6 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Step, storage
 from ftso_cli.nn.checkpoint import packed
-from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.texts import last_name, page_text
 from ftso_cli.training.classifier import Classifier, load_classifier
 from ftso_cli.training.run import Config, Run
@@ -32,9 +31,10 @@ def export_network(run: Run, format: str, path: Path) -> str:
 
     Returns where the training stands if it has not ended yet, else "".
 
-    The first two hold a graph from `images` (N, C, H, W) in 0..1 to `logits` (N, classes), with normalising in it and
-    batch norm folded; the third holds the weights by the names of `Network`. Each carries texts about itself: `input`
-    in words, and as JSON `classes` in the order of the logits, `config`, which builds and normalises, and `genotype`.
+    The first two hold a graph from `images` (N, C, H, W) in 0..1 to `logits` (N, classes), with normalising in it, as
+    `Classifier.deploy` gives it; the third holds the weights by the names of `Network`. Each carries texts about
+    itself: `input` in words, and as JSON `classes` in the order of the logits, `config`, which builds and normalises,
+    and `genotype`.
     Raises `SettingsError` where a package is missing, `RunError` for a run without a network.
     """
     if format == "onnx":
@@ -45,8 +45,8 @@ def export_network(run: Run, format: str, path: Path) -> str:
     if format == "safetensors":
         write(path, packed(classifier.network.state_dict(), about))
         return classifier.unfinished
-    folded = fold_batch_norm(classifier)
-    write(path, _onnx(folded, about) if format == "onnx" else _exported(folded, about))
+    deployed = classifier.deploy()
+    write(path, _onnx(deployed, about) if format == "onnx" else _exported(deployed, about))
     return classifier.unfinished
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.training.classifier import Classifier
 
 PERCENTILES = (50, 90, 99)
@@ -29,9 +28,9 @@ class Latency:
 
 @torch.inference_mode()
 def measure_latency(classifier: Classifier, *, batch_size: int, runs: int, warm_up: int) -> Latency:
-    """Times `runs` batches after `warm_up` that don't count, on the device of the classifier, batch norm folded."""
+    """Times `runs` batches after `warm_up` that don't count, on the device of the classifier, as it is deployed."""
     device = classifier.mean.device
-    network = fold_batch_norm(classifier)
+    network = classifier.deploy()
     size = (batch_size, classifier.channels, *classifier.image_size)
     images = torch.rand(size, device=device).to(memory_format=torch.channels_last)
     seconds = []

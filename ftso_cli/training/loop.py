@@ -19,8 +19,8 @@ from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
-from ftso_cli.nn.fused import network_class
 from ftso_cli.nn.graphs import Step, graphed
+from ftso_cli.nn.merged import network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
@@ -98,7 +98,7 @@ class Trainer:
         if config.compile:
             check_compiler(self.device)
         with seeded(config.seed):
-            kind = Network if config.compile else network_class(self.device, config.image_size, config.recipe.channels)
+            kind = Network if config.compile else network_class(self.device)
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
         with enough_memory(self.device):
             network = network.to(self.device).to(memory_format=torch.channels_last)

@@ -36,6 +36,8 @@ def test_two_published_cells_share_what_a_count_by_hand_says() -> None:
     edges = {tuple(each["edge"]): each["ops"] for each in told["differences"] if each["kind"] == "normal"}
     assert edges[2, 5] == [["dil_conv_3x3"], None] and edges[1, 5] == [None, ["dil_conv_3x3"]]
     assert (1, 2) not in edges
+    # As Shu, Wang and Cai (2020) print it of DARTS, whose depth counts the step to the output too.
+    assert told["cells"][0]["shape"]["normal"] == {"depth": 2, "width": 3.5}
     assert [cell["params"] for cell in told["cells"]] == [3_349_342, 3_634_678]
 
 

@@ -193,8 +193,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path)
     [
         ([], 2, "--resume RUN"),
         (["nowhere.json"], 1, "no such file"),
-        (["darts_v2", "--epochs", "0"], 1, "epochs must be at least 1"),
-        (["darts_v2", "--rate", "nan"], 1, "rate"),
+        (["darts_v2", "--epochs", "0"], 2, "--epochs"),
+        (["darts_v2", "--rate", "nan"], 2, "--rate"),
         (["darts_v2", "--recipe", "cifr"], 1, "did you mean cifar"),
         (["darts_v2", "--data", "nowhere"], 1, "--data digits"),
         (["darts_v2", "--batch-size", "5000"], 1, "--batch-size"),

@@ -117,7 +117,7 @@ def closed_form(op: str, channels: int, stride: int, height: int, width: int) ->
         case "conv_7x1" | "conv_3x1":
             steps = height * columns + rows * columns
             return 2 * kernel * channels**2 + 2 * channels, kernel * channels**2 * steps
-        case "nor_conv":
+        case "nor_conv" | "conv":
             return kernel**2 * channels**2 + 2 * channels, kernel**2 * channels**2 * pixels
         case "skip" if stride == 2:
             return channels**2 + 2 * channels, channels**2 * pixels

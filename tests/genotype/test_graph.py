@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftso_cli.errors import GenotypeError
-from ftso_cli.genotype import Cell, Edge
-from ftso_cli.genotype.graph import depth, from_graph, to_graph
+from ftso_cli.genotype import Cell, Edge, library
+from ftso_cli.genotype.graph import depth, from_graph, to_graph, width
 from tests.strategies import STAGES, cells
 
 ANY_CELL = st.sampled_from(STAGES).flatmap(lambda stage: cells(stage=stage))
@@ -101,3 +101,13 @@ def test_depth_is_what_walking_every_path_finds(drawn: Cell) -> None:
     for edge in drawn.kept:
         longest[edge.target] = max(longest[edge.target], longest[edge.source] + 1)
     assert depth(drawn) == max(longest[node] for node in drawn.concat)
+
+
+@pytest.mark.parametrize(
+    ("name", "published_width", "published_depth"),
+    [("nasnet_a", 5, 2), ("amoebanet_a", 4, 4), ("enas", 5, 2), ("darts_v2", 3.5, 3), ("snas_mild", 4, 2)],
+)
+def test_width_and_depth_are_the_published_ones(name: str, published_width: float, published_depth: int) -> None:
+    """Shu, Wang and Cai, 2020, figure 1; they count the step to the output, too."""
+    normal = library.load(name).cells["normal"]
+    assert (width(normal, 2), depth(normal) + 1) == (published_width, published_depth)

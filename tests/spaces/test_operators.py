@@ -57,6 +57,8 @@ CLOSED_FORMS = {
     "dil_conv_5x5": (25 * C + C * C + 2 * C,) * 2,
     "conv_7x1_1x7": (2 * 7 * C * C + 2 * C,) * 2,
     "conv_3x1_1x3": (2 * 3 * C * C + 2 * C,) * 2,
+    "conv_1x1": (C * C + 2 * C,) * 2,
+    "conv_3x3": (9 * C * C + 2 * C,) * 2,
     "nor_conv_1x1": (C * C + 2 * C,) * 2,
     "nor_conv_3x3": (9 * C * C + 2 * C,) * 2,
 }
@@ -138,9 +140,16 @@ def test_in_a_super_net_batch_norms_have_no_weights_and_stand_behind_pools() -> 
 # Names
 
 
-def test_an_operators_name_is_its_key_and_labels_differ() -> None:
+def test_an_operators_name_is_its_key_and_labels_of_a_space_differ() -> None:
     assert all(name == entry.name for name, entry in OPERATORS.items())
-    assert len({entry.label for entry in OPERATORS.values()}) == len(OPERATORS)
+    for one in SPACES.values():
+        assert len({OPERATORS[name].label for name in one.operators}) == len(one.operators)
+
+
+def test_plain_convolutions_are_the_same_in_both_spaces() -> None:
+    for name in ("conv_1x1", "conv_3x3"):
+        assert name in DARTS.operators and name not in DARTS.candidates
+        assert operator(name).layers(C, 2) == operator(f"nor_{name}").layers(C, 2)
 
 
 def test_the_candidates_are_the_eight_of_darts() -> None:

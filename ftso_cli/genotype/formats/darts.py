@@ -16,6 +16,9 @@ from ftso_cli.spaces import DARTS
 
 WEIGHTS = "the weights of edges (third element of an entry)"
 
+LACKED = ("conv_1x1", "conv_3x3")
+"""Operators that the code of DARTS has no entry for."""
+
 VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 """A name that stands before `= Genotype(...)`."""
 
@@ -78,6 +81,8 @@ def _read_fairdarts(kind: str, entries: list[Any], concat: list[int], plain: Pla
 def write(genotype: Genotype) -> tuple[str, list[str]]:
     """DARTS text of a genotype, and what it loses; raises `GenotypeError` where a node has not two inputs."""
     lost = wiring_only(genotype, "DARTS")
+    used = {edge.op for cell in genotype.cells.values() for edge in cell.kept}
+    lost += [f"the layers of {op} (the code of DARTS has no such operator)" for op in LACKED if op in used]
     lines = [line for kind in DARTS.kinds for line in _lines(kind, genotype.cells[kind])]
     opening = "Genotype("
     if (about := genotype.about) is not None and VARIABLE.fullmatch(about.name) and not iskeyword(about.name):

@@ -4,7 +4,6 @@
 `ftso_cli.genotype.graph.to_graph` makes. Old versions of networkx call the list of edges `links`; both are read.
 """
 
-from collections import Counter
 from typing import Any
 
 from ftso_cli.errors import GenotypeError, short
@@ -51,14 +50,12 @@ def write(genotype: Genotype) -> tuple[str, list[str]]:
 
 
 def _node_link(cell: Cell) -> dict[str, Any]:
-    """What `networkx.node_link_data` makes of the cell's graph; networkx itself takes long to import."""
-    keys: Counter[tuple[int, int]] = Counter()
-    edges: list[dict[str, Any]] = []
-    for edge in cell.edges:
-        ends = edge.source, edge.target
-        measured = edge.model_dump(mode="json", exclude={"source", "target"}, exclude_defaults=True)
-        edges.append({"source": edge.source, "target": edge.target, "key": keys[ends], **measured})
-        keys[ends] += 1
-    nodes = sorted({node for ends in keys for node in ends} | set(cell.concat))
-    graph = {"directed": True, "multigraph": True, "graph": {"concat": list(cell.concat)}}
-    return {**graph, "nodes": [{"id": node} for node in nodes], "edges": edges}
+    """The content of networkx' node-link JSON, ends of an edge first."""
+    # Imported here because networkx takes as long as the rest of a light command, and other formats do without.
+    import networkx as nx
+
+    from ftso_cli.genotype.graph import to_graph
+
+    data = nx.node_link_data(to_graph(cell), edges="edges")
+    edges = [{name: edge[name] for name in ("source", "target", "key")} | edge for edge in data["edges"]]
+    return {**data, "edges": sorted(edges, key=lambda edge: (edge["target"], edge["source"], edge["key"]))}

@@ -6,8 +6,13 @@ A genotype is what a file holds; here a topology is small, ordered and hashable,
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from statistics import fmean
+
+import networkx as nx
 
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.genotype.graph import depths
 from ftso_cli.spaces import DARTS
 
 Inputs = tuple[tuple[int, ...], ...]
@@ -21,11 +26,10 @@ class Topology:
     cells: tuple[Inputs, ...]
     """In the order of the space's kinds."""
 
-    @property
+    @cached_property
     def depth(self) -> float:
         """The mean depth of the intermediate nodes, over all cells; the inputs of a cell have depth 0."""
-        depths = [depth for inputs in self.cells for depth in _depths(inputs)]
-        return sum(depths) / len(depths)
+        return fmean(depth for inputs in self.cells for depth in _depths(inputs))
 
     def genotype(self, op: str) -> Genotype:
         """The complete genotype with this wiring and `op` on every edge."""
@@ -91,10 +95,9 @@ def _some(random_: random.Random, among: int, count: int) -> tuple[int, ...]:
 
 
 def _depths(inputs: Inputs) -> list[int]:
-    depths = [0] * DARTS.inputs
-    for sources in inputs:
-        depths.append(1 + max(depths[source] for source in sources))
-    return depths[DARTS.inputs :]
+    graph = nx.DiGraph([(source, node) for node, sources in enumerate(inputs, DARTS.inputs) for source in sources])
+    found = depths(graph)
+    return [found[node] for node in range(DARTS.inputs, DARTS.inputs + len(inputs))]
 
 
 def _cell(inputs: Inputs, op: str) -> Cell:

@@ -90,6 +90,13 @@ def test_the_name_before_the_text_is_kept() -> None:
     assert formats.loads(f"genotype = {TEXT}").genotype.about is None
 
 
+def test_an_operator_that_the_code_of_darts_lacks_is_written_and_named() -> None:
+    read = formats.loads(TEXT.replace("sep_conv_5x5", "conv_3x3"))
+    text, lost = formats.dumps(read.genotype, "darts")
+    assert "('conv_3x3', 1)" in text
+    assert lost == ("the layers of conv_3x3 (the code of DARTS has no such operator)",)
+
+
 def test_weights_of_edges_are_left_out_and_named() -> None:
     text = TEXT.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', 1, 0.1359)").replace(
         "'skip_connect', 0", "'skip_connect', 0, 2.5e-3"

@@ -1,4 +1,4 @@
-"""The fused network against the reference: the same outputs, gradients, running statistics and random draws."""
+"""The merged network against the reference: the same outputs, gradients, running statistics and random draws."""
 
 import copy
 
@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from ftso_cli.genotype import Cell, Edge, Genotype, library
-from ftso_cli.nn import fused_layers
+from ftso_cli.genotype.edit import assign_operator
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.fused import FusedNetwork, network_class, steps_of
+from ftso_cli.nn.merged import MergedNetwork, network_class, separable, training
+from ftso_cli.nn.merged.plan import Kind, blocks_of
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
 from tests import nats
@@ -20,10 +21,16 @@ from tests.strategies import genotypes
 SMALL = NetworkShape(channels=4, cells=4, classes=3)
 
 
+@pytest.fixture(autouse=True, params=["fused", "small"])
+def separable_convolutions(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test runs with separable convolutions fused, and as on maps too small for that."""
+    monkeypatch.setattr(training, "WORTH_FUSING", 0 if request.param == "fused" else 1 << 30)
+
+
 def pair(genotype: Genotype, shape: NetworkShape = SMALL, dtype: torch.dtype = torch.float64) -> list[Network]:
-    """The reference and the fused network, with the same weights."""
+    """The reference and the merged network, with the same weights."""
     made = []
-    for kind in (Network, FusedNetwork):
+    for kind in (Network, MergedNetwork):
         with seeded(0):
             made.append(kind(genotype, shape).to(dtype).to(memory_format=torch.channels_last))
     return made
@@ -41,7 +48,10 @@ def step(network: Network, images: torch.Tensor, drop_path: float = 0.0) -> dict
         loss = loss + 0.4 * functional.cross_entropy(auxiliary, labels)
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
-    return {"loss": loss.detach()} | gradients | dict(network.named_buffers())
+    # The statistics of a batch norm that nobody reads stay as they are in the merged network.
+    unread = {name.rsplit(".", 1)[0] for name, gradient in gradients.items() if gradient is None}
+    moved = {name: value for name, value in network.named_buffers() if name.rsplit(".", 1)[0] not in unread}
+    return {"loss": loss.detach()} | gradients | moved
 
 
 def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0) -> None:
@@ -78,7 +88,7 @@ def test_a_cell_of_one_input_has_the_losses_and_gradients_of_the_reference(
 @pytest.mark.parametrize("drop_path", [0.0, 0.4])
 @pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_deep_sep3", "darts_v2", "nasnet_a"])
 def test_blocks_of_samples_change_nothing(name: str, drop_path: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fused_layers, "BLOCK_NUMBERS", 700)
+    monkeypatch.setattr(separable, "BLOCK_NUMBERS", 700)
     assert_same(library.load(name), torch.randn(5, 3, 8, 8, dtype=torch.float64), drop_path)
 
 
@@ -92,18 +102,18 @@ def test_an_edge_into_a_node_that_nobody_reads_gets_no_gradient() -> None:
 
 
 def test_weights_go_from_one_to_the_other_and_evaluate_alike() -> None:
-    reference, fused = pair(library.load("ftso_wide_sep3"))
-    step(fused, torch.randn(4, 3, 8, 8, dtype=torch.float64))
-    reference.load_state_dict(fused.state_dict())
+    reference, merged = pair(library.load("ftso_wide_sep3"))
+    step(merged, torch.randn(4, 3, 8, 8, dtype=torch.float64))
+    reference.load_state_dict(merged.state_dict())
     images = torch.randn(3, 3, 8, 8, dtype=torch.float64)
-    assert torch.equal(reference.eval()(images)[0], fused.eval()(images)[0])
+    assert torch.equal(reference.eval()(images)[0], merged.eval()(images)[0])
 
 
 def test_frozen_batch_norm_is_read_and_not_moved() -> None:
-    reference, fused = pair(library.load("darts_v2"))
+    reference, merged = pair(library.load("darts_v2"))
     images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
     outputs = []
-    for network in (reference, fused):
+    for network in (reference, merged):
         network.train()
         for module in network.cells.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
@@ -115,17 +125,36 @@ def test_frozen_batch_norm_is_read_and_not_moved() -> None:
 
 
 def test_autocast_takes_the_reference_path() -> None:
-    reference, fused = pair(library.load("ftso_wide_sep3"), dtype=torch.float32)
+    reference, merged = pair(library.load("ftso_wide_sep3"), dtype=torch.float32)
     images = torch.randn(4, 3, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(reference.train()(images)[0], fused.train()(images)[0])
+        assert torch.equal(reference.train()(images)[0], merged.train()(images)[0])
 
 
-def test_separable_convolutions_are_fused_and_pools_are_not() -> None:
-    operators = FusedNetwork(library.load("darts_v2"), SMALL).cells[0].operators
-    names = [edge.op for edge in library.load("darts_v2").cells["normal"].kept]
-    found = {name: len(steps_of(operator)) for name, operator in zip(names, operators, strict=True)}
-    assert found == {"sep_conv_3x3": 2, "skip_connect": 0, "dil_conv_3x3": 1}
+def blocks(name: str) -> list[tuple[tuple[int, ...], list[Kind]]]:
+    """The nodes of each block of a published cell's normal cell, and the kinds of its terms."""
+    cell = library.load(name).cells["normal"]
+    operators = MergedNetwork(library.load(name), SMALL).cells[0].operators
+    found = blocks_of(cell.kept, cell.concat, operators)
+    return [(block.nodes, [term.kind for term in block.terms]) for block in found]
+
+
+def test_separable_convolutions_are_fused_and_skips_are_shared() -> None:
+    kinds = {kind for _, found in blocks("darts_v2") for kind in found}
+    assert kinds == {Kind.SEPARABLE, Kind.SHARED}
+
+
+def test_nodes_with_the_same_convolutions_are_one_block() -> None:
+    wide = library.load("ftso_wide_sep3")
+    assert [nodes for nodes, _ in blocks("ftso_wide_sep3")] == [(2,), (3,), (4,), (5,)]
+    plain = assign_operator(wide.replace(stage="pruned"), "conv_3x3")
+    operators = MergedNetwork(plain, SMALL).cells[0].operators
+    (block,) = blocks_of(plain.cells["normal"].kept, (2, 3, 4, 5), operators)
+    assert block.nodes == (2, 3, 4, 5)
+    assert [(term.source, term.kind, len(term.edges)) for term in block.terms] == [
+        (0, Kind.CONVOLUTION, 4),
+        (1, Kind.CONVOLUTION, 4),
+    ]
 
 
 @pytest.mark.parametrize("momentum", [0.1, None])
@@ -146,9 +175,6 @@ def test_losses_stay_those_of_the_reference_over_fifty_steps(momentum: float | N
     assert losses[1] == pytest.approx(losses[0], rel=1e-9)
 
 
-def test_small_images_and_other_devices_keep_the_reference() -> None:
-    cpu = torch.device("cpu")
-    assert network_class(cpu, (32, 32), 16) is FusedNetwork
-    assert network_class(cpu, (8, 8), 16) is network_class(cpu, (64, 28), 16) is Network
-    assert network_class(cpu, (32, 32), 8) is Network
-    assert network_class(torch.device("cuda"), (32, 32), 16) is Network
+def test_other_devices_keep_the_reference() -> None:
+    assert network_class(torch.device("cpu")) is MergedNetwork
+    assert network_class(torch.device("cuda")) is Network

@@ -23,9 +23,9 @@ BLOCK_NUMBERS = 1 << 19
 
 
 class Step(NamedTuple):
-    """ReLU, a depthwise convolution (where there is one), a 1x1 convolution, batch norm."""
+    """ReLU, a depthwise convolution, a 1x1 convolution, batch norm."""
 
-    depthwise: nn.Conv2d | None
+    depthwise: nn.Conv2d
     pointwise: nn.Conv2d
     norm: nn.BatchNorm2d
 
@@ -33,22 +33,18 @@ class Step(NamedTuple):
     def is_fusable(self) -> bool:
         """Whether the convolutions are of the kind that their names say, with zeros around the image and no bias."""
         deep, point = self.depthwise, self.pointwise
-        plain = all(each.bias is None and each.padding_mode == "zeros" for each in (deep, point) if each is not None)
+        plain = all(each.bias is None and each.padding_mode == "zeros" for each in (deep, point))
         is_pointwise = point.kernel_size == point.stride == (1, 1) and point.padding == (0, 0) and point.groups == 1
-        return plain and is_pointwise and (deep is None or deep.groups == deep.in_channels == deep.out_channels)
+        return plain and is_pointwise and deep.groups == deep.in_channels == deep.out_channels
 
     def spread(self, active: Tensor) -> Tensor:
         """The depthwise convolution of a map that has passed the ReLU."""
         conv = self.depthwise
-        if conv is None:
-            return active
         return functional.conv2d(active, conv.weight, None, conv.stride, conv.padding, conv.dilation, conv.groups)
 
-    def spread_backward(self, g: Tensor, active: Tensor) -> tuple[Tensor, Tensor | None]:
+    def spread_backward(self, g: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
         """The gradients of the map and of the weights of `spread`."""
         conv = self.depthwise
-        if conv is None:
-            return g, None
         back, g_weight, _ = torch.ops.aten.convolution_backward(
             g, active, conv.weight, None, conv.stride, conv.padding, conv.dilation, False, (0, 0), conv.groups,
             (True, True, False),
@@ -57,8 +53,6 @@ class Step(NamedTuple):
 
     def output_size(self, size: Sequence[int]) -> list[int]:
         """Height and width of the output."""
-        if self.depthwise is None:
-            return list(size)
         geometry = (getattr(self.depthwise, name) for name in ("kernel_size", "stride", "padding", "dilation"))
         return [
             (pixels + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
@@ -81,16 +75,34 @@ class Scaled(NamedTuple):
 def convolve(source: Scaled, steps: Sequence[Step]) -> list[Scaled]:
     """The outputs of steps that read the same map, in training: batch norm takes the statistics of the batch."""
     x = source.x.contiguous(memory_format=torch.channels_last)
-    weights = [None if step.depthwise is None else step.depthwise.weight for step in steps]
+    weights = [step.depthwise.weight for step in steps]
     weights += [step.pointwise.weight for step in steps]
     norms = [parameter for step in steps for parameter in (step.norm.weight, step.norm.bias)]
     outputs = _Convolve.apply(steps, source.scale, source.shift, x, *weights, *norms)
     return [Scaled(*part) for part in zip(*_parts(outputs, len(steps)), strict=True)]
 
 
-def normalise(x: Tensor, norm: nn.BatchNorm2d) -> Scaled:
-    """Batch norm, in training, of a map that something else has made."""
-    return Scaled(*_Normalise.apply(norm, x.contiguous(memory_format=torch.channels_last), norm.weight, norm.bias))
+def steps_of(operator: nn.Module) -> list[Step]:
+    """The fused steps that make up an operator; none where it has other layers too."""
+    layers = list(operator) if isinstance(operator, nn.Sequential) else []
+    steps = []
+    while layers:
+        match layers:
+            case [nn.ReLU(), nn.Conv2d() as depthwise, nn.Conv2d() as pointwise, nn.BatchNorm2d() as norm, *layers]:
+                steps.append(Step(depthwise, pointwise, norm))
+            case _:
+                return []
+    return steps if all(step.is_fusable for step in steps) else []
+
+
+def convolve_chains(x: Tensor, operators: Sequence[nn.Module]) -> list[Scaled]:
+    """The outputs of separable convolutions that read the same map."""
+    chains = [steps_of(operator) for operator in operators]
+    outputs = convolve(Scaled(x), [steps[0] for steps in chains])
+    for at, steps in enumerate(chains):
+        for step in steps[1:]:
+            (outputs[at],) = convolve(outputs[at], [step])
+    return outputs
 
 
 def add_up(terms: Sequence[Scaled], masks: Sequence[Tensor | None]) -> Tensor:
@@ -105,7 +117,7 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, steps: Sequence[Step], scale: Tensor | None, shift: Tensor | None, x: Tensor, *weights: Tensor | None
+        ctx: Any, steps: Sequence[Step], scale: Tensor | None, shift: Tensor | None, x: Tensor, *weights: Tensor
     ) -> tuple[Tensor, ...]:
         kernels = [step.pointwise.weight.flatten(1) for step in steps]
         outputs = [
@@ -141,29 +153,10 @@ class _Convolve(torch.autograd.Function):
                 g_kernels[k].addmm_(g.t(), _rows(spread))
                 back, g_weight = step.spread_backward(_map(torch.mm(g, kernels[k]), spread), active)
                 g_active = back if g_active is None else g_active.add_(back)
-                if g_weight is not None:
-                    g_deep[k] = g_weight if (before := g_deep[k]) is None else before.add_(g_weight)
+                g_deep[k] = g_weight if (before := g_deep[k]) is None else before.add_(g_weight)
             torch.ops.aten.threshold_backward.grad_input(g_active, active, 0, grad_input=g_x[samples])
         g_point = (g.view_as(step.pointwise.weight) for g, step in zip(g_kernels, ctx.steps, strict=True))
         return None, None, None, g_x, *g_deep, *g_point, *(g for each in affine for g in (each.weight, each.bias))
-
-
-class _Normalise(torch.autograd.Function):
-    """Yields the map as it is, its scale and its shift."""
-
-    @staticmethod
-    def forward(ctx: Any, norm: nn.BatchNorm2d, x: Tensor, *weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        ctx.norm = _Norm.of(x, norm)
-        ctx.save_for_backward(x)
-        ctx.mark_non_differentiable(ctx.norm.scale, ctx.norm.shift)
-        return x.view_as(x), ctx.norm.scale, ctx.norm.shift
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, g: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
-        (x,) = ctx.saved_tensors
-        affine = ctx.norm.backward(g, x)
-        return None, _map(ctx.norm.in_front(g, x, affine), x), affine.weight, affine.bias
 
 
 class _AddUp(torch.autograd.Function):

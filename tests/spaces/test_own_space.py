@@ -1,0 +1,90 @@
+"""A space and an operator of one's own, in the lines of docs/extend.md, in a process that runs the real commands."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.images import write_folder
+from tests.processes import HANG, ROOT, environment
+from tests.test_docs import blocks
+
+OPERATOR, SPACE = [block.text for block in blocks(ROOT / "docs" / "extend.md") if block.language == "python"][:2]
+
+RUN = """
+import contextlib, io, json, sys
+from ftso_cli.__main__ import main
+told = []
+for line in json.loads(sys.argv.pop(1)):
+    sys.argv[1:] = line.split()
+    with contextlib.redirect_stdout(io.StringIO()) as stdout, contextlib.suppress(SystemExit):
+        main()
+    told.append(stdout.getvalue())
+print(json.dumps(told))
+"""
+
+SMALL = "--data images --channels 4 --cells 3 --batch-size 8"
+
+LINES = (
+    f"search-topology --space small {SMALL} --iters 1 -o cell.json --json",
+    "assign-ops cell.json --json",
+    "draw cell.json -o cell.svg --json",
+    "cost cell.json darts_v2 --json",
+    "cost cell.json --setting imagenet --channels 8 --json",
+    f"train cell.json {SMALL} --epochs 1 --auxiliary 0 -o run --json",
+    "compare cell.json run --json",
+    "report cell.json -o cell.html --json",
+    "genotypes show cell.json --json",
+    f"search --method random --space small {SMALL} --iters 1 --samples 1 -o other.json --json",
+    "prune --help",
+    "search-topology --help",
+)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What each of the lines prints, in a process that has the operator and the space."""
+    folder = tmp_path_factory.mktemp("own")
+    write_folder(folder / "images")
+    done = subprocess.run(
+        [sys.executable, "-c", OPERATOR + SPACE + RUN, json.dumps(LINES)],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        check=True,
+    )
+    printed = json.loads(done.stdout)
+    assert all(printed), done.stderr
+    return {"folder": str(folder)} | dict(zip(LINES, printed, strict=True))
+
+
+def test_an_operator_is_one_entry_and_a_space_one_line() -> None:
+    """Besides imports: the layers of the operator, and the names of the space's operators."""
+    assert OPERATOR.count("OPERATORS[") == SPACE.count("SPACES[") == 1
+    assert len([line for line in OPERATOR.splitlines() if line.strip() and "import" not in line]) == 5
+    assert len([line for line in SPACE.splitlines() if line.strip() and "import" not in line]) == 2
+
+
+def test_searches_edits_and_trainings_take_a_space_of_ones_own(told: dict[str, str]) -> None:
+    cell = json.loads((Path(told["folder"]) / "cell.json").read_text())
+    assert cell["space"] == "small" and len(cell["cells"]["normal"]["concat"]) == 3
+    assert {edge["op"] for edge in cell["cells"]["normal"]["edges"] if edge.get("kept", True)} == {"group_conv_3x3"}
+    assert json.loads(told[LINES[5]])["test_images"] == 24
+    assert json.loads((Path(told["folder"]) / "other.json").read_text())["space"] == "small"
+
+
+def test_pictures_costs_and_comparisons_take_it_too(told: dict[str, str]) -> None:
+    assert "group 3×3" in (Path(told["folder"]) / "cell.svg").read_text(encoding="utf-8")
+    costs, compared = json.loads(told[LINES[3]]), json.loads(told[LINES[6]])
+    assert costs["networks"][0]["params"] == compared["cells"][0]["params"]
+    assert compared["cells"][0]["params"] == compared["cells"][1]["params"] > compared["cells"][1]["run"]["params"]
+    assert json.loads(told[LINES[8]])["costs"].keys() == {"cifar", "cifar100", "imagenet"}
+
+
+def test_help_offers_it(told: dict[str, str]) -> None:
+    assert "small" in told["search-topology --help"]
+    assert "3 in small" in " ".join(told["search-topology --help"].replace("│", " ").split())
