@@ -7,11 +7,10 @@ import inspect
 import re
 import types
 from collections.abc import Callable, Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
-from ftso_cli.cli.app import COMMANDS, ftso
+from ftso_cli.cli.app import COMMANDS, GROUPS, ftso
 
 PAGE = Path(__file__).with_name("commands.md")
 
@@ -25,9 +24,11 @@ where it is older than the commands.
 
 def page() -> str:
     """The whole page."""
-    rows = [f"| [`{name}`](#{name}) | {entry.summary} |" for name, entry in COMMANDS.items()]
-    overview = ["| command | what it does |", "|---|---|", *rows, "", "Options before the command:", ""]
-    overview += _table([row for _, row in _parameters(ftso)])
+    overview = ["| command | what it does |", "|---|---|"]
+    for group, entries in GROUPS.items():
+        rows = [f"| [`{name}`](#{name}) | {entry.summary} |" for name, entry in entries.items()]
+        overview += [f"| **{group}** | |", *rows]
+    overview += ["", "Options before the command:", "", *_table([row for _, row in _parameters(ftso)])]
     sections = [part for name in COMMANDS for part in _sections(name)]
     return HEAD + "\n".join([*overview, "", *sections]).rstrip() + "\n"
 
@@ -95,8 +96,8 @@ def _type(kind: Any) -> str:
     kind = _given(kind)
     if get_origin(kind) is list:
         return _type(get_args(kind)[0])
-    if isinstance(kind, type) and issubclass(kind, StrEnum):
-        return " ".join(f"`{choice.value}`" for choice in kind)
+    if get_origin(kind) is Literal:
+        return " ".join(f"`{choice}`" for choice in get_args(kind))
     return {int: "N", float: "NUMBER", bool: "", Path: "PATH"}.get(kind, "TEXT")
 
 

@@ -1,43 +1,66 @@
 """`ftso`: the list of its commands."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from ftso_cli import __version__
-from ftso_cli.cli.group import MARKUP, Commands, Entry
+from ftso_cli.cli.group import MARKUP, CommandEntry, Commands
 
-COMMANDS = {
-    "search-topology": Entry(
-        "ftso_cli.cli.search_topology:search_topology",
-        "Search how the nodes of a cell are wired (Algorithm 1).",
-        parallel=True,
-    ),
-    "stability": Entry("ftso_cli.cli.stability:stability", "Tell whether other seeds find the same wiring."),
-    "prune": Entry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
-    "assign-ops": Entry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
-    "search-ops": Entry(
-        "ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
-    ),
-    "search": Entry(
-        "ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True
-    ),
-    "train": Entry("ftso_cli.cli.train:train", "Train the network of a cell from scratch.", parallel=True),
-    "evaluate": Entry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
-    "predict": Entry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
-    "latency": Entry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
-    "draw": Entry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
-    "report": Entry("ftso_cli.cli.report:report", "Make a page about a cell, its searches and trainings."),
-    "compare": Entry("ftso_cli.cli.compare:compare", "Compare cells or runs: edges, costs, accuracies."),
-    "cost": Entry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
-    "query": Entry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
-    "nats-table2": Entry("ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),
-    "sweep": Entry("ftso_cli.cli.sweep:app", "Run a study over settings and seeds, or one of the paper's."),
-    "genotypes": Entry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
-    "import": Entry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
-    "export": Entry("ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."),
-    "doctor": Entry("ftso_cli.cli.doctor:doctor", "Tell what works on this machine, and what mends the rest."),
+GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
+    "Search": {
+        "search-topology": CommandEntry(
+            "ftso_cli.cli.search_topology:search_topology",
+            "Search how the nodes of a cell are wired (Algorithm 1).",
+            parallel=True,
+        ),
+        "stability": CommandEntry("ftso_cli.cli.stability:stability", "Tell whether other seeds find the same wiring."),
+        "prune": CommandEntry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
+        "assign-ops": CommandEntry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
+        "search-ops": CommandEntry(
+            "ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
+        ),
+        "search": CommandEntry(
+            "ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True
+        ),
+    },
+    "Train and use": {
+        "train": CommandEntry("ftso_cli.cli.train:train", "Train the network of a cell from scratch.", parallel=True),
+        "evaluate": CommandEntry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
+        "predict": CommandEntry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
+        "latency": CommandEntry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
+    },
+    "Look": {
+        "draw": CommandEntry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
+        "report": CommandEntry("ftso_cli.cli.report:report", "Make a page about a cell, its searches and trainings."),
+        "compare": CommandEntry("ftso_cli.cli.compare:compare", "Compare cells or runs: edges, costs, accuracies."),
+        "cost": CommandEntry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
+    },
+    "Library": {
+        "genotypes": CommandEntry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
+        "import": CommandEntry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
+        "export": CommandEntry(
+            "ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."
+        ),
+    },
+    "Studies": {
+        "sweep": CommandEntry("ftso_cli.cli.sweep:app", "Run a study over settings and seeds, or one of the paper's."),
+        "query": CommandEntry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
+        "nats-table2": CommandEntry(
+            "ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."
+        ),
+    },
+    "This machine": {
+        "doctor": CommandEntry(
+            "ftso_cli.cli.doctor:doctor", "Tell what works on this machine, and what mends the rest."
+        ),
+    },
 }
+"""The commands by group, in the order they are used in."""
+
+COMMANDS = {name: replace(entry, panel=group) for group, entries in GROUPS.items() for name, entry in entries.items()}
 
 
 class Ftso(Commands):

@@ -21,7 +21,7 @@ def assign_ops(request: Assignment, as_json: bool) -> None:
     `ftso assign-ops cell.json --op random --seed 3 -o drawn.json`
     """
     target = common.not_both(request.output, as_json)
-    genotype, op, said = assign_cell(request, common.Stopwatch())
+    genotype, op, said = assign_cell(request, common.stopwatch())
     for line in said:
         note(line)
     edges = sum(len(found.kept) for found in genotype.cells.values())

@@ -3,11 +3,9 @@
 Where nothing here begins like the word, the shell goes on with files and folders as it does for any program.
 """
 
-import inspect
 import os
 from collections.abc import Callable, Iterable, Mapping
 from glob import escape, glob
-from typing import Any, get_args
 
 Complete = Callable[[str], list[str]]
 """From what is typed so far to what it may become."""
@@ -22,9 +20,9 @@ def cells(incomplete: str) -> list[str]:
 
 def data_sets(incomplete: str) -> list[str]:
     """Sets by name."""
-    # Not from ftso_cli.data, which imports torch: a shell doesn't wait for that.
-    names = ("digits", "cifar10", "cifar100", "fashion-mnist")
-    return _beginning(names, incomplete)
+    from ftso_cli.settings.shared import DATA_SETS
+
+    return _beginning(DATA_SETS, incomplete)
 
 
 def operators(incomplete: str) -> list[str]:
@@ -43,23 +41,16 @@ def recipes(incomplete: str) -> list[str]:
 
 
 COMPLETIONS: Mapping[str, Complete] = {
-    "CELL": cells,
-    "DATA": data_sets,
-    "OP": operators,
-    "NAME": recipes,
+    "cell": cells,
+    "cells": cells,
+    "data": data_sets,
+    "name": cells,
+    "op": operators,
+    "ops": operators,
+    "recipe": recipes,
+    "sources": cells,
 }
-"""By the metavar that help shows for a value."""
-
-
-def add_completions(command: Callable[..., Any]) -> None:
-    """Gives every argument and option of a command its completion, before Typer looks at it."""
-    for parameter in inspect.signature(command).parameters.values():
-        for info in get_args(parameter.annotation)[1:]:
-            metavar = getattr(info, "metavar", None)
-            # The NAME of `genotypes show` is an argument: a cell.
-            known = cells if parameter.name == "name" else COMPLETIONS.get(metavar or "")
-            if known is not None and getattr(info, "autocompletion", known) is None:
-                info.autocompletion = known
+"""By the name of an option whose value is a text."""
 
 
 def _beginning(names: Iterable[str], incomplete: str) -> list[str]:

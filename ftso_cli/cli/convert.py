@@ -40,7 +40,7 @@ def import_(request: Importing, as_json: bool) -> None:
     `ftso import "Genotype(normal=[...], ...)" -o cell.json` · `ftso import search.log --pick -1 -o cell.json` ·
     `ftso import "|nor_conv_3x3~0|+|...|" -o cell.json`
     """
-    found, file = import_text(request, common.Stopwatch()), request.output
+    found, file = import_text(request, common.stopwatch()), request.output
     if file is None and not as_json:
         storage.write(found.genotype, Path("-"))
     _tell_lost(f"{source_name(os.fspath(request.source))}: left out or changed:", found.lost)

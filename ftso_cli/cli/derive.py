@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
+from ftso_cli.cli.complete import COMPLETIONS
 from ftso_cli.settings.options import Option, OptionError, Settings, default_of, options, shown, type_of
 from ftso_cli.settings.shared import RUN, Recorded
 
@@ -90,6 +91,7 @@ def _parameter(model: Any, name: str, option: Option) -> inspect.Parameter:
     plain = isinstance(default, kind if isinstance(kind, type) else str) and _shown(model, name) is True
     settings: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "show_default": _shown(model, name)}
     settings |= {"min": option.least, "max": option.most} if kind in (int, float) else {}
+    settings |= {"autocompletion": COMPLETIONS.get(name)} if kind in (str, list[str]) else {}
     info: Any
     if option.argument:
         info = typer.Argument(**settings | {"show_default": False})

@@ -37,22 +37,19 @@ MARKUP: Final = "markdown"
 
 
 @dataclass(frozen=True)
-class Entry:
+class CommandEntry:
     """A command of the program: where its function or Typer is, as `module:name`; what `ftso --help` says of it."""
 
     place: str
     summary: str
     parallel: bool = False
     """Whether several processes can run it together, as `torchrun` starts them."""
+    panel: str | None = None
+    """The group of commands that `ftso --help` lists it in."""
 
     def load(self, name: str) -> Any:
         """Imports the module and makes the command, or the group of commands where the place holds a Typer."""
         target = self._target()
-        if COMPLETING in os.environ:
-            from ftso_cli.cli.complete import add_completions
-
-            for function in self.functions(name).values():
-                add_completions(function)
         if isinstance(target, typer.Typer):
             group = typer.main.get_command(target)
             group.name = name
@@ -111,12 +108,13 @@ class Commands(TyperGroup):
     A subclass lists the commands in `table`. Only the one that runs is imported, so that a small one starts fast.
     """
 
-    table: ClassVar[Mapping[str, Entry]] = {}
+    table: ClassVar[Mapping[str, CommandEntry]] = {}
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
         self.commands = {
-            name: TyperCommand(name, help=entry.summary, rich_markup_mode=MARKUP) for name, entry in self.table.items()
+            name: TyperCommand(name, help=entry.summary, rich_markup_mode=MARKUP, rich_help_panel=entry.panel)
+            for name, entry in self.table.items()
         }
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:

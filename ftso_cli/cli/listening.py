@@ -14,7 +14,7 @@ class CommandListener(Listener):
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = common.Stopwatch()
+        self.watch = common.stopwatch()
 
     @contextmanager
     def bar(self, title: str, unit: str) -> Iterator[Update]:

@@ -29,7 +29,7 @@ def prune(request: Pruning, as_json: bool) -> None:
     `ftso prune cell.json --at 390 -o early.json`
     """
     target = common.not_both(request.output, as_json)
-    genotype, ties, keep = prune_cell(request, common.Stopwatch())
+    genotype, ties, keep = prune_cell(request, common.stopwatch())
     for tie in ties:
         note(f"tie: {tie}")
     if as_json:

@@ -24,9 +24,10 @@ File = Annotated[str | os.PathLike[str], PlainValidator(lambda value: Path(value
 DEFAULT_DATA = "digits"
 """The data set that needs no download."""
 
-DATA_HELP = (
-    "digits, cifar10, cifar100, fashion-mnist, or a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`."
-)
+DATA_SETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
+"""The data sets that have a name."""
+
+DATA_HELP = f"{', '.join(DATA_SETS)}, or a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`."
 
 RUN = "History, checkpoints and machine"
 """A panel of help."""

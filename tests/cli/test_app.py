@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli import __version__
 from ftso_cli.cli.app import COMMANDS, app
-from ftso_cli.cli.group import Commands, Entry
+from ftso_cli.cli.group import CommandEntry, Commands
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, storage
 from tests.processes import HANG, ROOT, environment, run_ftso
@@ -245,7 +245,7 @@ class Failing(Commands):
     """Commands that fail in every way."""
 
     table = {  # noqa: RUF012
-        function.__name__: Entry(f"tests.cli.test_app:{function.__name__}", "Fails.")
+        function.__name__: CommandEntry(f"tests.cli.test_app:{function.__name__}", "Fails.")
         for function in (user_error, fault, interrupted, no_permission, usage, status, waits, crowded)
     }
 

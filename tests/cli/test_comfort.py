@@ -39,7 +39,7 @@ def run_ftso_as_program(env: dict[str, str], cwd: Path) -> str:
     ("line", "expected"),
     [
         ("ftso dra", ["draw"]),
-        ("ftso draw --out", ["--output", "--out-dir"]),
+        ("ftso draw --out", ["--out-dir", "--output"]),
         ("ftso search-topology --rank gr", ["gradient"]),
         ("ftso draw pc_darts_c", ["pc_darts_cifar"]),
         ("ftso cost nasnet_a my", ["my.json"]),
