@@ -20,55 +20,95 @@ from ftso_cli.errors import FtsoError
 
 if TYPE_CHECKING:
     from ftso_cli.api.cells import read, write
+    from ftso_cli.api.convert import export, import_genotype
     from ftso_cli.api.edits import assign_operators, prune
-    from ftso_cli.api.networks import cost
+    from ftso_cli.api.health import examine
+    from ftso_cli.api.library import genotypes
+    from ftso_cli.api.nats_table2 import nats_table2
+    from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
+    from ftso_cli.api.query import query
     from ftso_cli.api.searches import search_baseline, search_operators, search_topology
-    from ftso_cli.api.trainings import evaluate, load, train
+    from ftso_cli.api.stability import stability
+    from ftso_cli.api.trainings import train
+    from ftso_cli.api.uses import evaluate, latency, load, predict
     from ftso_cli.genotype import Genotype
+    from ftso_cli.report.comparison import compare
+    from ftso_cli.report.writing import report
+    from ftso_cli.studies.verbs import run_study, study_results, study_status
 
 __version__ = "0.1.0"
+
+_PLACES = {
+    "Genotype": "api.cells",
+    "assign_operators": "api.edits",
+    "compare": "report.comparison",
+    "cost": "api.networks",
+    "draw": "api.pictures",
+    "evaluate": "api.uses",
+    "examine": "api.health",
+    "export": "api.convert",
+    "formulas": "api.networks",
+    "genotypes": "api.library",
+    "import_genotype": "api.convert",
+    "latency": "api.uses",
+    "load": "api.uses",
+    "nats_table2": "api.nats_table2",
+    "predict": "api.uses",
+    "prune": "api.edits",
+    "query": "api.query",
+    "read": "api.cells",
+    "report": "report.writing",
+    "run_study": "studies.verbs",
+    "search_baseline": "api.searches",
+    "search_operators": "api.searches",
+    "search_topology": "api.searches",
+    "stability": "api.stability",
+    "study_results": "studies.verbs",
+    "study_status": "studies.verbs",
+    "train": "api.trainings",
+    "write": "api.cells",
+}
+"""The module that has each name."""
 
 __all__ = [
     "FtsoError",
     "Genotype",
     "__version__",
     "assign_operators",
+    "compare",
     "cost",
     "draw",
     "evaluate",
+    "examine",
+    "export",
+    "formulas",
+    "genotypes",
+    "import_genotype",
+    "latency",
     "load",
+    "nats_table2",
+    "predict",
     "prune",
+    "query",
     "read",
+    "report",
+    "run_study",
     "search_baseline",
     "search_operators",
     "search_topology",
+    "stability",
+    "study_results",
+    "study_status",
     "train",
     "write",
 ]
-
-_PLACES = {
-    "Genotype": "cells",
-    "assign_operators": "edits",
-    "cost": "networks",
-    "draw": "pictures",
-    "evaluate": "trainings",
-    "load": "trainings",
-    "prune": "edits",
-    "read": "cells",
-    "search_baseline": "searches",
-    "search_operators": "searches",
-    "search_topology": "searches",
-    "train": "trainings",
-    "write": "cells",
-}
-"""The module of `ftso_cli.api` that has each name."""
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"ftso_cli.api.{_PLACES[name]}"), name)
+    return getattr(import_module(f"ftso_cli.{_PLACES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -1,7 +1,7 @@
 """Reading and writing cells, errors that name them, and files that a verb writes to."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,6 +32,12 @@ def name_of(cell: CellLike) -> str:
     if isinstance(cell, Genotype):
         return cell.about.name if cell.about else UNNAMED
     return os.fspath(cell)
+
+
+def names_of(cells: Sequence[CellLike]) -> tuple[str, ...]:
+    """Return how to call several cells in results and errors; genotypes without a name are numbered."""
+    names = map(name_of, cells)
+    return tuple(f"cell {number}" if name == UNNAMED else name for number, name in enumerate(names, 1))
 
 
 @contextmanager

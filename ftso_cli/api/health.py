@@ -16,10 +16,12 @@ from typing import Any, Literal
 
 from ftso_cli import __version__, caching
 from ftso_cli.api.record import Stopwatch
+from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FtsoError
 from ftso_cli.files import cache_folder
+from ftso_cli.settings.health import Examination
 
-State = Literal["ok", "missing", "broken"]
+FindingState = Literal["ok", "missing", "broken"]
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pydantic", "networkx", "safetensors")
 """What ftso can't do without."""
@@ -38,14 +40,29 @@ class Finding:
     """What a check has found: a line for people, facts for a bug report, and how to mend what is not ok."""
 
     name: str
-    state: State = "ok"
+    state: FindingState = "ok"
     text: str
     remedy: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def examine(*, smoke: bool = True) -> Iterator[Finding]:
-    """Checks one thing after another; with `smoke` ends with a small search and a small training on digits."""
+@verb(Examination)
+def examine(request: Examination) -> tuple[Finding, ...]:
+    """Examine this machine: versions, device, pictures, cache, data sets, and a small search and training on digits.
+
+    With `quick` the search and the training are left out. Each finding has a `state`, a `text`, and a `remedy` for
+    what is not ok.
+    """
+    return examined(request)
+
+
+def examined(request: Examination) -> tuple[Finding, ...]:
+    """Return what all checks have found."""
+    return tuple(_findings(request))
+
+
+def _findings(request: Examination) -> Iterator[Finding]:
+    """Check one thing after another."""
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("packages", _packages),
         ("device", _device),
@@ -56,7 +73,7 @@ def examine(*, smoke: bool = True) -> Iterator[Finding]:
         ("cache", _cache),
         ("data", _data),
     ]
-    checks += [("search and train", _smoke)] if smoke else []
+    checks += [("search and train", _smoke)] if not request.quick else []
     for name, check in checks:
         try:
             yield check()

@@ -1,49 +1,86 @@
-"""The verb that counts: cost."""
+"""The verbs that count: cost, formulas."""
 
-from typing import Literal
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import about_file, name_of, read
+from ftso_cli.api.verbs import verb
+from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.networks import Network, counted
 from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
+from ftso_cli.settings.costs import Counting, FormulaSizes
 from ftso_cli.settings.shared import CellLike
 
+if TYPE_CHECKING:
+    from ftso_cli.training.run import Run
 
-def cost(
-    cell: CellLike,
-    *,
-    setting: str = "cifar",
-    channels: int | None = None,
-    cells: int | None = None,
-    image_size: int | tuple[int, int] | None = None,
-    classes: int | None = None,
-    image_channels: int | None = None,
-    fit_macs: int | None = None,
-    fit_params: int | None = None,
-    convention: Literal["conv-linear", "bn-relu", "bias"] = "conv-linear",
-) -> Network:
-    """Counts the parameters and MACs of a cell's network exactly, without building it.
+
+@verb(Counting)
+def cost(request: Counting) -> Network:
+    """Count the parameters and MACs of a cell's network exactly, without building it.
 
     `setting` names the network that the rest changes: `cifar`, `cifar100`, `imagenet` (darts), `imagenet16-120` (nats).
-    `image_size` is in pixels, (height, width) or a side. `fit_macs` (by `convention`) and `fit_params` choose the most
-    channels within a budget. The result has `params`, `macs`, `shape`, and part by part `cost`.
+    Of the run folder of a training it is the network that was trained. `image_size` is in pixels, (height, width) or a
+    side. `fit_macs` (by `convention`) and `fit_params` choose the most channels within a budget. The result has
+    `params`, `macs`, `shape`, and part by part `cost`.
 
     Raises `GenotypeError` for a cell without operators and `SettingsError` where nothing fits the budget.
     """
-    changes = {"channels": channels, "cells": cells, "classes": classes, "image_channels": image_channels}
-    given = {name: value for name, value in changes.items() if value is not None}
-    if channels is not None and (fit_macs is not None or fit_params is not None):
-        raise SettingsError("a budget chooses the channels: leave channels out")
-    genotype, name = read(cell), name_of(cell)
+    return count_network(request)
+
+
+def count_network(request: Counting) -> Network:
+    """Count the network of a request; errors name the cell and, where it isn't ready, the command to run."""
+    cell, own = request.cell, None
+    if (run := _run(cell)) is not None:
+        genotype = run.genotype()
+        if request.setting is None:
+            own = run.config().shape, run.config().image_size
+    else:
+        genotype = read(cell)
+    name, size = name_of(cell), request.image_size
     with about_file(name):
         require_complete(genotype, "cost")
-    return counted(
-        genotype,
-        name,
-        setting=setting,
-        changes=given,
-        image_size=(image_size, image_size) if isinstance(image_size, int) else image_size,
-        macs=fit_macs,
-        params=fit_params,
-        convention=convention,
+    try:
+        return counted(
+            genotype,
+            name,
+            setting=request.setting or "cifar",
+            changes=request.changes,
+            image_size=(size, size) if isinstance(size, int) else size,
+            macs=request.fit_macs,
+            params=request.fit_params,
+            convention=request.counted_by,
+            own=own,
+        )
+    except SettingsError as error:
+        raise SettingsError(f"{name}: {error}") from None
+
+
+def is_run(cell: CellLike) -> bool:
+    """Return whether a cell is named by the run folder of a training."""
+    # Not by the methods of Path, which raise for a name that is too long to be one.
+    return not isinstance(cell, Genotype) and all(
+        os.path.isfile(os.path.join(cell, name)) for name in ("config.json", "genotype.json")
     )
+
+
+def _run(cell: CellLike) -> "Run | None":
+    if isinstance(cell, Genotype) or not is_run(cell):
+        return None
+    from ftso_cli.training.run import Run
+
+    return Run(Path(cell))
+
+
+@verb(FormulaSizes)
+def formulas(request: FormulaSizes) -> Formulas:
+    """Compute the paper's formulas for what topology search and operator search save (end of section 3).
+
+    The sizes are those of its worked example unless given. The result has operators, parameters and FLOPs of DARTS and
+    of both searches.
+    """
+    return request.formulas

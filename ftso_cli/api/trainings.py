@@ -1,7 +1,6 @@
-"""The verbs of networks that are trained: train, evaluate, load."""
+"""The verb that trains: train."""
 
 import math
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,7 +14,8 @@ from ftso_cli.api.cells import UNNAMED, about_file, name_of, read
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import versions
 from ftso_cli.api.recorded import telling
-from ftso_cli.api.run_images import asked_images, images_of, is_gone, other_tests
+from ftso_cli.api.run_images import asked_images, images_of, is_gone
+from ftso_cli.api.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.files import alone_in
@@ -23,7 +23,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Data, Update
+from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Update
 from ftso_cli.settings.training import ConfigFile, Training
 from ftso_cli.settings.values import check_seed
 from ftso_cli.shell import command
@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from ftso_cli.training.loop import Progress, Row, Trainer
 
 RUNS = Path("runs")
-
-Folder = str | os.PathLike[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,47 +327,6 @@ def tested(trainer: "Trainer") -> "Score":
     record = trainer.run.images()
     trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score
-
-
-def evaluate(run: Folder, device: str = "auto", *, data: Data | None = None) -> "Score":
-    """Tests a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
-
-    It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
-    images of another data set of the same classes. `broken` and `changes` name images that can't be read, or that are
-    others than in the training. A training that was interrupted has the network of its last checkpoint (`unfinished`).
-
-    Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
-    """
-    from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_trained
-    from ftso_cli.training.run import Run
-
-    folder = Run(Path(run))
-    config, chosen = folder.config(), choose_device(device)
-    network, unfinished = load_trained(folder, chosen)
-    record = folder.images()
-    try:
-        images = images_of(config, record) if data is None else other_tests(os.fspath(data), config, record)
-    except DataError as error:
-        hint = "; if it was moved, say where to: --data DIR" if data is None and is_gone(config.data) else ""
-        raise DataError(f"{error}{hint}") from None
-    score = test(network, images.final, images, config.recipe.batch_size, chosen)
-    return replace(
-        score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
-    )
-
-
-def load(run: Folder, device: str = "cpu") -> "Classifier":
-    """The trained network in a run folder, an `nn.Module` with `classes` and `preprocess`, ready to evaluate.
-
-    Raises `RunError` where the folder holds no trained network.
-    """
-    from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.classifier import load_classifier
-    from ftso_cli.training.run import Run
-
-    return load_classifier(Run(Path(run)), choose_device(device))
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

@@ -15,7 +15,7 @@ FORMAT: Literal["ftso-nats-table2/1"] = "ftso-nats-table2/1"
 LIMIT = 16_000_000
 
 
-class Request(Model):
+class SearchKey(Model):
     """What decides the result of a search; `iters` is None for a method that has a length of its own."""
 
     method: str
@@ -25,7 +25,7 @@ class Request(Model):
     iters: int | None
 
 
-class Found(Request):
+class FinishedSearch(SearchKey):
     """A finished search, as the file holds it."""
 
     cell: str
@@ -41,16 +41,16 @@ class Found(Request):
         return cell
 
     @property
-    def request(self) -> Request:
+    def request(self) -> SearchKey:
         """What was asked for."""
-        return Request(**{name: getattr(self, name) for name in Request.model_fields})
+        return SearchKey(**{name: getattr(self, name) for name in SearchKey.model_fields})
 
 
-class File(Model):
+class LedgerFile(Model):
     """The file: searches in the order in which they ended."""
 
     format: Literal["ftso-nats-table2/1"]
-    searches: tuple[Found, ...] = ()
+    searches: tuple[FinishedSearch, ...] = ()
 
 
 class Ledger:
@@ -63,22 +63,22 @@ class Ledger:
         self._path = path
         self._found = {found.request: found for found in _read(path)} if path.exists() else {}
 
-    def find(self, request: Request) -> Found | None:
+    def find(self, request: SearchKey) -> FinishedSearch | None:
         """The search with this request, if it is done."""
         return self._found.get(request)
 
-    def add(self, request: Request, cell: str, seconds: float) -> Found:
+    def add(self, request: SearchKey, cell: str, seconds: float) -> FinishedSearch:
         """Notes what a search has found."""
-        found = Found(**request.model_dump(), cell=cell, seconds=seconds)
+        found = FinishedSearch(**request.model_dump(), cell=cell, seconds=seconds)
         self._found[request] = found
-        content = File(format=FORMAT, searches=tuple(self._found.values()))
+        content = LedgerFile(format=FORMAT, searches=tuple(self._found.values()))
         write_atomic(self._path, content.model_dump_json(indent=1).encode())
         return found
 
 
-def _read(path: Path) -> tuple[Found, ...]:
+def _read(path: Path) -> tuple[FinishedSearch, ...]:
     try:
-        return File.model_validate_json(read_bytes(path, limit=LIMIT)).searches
+        return LedgerFile.model_validate_json(read_bytes(path, limit=LIMIT)).searches
     except ValidationError as error:
         raise FileError(
             f"{path}: no ledger of nats-table2 ({describe(error)}); name another file with --output"

@@ -3,20 +3,17 @@
 from collections.abc import Sequence
 from itertools import combinations
 from string import ascii_uppercase
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.table import Table
 
-from ftso_cli.cli import common
 from ftso_cli.cli.console import note, plain, print_json, say, show
+from ftso_cli.cli.derive import command
+from ftso_cli.settings.looks import Comparing
 from ftso_cli.spaces import OPERATORS
 
 if TYPE_CHECKING:
-    from ftso_cli.report.comparison import Comparison, Entrant, Price
-
-MOST = len(ascii_uppercase)
-"""Cells that get a letter."""
+    from ftso_cli.report.comparison import ComparedCell, Comparison, Price
 
 RUN = ("run's params", "run's MACs", "epochs", "accuracy")
 """The columns of what a run trained."""
@@ -25,17 +22,8 @@ MOST_PAIRS = 10
 """Pairs that are printed; of more cells, those of the first with each other one."""
 
 
-def compare(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="CELL",
-            help="Two or more: genotype files, published cells by name, or run folders of trainings.",
-            show_default=False,
-        ),
-    ],
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Comparing)
+def compare(request: Comparing, as_json: bool) -> None:
     """Compare cells: edges that differ, shared wiring beside chance, exact costs, and what runs reached.
 
     Costs are those of the paper's network for CIFAR-10 for every cell alike, which --recipe cifar trains, and besides
@@ -44,18 +32,16 @@ def compare(
     Examples: `ftso compare darts_v2 pc_darts_cifar` · `ftso compare cell.json other.json` ·
     `ftso compare runs/cell-digits runs/cell-digits-2`
     """
-    if not 2 <= len(sources) <= MOST:
-        raise typer.BadParameter(f"give 2 to {MOST} cells, not {len(sources)}", param_hint="CELL")
-    from ftso_cli.report import comparison
+    from ftso_cli.report.comparison import compare_cells
 
-    found = comparison.compare(sources)
+    found = compare_cells(request)
     if as_json:
         print_json(_json(found))
         return
-    for each in found.entrants:
+    for each in found.cells:
         if each.pruned_here:
             note(f"{each.name} is not pruned: compared as ftso prune would leave it")
-    show(_cells(found.entrants))
+    show(_cells(found.cells))
     say(f"params and MACs: {found.network}")
     say()
     show(_shapes(found))
@@ -69,17 +55,17 @@ def compare(
         say("all edges and operators are the same")
 
 
-def _cells(entrants: Sequence["Entrant"]) -> Table:
+def _cells(compared: Sequence["ComparedCell"]) -> Table:
     """A row a cell: its letter and name, its price, and what its run reached."""
-    runs = any(each.training for each in entrants)
+    runs = any(each.training for each in compared)
     table = _table("", "cell", "params", "MACs", *(RUN if runs else ()))
-    for letter, each in zip(ascii_uppercase, entrants, strict=False):
+    for letter, each in zip(ascii_uppercase, compared, strict=False):
         row = [letter, plain(each.name), *_price(each.price)]
         table.add_row(*row, *(_reached(each) if runs else ()))
     return table
 
 
-def _reached(each: "Entrant") -> tuple[str, ...]:
+def _reached(each: "ComparedCell") -> tuple[str, ...]:
     """What the run trained, for how long and with what success; blanks for a cell without a run."""
     if each.training is None:
         return ("",) * len(RUN)
@@ -95,7 +81,7 @@ def _price(price: "Price | None") -> tuple[str, str]:
 def _shapes(found: "Comparison") -> Table:
     """A row a cell, depth and width of each kind of cell."""
     table = _table("", *(f"{kind}: {what}" for kind in found.kinds for what in ("depth", "width")))
-    for letter, each in zip(ascii_uppercase, found.entrants, strict=False):
+    for letter, each in zip(ascii_uppercase, found.cells, strict=False):
         shapes = (each.shapes[kind] for kind in found.kinds)
         table.add_row(letter, *(text for shape in shapes for text in (str(shape.depth), f"{shape.width:.3g}")))
     return table
@@ -103,7 +89,7 @@ def _shapes(found: "Comparison") -> Table:
 
 def _pairs(found: "Comparison") -> Table:
     """A row a pair, of each kind of cell the share of common edges, and how many of these have the same operators."""
-    pairs = list(combinations(ascii_uppercase[: len(found.entrants)], 2))
+    pairs = list(combinations(ascii_uppercase[: len(found.cells)], 2))
     kinds = len(found.kinds)
     rows = [found.pairs[at : at + kinds] for at in range(0, len(found.pairs), kinds)]
     table = _table("", *(heading for kind in found.kinds for heading in (f"{kind}: edges in common", "same op")))
@@ -121,7 +107,7 @@ def _pairs(found: "Comparison") -> Table:
 
 def _differences(found: "Comparison") -> Table:
     """A row an edge that differs, a column a cell."""
-    table = _table("", "edge", *ascii_uppercase[: len(found.entrants)])
+    table = _table("", "edge", *ascii_uppercase[: len(found.cells)])
     before = None
     for each in found.differences:
         ops = ["-" if its is None else "+".join(OPERATORS[op].label for op in its) or "yes" for its in each.ops]
@@ -140,7 +126,7 @@ def _table(*headings: str) -> Table:
 
 def _json(found: "Comparison") -> dict[str, Any]:
     return {
-        "cells": [_entrant(each) for each in found.entrants],
+        "cells": [_compared(each) for each in found.cells],
         "pairs": [
             {
                 "kind": pair.kind,
@@ -158,7 +144,7 @@ def _json(found: "Comparison") -> dict[str, Any]:
     }
 
 
-def _entrant(each: "Entrant") -> dict[str, Any]:
+def _compared(each: "ComparedCell") -> dict[str, Any]:
     told: dict[str, Any] = {"cell": each.name, "stage": each.genotype.stage, "pruned_here": each.pruned_here}
     told["shape"] = {
         kind: {"depth": shape.depth, "width": round(shape.width, 3)} for kind, shape in each.shapes.items()

@@ -2,14 +2,15 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping
-from types import NoneType
-from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from types import UnionType
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import typer
 
 from ftso_cli.settings.options import Option, OptionError, Settings, default_of, options, shown, type_of
-from ftso_cli.settings.shared import RUN
+from ftso_cli.settings.shared import RUN, Recorded
 
 Request = TypeVar("Request", bound=Settings)
 Fill = Callable[[dict[str, Any]], None]
@@ -35,20 +36,31 @@ def command(
 
     def decorate(function: Callable[[Request, bool], None]) -> Callable[..., None]:
         def run(context: typer.Context, *, as_json: bool, **values: Any) -> None:
-            given = {name: value for name, value in values.items() if _is_given(context, name)}
+            given = {name: _plain(value) for name, value in values.items() if _is_given(context, name)}
             if fill is not None:
                 fill(given)
             function(made(model, given), as_json)
 
         run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
-        declared = sorted(options(model), key=lambda pair: pair[1].panel == RUN)
-        parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in declared), JSON]
+        parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in _ordered(model)), JSON]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.model = model  # type: ignore[attr-defined]
         return run
 
     return decorate
+
+
+def _ordered(model: Any) -> list[tuple[str, Option]]:
+    """Return the options as help lists them: arguments in the order of the fields, what is required, the rest."""
+    fields = list(model.__dataclass_fields__)
+
+    def place(pair: tuple[str, Option]) -> tuple[bool, bool, bool, int]:
+        name, option = pair
+        given = default_of(model, name) is not dataclasses.MISSING
+        return not option.argument, _panel(model, option) == RUN, given, fields.index(name) if option.argument else 0
+
+    return sorted(options(model), key=place)
 
 
 def made(model: Callable[..., Request], given: Mapping[str, Any]) -> Request:
@@ -83,13 +95,23 @@ def _parameter(model: Any, name: str, option: Option) -> inspect.Parameter:
         info = typer.Argument(**settings | {"show_default": False})
     else:
         flags = [option.spelled or option.flag(name), *([option.short] if option.short else [])]
-        info = typer.Option(*flags, rich_help_panel=option.panel, **settings)
+        info = typer.Option(*flags, rich_help_panel=_panel(model, option), **settings)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,
         default=inspect.Parameter.empty if required else default if plain or default is False else None,
         annotation=Annotated[kind if required or default is False else kind | None, info],
     )
+
+
+def _panel(model: Any, option: Option) -> str | None:
+    """Return the panel of help that an option stands in; a command without a history has none for it."""
+    return None if option.panel == RUN and not issubclass(model, Recorded) else option.panel
+
+
+def _plain(value: Any) -> Any:
+    """Return a value without enums, which are Typer's affair."""
+    return [str(getattr(each, "value", each)) for each in value] if isinstance(value, list) else value
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
@@ -101,13 +123,18 @@ def _is_given(context: typer.Context, name: str) -> bool:
 
 def _kind(model: Any, name: str) -> Any:
     """Return the type by which the command line reads an option: texts stay texts, to be read by the request."""
-    kind, choices = type_of(model, name), dict(options(model))[name].choices
-    if choices is not None:
-        return Literal[tuple(choices())]
-    if get_origin(kind) is Literal or kind in (bool, int, float):
+    kind, option = type_of(model, name), dict(options(model))[name]
+    if option.choices is not None:
+        return Literal[tuple(option.choices())]
+    if get_origin(kind) is Literal or (kind in (bool, int, float) and not option.written):
         return kind
-    several = kind is not str and get_origin(kind) not in (None, NoneType) and get_args(kind) == (str,)
-    return list[str] if several else str
+    parts = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    inner = next((get_args(part)[0] for part in parts if get_origin(part) is Sequence), int)
+    if inner is int:
+        return str
+    # Typer takes several values of an enum, but not of a Literal.
+    choices = get_args(inner) if get_origin(inner) is Literal else ()
+    return list[StrEnum("Choice", [(each, each) for each in choices])] if choices else list[str]  # type: ignore
 
 
 def _shown(model: Any, name: str) -> str | bool:

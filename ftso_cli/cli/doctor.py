@@ -1,23 +1,22 @@
 """`ftso doctor`: what works on this machine, what is missing, and the command that mends it."""
 
-from typing import Annotated
+from collections.abc import Sequence
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from ftso_cli.api.health import Finding, examine
-from ftso_cli.cli import common
+from ftso_cli.api.health import Finding, examined
 from ftso_cli.cli.console import print_json, say, show, warn
+from ftso_cli.cli.derive import command
 from ftso_cli.cli.progress import waiting
+from ftso_cli.settings.health import Examination
 
 COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
-def doctor(
-    quick: Annotated[bool, typer.Option("--quick", help="Leave the search and the training out.")] = False,
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Examination)
+def doctor(request: Examination, as_json: bool) -> None:
     """Tell what works on this machine: versions, device, pictures, cache, data sets, a small search and training.
 
     What is missing is named with the command that mends it; status 1 where ftso can't do without it. Put the output of
@@ -25,10 +24,8 @@ def doctor(
 
     Examples: `ftso doctor` · `ftso doctor --quick` · `ftso doctor --json > report.json`
     """
-    findings = []
     with waiting("examine this machine"):
-        for finding in examine(smoke=not quick):
-            findings.append(finding)
+        findings = examined(request)
     broken = [finding for finding in findings if finding.state == "broken"]
     if as_json:
         print_json({"broken": bool(broken), "findings": [_facts(finding) for finding in findings]})
@@ -42,7 +39,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def _table(findings: list[Finding]) -> Table:
+def _table(findings: Sequence[Finding]) -> Table:
     """A row a finding, and below it how to mend what is not ok."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name in ("state", "name", "text"):

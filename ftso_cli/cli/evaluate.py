@@ -1,38 +1,20 @@
 """`ftso evaluate`: test what `ftso train` saved."""
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from ftso_cli.api.trainings import evaluate as test
-from ftso_cli.cli import common
+from ftso_cli.api.uses import evaluate_run
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
-from ftso_cli.drawing.plots import check_plot, plot_confusion
+from ftso_cli.cli.derive import command
+from ftso_cli.settings.use import Evaluation
 
 if TYPE_CHECKING:
     from ftso_cli.training.evaluate import Score
 
 
-def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
-    confusion: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Draw which classes are taken for which (.png, .svg or .pdf)."),
-    ] = None,
-    data: Annotated[
-        str | None,
-        typer.Option(
-            "--data",
-            "-d",
-            metavar="DATA",
-            help="Other test images: a set, or a folder as `DIR/test/CLASS/*.jpg` or `DIR/CLASS/*.jpg`.",
-            show_default="the test images of the training",
-        ),
-    ] = None,
-    device: common.DeviceOption = "auto",
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Evaluation)
+def evaluate(request: Evaluation, as_json: bool) -> None:
     """Test a trained network on the test images again, from the files of its run.
 
     Says how often the likeliest class, or one of the likeliest five, is right, and that of each class alone. The run
@@ -42,26 +24,18 @@ def evaluate(
     Examples: `ftso evaluate runs/cell-digits` · `ftso evaluate runs/cell-digits --confusion confusion.png` ·
     `ftso evaluate runs/cell-photos --data new-photos/`
     """
-    if confusion is not None:
-        check_plot(confusion)
-        common.check_writable(confusion)
-    from ftso_cli.training.run import Run
-
-    score = test(run, device, data=data)
-    config = Run(run).config()
+    score = evaluate_run(request)
     _tell(score)
-    if confusion is not None:
-        plot_confusion(score.confusion.tolist(), config.classes, confusion)
     if as_json:
-        print_json(_as_json(run, score, config.classes))
+        print_json(_as_json(request, score))
         raise typer.Exit(bool(score.broken))
-    top5 = f", top-5 {score.top5:.2%}" if len(config.classes) > 5 else ""
+    top5 = f", top-5 {score.top5:.2%}" if len(score.classes) > 5 else ""
     say(f"test accuracy {score.accuracy:.2%}{top5}, loss {score.loss:.4f}, on {score.share}")
     shares = ["-" if share is None else f"{share:.2%}" for share in score.class_accuracies]
-    for line in aligned(list(zip(config.classes, shares, strict=True)), (True, False), "  "):
+    for line in aligned(list(zip(score.classes, shares, strict=True)), (True, False), "  "):
         say(f"  {line}")
-    if confusion is not None:
-        say(f"wrote {confusion}")
+    if request.confusion is not None:
+        say(f"wrote {request.confusion}")
     raise typer.Exit(bool(score.broken))
 
 
@@ -80,14 +54,14 @@ def _tell(score: "Score") -> None:
             note(line)
 
 
-def _as_json(run: Path, score: "Score", classes: tuple[str, ...]) -> dict[str, object]:
+def _as_json(request: Evaluation, score: "Score") -> dict[str, object]:
     return {
-        "run": str(run),
+        "run": str(request.run),
         "test_accuracy": score.accuracy,
         "top5_accuracy": score.top5,
         "test_loss": score.loss,
         "images": score.images,
-        "class_accuracies": dict(zip(classes, score.class_accuracies, strict=True)),
+        "class_accuracies": dict(zip(score.classes, score.class_accuracies, strict=True)),
         "confusion": score.confusion.tolist(),
         **score.changes.facts(),
         **({"broken": list(score.broken)} if score.broken else {}),

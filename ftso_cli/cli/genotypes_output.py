@@ -2,46 +2,14 @@
 
 import shutil
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ftso_cli.api.library import COLUMNS, Column, PublishedCell
 from ftso_cli.cli.console import aligned, note, room, say, stack
-from ftso_cli.costs.network import NetworkCost, network_cost
+from ftso_cli.costs.network import NetworkCost
 from ftso_cli.errors import GenotypeError
-from ftso_cli.genotype import About, Figures, Genotype, formats, library, storage
-from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
-from ftso_cli.spaces.nats import DATA_SETS
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One of the networks that the literature reports of a cell; `pixels` is the side of its images."""
-
-    title: str
-    shape: NetworkShape
-    pixels: int
-
-
-SETTINGS: Mapping[str, Mapping[str, Setting]] = {
-    DARTS.name: {
-        "cifar10": Setting(title="CIFAR-10", shape=CIFAR, pixels=32),
-        "imagenet": Setting(title="ImageNet", shape=IMAGENET, pixels=IMAGENET_PIXELS),
-    },
-    NATS.name: {name: Setting(title=one.title, shape=one.shape, pixels=one.pixels) for name, one in DATA_SETS.items()},
-}
-"""The settings of spaces that the literature reports networks of."""
-
-
-def settings_of(space: str) -> Mapping[str, Setting]:
-    """The settings of a space: those that the literature reports, or else all."""
-    known = {
-        name: Setting(title=name, shape=shape, pixels=pixels)
-        for name, (shape, pixels) in SPACES[space].evaluations.items()
-    }
-    return SETTINGS.get(space, known)
-
+from ftso_cli.genotype import Genotype, formats
 
 LEGEND = (
     "params and MACs in millions, counted by ftso (C10, CIFAR-10: 20 cells of 36 channels; INet, ImageNet: 14 cells of "
@@ -56,125 +24,7 @@ TEXT_WIDTH = 100
 """Characters of a line of notes."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A cell of the library with its exact costs by setting; both are missing where no cell is in print."""
-
-    about: About
-    genotype: Genotype | None
-    costs: Mapping[str, NetworkCost]
-
-    @property
-    def operators(self) -> list[str]:
-        """The operators in use, in the order of the space."""
-        cells = self.genotype.cells.values() if self.genotype else ()
-        used = {edge.op for cell in cells for edge in cell.kept}
-        return [name for name in OPERATORS if name in used]
-
-    @property
-    def nodes(self) -> dict[str, int]:
-        """The number of intermediate nodes by kind of cell."""
-        return {kind: len(cell.nodes) for kind, cell in self.genotype.cells.items()} if self.genotype else {}
-
-    def printed(self, setting: str, name: str) -> float | None:
-        """A figure that a source prints for a setting."""
-        figures: Figures | None = getattr(self.about.published, setting, None)
-        return None if figures is None else getattr(figures, name)
-
-    def counted(self, setting: str, name: str) -> float | None:
-        """Parameters or MACs of a setting, in millions."""
-        return getattr(self.costs[setting], name) / 1e6 if setting in self.costs else None
-
-    @property
-    def settings(self) -> Mapping[str, Setting]:
-        """The settings of the space that the cell is of."""
-        return settings_of(self.genotype.space if self.genotype else DARTS.name)
-
-
-def row_of(genotype: Genotype, name: str) -> Row:
-    """The row of a genotype; `name` is what it is called where it doesn't say. `GenotypeError` if not complete."""
-    settings = settings_of(genotype.space)
-    costs = {key: network_cost(genotype, one.shape, (one.pixels, one.pixels)) for key, one in settings.items()}
-    return Row(about=genotype.about or About(name=name), genotype=genotype, costs=costs)
-
-
-def all_rows() -> list[Row]:
-    """A row for every published cell, and for every network in print without one."""
-    rows = [row_of(storage.read(path), name) for name, path in library.files().items()]
-    return rows + [Row(about=about, genotype=None, costs={}) for about in library.without_cell()]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of the table: a heading of two lines, the value of a row, and the format that it is written in.
-
-    Where the terminal is narrow, columns of a low `rank` come first.
-    """
-
-    heading: str
-    value: Callable[[Row], Any]
-    spec: str
-    rank: int
-    left: bool = False
-
-
-def _network(setting: str, prefix: str, title: str) -> dict[str, Column]:
-    """Parameters and MACs of a setting, counted and in print."""
-    return {
-        f"{prefix}params": Column(
-            heading=f"{title}\nparams", value=lambda row: row.counted(setting, "params"), spec=".2f", rank=1
-        ),
-        f"{prefix}params-printed": Column(
-            heading="\nprint", value=lambda row: row.printed(setting, "params_M"), spec="g", rank=2
-        ),
-        f"{prefix}macs": Column(
-            heading=f"{title}\nMACs", value=lambda row: row.counted(setting, "macs"), spec=".0f", rank=1
-        ),
-        f"{prefix}macs-printed": Column(
-            heading="\nprint", value=lambda row: row.printed(setting, "madds_M"), spec=".0f", rank=2
-        ),
-    }
-
-
-def _error(heading: str, setting: str, name: str, rank: int) -> Column:
-    return Column(heading=heading, value=lambda row: row.printed(setting, name), spec=".2f", rank=rank)
-
-
-COLUMNS: Mapping[str, Column] = {
-    "name": Column(heading="\ncell", value=lambda row: row.about.name, spec="", rank=0, left=True),
-    "title": Column(heading="\ntitle", value=lambda row: row.about.title, spec="", rank=6, left=True),
-    "year": Column(heading="\nyear", value=lambda row: row.about.year, spec="", rank=4),
-    "nodes": Column(heading="\nnodes", value=lambda row: _nodes(row), spec="", rank=3),
-    "operators": Column(heading="\noperators", value=lambda row: _brief(row), spec="", rank=5, left=True),
-    **_network("cifar10", "", "C10"),
-    "error": _error("C10\nerror", "cifar10", "error", 1),
-    "error-1200": _error("1200\nepochs", "cifar10", "error_1200_epochs", 7),
-    **_network("imagenet", "imagenet-", "INet"),
-    "top1": _error("INet\ntop-1", "imagenet", "error", 1),
-    "top5": _error("INet\ntop-5", "imagenet", "top5_error", 7),
-    "days": Column(heading="search\ndays", value=lambda row: row.about.published.search_gpu_days, spec="g", rank=1),
-}
-"""The columns from left to right, by the name that --sort takes."""
-
-
-def _nodes(row: Row) -> str | None:
-    """One number, or two where the reduction cell has another number of nodes."""
-    return "/".join(dict.fromkeys(map(str, row.nodes.values()))) or None
-
-
-def _brief(row: Row) -> str | None:
-    """sep_conv_3x3 as sep3, and so on."""
-    return " ".join(name.split("_")[0] + next(filter(str.isdigit, name), "") for name in row.operators) or None
-
-
-def sort_rows(rows: Sequence[Row], name: str) -> list[Row]:
-    """The rows in order of a column; those without a value come last, and equal ones by name."""
-    found = [(COLUMNS[name].value(row), row) for row in sorted(rows, key=lambda row: row.about.name)]
-    known = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0])
-    return [row for _, row in known] + [row for value, row in found if value is None]
-
-
-def show_table(rows: Sequence[Row], sorted_by: str) -> None:
+def show_table(rows: Sequence[PublishedCell], sorted_by: str) -> None:
     """The table, with as many columns as the terminal has room for; the one that it is sorted by is always there."""
     texts = {name: _texts(column, rows) for name, column in COLUMNS.items()}
     width = min(room(), max(NARROW, shutil.get_terminal_size((NARROW, 24)).columns))
@@ -183,7 +33,7 @@ def show_table(rows: Sequence[Row], sorted_by: str) -> None:
     note(f"{len(rows)} rows; {LEGEND}")
 
 
-def _texts(column: Column, rows: Sequence[Row]) -> list[str]:
+def _texts(column: Column, rows: Sequence[PublishedCell]) -> list[str]:
     values = (column.value(row) for row in rows)
     return [*column.heading.split("\n"), *("-" if value is None else format(value, column.spec) for value in values)]
 
@@ -208,7 +58,7 @@ def _print(columns: Sequence[Sequence[str]], left: Sequence[bool]) -> None:
     say(*lines)
 
 
-def show_cell(row: Row) -> None:
+def show_cell(row: PublishedCell) -> None:
     """One cell in full: where it is from, its costs beside those in print, and both cells as text."""
     about = row.about
     year = f", {about.year}" if about.year else ""
@@ -236,7 +86,7 @@ def show_cell(row: Row) -> None:
         say("", "Nobody printed this cell as text, so there is nothing to draw or to count.")
 
 
-def _cost_columns(row: Row) -> list[list[str]]:
+def _cost_columns(row: PublishedCell) -> list[list[str]]:
     """A table with a line for each setting: what is counted, and what is in print."""
     settings = row.settings
     columns = [["", "", *(setting.title for setting in settings.values())]]
@@ -249,7 +99,7 @@ def _cost_columns(row: Row) -> list[list[str]]:
     return [*columns, ["", "error", *map(lambda key: _error_text(row, key), settings)], ["", "top-5", *_top5(row)]]
 
 
-def _error_text(row: Row, setting: str) -> str:
+def _error_text(row: PublishedCell, setting: str) -> str:
     """The error with its standard deviation, and that after 1200 epochs."""
     value, std, longer = (row.printed(setting, name) for name in ("error", "error_std", "error_1200_epochs"))
     if value is None:
@@ -257,7 +107,7 @@ def _error_text(row: Row, setting: str) -> str:
     return f"{value:g}{f' ± {std:g}' if std else ''} %{f' (1200 epochs: {longer:g} %)' if longer else ''}"
 
 
-def _top5(row: Row) -> list[str]:
+def _top5(row: PublishedCell) -> list[str]:
     return ["-" if (value := row.printed(key, "top5_error")) is None else f"{value:g} %" for key in row.settings]
 
 
@@ -269,7 +119,7 @@ def _cell_text(genotype: Genotype) -> str:
         return formats.dumps(genotype, "edges")[0].rstrip()
 
 
-def row_json(row: Row) -> dict[str, Any]:
+def row_json(row: PublishedCell) -> dict[str, Any]:
     """Everything that is known of a cell but the cell itself; costs in units."""
     return {
         **row.about.model_dump(mode="json"),

@@ -1,25 +1,31 @@
 """`ftso predict`: the classes of images, by a trained network."""
 
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Mapping
 
 import typer
 
-from ftso_cli.cli import common
+from ftso_cli.api.uses import PredictionListener, predict_images
 from ftso_cli.cli.console import note, print_json, say, warn
+from ftso_cli.cli.derive import command
+from ftso_cli.cli.listening import CommandListener
+from ftso_cli.settings.use import Prediction
 
-BATCH = 64
+
+class _Listener(CommandListener, PredictionListener):
+    """Prints the classes of an image as soon as they are known."""
+
+    def __init__(self, as_json: bool) -> None:
+        super().__init__()
+        self._as_json = as_json
+
+    def predicted(self, image: str, classes: Mapping[str, float]) -> None:
+        """Print the classes of an image."""
+        if not self._as_json:
+            say(f"{image}: " + ", ".join(f"{name} {share:.1%}" for name, share in classes.items()))
 
 
-def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="The run folder of a training.", show_default=False)],
-    images: Annotated[
-        list[Path], typer.Argument(metavar="IMAGE", help="Image files, or folders of them.", show_default=False)
-    ],
-    top: Annotated[int, typer.Option(min=1, help="How many of the likeliest classes to show.")] = 5,
-    device: common.DeviceOption = "auto",
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Prediction)
+def predict(request: Prediction, as_json: bool) -> None:
     """Tell the classes of images by a trained network: the likeliest first, with their probabilities.
 
     What can't be read is left out and named at the end, with status 1. A training that was interrupted answers with
@@ -27,31 +33,15 @@ def predict(
 
     Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json`
     """
-    import ftso_cli
-    from ftso_cli.data.left_out import LeftOut, broken_lines, counted
-    from ftso_cli.data.listing import list_below
+    from ftso_cli.data.left_out import broken_lines, counted
 
-    left_out = LeftOut()
-    files = [str(file) for image in images for file in (list_below(image, left_out) if image.is_dir() else [image])]
-    classifier = ftso_cli.load(run, device)
-    if classifier.unfinished:
-        warn(classifier.unfinished)
-    for line in left_out.lines():
-        note(line)
-    results = []
-    broken: dict[str, str] = {}
-    for first in range(0, len(files), BATCH):
-        for image, shares in classifier.answers(files[first : first + BATCH], broken):
-            best = shares.topk(min(top, len(classifier.classes)))
-            names = [classifier.classes[at] for at in best.indices.tolist()]
-            found = dict(zip(names, best.values.tolist(), strict=True))
-            results.append({"image": image, "classes": found})
-            if not as_json:
-                say(f"{image}: " + ", ".join(f"{name} {share:.1%}" for name, share in found.items()))
+    found = predict_images(request, _Listener(as_json))
     if as_json:
-        print_json({"run": str(run), "images": results} | ({"broken": list(broken)} if broken else {}))
-    if broken:
-        warn(f"left out, can't be read: {counted(len(broken), 'image')}")
-        for line in broken_lines(broken):
+        images = [{"image": image, "classes": classes} for image, classes in found.images]
+        broken = {"broken": list(found.broken)} if found.broken else {}
+        print_json({"run": str(request.run), "images": images} | broken)
+    if found.broken:
+        warn(f"left out, can't be read: {counted(len(found.broken), 'image')}")
+        for line in broken_lines(found.broken):
             note(line)
         raise typer.Exit(1)

@@ -1,38 +1,19 @@
 """`ftso report`: a page about a cell, its searches and its trainings, or about a study."""
 
-from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from ftso_cli.cli import common
 from ftso_cli.cli.console import note, print_json, say, warn
-from ftso_cli.files import write_atomic, write_inside
+from ftso_cli.cli.derive import command
+from ftso_cli.settings.looks import Reporting
 
-DEFAULT_PAGE = Path("report.html")
+
+def _fill(given: dict[str, Any]) -> None:
+    """Fill in the file of the page."""
+    given.setdefault("output", "report.html")
 
 
-def report(
-    sources: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SOURCE",
-            help="Of one cell: its file or published name, run folders of its searches and trainings; or a study.",
-            show_default=False,
-        ),
-    ],
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="The page.", show_default=True)
-    ] = DEFAULT_PAGE,
-    title: Annotated[
-        str | None, typer.Option(metavar="TEXT", help="The page's title.", show_default="the cell's name")
-    ] = None,
-    storage: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="The database of a study.", show_default="SQLite in its folder"),
-    ] = None,
-    as_json: common.JsonOption = False,
-) -> None:
+@command(Reporting, fill=_fill)
+def report(request: Reporting, as_json: bool) -> None:
     """Make a page about a cell: what was searched, trained and measured of it; or about a study.
 
     One HTML file that opens without a network, to look at, to send and to print. A genotype file brings the searches
@@ -42,23 +23,17 @@ def report(
     `ftso report cell.search-ops` ·
     `ftso report pc_darts_cifar` · `ftso report runs/table3`
     """
-    common.check_writable(output)
-    from ftso_cli.report.charts import check_charts
-    from ftso_cli.report.collect import collect
-    from ftso_cli.report.page import page
+    from ftso_cli.report.writing import make_page
 
-    check_charts()
-    found = collect(sources, title, storage)
+    made = make_page(request)
+    found, size = made.about, len(made.html.encode())
     for folder in found.strangers:
         warn(f"{folder}: is of another search than {found.file}, and was left out")
-    content = page(found).encode()
-    # Whoever has put a link where the page lies by default wasn't the one who asks for the page.
-    (write_inside if output == DEFAULT_PAGE else write_atomic)(output, content)
     if as_json:
         print_json(
             {
-                "file": str(output),
-                "bytes": len(content),
+                "file": str(request.output),
+                "bytes": size,
                 "searches": [trace.name for trace in found.traces],
                 "trainings": [str(training.folder) for training in found.trainings],
             }
@@ -66,5 +41,6 @@ def report(
         return
     parts = [f"{len(found.traces)} search{'es' * (len(found.traces) != 1)}"] if found.traces else []
     parts += [f"{len(found.trainings)} training{'s' * (len(found.trainings) != 1)}"] if found.trainings else []
-    say(f"wrote {output}, {len(content) / 1000:,.0f} kB: {found.title}" + (f", {' and '.join(parts)}" if parts else ""))
+    about = f", {' and '.join(parts)}" if parts else ""
+    say(f"wrote {request.output}, {size / 1000:,.0f} kB: {found.title}{about}")
     note("it opens in any browser, without a network")

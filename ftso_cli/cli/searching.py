@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from ftso_cli.api.listening import Listener
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
+from ftso_cli.cli.listening import CommandListener
 from ftso_cli.cli.live import LiveCell, LiveEnsemble, LiveRace
 from ftso_cli.cli.progress import bar
 from ftso_cli.errors import FileError
@@ -37,12 +38,11 @@ def new_file(given: dict[str, Any]) -> None:
     given.setdefault("output", DEFAULT_OUTPUT)
 
 
-class SearchListener(Listener):
+class SearchListener(CommandListener):
     """Shows the search behind a progress bar, the cell as it stands below it, and a line a record."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.watch = common.Stopwatch()
         self._live: LiveCell | LiveEnsemble | LiveRace | None = None
         self._warned = False
 
@@ -60,14 +60,6 @@ class SearchListener(Listener):
         """Tell where test images come from, and what was passed over."""
         common.tell_name(data)
         common.tell_images(images)
-
-    def note(self, text: str) -> None:
-        """Print a remark."""
-        note(text)
-
-    def warn(self, text: str) -> None:
-        """Print a warning."""
-        warn(text)
 
     def begun(self, search: "Search") -> None:
         """Show the cell from now on."""
@@ -101,10 +93,6 @@ class SearchListener(Listener):
     def race(self, journal: "Journal") -> None:
         """Show the race from now on."""
         self._live = LiveRace(journal)
-
-    def kept(self, text: str) -> None:
-        """Tell how to go on."""
-        note(f"stopped; {text}")
 
 
 def finish(found: "Found", request: OnImages, facts: dict[str, Any], as_json: bool, report: Callable[[], None]) -> None:

@@ -1,20 +1,27 @@
 """`ftso sweep`: studies over settings and seeds."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from ftso_cli.api.trainings import RUNS
-from ftso_cli.cli import common, sweep_output
+from ftso_cli.cli import sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.derive import command
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
-from ftso_cli.errors import SettingsError
-from ftso_cli.files import make_folder
-from ftso_cli.studies import presets, results, runner, trials
-from ftso_cli.studies.plan import plan
-from ftso_cli.studies.study import read_study
+from ftso_cli.cli.listening import CommandListener
+from ftso_cli.settings.studies import StudyResults, StudyRunOrPresets, StudyStatus
+from ftso_cli.studies import presets
+from ftso_cli.studies.runner import Ended
+from ftso_cli.studies.verbs import (
+    PlannedStudy,
+    StudyListener,
+    StudyState,
+    planned_study,
+    read_state,
+    run_planned,
+    write_results,
+)
 
 
 class _Sweep(TyperGroup):
@@ -53,90 +60,32 @@ def sweep() -> None:
     """
 
 
-FolderArgument = Annotated[
-    Path, typer.Argument(metavar="DIR", help="The folder of a study, as in runs/table3.", show_default=False)
-]
-StorageOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="URL",
-        help="A database that many machines reach, as in postgresql+psycopg://user@host/ftso.",
-        show_default="SQLite in DIR",
-    ),
-]
-
-
 @app.command(cls=Command)
-def status(folder: FolderArgument, storage: StorageOption = None, as_json: common.JsonOption = False) -> None:
+@command(StudyStatus)
+def status(request: StudyStatus, as_json: bool) -> None:
     """Say what is done, running, failed and waiting, and how long the rest will take.
 
     Example: `ftso sweep status runs/table3`
     """
-    sweep_output.show_status(results.read(folder, storage), folder, as_json=as_json)
+    found = read_state(request)
+    sweep_output.show_status(found.trials, found.folder, as_json=as_json)
 
 
 @app.command("results", cls=Command)
-def results_(
-    folder: FolderArgument,
-    csv: Annotated[
-        Path | None, typer.Option("--csv", metavar="FILE", help="Write a row for each trial.", show_default=False)
-    ] = None,
-    markdown: Annotated[
-        Path | None, typer.Option("--markdown", metavar="FILE", help="Write the table.", show_default=False)
-    ] = None,
-    figure: Annotated[
-        Path | None,
-        typer.Option("--figure", metavar="FILE", help="Draw it: .svg, .png or .pdf.", show_default=False),
-    ] = None,
-    storage: StorageOption = None,
-    as_json: common.JsonOption = False,
-) -> None:
+@command(StudyResults)
+def results_(request: StudyResults, as_json: bool) -> None:
     """Show what a study has found: means over seeds, 95 % confidence intervals, differences seed by seed.
 
     Works on a study that still runs, too.
 
     Examples: `ftso sweep results runs/table3` · `ftso sweep results runs/table3 --csv trials.csv --figure table3.svg`
     """
-    study, found = results.read_settings(folder), results.read(folder, storage)
-    if figure is not None:
-        sweep_output.draw(study, found, figure)
-    sweep_output.write(study, found, csv=csv, markdown=markdown)
-    sweep_output.show_results(study, found, as_json=as_json)
+    sweep_output.show_results(write_results(request), as_json=as_json)
 
 
 @app.command(cls=Command)
-def run(
-    study: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="STUDY",
-            help="A study file, STUDY.toml, or a preset (--presets lists them).",
-            show_default=False,
-        ),
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="The full size of a study that has one, for GPUs.")] = False,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="The folder of the study.", show_default="runs/STUDY"),
-    ] = None,
-    data: Annotated[str | None, common.data_option("that of the study")] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(metavar="SEEDS", help="As in 0-4 or 3,5,8.", show_default="those of the study"),
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers", "-w", min=1, help="Trials at a time; they share the cores.", show_default="one for two cores"
-        ),
-    ] = None,
-    storage: StorageOption = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Run failed trials again.")] = False,
-    trust_pickle: common.TrustOption = False,
-    list_presets: Annotated[bool, typer.Option("--presets", help="List the studies that come with ftso.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the study and say what it would run.")] = False,
-    as_json: common.JsonOption = False,
-) -> None:
+@command(StudyRunOrPresets)
+def run(request: StudyRunOrPresets, as_json: bool) -> None:
     """Run a study: every setting with every seed, from the search to the trained network.
 
     The same command goes on with a study that was stopped or killed; what is finished is never run again, and what
@@ -145,56 +94,34 @@ def run(
     Examples: `ftso sweep study.toml --workers 2` · `ftso sweep --presets` · `ftso sweep table3 -o runs/table3` ·
     `ftso sweep status runs/table3` · `ftso sweep results runs/table3 --csv results.csv`
     """
-    if list_presets:
+    if request.presets:
         _list_presets(as_json)
         return
-    if study is None:
-        raise typer.BadParameter("give a study file, or a preset", param_hint="STUDY")
-    changes: dict[str, Any] = {"data": data, "seeds": seeds}
-    asked = read_study(
-        presets.find(study), full=full, changes={key: value for key, value in changes.items() if value is not None}
-    )
-    if full:
-        asked = asked.model_copy(update={"name": f"{asked.name}-full"})
-    planned = plan(asked)
-    stages = {stage.key for trial in planned for stage in trial.stages}
-    counts = {"settings": len(asked.settings), "seeds": len(asked.seeds), "trials": len(planned), "stages": len(stages)}
-    size = "{settings} settings x {seeds} seeds = {trials} trials, {stages} stages".format(**counts)
-    folder = output or RUNS / asked.name
-    if dry_run and as_json:
-        print_json({"study": asked.name, **counts})
-        return
-    if dry_run:
-        say(f"{size}, to be kept in {folder}")
-        return
-    if (folder / results.FILE).exists() and results.read_settings(folder).name != asked.name:
-        raise SettingsError(f"{folder} holds the study {results.read_settings(folder).name}; name another with -o DIR")
-    opened = trials.open_study(asked.name, _made(folder), storage)
-    results.write_settings(asked, folder)
-    count = workers or runner.usual_workers()
-    note(f"{size}; {count} at a time, kept in {folder}; a stopped study goes on with the same command")
-    with common.telling(lambda: f"{folder} keeps all that is done; the same command goes on"):
-        runner.run_study(
-            planned,
-            folder,
-            opened,
-            workers=count,
-            retry_failed=retry_failed,
-            watch=_tell,
-            trust_pickle=trust_pickle,
-        )
-    _finish(folder, storage, as_json)
+    study = planned_study(request)
+    if not request.dry_run:
+        _finish(run_planned(study, request, _Listener()), as_json)
+    elif as_json:
+        print_json({"study": study.study.name, **study.size})
+    else:
+        say(f"{_size(study)}, to be kept in {study.folder}")
 
 
-def _made(folder: Path) -> Path:
-    make_folder(folder)
-    return folder
+class _Listener(CommandListener, StudyListener):
+    """Says what is run, and how each trial has ended."""
+
+    def begun_study(self, study: PlannedStudy, workers: int) -> None:
+        """Say what is run."""
+        kept = f"kept in {study.folder}; a stopped study goes on with the same command"
+        note(f"{_size(study)}; {workers} at a time, {kept}")
+
+    def ended(self, trial: Ended) -> None:
+        """Say how a trial ended, on a line."""
+        outcome = f"failed: {trial.error}" if trial.accuracy is None else f"accuracy {trial.accuracy:.2%}"
+        note(f"{trial.planned.setting}, seed {trial.planned.seed}: {outcome}  ({trial.seconds:.0f} s)")
 
 
-def _tell(ended: runner.Ended) -> None:
-    """Says how a trial ended, on a line."""
-    outcome = f"failed: {ended.error}" if ended.accuracy is None else f"accuracy {ended.accuracy:.2%}"
-    note(f"{ended.planned.setting}, seed {ended.planned.seed}: {outcome}  ({ended.seconds:.0f} s)")
+def _size(study: PlannedStudy) -> str:
+    return "{settings} settings x {seeds} seeds = {trials} trials, {stages} stages".format(**study.size)
 
 
 def _list_presets(as_json: bool) -> None:
@@ -207,17 +134,16 @@ def _list_presets(as_json: bool) -> None:
         say(f"{name:<{widest}}  {title}")
 
 
-def _finish(folder: Path, storage: str | None, as_json: bool) -> None:
-    """Writes table and picture beside the trials, and says what came of them."""
-    study, found = results.read_settings(folder), results.read(folder, storage)
-    files = sweep_output.write_all(study, found, folder)
-    counted = {state: sum(one.state == state for one in found) for state in ("done", "failed")}
+def _finish(state: StudyState, as_json: bool) -> None:
+    """Say what came of a study."""
+    found, files = state.trials, list(map(str, state.files))
+    counted = {name: sum(one.state == name for one in found) for name in ("done", "failed")}
     if as_json:
-        print_json({"study": str(folder), **counted, "trials": len(found), "files": [str(file) for file in files]})
+        print_json({"study": str(state.folder), **counted, "trials": len(found), "files": files})
     else:
-        sweep_output.show_results(study, found, as_json=False)
+        sweep_output.show_results(state, as_json=False)
         say(f"{counted['done']} of {len(found)} trials done, {counted['failed']} failed")
-        say(f"wrote {', '.join(map(str, files))}")
-        next_step("sweep status" if counted["failed"] else "sweep results", folder)
+        say(f"wrote {', '.join(files)}")
+        next_step("sweep status" if counted["failed"] else "sweep results", state.folder)
     if counted["failed"]:
         raise typer.Exit(1)

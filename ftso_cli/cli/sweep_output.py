@@ -1,20 +1,17 @@
-"""What `ftso sweep` shows and writes of a study: status, table, picture."""
+"""What `ftso sweep` shows of a study: status and table."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ftso_cli import texts
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
-from ftso_cli.drawing.plots import can_plot
-from ftso_cli.files import write_atomic, write_inside
-from ftso_cli.studies import figures, tables
+from ftso_cli.studies import tables
 from ftso_cli.studies.measures import tested_alike
 from ftso_cli.studies.pairs import Pairs, describe, pairs
-from ftso_cli.studies.results import State, Trial, summary
-from ftso_cli.studies.study import Study
+from ftso_cli.studies.results import State, Trial
+from ftso_cli.studies.verbs import StudyState
 
 STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
 
@@ -60,9 +57,9 @@ def _duration(seconds: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
 
 
-def show_results(study: Study, found: Sequence[Trial], *, as_json: bool) -> None:
+def show_results(state: StudyState, *, as_json: bool) -> None:
     """The table of the settings, and what the figure tells besides."""
-    rows = summary(study, found)
+    study, found, rows = state.study, state.trials, state.rows
     if not tested_alike([one.folders["train"] for one in found if one.state == "done" and "train" in one.folders]):
         warn("trials were tested on different images, so their accuracies don't compare: the folder has changed")
     together = pairs(study, found) if study.figure.kind == "scatter" else []
@@ -85,37 +82,6 @@ def _correlated(one: Pairs) -> dict[str, Any]:
 def _plain(trial: Trial) -> dict[str, Any]:
     facts = asdict(trial) | {"folder": None if trial.folder is None else str(trial.folder)}
     return facts | {"folders": {name: str(folder) for name, folder in trial.folders.items()}}
-
-
-Write = Callable[[Path, bytes], None]
-"""A way to write a file: `write_inside` in the folder of the study, `write_atomic` where the user says."""
-
-
-def write(
-    study: Study, found: Sequence[Trial], *, csv: Path | None, markdown: Path | None, by: Write = write_atomic
-) -> None:
-    """The trials as CSV, the settings as a table of Markdown."""
-    if csv is not None:
-        by(csv, texts.csv_table(tables.of_trials(found)).encode())
-    if markdown is not None:
-        by(markdown, texts.markdown_table(tables.of_settings(summary(study, found))).encode())
-
-
-def draw(study: Study, found: Sequence[Trial], path: Path, by: Write = write_atomic) -> None:
-    """The picture of a study."""
-    figures.draw(study, found, path, by)
-
-
-def write_all(study: Study, found: Sequence[Trial], folder: Path) -> list[Path]:
-    """All of it, in the folder of the study; the picture where matplotlib is installed."""
-    files = [folder / "trials.csv", folder / "results.md"]
-    write(study, found, csv=files[0], markdown=files[1], by=write_inside)
-    if can_plot():
-        draw(study, found, folder / "figure.svg", by=write_inside)
-        files.append(folder / "figure.svg")
-    else:
-        note("for the figure: pip install 'ftso[plots]'")
-    return files
 
 
 def _print(rows: Sequence[Sequence[str]]) -> None:

@@ -1,16 +1,13 @@
 """`ftso train`: train the network of a genotype from scratch."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.trainings import TrainingListener, run_training
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.progress import bar
+from ftso_cli.cli.listening import CommandListener
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.shared import Update
 from ftso_cli.settings.training import Training
 
 if TYPE_CHECKING:
@@ -35,23 +32,12 @@ def train(request: Training, as_json: bool) -> None:
     run_training(request, TrainListener(as_json))
 
 
-class TrainListener(TrainingListener):
+class TrainListener(CommandListener, TrainingListener):
     """Shows a training behind a progress bar, with a line an epoch, and says what came of it."""
 
     def __init__(self, as_json: bool) -> None:
         super().__init__()
-        self.watch = common.Stopwatch()
         self._as_json = as_json
-
-    @contextmanager
-    def bar(self, title: str, unit: str) -> Iterator[Update]:
-        """Show a progress bar."""
-        with bar(title, unit) as progress:
-            yield progress.update
-
-    def kept(self, text: str) -> None:
-        """Tell how to go on."""
-        note(f"stopped; {text}")
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
         """Tell where a run goes on, and what is not as it was."""

@@ -11,7 +11,7 @@ from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.report.study import StudyFound, is_study, read_found
 from ftso_cli.report.trace import Trace, is_history, is_search, read_trace
-from ftso_cli.report.trained import Training, is_training, read_training
+from ftso_cli.report.trained import TrainedRun, is_training, read_training
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import runs_inside
@@ -28,7 +28,7 @@ class Report:
     file: str
     genotype: Genotype | None
     traces: tuple[Trace, ...] = ()
-    trainings: tuple[Training, ...] = ()
+    trainings: tuple[TrainedRun, ...] = ()
     network: Network | None = None
     study: StudyFound | None = None
     strangers: tuple[Path, ...] = ()
@@ -48,7 +48,7 @@ def collect(sources: Sequence[str], title: str | None = None, storage: str | Non
     if studies:
         return _of_study(read_found(Path(studies[0]), storage), title)
     traces: dict[Path, Trace] = {}
-    trainings: list[Training] = []
+    trainings: list[TrainedRun] = []
     genotypes: dict[str, Genotype] = {}
     strangers: list[Path] = []
     for source in sources:
@@ -88,7 +88,7 @@ def _report(
     source: str,
     genotypes: dict[str, Genotype],
     traces: Mapping[Path, Trace],
-    trainings: list[Training],
+    trainings: list[TrainedRun],
     title: str | None,
 ) -> Report:
     """The report of what was read; raises `RunError` where it is of different cells."""
@@ -135,7 +135,7 @@ def _edges(genotype: Genotype) -> dict[str, list[tuple[int, int, str | None]]]:
     return {kind: [(edge.source, edge.target, edge.op) for edge in cell.kept] for kind, cell in genotype.cells.items()}
 
 
-def _network(genotype: Genotype | None, trainings: Sequence[Training]) -> Network | None:
+def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Network | None:
     """The network that was trained, or the paper's for CIFAR-10; None where operators are still to be chosen."""
     if genotype is None or genotype.stage != "complete":
         return None

@@ -11,7 +11,7 @@ from typing import Any
 
 from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
-from ftso_cli.report.trained import Training
+from ftso_cli.report.trained import TrainedRun
 from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
@@ -49,7 +49,7 @@ def commands(genotype: Genotype, file: str) -> tuple[str, ...]:
     return tuple(_command(genotype, step, again) if step.command in VERBS else "" for step in genotype.history)
 
 
-def train_command(training: Training) -> str:
+def train_command(training: TrainedRun) -> str:
     """The command that trains the same again."""
     config = training.config
     name = min(RECIPES, key=lambda name: len(_overruled(config.recipe, RECIPES[name])))

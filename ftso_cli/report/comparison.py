@@ -5,11 +5,15 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+from ftso_cli.api.cells import names_of, read
+from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
-from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph, library
-from ftso_cli.report.trained import Training, is_training, read_training
+from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
+from ftso_cli.report.trained import TrainedRun, is_training, read_training
+from ftso_cli.settings.looks import Comparing
+from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES
 from ftso_cli.training.run import runs_inside
 
@@ -40,7 +44,7 @@ def shapes(genotype: Genotype) -> dict[str, CellShape]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entrant:
+class ComparedCell:
     """A cell that is compared: its wiring is decided, if need be by pruning it here.
 
     `price` is that of the paper's network for CIFAR-10, and `trained_price` that of the network of its run; None where
@@ -53,7 +57,7 @@ class Entrant:
     price: Price | None
     shapes: Mapping[str, CellShape]
     """Depth and width of each kind of cell."""
-    training: Training | None = None
+    training: TrainedRun | None = None
     trained_price: Price | None = None
 
 
@@ -88,7 +92,7 @@ class Difference:
 class Comparison:
     """All of it."""
 
-    entrants: tuple[Entrant, ...]
+    cells: tuple[ComparedCell, ...]
     pairs: tuple[Pair, ...]
     differences: tuple[Difference, ...]
     kinds: tuple[str, ...]
@@ -96,22 +100,28 @@ class Comparison:
     """The network that `price` is of, in words."""
 
 
-def compare(sources: Sequence[str]) -> Comparison:
-    """Compares genotype files, published cells by name and run folders of trainings.
+@verb(Comparing)
+def compare(request: Comparing) -> Comparison:
+    """Compare genotypes, genotype files, published cells by name and run folders of trainings.
 
     Raises `GenotypeError` where they are of different spaces, `RunError` for a folder that is no training.
     """
-    entrants = tuple(_entrant(source) for source in sources)
-    first = entrants[0]
-    for each in entrants[1:]:
+    return compare_cells(request)
+
+
+def compare_cells(request: Comparing) -> Comparison:
+    """Compare the cells of a request: edges that differ, wiring in common and by chance, costs, accuracies."""
+    compared = tuple(_compared(cell, name) for cell, name in zip(request.cells, names_of(request.cells), strict=True))
+    first = compared[0]
+    for each in compared[1:]:
         if each.genotype.space != first.genotype.space:
             spaces = f"the {each.genotype.space} and the {first.genotype.space} space"
             raise GenotypeError(f"{each.name} and {first.name} are cells of {spaces}, which have no edges to compare")
     kinds = SPACES[first.genotype.space].kinds
     return Comparison(
-        entrants=entrants,
-        pairs=tuple(_pair(kind, one, other) for one, other in combinations(entrants, 2) for kind in kinds),
-        differences=tuple(difference for kind in kinds for difference in _differences(kind, entrants)),
+        cells=compared,
+        pairs=tuple(_pair(kind, one, other) for one, other in combinations(compared, 2) for kind in kinds),
+        differences=tuple(difference for kind in kinds for difference in _differences(kind, compared)),
         kinds=kinds,
         network=_network(first.genotype.space),
     )
@@ -123,23 +133,23 @@ def _network(space: str) -> str:
     return f"{SPACES[space].reference}, {shape.cells} cells of {shape.channels} channels"
 
 
-def _entrant(source: str) -> Entrant:
-    path = Path(source)
-    if path.is_dir() and not is_training(path):
+def _compared(cell: CellLike, name: str) -> ComparedCell:
+    path = None if isinstance(cell, Genotype) else Path(cell)
+    if path is not None and path.is_dir() and not is_training(path):
         inside = runs_inside(path, is_training)
         instead = "; ftso train makes one; a genotype file or a published name will do too"
         raise RunError(f"{path}: no run folder{inside or instead}")
-    training = read_training(path) if path.is_dir() else None
-    genotype = library.load(source) if training is None else training.genotype
+    training = read_training(path) if path is not None and path.is_dir() else None
+    genotype = read(cell) if training is None else training.genotype
     searched = genotype.stage == "searched"
     if searched:
-        genotype = _pruned(genotype, source)
+        genotype = _pruned(genotype, name)
     shape, pixels = preset(genotype.space, "cifar")
     complete = genotype.stage == "complete"
     cost = network_cost(genotype, shape, (pixels, pixels)) if complete else None
     trained = None if training is None else network_cost(genotype, training.config.shape, training.config.image_size)
-    return Entrant(
-        name=source,
+    return ComparedCell(
+        name=name,
         genotype=genotype,
         pruned_here=searched,
         shapes=shapes(genotype),
@@ -149,14 +159,14 @@ def _entrant(source: str) -> Entrant:
     )
 
 
-def _pruned(genotype: Genotype, source: str) -> Genotype:
+def _pruned(genotype: Genotype, name: str) -> Genotype:
     try:
         return edit.prune(genotype)[0]
     except GenotypeError as error:
-        raise GenotypeError(f"{source}: {error}") from None
+        raise GenotypeError(f"{name}: {error}") from None
 
 
-def _pair(kind: str, one: Entrant, other: Entrant) -> Pair:
+def _pair(kind: str, one: ComparedCell, other: ComparedCell) -> Pair:
     cells = one.genotype.cells[kind], other.genotype.cells[kind]
     wirings = agreement.wiring(cells[0]), agreement.wiring(cells[1])
     shared = wirings[0] & wirings[1]
@@ -174,9 +184,9 @@ def _pair(kind: str, one: Entrant, other: Entrant) -> Pair:
     )
 
 
-def _differences(kind: str, entrants: Sequence[Entrant]) -> list[Difference]:
+def _differences(kind: str, compared: Sequence[ComparedCell]) -> list[Difference]:
     """The edges of a kind of cell that differ, in order of target."""
-    cells = [_ops(each.genotype.cells[kind]) for each in entrants]
+    cells = [_ops(each.genotype.cells[kind]) for each in compared]
     edges = sorted({edge for cell in cells for edge in cell}, key=lambda edge: (edge[1], edge[0]))
     found = [
         Difference(kind=kind, source=edge[0], target=edge[1], ops=tuple(cell.get(edge) for cell in cells))

@@ -10,7 +10,7 @@ from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import operator_colour, operator_dash, source_colour
 from ftso_cli.report.trace import CellTrace, Trace
-from ftso_cli.report.trained import Training
+from ftso_cli.report.trained import TrainedRun
 from ftso_cli.texts import one_line
 
 SMALL = (176, 104)
@@ -183,7 +183,7 @@ def _two_lines(names: Sequence[str]) -> Spec:
     )
 
 
-def training_curves(trainings: Sequence[Training], names: Mapping[int, str]) -> list[str]:
+def training_curves(trainings: Sequence[TrainedRun], names: Mapping[int, str]) -> list[str]:
     """Loss and accuracy over the epochs of all trainings; none of one epoch, which has no course."""
     pictures = []
     for y, title, scale, unit in (("loss", "Training loss", 1, ""), ("accuracy", "Training accuracy, %", 100, " %")):
@@ -245,7 +245,7 @@ def stage_costs(network: Network) -> list[str]:
     return pictures
 
 
-def seconds(genotype: Genotype, trainings: Sequence[Training]) -> str:
+def seconds(genotype: Genotype, trainings: Sequence[TrainedRun]) -> str:
     """Seconds of every phase of the history, and of the trainings."""
     values: Values = [
         {"step": f"{at + 1} {one_line(step.command)}", "phase": one_line(phase), "seconds": value}

@@ -13,7 +13,7 @@ from ftso_cli.report.commands import commands, train_command
 from ftso_cli.report.comparison import shapes
 from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.palette import Key, source_colour
-from ftso_cli.report.trained import Training
+from ftso_cli.report.trained import TrainedRun
 from ftso_cli.spaces import SPACES
 from ftso_cli.texts import last_name
 
@@ -116,7 +116,7 @@ def training(report: Report) -> TrainingSection:
     )
 
 
-def _trained(each: Training) -> dict[str, str]:
+def _trained(each: TrainedRun) -> dict[str, str]:
     recipe, result = each.config.recipe, each.result
     return {
         "run": each.name,

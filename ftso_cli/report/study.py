@@ -11,7 +11,7 @@ from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.study_figure import Panel, panels
 from ftso_cli.studies import tables
-from ftso_cli.studies.results import FILE, Row, Trial, read, read_settings, summary
+from ftso_cli.studies.results import FILE, SettingRow, Trial, read, read_settings, summary
 from ftso_cli.studies.study import Study
 from ftso_cli.texts import last_name, one_line
 
@@ -25,7 +25,7 @@ class StudyFound:
 
     folder: Path
     study: Study
-    rows: tuple[Row, ...]
+    rows: tuple[SettingRow, ...]
     trials: tuple[Trial, ...]
 
     @property

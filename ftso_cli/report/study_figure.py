@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
-from ftso_cli.studies.lines import Line, lines
+from ftso_cli.studies.lines import Curve, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.study import Figure, Study
@@ -33,7 +33,7 @@ def panels(study: Study, trials: Sequence[Trial]) -> tuple[Panel, ...]:
     return ()
 
 
-def _lines(line: Line, figure: Figure) -> str:
+def _lines(line: Curve, figure: Figure) -> str:
     """A dot a seed, and a line through their means."""
     x = _number("x", figure.label or figure.x)
     if figure.logarithmic:

@@ -9,7 +9,7 @@ from ftso_cli.training.run import Config, Epoch, Result, Run
 
 
 @dataclass(frozen=True, kw_only=True)
-class Training:
+class TrainedRun:
     """A run folder of `ftso train`; `result` is None while it isn't finished."""
 
     folder: Path
@@ -34,10 +34,10 @@ def is_training(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "genotype.json").is_file()
 
 
-def read_training(folder: Path) -> Training:
+def read_training(folder: Path) -> TrainedRun:
     """The training of a run folder; raises `RunError` or `GenotypeError` where a file in it is damaged."""
     run = Run(folder)
-    return Training(
+    return TrainedRun(
         folder=folder,
         genotype=run.genotype(),
         config=run.config(),

@@ -1,4 +1,4 @@
-"""The requests of the commands that edit or look up a cell: prune, assign-ops, query. No torch."""
+"""The requests of the commands that edit a cell: prune, assign-ops. No torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import KW_ONLY
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.shared import Edited, File, OnCell, Seeded
 from ftso_cli.settings.values import listed
 from ftso_cli.spaces import DARTS, SPACES, Space
@@ -96,25 +96,3 @@ class Assignment(OnCell, Edited, Seeded):
     def takes_seed(self) -> bool:
         """Whether `seed` decides anything of the result."""
         return self.op == RANDOM
-
-
-@settings
-class Query(Settings):
-    """A look at what cells of the nats space reached when the benchmark trained them."""
-
-    cells: Annotated[
-        Sequence[str],
-        Option(
-            help="Genotype files of the nats space, - for standard input, or architecture strings in quotes.",
-            metavar="CELL",
-            argument=True,
-        ),
-    ] = ()
-    _: KW_ONLY
-    table: Annotated[
-        File,
-        Option(help="The table: CSV, plain or gzipped, or a folder of `simple` records.", short="-t", metavar="FILE"),
-    ]
-    trust_pickle: Annotated[
-        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.", in_studies=False)
-    ] = False

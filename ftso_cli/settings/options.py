@@ -59,6 +59,7 @@ class Option(Bounds):
 
     `shown` is the default in help texts where it depends on other options, `spelled` the flags where they are not the
     name of the field, `choices` gives the values where these can be added to. An `argument` has no flag.
+    A `written` number is a text on the command line, which the field reads, as in `600M`.
     """
 
     help: str = ""
@@ -70,6 +71,7 @@ class Option(Bounds):
     argument: bool = False
     panel: str | None = None
     in_studies: bool = True
+    written: bool = False
 
     def flag(self, name: str) -> str:
         """The long flag of the field called `name`."""
@@ -139,6 +141,8 @@ def settings(cls: Class) -> Class:
     @functools.wraps(validate)
     def init(self: Any, *args: Any, **given: Any) -> None:
         names = [field.name for field in dataclasses.fields(made) if not field.kw_only]
+        if len(args) > len(names):
+            raise TypeError(f"{made.__name__} takes at most {len(names)} positional arguments, not {len(args)}")
         given |= dict(zip(names, args, strict=False))
         unknown_names = [name for name in given if name not in made.__dataclass_fields__]
         if unknown_names:

@@ -1,6 +1,6 @@
 """The request of `ftso search-topology`."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, fields
 from typing import Annotated, Any, Literal
 
@@ -61,7 +61,7 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
         Option(help="Race: a time as in 90s, 5m, 1h, or training steps as in 2000.", metavar="BUDGET", shown="5m"),
     ] = None
     seeds: Annotated[
-        Annotated[str | int | Iterable[int] | None, BeforeValidator(_listed)],
+        Annotated[str | int | Sequence[int] | None, BeforeValidator(_listed)],
         Option(
             help="Search from many seeds, as in 0-15 or 3,5,8, and say how far they agree; instead of --seed.",
             metavar="SEEDS",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from ftso_cli.drawing.plots import check_plot, drawn, label
 from ftso_cli.drawing.style import printable
 from ftso_cli.files import write_atomic
-from ftso_cli.studies.lines import Line, lines
+from ftso_cli.studies.lines import Curve, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
-from ftso_cli.studies.results import Row, Trial, summary
+from ftso_cli.studies.results import SettingRow, Trial, summary
 from ftso_cli.studies.study import Study
 from ftso_cli.texts import lines as lines_of
 
@@ -65,7 +65,7 @@ def _bars(study: Study, trials: Sequence[Trial]) -> "Figure":
 CAPTION = "Dots are seeds, whiskers 95 % confidence intervals."
 
 
-def _errors(trials: Sequence[Trial], row: Row) -> list[float]:
+def _errors(trials: Sequence[Trial], row: SettingRow) -> list[float]:
     return [one.percent_wrong for one in trials if one.setting == row.setting and one.percent_wrong is not None]
 
 
@@ -99,7 +99,7 @@ def _scale(axes: "Axes", values: Sequence[float], *, logarithmic: bool) -> None:
         axes.set_xticks([], minor=True)
 
 
-def _line(axes: "Axes", line: Line, colour: str) -> None:
+def _line(axes: "Axes", line: Curve, colour: str) -> None:
     """Seeds as dots, a line through their means."""
     if line.points:
         axes.plot(*zip(*line.points, strict=True), "o", color=colour, alpha=0.5, markersize=4)

@@ -9,7 +9,7 @@ from ftso_cli.studies.study import Study, value_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class Line:
+class Curve:
     """A measure of the trials that have it: the option and the value of each."""
 
     label: str
@@ -24,7 +24,7 @@ class Line:
         return tuple((x, fmean(y for other, y in self.points if other == x)) for x in at)
 
 
-def lines(study: Study, trials: Sequence[Trial]) -> list[Line]:
+def lines(study: Study, trials: Sequence[Trial]) -> list[Curve]:
     """Test accuracy in percent, and the figure's other measure where it has one."""
     spec = study.figure
     done = [one for one in trials if one.accuracy is not None]
@@ -36,9 +36,9 @@ def lines(study: Study, trials: Sequence[Trial]) -> list[Line]:
     return found
 
 
-def _line(label: str, trials: Sequence[Trial], place: str, values: Sequence[float]) -> Line:
+def _line(label: str, trials: Sequence[Trial], place: str, values: Sequence[float]) -> Curve:
     points = tuple((_x(one, place), value) for one, value in zip(trials, values, strict=True))
-    return Line(label=label, points=points, tips=tuple(f"{one.setting}, seed {one.seed}" for one in trials))
+    return Curve(label=label, points=points, tips=tuple(f"{one.setting}, seed {one.seed}" for one in trials))
 
 
 def _x(trial: Trial, place: str) -> float:

@@ -11,11 +11,11 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import Place, product
+from ftso_cli.studies.work import Workspace, product
 from ftso_cli.training.run import Run
 
 
-def measured(stages: Sequence[Stage], place: Place) -> dict[str, Any]:
+def measured(stages: Sequence[Stage], place: Workspace) -> dict[str, Any]:
     """The record of a trial whose stages are all done: JSON values; accuracy as a share of 1."""
     seconds, more = {}, {}
     folders = {stage.name: place.folder(stage) for stage in stages if place.folder(stage).is_dir()}
@@ -52,7 +52,7 @@ def tested_alike(folders: Sequence[Path]) -> bool:
     return len({result.tested_on for result in results if result is not None and result.tested_on}) < 2
 
 
-def _of_query(stage: Stage, place: Place) -> dict[str, Any]:
+def _of_query(stage: Stage, place: Workspace) -> dict[str, Any]:
     path = product(place.folder(stage), "query")
     try:
         answer = json.loads(path.read_bytes())["cells"][0]

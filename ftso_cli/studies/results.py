@@ -3,7 +3,7 @@
 study = read_settings(folder)       the study, with all settings in full
 read(folder) -> list[Trial]         every planned trial: setting, seed, state, pipeline, accuracy, parameters, macs,
                                     seconds, measures, cells, folder, folders, error
-summary(study, trials) -> list[Row] a row a setting: spread of accuracies, cost, paired difference to the first
+summary(study, trials) -> list[SettingRow] a row a setting: spread of accuracies, cost, paired difference to the first
 """
 
 from collections.abc import Mapping, Sequence
@@ -65,7 +65,7 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class SettingRow:
     """A setting over its seeds; errors in percent."""
 
     setting: str
@@ -152,7 +152,7 @@ class Facts(BaseModel):
     """By stage, its folder in that of the study."""
 
 
-def summary(study: Study, found: Sequence[Trial]) -> list[Row]:
+def summary(study: Study, found: Sequence[Trial]) -> list[SettingRow]:
     """A row a setting, in the order of the study."""
     first = {one.seed: one.percent_wrong for one in found if one.setting == study.settings[0].name}
     rows = []
@@ -161,7 +161,7 @@ def summary(study: Study, found: Sequence[Trial]) -> list[Row]:
         errors = {one.seed: one.percent_wrong for one in own if one.percent_wrong is not None}
         pairs = [error - base for seed, error in errors.items() if (base := first.get(seed)) is not None]
         rows.append(
-            Row(
+            SettingRow(
                 setting=setting.name,
                 error=spread(list(errors.values())),
                 difference=None if setting is study.settings[0] else spread(pairs),

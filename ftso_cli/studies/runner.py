@@ -14,7 +14,7 @@ from ftso_cli.interrupt import run_jobs
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Planned
-from ftso_cli.studies.work import Place, Stopped, locked, work
+from ftso_cli.studies.work import Stopped, Workspace, locked, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -61,7 +61,7 @@ def run_study(
     """
     make_inside(folder / STAGES)
     threads = max(1, cores() // workers)
-    place = Place(root=folder / STAGES, threads=threads, stop=Event(), trust_pickle=trust_pickle)
+    place = Workspace(root=folder / STAGES, threads=threads, stop=Event(), trust_pickle=trust_pickle)
     with _claim(place):
         trials.enqueue(study, planned)
         if retry_failed:
@@ -72,7 +72,7 @@ def run_study(
     run_jobs([worker.run] * workers, workers, place.stop)
 
 
-def _claim(place: Place) -> AbstractContextManager[Any]:
+def _claim(place: Workspace) -> AbstractContextManager[Any]:
     """Held by who adds or takes a trial, so that two on one machine don't do it at the same moment."""
     return locked(place.root / "claim.lock", place.stop)
 
@@ -83,7 +83,7 @@ class _Worker:
 
     planned: dict[str, Planned]
     study: "Study"
-    place: Place
+    place: Workspace
     watch: Watch
 
     def run(self) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftso_cli.errors import SettingsError, SpaceError, unknown
-from ftso_cli.settings.edits import Assignment, Pruning, Query
+from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.options import OptionError, options
+from ftso_cli.settings.tables import Query
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.settings.training import Training
 from ftso_cli.spaces import OPERATORS, operator

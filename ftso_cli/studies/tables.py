@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from ftso_cli.studies.results import Row, Trial
+from ftso_cli.studies.results import SettingRow, Trial
 from ftso_cli.studies.statistics import Spread
 
 Table = list[list[str]]
 """The first row names the columns."""
 
 
-def of_settings(rows: Sequence[Row]) -> Table:
+def of_settings(rows: Sequence[SettingRow]) -> Table:
     """A row a setting: test error in percent over seeds, difference to the first setting, cost."""
     head = ["setting", "seeds", "error %", "std", "95 % ±", "to the first", "95 % ±", "parameters", "MACs"]
     head += ["search s", "train s"]
@@ -22,7 +22,7 @@ def of_settings(rows: Sequence[Row]) -> Table:
     ]
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: SettingRow) -> list[str]:
     return [
         row.setting,
         str(row.error.n if row.error else 0),
@@ -42,7 +42,7 @@ def _spread(value: Spread | None, sign: str = "") -> list[str]:
     return [_number(value.mean, f"{sign}.2f"), _number(value.std), _number(value.half)]
 
 
-def _paper(row: Row, wanted: bool) -> list[str]:
+def _paper(row: SettingRow, wanted: bool) -> list[str]:
     return [_number(row.paper)] if wanted else []
 
 
@@ -70,7 +70,7 @@ def of_trials(trials: Sequence[Trial]) -> Table:
     return [[*head, "folder", "cells", "error"], *rows]
 
 
-def _mean(row: Row, name: str) -> str:
+def _mean(row: SettingRow, name: str) -> str:
     return _number(row.measures[name].mean, ".4g") if name in row.measures else ""
 
 

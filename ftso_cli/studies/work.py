@@ -45,7 +45,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class Workspace:
     """Where stages are worked on, and with how many threads each."""
 
     root: Path
@@ -64,7 +64,7 @@ def product(folder: Path, name: str) -> Path:
     return folder / PRODUCTS.get(name, "cell.json")
 
 
-def work(stages: Sequence[Stage], place: Place) -> None:
+def work(stages: Sequence[Stage], place: Workspace) -> None:
     """Does all stages of a trial that are not done yet; raises `RunError` with what a command has said."""
     cell = ""
     for stage in stages:
@@ -101,7 +101,7 @@ def _pause(stop: Event) -> None:
         raise Stopped
 
 
-def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -> None:
+def _do(stage: Stage, cell: str, folder: Path, place: Workspace, lock: locks.Held) -> None:
     if stage.name == "cell":
         topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
         write_inside(folder / "cell.json", storage.dumps(topology.genotype(DARTS.usual)).encode())
@@ -115,7 +115,7 @@ def _do(stage: Stage, cell: str, folder: Path, place: Place, lock: locks.Held) -
         write_inside(folder / "answer.json", said)
 
 
-def _run(args: Sequence[str], folder: Path, place: Place, lock: locks.Held) -> bytes:
+def _run(args: Sequence[str], folder: Path, place: Workspace, lock: locks.Held) -> bytes:
     """Runs a command of ftso to its end and gives what it printed; a stop ends it as Ctrl-C does."""
     environment = {"OMP_NUM_THREADS": str(place.threads)} | safe_environment() | {"COLUMNS": "200"}
     inherited = () if lock is None else (lock,)

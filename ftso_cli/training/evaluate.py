@@ -20,6 +20,7 @@ from ftso_cli.training.run import Run
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """How a network does on a set of images. `confusion` counts them by true class (row) and answer (column).
+    `classes` are their names in order.
 
     `top5` is the share of images whose class is among the five likeliest, or all where there are fewer. `broken` says
     by path what is wrong with images that can't be read and are not counted, `changes` how the images differ from those
@@ -30,6 +31,7 @@ class Score:
     top5: float
     loss: float
     confusion: Tensor
+    classes: tuple[str, ...]
     broken: Mapping[str, str] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     unfinished: str = ""
@@ -133,4 +135,11 @@ def _scored(
         count += len(labels)
     if not count:
         raise DataError(f"{data.name}: none of the {len(source)} test images can be read")
-    return Score(images=count, top5=among / count, loss=loss / count, confusion=confusion, broken=broken)
+    return Score(
+        images=count,
+        top5=among / count,
+        loss=loss / count,
+        confusion=confusion,
+        classes=tuple(data.classes),
+        broken=broken,
+    )

@@ -13,8 +13,13 @@ PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True, kw_only=True)
 class Latency:
-    """Milliseconds that a batch takes, by percentile of the runs, and images a second at the median."""
+    """Milliseconds that a batch takes, by percentile of the runs, and images a second at the median.
 
+    They hold on this `device` with as many `threads`.
+    """
+
+    device: str
+    threads: int
     batch_size: int
     runs: int
     milliseconds: dict[int, float]
@@ -37,6 +42,8 @@ def measure_latency(classifier: Classifier, *, batch_size: int, runs: int, warm_
         seconds.append(time.perf_counter() - started)
     taken = np.percentile(seconds[warm_up:], PERCENTILES)
     return Latency(
+        device=str(device),
+        threads=torch.get_num_threads(),
         batch_size=batch_size,
         runs=runs,
         milliseconds={at: round(1000 * float(value), 4) for at, value in zip(PERCENTILES, taken, strict=True)},

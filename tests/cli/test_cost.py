@@ -5,16 +5,16 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.cli.cost_options import Convention
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.genotype import Genotype, edit, library, storage
 from ftso_cli.genotype.schema import Step, Times
+from ftso_cli.settings.costs import Convention
 
 
 def ftso(*arguments: str | Path, stdin: str | None = None) -> Result:
@@ -264,9 +264,9 @@ def test_a_pruned_topology_names_the_command_to_run(searched: Genotype, tmp_path
         (("darts_v2", "--n", "7"), "leave out --n or darts_v2"),
         (("darts_v2", "--c-out", "7"), "leave out --c-out or darts_v2"),
         (("darts_v2", "--sweep", "n=4..5"), "leave out --sweep or darts_v2"),
-        (("--channels", "16"), "--channels is for a network: name its CELL"),
-        (("--n", "7", "--by-stage"), "--by-stage is for a network: name its CELL"),
-        (("--n", "7", "--fit-macs", "1M"), "--fit-macs is for a network: name its CELL"),
+        (("--channels", "16"), "--channels: is for a network: name its CELL"),
+        (("--n", "7", "--by-stage"), "--by-stage: is for a network: name its CELL"),
+        (("--n", "7", "--fit-macs", "1M"), "--fit-macs: is for a network: name its CELL"),
         (("--n", "7", "--sweep", "n=4..5"), "--sweep n runs over the values of --n"),
         (("darts_v2", "--channels", "16", "--fit-params", "1M"), "--fit-params chooses the channels"),
         (("--sweep", "q=1..2"), "'q=1..2' is no sweep; write it as n=4..12"),
@@ -320,4 +320,4 @@ def test_cost_imports_neither_torch_nor_numpy(arguments: list[str]) -> None:
 
 
 def test_the_option_offers_the_conventions_that_the_calculator_has() -> None:
-    assert [choice.value for choice in Convention] == [*CONVENTIONS, "all"]
+    assert list(get_args(Convention)) == [*CONVENTIONS, "all"]

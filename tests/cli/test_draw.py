@@ -10,8 +10,8 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli import drawing
 from ftso_cli.cli.app import app
-from ftso_cli.cli.draw import FORMATS
 from ftso_cli.genotype import library, storage
+from ftso_cli.settings.pictures import PICTURES
 from tests.drawing.cells import pruned, searched
 
 
@@ -64,7 +64,7 @@ def test_the_suffix_says_the_format(folder: Path, name: str, signature: bytes) -
 
 
 def test_every_format_that_can_be_drawn_has_a_suffix() -> None:
-    assert FORMATS == drawing.FORMATS
+    assert PICTURES == drawing.FORMATS
 
 
 def test_the_format_can_be_named(folder: Path) -> None:

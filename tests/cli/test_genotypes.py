@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
+from ftso_cli.api.library import COLUMNS, all_rows
 from ftso_cli.cli.app import app
-from ftso_cli.cli.genotypes_output import COLUMNS, all_rows
 from ftso_cli.genotype import Genotype, library, storage
 from tests.processes import modules_imported_by, run_ftso
 

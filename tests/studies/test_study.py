@@ -78,7 +78,11 @@ def test_a_setting_takes_the_other_strategy_start_or_length_instead_of_the_study
         ("iters = 1", 'rank = "race", recipe = "imagenet"', "recipe: has no meaning in a race"),
         ("iters = 1", 'rank = "race", nodes = "5"', "nodes can't be '5': input should be a valid integer"),
         ('op = "skip_connect"', "op = 3", "op can't be 3: input should be a valid string"),
-        ('op = "skip_connect"', 'op = ["skip_connect"]', "op can't be ('skip_connect',): input should be a valid string"),
+        (
+            'op = "skip_connect"',
+            'op = ["skip_connect"]',
+            "op can't be ('skip_connect',): input should be a valid string",
+        ),
         ("epochs = 1 }", "epochs = 1, cutout = 2.0 }", "cutout must be below 1, not 2.0"),
         ("epochs = 1 }", 'epochs = 1, recipe = "quik" }', "did you mean quick?"),
         ('op = "skip_connect"', 'op = "skip_conect"', "did you mean skip_connect?"),

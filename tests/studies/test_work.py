@@ -11,7 +11,7 @@ from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import Checkpoints, State
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import Place, arguments
+from ftso_cli.studies.work import Workspace, arguments
 
 
 def resumed(folder: Path, **options: object) -> bool:
@@ -54,7 +54,7 @@ def test_a_damaged_answer_is_named(content: str, tmp_path: Path) -> None:
     answer.parent.mkdir()
     answer.write_text(content)
     with pytest.raises(RunError, match=r"answer\.json: is damaged"):
-        measured([stage], Place(root=tmp_path, threads=1, stop=Event()))
+        measured([stage], Workspace(root=tmp_path, threads=1, stop=Event()))
 
 
 @pytest.mark.parametrize("options", [{"seeds": "0-1"}, {"rank": "gradient"}, {"preset": "stable"}], ids=str)

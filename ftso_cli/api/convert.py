@@ -1,0 +1,139 @@
+"""The verbs that convert: import_genotype, export."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftso_cli.api.cells import about_file, check_writable, holding, name_of, read
+from ftso_cli.api.record import Stopwatch, edited
+from ftso_cli.api.verbs import verb
+from ftso_cli.errors import FileError, GenotypeError, SettingsError
+from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.genotype import Genotype, formats, storage
+from ftso_cli.genotype.formats import Imported
+from ftso_cli.settings.convert import DOT, NETWORK_FORMATS, Exporting, Importing
+
+if TYPE_CHECKING:
+    from ftso_cli.training.run import Config
+
+
+@verb(Importing)
+def import_genotype(request: Importing) -> Imported:
+    """Read a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, NASLib, ...
+
+    `source` is a file, or the text itself. DARTS text may be a whole genotypes.py or the log of a search, from which
+    `pick` chooses; it is parsed, never run. With an `output` the genotype is written there. The result has the
+    `genotype`, the `format` that was read, and what a genotype can't hold in `lost`.
+    Raises `GenotypeError` with the reason why a text can't be read.
+    """
+    return import_text(request, Stopwatch())
+
+
+def import_text(request: Importing, watch: Stopwatch) -> Imported:
+    """Read the genotype of a request, written where a file is asked for."""
+    source, text = os.fspath(request.source), _text(request)
+    try:
+        found = formats.loads(text, request.format, dialect=request.dialect, pick=request.pick)
+    except GenotypeError as error:
+        raise GenotypeError(f"{source_name(source)}: {error}") from None
+    told = None if request.dialect == "darts" else request.dialect
+    genotype = edited(found.genotype, "import", watch, format=found.format, dialect=told, pick=request.pick)
+    if request.output is not None:
+        with holding(request.output):
+            storage.write(genotype, Path(request.output))
+    return Imported(genotype=genotype, format=found.format, lost=found.lost)
+
+
+def source_name(source: str) -> str:
+    """Return what to call the source of a text in messages."""
+    if source == "-":
+        return "standard input"
+    return "the text" if not os.path.exists(source) and any(sign in source for sign in "([{|") else source
+
+
+def _text(request: Importing) -> str:
+    source = os.fspath(request.source)
+    match where := source_name(source):
+        case "standard input":
+            content = sys.stdin.buffer.read(formats.SIZE_LIMIT + 1)
+        case "the text":
+            content = source.encode(errors="replace")
+        case _:
+            content = read_bytes(Path(source), limit=formats.SIZE_LIMIT)
+    if len(content) > formats.SIZE_LIMIT:
+        raise FileError(f"{where}: larger than {formats.SIZE_LIMIT // 1_000_000} MB, which no genotype is")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise FileError(f"{where}: is no text (UTF-8)") from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written for another tool.
+
+    `text` is that of a genotype. `file` is None where no file was asked for. `lost` names what the format can't hold.
+    Of a trained network `config` has its classes and images, and `unfinished` says where a training stands that has
+    not ended yet.
+    """
+
+    format: str
+    file: Path | None
+    text: str | None = None
+    lost: tuple[str, ...] = ()
+    config: "Config | None" = None
+    unfinished: str = ""
+
+
+@verb(Exporting)
+def export(request: Exporting) -> Exported:
+    """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
+
+    `cell` may be the run folder of a training, whose network is written as `onnx`, `torch-export` or `safetensors`,
+    into that folder unless `output` says otherwise. The text of a genotype is in the result, and in `output`.
+    Raises `GenotypeError` where the format can't hold the cell, `SettingsError` where a package is missing.
+    """
+    return export_cell(request)
+
+
+def export_cell(request: Exporting) -> Exported:
+    """Write the genotype or the network of a request."""
+    cell, format = request.cell, request.format
+    folder = None if isinstance(cell, Genotype) else Path(cell)
+    is_run = folder is not None and os.path.isfile(folder / "config.json")
+    output = None if request.output is None else Path(request.output)
+    if format in NETWORK_FORMATS or (is_run and format is None):
+        if folder is None or not folder.is_dir():
+            raise SettingsError(f"{name_of(cell)}: {format} holds a trained network; give the run folder of ftso train")
+        return _network(folder, format or "onnx", output)
+    if is_run and folder is not None:
+        cell = str(folder / "genotype.json")
+    genotype = read(cell)
+    format = format or genotype.space
+    with about_file(name_of(cell)):
+        text, lost = _written(genotype, format)
+    if output is not None:
+        write_atomic(output, text.encode())
+    return Exported(format=format, file=output, text=text, lost=lost)
+
+
+def _written(genotype: Genotype, format: str) -> tuple[str, tuple[str, ...]]:
+    if format == DOT:
+        from ftso_cli.drawing.diagram import dot
+
+        return dot(genotype), ()
+    return formats.dumps(genotype, format)
+
+
+def _network(folder: Path, format: str, output: Path | None) -> Exported:
+    """Write the network of a run, into its folder unless `output` says otherwise."""
+    target = output or folder / NETWORK_FORMATS[format]
+    check_writable(target)
+    from ftso_cli.training.export import export_network
+    from ftso_cli.training.run import Run
+
+    run = Run(folder)
+    unfinished = export_network(run, format, target)
+    return Exported(format=format, file=target, config=run.config(), unfinished=unfinished)

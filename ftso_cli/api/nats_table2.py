@@ -1,0 +1,141 @@
+"""The verb that runs the paper's comparison on the NATS-Bench space again: nats_table2."""
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from ftso_cli.api.listening import Listener
+from ftso_cli.api.query import table_of
+from ftso_cli.api.recorded import telling
+from ftso_cli.api.verbs import verb
+from ftso_cli.benchmarks.evolution import evolve
+from ftso_cli.benchmarks.ledger import Ledger, SearchKey
+from ftso_cli.benchmarks.nats import Table
+from ftso_cli.genotype.formats.nats import architecture
+from ftso_cli.locks import alone
+from ftso_cli.settings.tables import OWN_LENGTH, NatsComparison, NatsMethod
+from ftso_cli.settings.values import seeds_of
+from ftso_cli.spaces.nats import DATA_SETS, KIND
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.data import ImageData
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundCell:
+    """The architecture string that a search from a seed has found, and its seconds, now or when it ran."""
+
+    seed: int
+    cell: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracies:
+    """Test accuracies over seeds, in percent; `std` is None for one seed."""
+
+    mean: float
+    std: float | None
+    best: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MethodRow:
+    """A row of the comparison: accuracies by data set, mean seconds, and the cell of each seed."""
+
+    data_sets: Mapping[str, Accuracies]
+    seconds: float
+    runs: tuple[FoundCell, ...]
+
+
+@verb(NatsComparison)
+def nats_table2(request: NatsComparison) -> dict[str, MethodRow]:
+    """Run the paper's Table 2 again: methods and seeds on a small super-net, what they find looked up in a table.
+
+    `method` are those to run, all unless given; `output` keeps every finished search, which is not run again. Only
+    evolution looks into the table while it searches, at `queries` cells. Returns a row for each method.
+    """
+    return compare_methods(request, Listener(request.progress))
+
+
+def compare_methods(request: NatsComparison, listener: Listener) -> dict[str, MethodRow]:
+    """Run the searches of a request that are not done yet, and look up what all have found."""
+    output, seeds = Path(request.output), seeds_of(request.seeds)
+    table = table_of(request, listener)
+    rows: dict[str, MethodRow] = {}
+    with telling(listener, lambda: _kept(output)), alone(output), listener.bar("nats-table2", "search") as update:
+        searches = _Searches(request, table, listener)
+        for name in request.method:
+            runs: list[FoundCell] = []
+            for seed in seeds:
+                update(len(rows) * len(seeds) + len(runs), len(request.method) * len(seeds), name)
+                runs.append(searches.run(name, seed))
+            rows[name] = _row(runs, table)
+    return rows
+
+
+def _kept(output: Path) -> str:
+    return f"{output} keeps the searches that are done; the same command goes on" if output.exists() else ""
+
+
+class _Searches:
+    """The searches of one request: those that the ledger holds, and new ones on images that are read when needed."""
+
+    def __init__(self, request: NatsComparison, table: Table, listener: Listener) -> None:
+        self._request, self._table, self._listener = request, table, listener
+        self._ledger = Ledger(Path(request.output))
+
+    def run(self, method: NatsMethod, seed: int) -> FoundCell:
+        """Return what a search finds, or found when it ran."""
+        if method == "evolution":
+            return self._evolved(seed)
+        key = SearchKey(
+            method=method,
+            seed=seed,
+            data=os.fspath(self._request.data),
+            image_size=self._request.image_size,
+            iters=None if method in OWN_LENGTH else self._request.iters,
+        )
+        done = self._ledger.find(key)
+        if done is None:
+            from ftso_cli.search.nats_methods import RUNS
+
+            images, device = self._images
+            started = time.perf_counter()
+            cell = RUNS[method](images, seed, self._request.iters, device).cells[KIND]
+            done = self._ledger.add(key, architecture(cell), round(time.perf_counter() - started, 2))
+        return FoundCell(seed=seed, cell=done.cell, seconds=done.seconds)
+
+    def _evolved(self, seed: int) -> FoundCell:
+        started = time.perf_counter()
+        cell = evolve(
+            lambda text: self._table.find(text).scores["cifar10"].accuracy, queries=self._request.queries, seed=seed
+        )
+        return FoundCell(seed=seed, cell=cell, seconds=round(time.perf_counter() - started, 2))
+
+    @cached_property
+    def _images(self) -> "tuple[ImageData, torch.device]":
+        from ftso_cli.data import open_images, read_training
+        from ftso_cli.nn.device import choose_device
+
+        images = open_images(os.fspath(self._request.data), image_size=self._request.image_size)
+        with self._listener.bar("read images", "image") as update:
+            images = read_training(images, update)
+        return images, choose_device(self._request.device)
+
+
+def _row(runs: list[FoundCell], table: Table) -> MethodRow:
+    scores = [table.find(run.cell).scores for run in runs]
+    sets = {}
+    for name in DATA_SETS:
+        values = [score[name].accuracy for score in scores]
+        spread = stdev(values) if len(values) > 1 else None
+        sets[name] = Accuracies(mean=fmean(values), std=spread, best=max(values))
+    return MethodRow(data_sets=sets, seconds=round(fmean(run.seconds for run in runs), 2), runs=tuple(runs))

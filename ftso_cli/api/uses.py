@@ -1,0 +1,158 @@
+"""The verbs of trained networks: evaluate, predict, latency, load."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftso_cli.api.cells import check_writable
+from ftso_cli.api.listening import Listener
+from ftso_cli.api.run_images import images_of, is_gone, other_tests
+from ftso_cli.api.verbs import verb
+from ftso_cli.drawing.plots import check_plot, plot_confusion
+from ftso_cli.errors import DataError
+from ftso_cli.settings.use import Evaluation, Prediction, Timing
+
+if TYPE_CHECKING:
+    from ftso_cli.training.classifier import Classifier
+    from ftso_cli.training.evaluate import Score
+    from ftso_cli.training.latency import Latency
+
+BATCH = 64
+"""Images that a network looks at together."""
+
+
+def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
+    """Return the trained network in a run folder, an `nn.Module` with `classes` and `preprocess`, ready to evaluate.
+
+    Raises `RunError` where the folder holds no trained network.
+    """
+    from ftso_cli.nn.device import choose_device
+    from ftso_cli.training.classifier import load_classifier
+    from ftso_cli.training.run import Run
+
+    return load_classifier(Run(Path(run)), choose_device(device))
+
+
+@verb(Evaluation)
+def evaluate(request: Evaluation) -> "Score":
+    """Test a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
+
+    It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
+    images of another data set of the same classes. `broken` and `changes` name images that can't be read, or that are
+    others than in the training. A training that was interrupted has the network of its last checkpoint (`unfinished`).
+    `confusion` is the file of a picture: which classes are taken for which.
+
+    Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
+    """
+    return evaluate_run(request)
+
+
+def evaluate_run(request: Evaluation) -> "Score":
+    """Test the network of a request, and draw its errors where that is asked for."""
+    picture = None if request.confusion is None else Path(request.confusion)
+    if picture is not None:
+        check_plot(picture)
+        check_writable(picture)
+    from ftso_cli.nn.device import choose_device
+    from ftso_cli.training.evaluate import evaluate as test
+    from ftso_cli.training.evaluate import load_trained
+    from ftso_cli.training.run import Run
+
+    folder = Run(Path(request.run))
+    config, chosen = folder.config(), choose_device(request.device)
+    network, unfinished = load_trained(folder, chosen)
+    record, data = folder.images(), request.data
+    try:
+        images = images_of(config, record) if data is None else other_tests(os.fspath(data), config, record)
+    except DataError as error:
+        hint = "; if it was moved, say where to: --data DIR" if data is None and is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
+    score = test(network, images.final, images, config.recipe.batch_size, chosen)
+    if picture is not None:
+        plot_confusion(score.confusion.tolist(), config.classes, picture)
+    return replace(
+        score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """The likeliest classes of images with their probabilities, the likeliest first, by the path of the image.
+
+    `broken` says by path what is wrong with images that can't be read, `unfinished` where a training stands that has
+    not ended yet.
+    """
+
+    images: tuple[tuple[str, Mapping[str, float]], ...]
+    broken: Mapping[str, str] = field(default_factory=dict)
+    unfinished: str = ""
+
+
+class PredictionListener(Listener):
+    """Hears of images as they are looked at."""
+
+    def predicted(self, image: str, classes: Mapping[str, float]) -> None:
+        """Hear the likeliest classes of an image."""
+
+
+@verb(Prediction)
+def predict(request: Prediction) -> Predictions:
+    """Tell the classes of images by a trained network: the likeliest `top` of each, with their probabilities.
+
+    `images` are files, or folders of them. A training that was interrupted answers with its last checkpoint.
+    Raises `RunError` where the folder holds no network.
+    """
+    return predict_images(request, PredictionListener())
+
+
+def predict_images(request: Prediction, listener: PredictionListener) -> Predictions:
+    """Look at the images of a request, batch by batch."""
+    from ftso_cli.data.left_out import LeftOut
+    from ftso_cli.data.listing import list_below
+
+    left_out = LeftOut()
+    paths = [Path(image) for image in request.images]
+    files = [str(file) for path in paths for file in (list_below(path, left_out) if path.is_dir() else [path])]
+    classifier = load(request.run, request.device)
+    if classifier.unfinished:
+        listener.warn(classifier.unfinished)
+    for line in left_out.lines():
+        listener.note(line)
+    found: list[tuple[str, Mapping[str, float]]] = []
+    broken: dict[str, str] = {}
+    for first in range(0, len(files), BATCH):
+        for image, classes in _likeliest(classifier, files[first : first + BATCH], request.top, broken):
+            found.append((image, classes))
+            listener.predicted(image, classes)
+    return Predictions(images=tuple(found), broken=broken, unfinished=classifier.unfinished)
+
+
+def _likeliest(
+    classifier: "Classifier", files: Iterable[str], top: int, broken: dict[str, str]
+) -> Iterable[tuple[str, dict[str, float]]]:
+    for image, shares in classifier.answers(files, broken):
+        best = shares.topk(min(top, len(classifier.classes)))
+        names = [classifier.classes[at] for at in best.indices.tolist()]
+        yield image, dict(zip(names, best.values.tolist(), strict=True))
+
+
+@verb(Timing)
+def latency(request: Timing) -> "Latency":
+    """Measure how long a trained network takes on a device, from pixels in memory to its answer.
+
+    The batch norm is folded, as in an exported network. The result has `milliseconds` of a batch by percentile of the
+    `runs`, and `images_a_second`. Raises `RunError` where the folder holds no network.
+    """
+    return time_network(request, Listener())
+
+
+def time_network(request: Timing, listener: Listener) -> "Latency":
+    """Time the network of a request."""
+    from ftso_cli.training.latency import measure_latency
+
+    classifier = load(request.run, request.device)
+    if classifier.unfinished:
+        listener.warn(classifier.unfinished)
+    return measure_latency(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)

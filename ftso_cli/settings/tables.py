@@ -1,0 +1,83 @@
+"""The requests of the commands that look into a table of NATS-Bench: query, nats-table2. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator
+
+from ftso_cli.settings.looks import Cells
+from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.shared import File, OnImages
+from ftso_cli.settings.values import seeds_of
+
+NatsMethod = Literal["assign-ops", "search-ops", "capacity", "darts-1st", "darts-2nd", "random", "evolution"]
+"""The rows of the paper's Table 2. assign-ops, search-ops and capacity are FTSO with each way to choose operators."""
+
+OWN_LENGTH = ("assign-ops", "capacity")
+"""The methods whose length `iters` is not: assign-ops has none, and capacity one of its own."""
+
+
+@settings
+class OnTable(Settings):
+    """A request about a table of the benchmark."""
+
+    _: KW_ONLY
+    table: Annotated[
+        File,
+        Option(help="The table: CSV, plain or gzipped, or a folder of `simple` records.", short="-t", metavar="FILE"),
+    ]
+    trust_pickle: Annotated[
+        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.", in_studies=False)
+    ] = False
+
+
+@settings
+class Query(OnTable):
+    """A look at what cells of the nats space reached when the benchmark trained them."""
+
+    cells: Annotated[
+        Cells,
+        Option(
+            help="Genotype files of the nats space, - for standard input, or architecture strings in quotes.",
+            metavar="CELL",
+            argument=True,
+        ),
+    ] = ()
+
+
+def _chosen(value: Any) -> Any:
+    return tuple(dict.fromkeys([value] if isinstance(value, str) else value))
+
+
+def _seeds(value: Any) -> Any:
+    return value if isinstance(value, str | int) else tuple(value)
+
+
+@settings
+class NatsComparison(OnTable, OnImages):
+    """The paper's comparison on the NATS-Bench space, run again."""
+
+    _: KW_ONLY
+    method: Annotated[
+        Annotated[Sequence[NatsMethod], BeforeValidator(_chosen)],
+        Option(
+            help=f"Only these (repeated): {', '.join(get_args(NatsMethod))}.",
+            short="-m",
+            metavar="METHOD",
+            shown="all",
+        ),
+    ] = get_args(NatsMethod)
+    seeds: Annotated[
+        Annotated[str | int | Sequence[int], BeforeValidator(_seeds)],
+        Option(help="As in 0-9 or 3,5,8.", metavar="SEEDS"),
+    ] = "0-2"
+    iters: Annotated[int, Option(help="Iterations of a search by gradient.", least=1, short="-i")] = 50
+    queries: Annotated[int, Option(help="Cells that evolution may look up while it searches.", least=1)] = 100
+    output: Annotated[
+        File, Option(help="Keeps every finished search.", short="-o", metavar="FILE", shown="nats-table2.json")
+    ] = "nats-table2.json"
+
+    def check(self) -> None:
+        """Raise `SettingsError` for seeds that can't be."""
+        seeds_of(self.seeds)

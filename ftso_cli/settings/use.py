@@ -1,0 +1,63 @@
+"""The requests of the commands that use a trained network: evaluate, predict, latency. No torch."""
+
+from collections.abc import Sequence
+from dataclasses import KW_ONLY
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.shared import Data, File, OnDevice
+
+
+@settings
+class OnRun(Settings):
+    """A request about a trained network."""
+
+    run: Annotated[File, Option(help="The run folder of a training.", metavar="RUN", argument=True)]
+
+
+@settings
+class Evaluation(OnDevice, OnRun):
+    """A test of a trained network."""
+
+    _: KW_ONLY
+    confusion: Annotated[
+        File | None, Option(help="Draw which classes are taken for which (.png, .svg or .pdf).", metavar="FILE")
+    ] = None
+    data: Annotated[
+        Data | None,
+        Option(
+            help="Other test images: a set, or a folder as `DIR/test/CLASS/*.jpg` or `DIR/CLASS/*.jpg`.",
+            short="-d",
+            metavar="DATA",
+            shown="the test images of the training",
+        ),
+    ] = None
+
+
+def _files(value: object) -> object:
+    """Return one file as several."""
+    return value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+
+
+@settings
+class Prediction(OnDevice, OnRun):
+    """A look at images by a trained network."""
+
+    images: Annotated[
+        Annotated[Sequence[File], BeforeValidator(_files)],
+        Option(help="Image files, or folders of them.", metavar="IMAGE", argument=True),
+    ]
+    _: KW_ONLY
+    top: Annotated[int, Option(help="How many of the likeliest classes to show.", least=1)] = 5
+
+
+@settings
+class Timing(OnDevice, OnRun):
+    """A measurement of how long a trained network takes."""
+
+    _: KW_ONLY
+    batch_size: Annotated[int, Option(help="Images at a time.", least=1, short="-b")] = 1
+    runs: Annotated[int, Option(help="Batches that are timed.", least=1)] = 100
+    warm_up: Annotated[int, Option(help="Batches before, which don't count.", least=0)] = 10
