@@ -5,12 +5,15 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = 130
 """The exit status."""
+
+POLL = 0.1
+"""Seconds between looks for a signal, while threads work."""
 
 SHOW_CURSOR = b"\x1b[?25h"
 """A terminal's cursor, which progress bars hide."""
@@ -80,6 +83,40 @@ def asked_to_stop(*, patient: bool = False) -> Iterator[Interrupt]:
             signal.signal(signal.SIGINT, leave)
     if interrupt.asked:
         raise KeyboardInterrupt
+
+
+def run_jobs(
+    jobs: Sequence[Callable[[], object]],
+    workers: int,
+    stop: threading.Event,
+    *,
+    first: Callable[[], object] = lambda: None,
+) -> None:
+    """Run jobs in `workers` threads, each of which calls `first` before its first job.
+
+    The first error of any, or Ctrl-C, sets `stop`, which jobs look at, drops those that have not begun, and is raised
+    once those in hand have ended: the interpreter must not end while a thread computes.
+    """
+    # Imported here because this module is the first that a command imports.
+    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+    pool = ThreadPoolExecutor(workers, initializer=first)
+    with asked_to_stop(patient=True) as interrupt:
+        try:
+            left = {pool.submit(job) for job in jobs}
+            while left:
+                ended, left = wait(left, POLL, return_when=FIRST_EXCEPTION)
+                for one in ended:
+                    one.result()
+                if interrupt.asked:
+                    raise KeyboardInterrupt
+        except BaseException:
+            # First, or a thread that stops begins the next.
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop.set()
+            raise
+        finally:
+            pool.shutdown()
 
 
 def _stopping() -> list[int]:

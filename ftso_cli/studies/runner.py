@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.health import cores
 from ftso_cli.files import make_inside
-from ftso_cli.interrupt import asked_to_stop
+from ftso_cli.interrupt import run_jobs
 from ftso_cli.studies import trials
 from ftso_cli.studies.measures import measured
 from ftso_cli.studies.plan import Planned
-from ftso_cli.studies.work import POLL, Stopped, Workspace, locked, work
+from ftso_cli.studies.work import Stopped, Workspace, locked, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -70,18 +69,7 @@ def run_study(
                 if trial.state.name == "FAIL":
                     trials.again(study, trial)
     worker = _Worker({one.key: one for one in planned}, study, place, watch)
-    with asked_to_stop(patient=True) as interrupt, ThreadPoolExecutor(workers) as pool:
-        left = {pool.submit(worker.run) for _ in range(workers)}
-        try:
-            while left:
-                ended, left = wait(left, POLL, return_when=FIRST_EXCEPTION)
-                for one in ended:
-                    one.result()
-                if interrupt.asked:
-                    raise KeyboardInterrupt
-        except BaseException:
-            place.stop.set()
-            raise
+    run_jobs([worker.run] * workers, workers, place.stop)
 
 
 def _claim(place: Workspace) -> AbstractContextManager[Any]:

@@ -14,12 +14,12 @@ from ftso_cli.errors import SettingsError, TrainingError
 from ftso_cli.nn import readings
 from ftso_cli.nn.device import choose_device, enough_memory
 from ftso_cli.search.engine.bilevel import Bilevel, Engine
+from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.joint import joint
 from ftso_cli.search.operators.capacity import Capacity
 from ftso_cli.search.phases import Search, operators, topology
 from ftso_cli.search.race import journal
 from ftso_cli.search.race.race import Race
-from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.search.topology.ensemble import search_ensemble

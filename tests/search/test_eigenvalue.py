@@ -6,7 +6,7 @@ import torch
 from ftso_cli.errors import TrainingError
 from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.search.engine.bilevel import Bilevel
-from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue, jump
+from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue, jump
 from tests.search.searches import search
 
 

@@ -1,12 +1,17 @@
 """What is kept of a search, and going on from it."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 import torch
 
 from ftso_cli.errors import RunError
+from ftso_cli.genotype import library
+from ftso_cli.nn.readings import Reading
+from ftso_cli.search.engine.bilevel import Engine, Progress
+from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import History, Record, restored
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
@@ -125,3 +130,41 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_a_history_survives_its_way_through_a_checkpoint() -> None:
     history = History().with_record(Record(iteration=0, epoch=0), {"alpha.normal": torch.ones(2, 3)})
     assert restored(history.records, history.tensors()).metrics() == history.metrics()
+
+
+class Counting(Engine):
+    """A method of one's own: it counts its iterations, and has no α and β."""
+
+    def __init__(self, beside: Engine) -> None:
+        self.settings, self.group = beside.settings, beside.group
+        self.weight_batches, self.arch_batches = beside.weight_batches, beside.arch_batches
+        self.iteration, self.iterations = 0, 6
+
+    def step(self) -> Progress:
+        self.iteration += 1
+        loss = Reading(1 / self.iteration)
+        return Progress(iteration=self.iteration, iterations=self.iterations, epoch=0, arch=None, weight=loss)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        return {"iteration": torch.tensor(self.iteration)}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        self.iteration = int(state["iteration"])
+
+
+def test_a_method_of_ones_own_is_recorded_and_goes_on_as_any_other(tmp_path: Path) -> None:
+    def made(*, resume: bool) -> Recorder:
+        method = Search(Counting(search("random").engine), lambda: library.load("darts_v2"))
+        recording = Recorder(method, Recording(folder=tmp_path, every=2, track=True, save_minutes=0), REQUEST)
+        recording.begin(resume=resume)
+        return recording
+
+    first = made(resume=False)
+    with pytest.raises(ZeroDivisionError):
+        first.run(lambda progress: 1 // (3 - progress.iteration))  # type: ignore[arg-type, return-value]
+    resumed = made(resume=True)
+    assert resumed.engine.iteration == 2
+    assert resumed.run(lambda progress: None) == library.load("darts_v2")
+    assert [row["iteration"] for row in rows(tmp_path / "metrics.csv")] == ["0", "2", "4", "6"]
+    assert {row["eigenvalue"] for row in rows(tmp_path / "metrics.csv")} == {""}
+    assert not (tmp_path / "alphas.csv").exists()

@@ -21,6 +21,7 @@ from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.readings import Reading, Throttle
 from ftso_cli.nn.supernet import SuperNet
 from ftso_cli.search.engine.descent import SGD, Adam
+from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.settings.searches import SearchSettings
 
 Batch = tuple[Tensor, Tensor]
@@ -85,6 +86,13 @@ class Engine(ABC):
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Goes on from the `state` of an equal search; raises `RunError`, `KeyError` or `RuntimeError` for another."""
 
+    net: SuperNet | None = None
+    """The super-net whose α and β the history keeps; None where a search has none."""
+
+    def curvature(self) -> float | None:
+        """Return how sharply the held-out loss curves in α and β; None where a search has none."""
+        return None
+
     def run(self, on_iteration: Callable[[Progress], None]) -> None:
         """Runs the iterations that are left; raises `TrainingError` where a loss is not finite."""
         while self.iteration < self.iterations:
@@ -99,6 +107,7 @@ class Bilevel(Engine):
     """
 
     graphs = True
+    net: SuperNet
 
     def __init__(
         self,
@@ -178,13 +187,27 @@ class Bilevel(Engine):
         for progress in self._unchecked:
             for loss in (progress.arch_loss, progress.weight_loss):
                 if loss is not None:
-                    check_finite(loss, progress.iteration, self.settings)
+                    check_finite(loss, f"iteration {progress.iteration}", self.settings.weight_rate)
         self._unchecked = []
 
     def scores(self, kind: str) -> list[float]:
         """What the search found each edge of the cells of `kind` to be worth: β."""
         scores: list[float] = self.net.beta[kind].tolist()
         return scores
+
+    def curvature(self) -> float:
+        """Return the dominant eigenvalue of the Hessian on the batch that the next step on α and β takes.
+
+        The search itself doesn't notice.
+        """
+        state = self.arch_batches.state()
+        batch = next(self.arch_batches)
+        self.arch_batches.restore(state)
+        parameters = self.net.architecture()
+        with self.net.moving(parameters):
+            loss = self.loss(batch)
+            finite(self.group.mean(loss.detach()), self.iteration + 1, self.settings)
+            return dominant_eigenvalue(loss, parameters, group=self.group)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, α and β, both optimizers and the order of the images; raises `TrainingError` as `check` does."""
@@ -242,16 +265,14 @@ def cosine_rate(settings: SearchSettings, epoch: int, epochs: int) -> float:
 def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> float:
     """The loss as a number; raises `TrainingError` where it is not finite."""
     value = loss.item()
-    check_finite(value, iteration, settings)
+    check_finite(value, f"iteration {iteration}", settings.weight_rate)
     return value
 
 
-def check_finite(loss: float, iteration: int, settings: SearchSettings) -> None:
-    """Raises `TrainingError` for a loss that is not finite."""
+def check_finite(loss: float, moment: str, rate: float) -> None:
+    """Raise `TrainingError` for a loss that is not finite, with the moment and the learning rate of the weights."""
     if not math.isfinite(loss):
-        raise TrainingError(
-            f"the loss is not finite at iteration {iteration}; lower --weight-rate (now {settings.weight_rate:g})"
-        )
+        raise TrainingError(f"the loss is not finite at {moment}; lower --weight-rate (now {rate:g})")
 
 
 def prefixed(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:

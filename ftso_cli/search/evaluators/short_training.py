@@ -13,11 +13,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData, on_device
-from ftso_cli.errors import TrainingError
 from ftso_cli.nn.graphs import graphed
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Reading, Throttle
-from ftso_cli.search.engine.bilevel import descend
+from ftso_cli.search.engine.bilevel import check_finite, descend
 from ftso_cli.search.engine.descent import SGD
 from ftso_cli.settings.searches import ShortTraining
 
@@ -63,8 +62,7 @@ def first_losses(
         on_step(step)
         if look.due() or step == steps:
             for at in range(checked, step):
-                if not math.isfinite(losses[at].number):
-                    raise TrainingError(f"the loss is not finite at step {at + 1} of a run; lower --weight-rate")
+                check_finite(losses[at].number, f"step {at + 1} of a run", settings.weight_rate)
             checked = step
     return [loss.number for loss in losses]
 

@@ -23,9 +23,9 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.nn.readings import Reading
-from ftso_cli.search.engine.bilevel import Bilevel, Progress, finite, prefixed, under
+from ftso_cli.search.engine.bilevel import Progress, prefixed, under
+from ftso_cli.search.engine.eigenvalue import jump
 from ftso_cli.search.phases import Search
-from ftso_cli.search.recording.eigenvalue import dominant_eigenvalue, jump
 from ftso_cli.search.recording.history import Architecture, History, Record, restored
 from ftso_cli.search.recording.options import CHECKPOINT, Recording
 
@@ -139,7 +139,7 @@ class Recorder:
             arch_loss=fmean(held_out) if held_out else None,
             skips=sum(edge.op == "skip_connect" for edge in edges) if edges else None,
             edges=len(edges) or None,
-            eigenvalue=self._eigenvalue() if self._pending and self.recording.tracks else None,
+            eigenvalue=self.engine.curvature() if self._pending and self.recording.tracks else None,
         )
         self.history = self.history.with_record(record, self._architecture())
         self._pending = []
@@ -150,29 +150,13 @@ class Recorder:
         return [(weight.number, None if arch is None else arch.number) for weight, arch in self._pending]
 
     def _architecture(self) -> Architecture:
-        if not isinstance(self.engine, Bilevel):
-            return {}
         net = self.engine.net
-        return prefixed("alpha.", dict(net.alpha)) | prefixed("beta.", dict(net.beta))
+        return {} if net is None else prefixed("alpha.", dict(net.alpha)) | prefixed("beta.", dict(net.beta))
 
     @torch.no_grad()
     def _assign(self, architecture: Architecture) -> None:
         for name, parameter in self._architecture().items():
             parameter.copy_(architecture[name])
-
-    def _eigenvalue(self) -> float | None:
-        """On the batch that the next step on the architecture takes; the search itself doesn't notice."""
-        if not isinstance(self.engine, Bilevel):
-            return None
-        batches = self.engine.arch_batches
-        state = batches.state()
-        batch = next(batches)
-        batches.restore(state)
-        parameters = self.engine.net.architecture()
-        with self.engine.net.moving(parameters):
-            loss = self.engine.loss(batch)
-            finite(self._group.mean(loss.detach()), self.engine.iteration + 1, self.engine.settings)
-            return dominant_eigenvalue(loss, parameters, group=self._group)
 
     def _save(self) -> None:
         if self.checkpoints is None or not self._group.first:
@@ -238,8 +222,8 @@ class Recorder:
         if folder is None or not self._group.first:
             return
         write_inside(folder / "metrics.csv", self.history.metrics())
-        if isinstance(self.engine, Bilevel):
-            if self.engine.net.alpha:
-                write_inside(folder / "alphas.csv", self.history.alphas(self.engine.net))
-            if self.engine.net.beta:
-                write_inside(folder / "betas.csv", self.history.betas(self.engine.net))
+        net = self.engine.net
+        if net is not None and net.alpha:
+            write_inside(folder / "alphas.csv", self.history.alphas(net))
+        if net is not None and net.beta:
+            write_inside(folder / "betas.csv", self.history.betas(net))
