@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.recorded import telling
-from ftso_cli.api.searching import Found, Standing, Task, execute, step_of
+from ftso_cli.api.searching import Found, IterationState, Task, execute, step_of
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import alone_in, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
@@ -64,7 +64,7 @@ class FromSeeds:
         self.folder = None if task.file is None else seeds_folder(task.file)
         self.resume, self.workers = resume, workers
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Runs the seeds that are not done yet.
 
         Raises `RunError` where there are seeds of a stopped search and `resume` is not asked for, or where there is

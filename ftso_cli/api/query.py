@@ -8,7 +8,7 @@ from pathlib import Path
 from ftso_cli.api.cells import about_file, name_of, names_of, read
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.verbs import verb
-from ftso_cli.benchmarks.nats import Score, Table
+from ftso_cli.benchmarks.nats import Table, TableScore
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.costs.conventions import multiply_adds
 from ftso_cli.costs.network import network_cost
@@ -26,7 +26,7 @@ from ftso_cli.spaces.nats import DATA_SETS, KIND
 class Reached:
     """What a cell reached on a data set, in percent, and the size of its network; flops as the benchmark counts."""
 
-    score: Score
+    score: TableScore
     params: int
     flops: int
 

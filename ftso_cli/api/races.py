@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.recorded import telling
-from ftso_cli.api.searching import Found, Standing, Task, execute
+from ftso_cli.api.searching import Found, IterationState, Task, execute
 from ftso_cli.genotype import Genotype
 from ftso_cli.locks import alone
 from ftso_cli.processes import check_alone
@@ -42,7 +42,7 @@ def run_race(
 def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, start: Genotype) -> Found:
     """Search operators by capacity from the cell `start`, and write the best."""
     check_alone("--strategy capacity trains small networks one after another, in one process")
-    search = ByCapacity(start, task, settings)
+    search = CapacitySearch(start, task, settings)
     genotype, facts = execute(task, search, listener)
     return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), choice=search.choice)
 
@@ -66,7 +66,7 @@ class Raced:
         self.journal: journal.Journal | None = None
         """Its finished runs, once it has begun."""
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Runs it to the end."""
         from ftso_cli.search.race.race import Race, decided
 
@@ -98,7 +98,7 @@ class Raced:
             self.journal.close()
 
 
-class ByCapacity:
+class CapacitySearch:
     """An operator search by capacity from the cell `start`; `choice` is what it chose among."""
 
     choice: "Choice"
@@ -106,7 +106,7 @@ class ByCapacity:
     def __init__(self, start: Genotype, task: Task, settings: CapacitySettings) -> None:
         self.start, self.task, self.settings = start, task, settings
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Run it to the end."""
         from ftso_cli.search.operators.capacity import Capacity
 

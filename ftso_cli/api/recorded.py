@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.searching import Found, Standing, Task, execute
+from ftso_cli.api.searching import Found, IterationState, Task, execute
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.recording.options import Recording, has_checkpoint
@@ -100,7 +100,7 @@ class RecordedSearch:
         self._recorder: Recorder | None = None
         self._curves: SearchCurves | None = None
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[Standing], None]) -> Genotype:
+    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Run it to the end."""
         from ftso_cli.search.recording.recorder import Recorder
 
@@ -108,7 +108,7 @@ class RecordedSearch:
         self._recorder = recorder = Recorder(search, self.recording, self._identity(images, device))
         self._begin(search, recorder.begin(resume=self.request.resume))
 
-        def on_iteration(state: Standing) -> None:
+        def on_iteration(state: IterationState) -> None:
             self.listener.iterated(search)
             each(state)
 

@@ -72,7 +72,7 @@ def task_of(
     )
 
 
-class Standing(Protocol):
+class IterationState(Protocol):
     """Where a search stands, as its engine reports it after every step."""
 
     @property
@@ -105,7 +105,7 @@ class Found:
     """The cells that a search by capacity trained."""
 
 
-Search = Callable[["ImageData", "torch.device", Callable[[Standing], None]], Genotype]
+Search = Callable[["ImageData", "torch.device", Callable[[IterationState], None]], Genotype]
 
 
 def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, dict[str, Any]]:
@@ -133,7 +133,7 @@ def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, d
     with listener.bar(task.command, "it") as update:
         look, figures = Throttle(device), ""
 
-        def on_iteration(state: Standing) -> None:
+        def on_iteration(state: IterationState) -> None:
             nonlocal figures
             if look.due() or state.iteration == state.iterations:
                 last.update(state.facts)

@@ -12,7 +12,7 @@ from ftso_cli.api.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError
-from ftso_cli.settings.use import Evaluation, Prediction, Timing
+from ftso_cli.settings.use import Prediction, RunEvaluation, Timing
 
 if TYPE_CHECKING:
     from ftso_cli.training.classifier import Classifier
@@ -35,8 +35,8 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
     return load_classifier(Run(Path(run)), choose_device(device))
 
 
-@verb(Evaluation)
-def evaluate(request: Evaluation) -> "Score":
+@verb(RunEvaluation)
+def evaluate(request: RunEvaluation) -> "Score":
     """Test a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
 
     It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
@@ -49,7 +49,7 @@ def evaluate(request: Evaluation) -> "Score":
     return evaluate_run(request)
 
 
-def evaluate_run(request: Evaluation) -> "Score":
+def evaluate_run(request: RunEvaluation) -> "Score":
     """Test the network of a request, and draw its errors where that is asked for."""
     picture = None if request.confusion is None else Path(request.confusion)
     if picture is not None:

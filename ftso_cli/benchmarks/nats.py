@@ -24,7 +24,7 @@ RECORD = struct.Struct("<i" + "dii" * len(DATA_SETS))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class TableScore:
     """Where a cell stands on one data set: test accuracy in percent, after the benchmark's 200 epochs.
 
     `rank` is 1 for the best, and the same for equals; `below` counts the cells with a lower accuracy; `best` is the
@@ -49,11 +49,11 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class TableEntry:
     """What a table says of one cell: its row, from 0, which is the benchmark's index, and its scores by data set."""
 
     index: int
-    scores: Mapping[str, Score]
+    scores: Mapping[str, TableScore]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +63,12 @@ class Table:
     summary: Mapping[str, Any]
     records: bytes
 
-    def find(self, architecture: str) -> Entry:
+    def find(self, architecture: str) -> TableEntry:
         """What the table says of the cell with this architecture string."""
         at = number(architecture) * RECORD.size
         index, *values = RECORD.unpack_from(self.records, at)
         scores = {
-            name: Score(
+            name: TableScore(
                 accuracy=values[3 * place],
                 rank=values[3 * place + 1],
                 below=values[3 * place + 2],
@@ -76,7 +76,7 @@ class Table:
             )
             for place, name in enumerate(DATA_SETS)
         }
-        return Entry(index=index, scores=scores)
+        return TableEntry(index=index, scores=scores)
 
 
 def number(architecture: str) -> int:

@@ -7,14 +7,14 @@ import typer
 from ftso_cli.api.uses import evaluate_run
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.settings.use import Evaluation
+from ftso_cli.settings.use import RunEvaluation
 
 if TYPE_CHECKING:
     from ftso_cli.training.evaluate import Score
 
 
-@command(Evaluation)
-def evaluate(request: Evaluation, as_json: bool) -> None:
+@command(RunEvaluation)
+def evaluate(request: RunEvaluation, as_json: bool) -> None:
     """Test a trained network on the test images again, from the files of its run.
 
     Says how often the likeliest class, or one of the likeliest five, is right, and that of each class alone. The run
@@ -54,7 +54,7 @@ def _tell(score: "Score") -> None:
             note(line)
 
 
-def _as_json(request: Evaluation, score: "Score") -> dict[str, object]:
+def _as_json(request: RunEvaluation, score: "Score") -> dict[str, object]:
     return {
         "run": str(request.run),
         "test_accuracy": score.accuracy,

@@ -47,7 +47,7 @@ class LeftColumn(TimeRemainingColumn):
         return Text(f"· {time} left ·" if ":" in time and "-" not in time else "")
 
 
-class Bar:
+class ProgressBar:
     """One progress bar: `update` moves it and changes the figures behind it."""
 
     def __init__(self, progress: Progress, task: int) -> None:
@@ -83,7 +83,7 @@ def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
 
 
 @contextmanager
-def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[Bar]:
+def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[ProgressBar]:
     """A progress bar that goes away when the work is done, and what `below` gives with it."""
     progress = _WithMore(
         *_columns(title, unit, err.width),
@@ -93,7 +93,7 @@ def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None
     )
     progress.below = below
     with progress:
-        yield Bar(progress, progress.add_task(title, total=None, figures=""))
+        yield ProgressBar(progress, progress.add_task(title, total=None, figures=""))
 
 
 @contextmanager

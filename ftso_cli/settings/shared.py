@@ -168,5 +168,15 @@ class Edited(Settings):
     ] = None
 
 
+@settings
+class Trusting(Settings):
+    """A request that may read a benchmark's records."""
+
+    _: KW_ONLY
+    trust_pickle: Annotated[
+        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.", in_studies=False)
+    ] = False
+
+
 HISTORY = ("run", "resume", "tensorboard", "track", "early_stop", "every", "save_every")
 """The options of `Recorded`."""

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from ftso_cli.settings.looks import STORAGE_HELP
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.shared import DATA_HELP, Data, File
+from ftso_cli.settings.shared import DATA_HELP, Data, File, Trusting
 
 
 @settings
@@ -41,7 +41,7 @@ def _seeds(value: Any) -> Any:
 
 
 @settings
-class StudyRun(Stored):
+class StudyRun(Stored, Trusting):
     """A study to be run, or to go on with."""
 
     study: Annotated[
@@ -63,9 +63,6 @@ class StudyRun(Stored):
         Option(help="Trials at a time; they share the cores.", least=1, short="-w", shown="one for two cores"),
     ] = None
     retry_failed: Annotated[bool, Option(help="Run failed trials again.")] = False
-    trust_pickle: Annotated[
-        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.")
-    ] = False
     dry_run: Annotated[bool, Option(help="Check the study and say what it would run.")] = False
 
     def check(self) -> None:

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator
 
 from ftso_cli.settings.looks import Cells
-from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.shared import File, OnImages
+from ftso_cli.settings.options import Option, settings
+from ftso_cli.settings.shared import File, OnImages, Trusting
 from ftso_cli.settings.values import seeds_of
 
 NatsMethod = Literal["assign-ops", "search-ops", "capacity", "darts-1st", "darts-2nd", "random", "evolution"]
@@ -19,7 +19,7 @@ OWN_LENGTH = ("assign-ops", "capacity")
 
 
 @settings
-class OnTable(Settings):
+class OnTable(Trusting):
     """A request about a table of the benchmark."""
 
     _: KW_ONLY
@@ -27,9 +27,6 @@ class OnTable(Settings):
         File,
         Option(help="The table: CSV, plain or gzipped, or a folder of `simple` records.", short="-t", metavar="FILE"),
     ]
-    trust_pickle: Annotated[
-        bool, Option(help="Read records that are pickles, which can run any code; needs nats_bench.", in_studies=False)
-    ] = False
 
 
 @settings

@@ -18,7 +18,7 @@ class OnRun(Settings):
 
 
 @settings
-class Evaluation(OnDevice, OnRun):
+class RunEvaluation(OnDevice, OnRun):
     """A test of a trained network."""
 
     _: KW_ONLY

@@ -12,7 +12,7 @@ from typing import Any
 
 from ftso_cli.errors import GenotypeError, SettingsError, short, unknown
 from ftso_cli.genotype.formats import darts, edges, literal, naslib, nats, nni, node_link
-from ftso_cli.genotype.formats.literal import Found
+from ftso_cli.genotype.formats.literal import GenotypeText
 from ftso_cli.genotype.formats.plain import Plain
 from ftso_cli.genotype.schema import Genotype, twice
 from ftso_cli.spaces import DARTS, NATS, SPACES
@@ -99,7 +99,7 @@ def dumps(genotype: Genotype, name: str) -> tuple[str, tuple[str, ...]]:
     return text, tuple(lost)
 
 
-def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
+def _parse(text: str, pick: str | None) -> tuple[Any, GenotypeText | None]:
     """The value in a text, and the `Genotype(...)` that it is from, if it is from one."""
     start = text.lstrip()[:1]
     if start == "{" and (content := _json(text)) is not None:
@@ -111,7 +111,7 @@ def _parse(text: str, pick: str | None) -> tuple[Any, Found | None]:
     if found := literal.find_genotypes(text):
         chosen = _choose(found, pick, literal.find_aliases(text))
         return literal.genotype_fields(chosen), chosen
-    if strings := [Found(name=None, text=match[0]) for match in nats.STRING.finditer(text)]:
+    if strings := [GenotypeText(name=None, text=match[0]) for match in nats.STRING.finditer(text)]:
         return _choose(strings, pick).text, None
     if start and start in "([{":
         return _nothing_to_pick(literal.literal(text), pick), None
@@ -139,7 +139,7 @@ def _json(text: str) -> Any:
     return found
 
 
-def _choose(found: list[Found], pick: str | None, aliases: Mapping[str, str] | None = None) -> Found:
+def _choose(found: list[GenotypeText], pick: str | None, aliases: Mapping[str, str] | None = None) -> GenotypeText:
     """Return the genotype that is meant among several; `aliases` are other names of them."""
     if pick is None:
         if len(found) == 1:

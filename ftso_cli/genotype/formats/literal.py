@@ -51,22 +51,22 @@ _GENOTYPE = re.compile(r"(?:\b([A-Za-z_]\w{0,99})[ \t]*[=:][ \t]*)?\bGenotype[ \
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class GenotypeText:
     """One `NAME = Genotype(...)` in a text: its name, if it has one, and the text from `Genotype` on."""
 
     name: str | None
     text: str
 
 
-def find_genotypes(text: str) -> list[Found]:
+def find_genotypes(text: str) -> list[GenotypeText]:
     """Every `Genotype(...)` in a text: a `genotypes.py`, the log of a search, or the literal alone."""
-    found: list[Found] = []
+    found: list[GenotypeText] = []
     end = 0
     for match in _GENOTYPE.finditer(text):
         if match.start() < end or _is_no_value(text, match.start()):
             continue
         end = _end(text, match.end() - 1)
-        found.append(Found(name=match[1], text="Genotype" + text[match.end() - 1 : end]))
+        found.append(GenotypeText(name=match[1], text="Genotype" + text[match.end() - 1 : end]))
         if len(found) > GENOTYPES:
             raise GenotypeError(f"holds more than {GENOTYPES} genotypes")
     return found
@@ -84,7 +84,7 @@ def find_aliases(text: str) -> dict[str, str]:
     return {name: other for name, other in _ALIAS.findall(text) if not keyword.iskeyword(other)}
 
 
-def genotype_fields(found: Found) -> dict[str, Any]:
+def genotype_fields(found: GenotypeText) -> dict[str, Any]:
     """Return the arguments of a `Genotype(...)` by name, as a dictionary would have them; tuples become lists."""
     call = _parse(found.text)
     if not isinstance(call, ast.Call) or len(call.args) > len(POSITIONAL):
