@@ -3,6 +3,7 @@
 import ast
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -148,6 +149,67 @@ def _is_overload(node: Definition) -> bool:
 
 def test_nothing_in_the_package_reads_the_folder_that_only_tests_may_use() -> None:
     assert [path for path in SOURCES if "../shared" in path.read_text(encoding="utf-8")] == []
+
+
+# Size and names
+
+LONGEST = 60
+"""Lines of a function."""
+
+MOST_PARAMETERS = 10
+
+SHARED_NAMES = {
+    # A module of torch for each layer, and the layer as data.
+    "AuxiliaryPool",
+    "FactorizedReduce",
+    "Sum",
+    "Zero",
+    # In parts that are still to be gone through: networks, searches, data and the report's arcs.
+    "Layout",
+    "Network",
+    "Node",
+    "Place",
+    "Progress",
+    "Record",
+    "Result",
+    "Run",
+    "Step",
+    "Trial",
+}
+"""The names of public classes that stand for several."""
+
+
+def definitions(kind: type[ast.FunctionDef] | type[ast.ClassDef]) -> Iterator[tuple[Path, Any]]:
+    """Every function, or class, of the package with the file that it is in."""
+    for path in SOURCES:
+        yield from ((path, node) for node in ast.walk(parsed(path)) if isinstance(node, kind))
+
+
+def test_no_function_is_longer_than_a_page() -> None:
+    found = [
+        place(path, node.lineno)
+        for path, node in definitions(ast.FunctionDef)
+        if node.end_lineno - node.lineno >= LONGEST
+    ]
+    assert found == []
+
+
+def test_no_function_has_many_parameters() -> None:
+    found = [
+        place(path, node.lineno)
+        for path, node in definitions(ast.FunctionDef)
+        if len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]) > MOST_PARAMETERS
+    ]
+    assert found == []
+
+
+def test_no_two_public_classes_share_a_name() -> None:
+    places: dict[str, list[str]] = {}
+    for path, node in definitions(ast.ClassDef):
+        places.setdefault(node.name, []).append(place(path, node.lineno))
+    shared = {name: where for name, where in places.items() if len(where) > 1 and not name.startswith("_")}
+    assert {name: where for name, where in shared.items() if name not in SHARED_NAMES} == {}
+    assert SHARED_NAMES - shared.keys() == set(), "no longer shared; take them off the list"
 
 
 # Fresh processes
