@@ -9,8 +9,8 @@
     run = ftso_cli.train(cell, "digits", epochs=12)
     network = run.load()
 
-Search, edits, costs, pictures and training are functions here, with the options of the commands. They print nothing
-and give typed results; what is wrong with a request is an `FtsoError`. Nothing heavy is imported before it is used.
+Every command is a function here, with the same options. Functions print nothing and give typed results; what is wrong
+with a request is an `FtsoError`. Nothing heavy is imported before it is used.
 """
 
 from importlib import import_module

@@ -4,7 +4,8 @@ import ast
 import inspect
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from importlib import import_module
 from typing import Any, get_args
 
 import pytest
@@ -140,6 +141,19 @@ def statements() -> Counter[str]:
 
 def test_an_option_is_stated_at_most_twice() -> None:
     assert {name: count for name, count in statements().items() if count > 2 and name not in HANDED_ON} == {}
+
+
+def test_the_same_option_is_declared_by_at_most_two_classes_of_settings() -> None:
+    declared: dict[tuple[str, str], set[str]] = {}
+    for module in (
+        import_module(f"ftso_cli.settings.{path.stem}") for path in (PACKAGE / "settings").glob("[a-z]*.py")
+    ):
+        for model in (each for each in vars(module).values() if isinstance(each, type) and is_dataclass(each)):
+            own = vars(model).get("__annotations__", {})
+            for name, option in options(model):
+                if name in own:
+                    declared.setdefault((name, option.help), set()).add(model.__qualname__)
+    assert {name: models for (name, _), models in declared.items() if len(models) > 2} == {}
 
 
 def test_only_names_that_are_stated_more_than_twice_are_excused() -> None:

@@ -1,17 +1,28 @@
 """The verbs of the command line as functions. They print nothing; `ftso_cli` offers them, and the commands call them.
 
-cells      what cells and data may be given as
-record     what the history of a genotype keeps of a command
-settings   from options by name to the settings of a search
-searches   search_topology, search_operators, search_baseline
-searching  how any search is run and recorded
-recorded   searches that keep their history and their checkpoints in a folder
-races      searches by many short trainings
-edits      prune, assign_operators
-networks   cost
-pictures   draw; genotypes that show themselves in notebooks
-trainings  train, evaluate, load
-health     what works on this machine
+Each is made of a class of settings by `verbs.verb`; the command calls the function below it with a request, and a
+listener that shows how the work goes on. Verbs that need more than this package are in `report` and `studies`.
+
+verbs        from a class of settings to a function
+listening    how a caller follows the work
+cells        what cells may be given as; files to write
+record       what the history of a genotype keeps of a command
+searches     search_topology, search_operators, search_baseline
+searching    how any search is run and recorded
+recorded     searches that keep their history and their checkpoints in a folder
+ensembles    searches from many seeds
+races        searches by many short trainings
+edits        prune, assign_operators
+stability    stability
+networks     cost, formulas
+pictures     draw; genotypes that show themselves in notebooks
+library      genotypes
+convert      import_genotype, export
+query        query
+nats_table2  nats_table2
+trainings    train
+uses         evaluate, predict, latency, load
+health       examine: what works on this machine
 """
 
 from ftso_cli.genotype import Genotype

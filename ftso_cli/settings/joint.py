@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict
 from typing import Annotated, Any
 
-from ftso_cli.settings.methods import METHODS, RECIPES, Recipe
+from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe
 from ftso_cli.settings.options import Option, OptionError, part_of, settings
 from ftso_cli.settings.searches import (
     JointSettings,
@@ -28,7 +28,7 @@ class Searched(JointSettings):
 
 
 @settings
-class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
+class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
     """A search for wiring and operators at once."""
 
     _: KW_ONLY
@@ -36,7 +36,6 @@ class SearchBaseline(OnImages, Written, Searched, Recorded, Seeded):
         Operators,
         Option(help="The candidates (repeated, or a,b,c, or 3op, 4op).", metavar="OP", shown="all of the space"),
     ] = DARTS.candidates
-    recipe: Recipe = "cifar"
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,10 +7,10 @@ random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any, Literal
 
-from ftso_cli.settings.options import Option
+from ftso_cli.settings.options import Option, Settings, settings
 from ftso_cli.settings.searches import JointSettings, Method
 from ftso_cli.spaces import DARTS
 
@@ -54,9 +54,16 @@ IMAGENET: Mapping[str, Any] = {
 RECIPES: Mapping[str, Mapping[str, Any]] = {"cifar": {}, "imagenet": IMAGENET}
 """What a recipe has instead of the method's own settings."""
 
-Recipe = Annotated[
-    Literal["cifar", "imagenet"],
-    Option(
-        help="Settings for images as those of CIFAR-10 or of ImageNet; options given beside it win (docs/methods.md)."
-    ),
-]
+
+@settings
+class ByRecipe(Settings):
+    """A search whose settings start from those for a kind of images."""
+
+    _: KW_ONLY
+    recipe: Annotated[
+        Literal["cifar", "imagenet"],
+        Option(
+            help="Settings for images as those of CIFAR-10 or of ImageNet; options given beside it win "
+            "(docs/methods.md)."
+        ),
+    ] = "cifar"

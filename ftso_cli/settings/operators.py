@@ -5,7 +5,7 @@ from dataclasses import KW_ONLY, fields
 from typing import Annotated, Any, Literal
 
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
-from ftso_cli.settings.methods import RECIPES, Recipe
+from ftso_cli.settings.methods import RECIPES, ByRecipe
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, checked
 from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
@@ -20,7 +20,7 @@ BY_GRADIENT = {field.name for field in fields(SearchSettings)} | {*COMMON, *HIST
 
 
 @settings
-class SearchOperators(SearchSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
+class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
     """A search of the operator of every kept edge."""
 
     _: KW_ONLY
@@ -28,7 +28,6 @@ class SearchOperators(SearchSettings, ByCapacity, OnImages, OnCell, Edited, Reco
         Literal["gradient", "capacity"],
         Option(help="gradient, the paper's; or capacity: a training-free score, then short races."),
     ] = "gradient"
-    recipe: Recipe = "cifar"
     ops: Annotated[
         Operators,
         Option(help="The candidates (repeated, or a,b,c, or 3op, 4op).", metavar="OP", shown="all of the cell's space"),

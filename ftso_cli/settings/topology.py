@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.methods import RECIPES, Recipe
+from ftso_cli.settings.methods import RECIPES, ByRecipe
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     PRESETS,
@@ -39,7 +39,7 @@ IN_A_RACE = {
 
 
 @settings
-class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
+class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Seeded):
     """A search of how the nodes of a cell are wired."""
 
     _: KW_ONLY
@@ -47,7 +47,6 @@ class SearchTopology(OnImages, Written, TopologySettings, Recorded, Seeded):
         Literal["paper", "stable"],
         Option(help="Settings to start from: the paper's, or an ensemble whose wiring repeats itself."),
     ] = "paper"
-    recipe: Recipe = "cifar"
     op: Annotated[
         Operators | None,
         Option(
