@@ -89,7 +89,7 @@ def recorded_data(
         raise RunError(f"{shown(data)}: no such folder; its images are needed where they were when the run was started")
     sizes = {name: _size(folder / name) for name in record.train}
     found = {name: _checksum(folder / name) for name in record.test}
-    _check_classes(data, classes, [*(name for name, had in (sizes | found).items() if had is not None)])
+    _check_classes(data, classes, {**sizes, **found})
     changes = Changes(
         missing_train=[name for name, had in sizes.items() if had is None],
         missing_test=[name for name, had in found.items() if had is None],
@@ -123,9 +123,12 @@ def holds_tests(folder: Path, record: ImageRecord) -> bool:
     return 2 * sum(_checksum(folder / name) == checksum for name, checksum in some) > len(some)
 
 
-def _check_classes(data: str, classes: tuple[str, ...], names: Sequence[str]) -> None:
-    there = {spelled(_class(name)) for name in names}
-    if any(spelled(name) not in there for name in classes):
+def _check_classes(data: str, classes: tuple[str, ...], names: Mapping[str, object]) -> None:
+    """Raise `RunError` where a class has no file left, or a file is of no class."""
+    known = {spelled(name) for name in classes}
+    recorded = {spelled(_class(name)) for name in names}
+    there = {spelled(_class(name)) for name, had in names.items() if had is not None}
+    if known - there or recorded - known:
         raise other_classes(data, classes)
 
 

@@ -103,6 +103,13 @@ def test_a_run_without_a_record_is_tested_on_a_split_that_is_drawn_anew_and_says
     assert "warning: the run names no test images" in said and "chosen anew" in said
 
 
+def test_a_run_whose_settings_lack_a_class_of_its_images_is_refused(work: Path) -> None:
+    config = json.loads((work / "run/config.json").read_text())
+    (work / "run/config.json").write_text(json.dumps(config | {"classes": config["classes"][:-1]}))
+    again = ftso("train", "--config", work / "run/config.json", *SMALL, "-o", work / "again", status=1)
+    assert again.stderr.startswith("error: ") and "has other classes than the run" in again.stderr
+
+
 def test_a_run_on_a_named_set_needs_no_names(tmp_path: Path) -> None:
     ftso("train", "ftso_wide_sep3", *SMALL[:2], *SMALL[2:6], "--batch-size", "256", "-o", tmp_path / "run")
     assert images(tmp_path / "run")["test"] == {} and "warning" not in ftso("evaluate", tmp_path / "run").stderr

@@ -53,6 +53,12 @@ def test_a_small_matrix_is_found_exactly_also_where_all_eigenvalues_are_negative
     assert dominant_eigenvalue(x @ matrix @ x / 2, [x]) == pytest.approx(-1.0)
 
 
+@pytest.mark.parametrize("size", [1, 2, 3, 5])
+def test_a_loss_that_is_linear_has_the_eigenvalue_0_in_any_number_of_parameters(size: int) -> None:
+    x = torch.ones(size, requires_grad=True)
+    assert dominant_eigenvalue((x + 0 * x.square()).sum(), [x]) == pytest.approx(0.0)
+
+
 def test_a_loss_that_does_not_curve_has_the_eigenvalue_0() -> None:
     x, y = torch.ones(3, requires_grad=True), torch.ones(2, requires_grad=True)
     assert dominant_eigenvalue((2 * x).sum(), [x, y]) == 0.0

@@ -5,9 +5,9 @@ Zela et al., Understanding and Robustifying Differentiable Architecture Search, 
 epochs around i, and returns the cell of epoch i - k. Here β belongs to the architecture too (ours).
 """
 
-import math
 from collections.abc import Callable, Sequence
 from statistics import fmean
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,22 +18,15 @@ from ftso_cli.nn.distributed import ALONE, Group
 WINDOW = 5
 RATIO = 0.75
 
-STEPS = 40
-"""Products with the Hessian at most; a search has some 250 parameters of the architecture."""
-
 TOLERANCE = 1e-4
 """How far the eigenvalue may be off, relative to itself."""
 
 
-def dominant_eigenvalue(
-    loss: Tensor, parameters: Sequence[Tensor], *, steps: int = STEPS, group: Group = ALONE
-) -> float:
+def dominant_eigenvalue(loss: Tensor, parameters: Sequence[Tensor], *, group: Group = ALONE) -> float:
     """The largest eigenvalue of the Hessian of `loss` in the parameters, by exact products of it with vectors.
 
-    The loss is the mean over the processes of the group, of which each gives its own.
-
-    Lanczos' method with full reorthogonalisation, from a fixed start; it ends where the residual promises `TOLERANCE`,
-    after `steps` products, or where it has the whole space. 0 where the loss doesn't depend on the parameters.
+    The loss is the mean over the processes of the group, of which each gives its own. ARPACK's Lanczos method (scipy)
+    starts from a fixed vector. 0 where the loss doesn't depend on the parameters.
     Raises `TrainingError` where a product is not finite.
     """
     gradients = torch.autograd.grad(loss, parameters, create_graph=True, materialize_grads=True)
@@ -45,39 +38,28 @@ def dominant_eigenvalue(
         own = torch.autograd.grad(gradient, parameters, v.to(gradient), retain_graph=True, materialize_grads=True)
         return group.mean(_flat(own)).double()
 
-    return _largest(product, len(gradient), steps, gradient.device)
+    return _largest(product, len(gradient), gradient.device)
 
 
-def _largest(product: Callable[[Tensor], Tensor], size: int, steps: int, device: torch.device) -> float:
+def _largest(product: Callable[[Tensor], Tensor], size: int, device: torch.device) -> float:
     """The largest eigenvalue of the symmetric matrix of this size that `product` multiplies with."""
-    start = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(device)
-    basis = [start / start.norm()]
-    diagonal: list[float] = []
-    beside: list[float] = []
-    while True:
-        image = product(basis[-1])
-        diagonal.append(float(image @ basis[-1]))
-        # Twice: once leaves a rest of rounding, which the next steps would blow up.
-        for _ in range(2):
-            for vector in basis:
-                image = image - (image @ vector) * vector
-        rest = float(image.norm())
-        if not math.isfinite(rest):
+    # Imported here because few searches follow the curvature.
+    import numpy as np
+    from scipy.sparse.linalg import LinearOperator, eigsh
+
+    def times(vector: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
+        image = product(torch.as_tensor(vector.ravel().copy(), device=device)).cpu().numpy()
+        if not np.isfinite(image).all():
             raise TrainingError("the held-out loss has no finite curvature in α and β; lower --weight-rate")
-        values, vectors = torch.linalg.eigh(_tridiagonal(diagonal, beside))
-        largest, scale = float(values[-1]), float(values.abs().max())
-        found = rest * abs(float(vectors[-1, -1])) <= TOLERANCE * abs(largest)
-        if found or rest <= 1e-12 * scale or len(basis) in (steps, size):
-            return largest
-        beside.append(rest)
-        basis.append(image / rest)
+        return image
 
-
-def _tridiagonal(diagonal: Sequence[float], beside: Sequence[float]) -> Tensor:
-    matrix = torch.diag(torch.tensor(diagonal, dtype=torch.float64))
-    for at, value in enumerate(beside):
-        matrix[at, at + 1] = matrix[at + 1, at] = value
-    return matrix
+    matrix = LinearOperator((size, size), matvec=times, dtype=np.float64)
+    if size < 3:  # ARPACK finds fewer eigenvalues than a matrix has rows.
+        return float(np.linalg.eigvalsh(matrix @ np.eye(size))[-1])
+    start = torch.randn(size, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).numpy()
+    if not times(start).any():  # Nor does it take a matrix of zeros.
+        return 0.0
+    return float(eigsh(matrix, k=1, which="LA", v0=start, tol=TOLERANCE, return_eigenvectors=False)[0])
 
 
 def _flat(parts: Sequence[Tensor]) -> Tensor:
