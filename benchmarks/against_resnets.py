@@ -25,7 +25,7 @@ from torch.nn import functional
 from ftso_cli.data import Augmentation, Batches, ImageData, eval_batches, open_images
 from ftso_cli.genotype import library
 from ftso_cli.nn.folding import fold_batch_norm
-from ftso_cli.nn.merged import DeployedNetwork, MergedNetwork
+from ftso_cli.nn.merged import MergedNetwork, deployed
 from ftso_cli.spaces.darts import NetworkShape
 
 PAIRS = {"resnet8": "ftso_plain:8:4", "resnet20": "ftso_plain:16:4"}
@@ -129,7 +129,7 @@ def training_step(network: nn.Module) -> Callable[[], object]:
 
 def answers(network: nn.Module, batch: int) -> Callable[[], object]:
     """One batch in use, batch norm folded; ftso's networks merged too."""
-    used = DeployedNetwork(network) if isinstance(network, MergedNetwork) else fold_batch_norm(network)
+    used = deployed(network) if isinstance(network, MergedNetwork) else fold_batch_norm(network)
     used = used.eval().to(memory_format=torch.channels_last)
     images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
 

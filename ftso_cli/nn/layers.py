@@ -88,10 +88,14 @@ class FactorizedReduce(nn.Module):
         height, width = x.shape[2:]
         if height % 2 or width % 2:
             x = functional.pad(x, (0, width % 2, 0, height % 2))
+        weight, bias = self.joined()
+        return functional.conv2d(x, weight, bias, 2)
+
+    def joined(self) -> tuple[Tensor, Tensor | None]:
+        """Weight (C', C, 2, 2) and bias of both halves as one convolution at stride 2."""
         corners = functional.pad(self.even.weight, (0, 1, 0, 1)), functional.pad(self.odd.weight, (1, 0, 1, 0))
-        biases = self.even.bias, self.odd.bias
-        bias = None if biases[0] is None or biases[1] is None else torch.cat([biases[0], biases[1]])
-        return functional.conv2d(x, torch.cat(corners), bias, 2)
+        even, odd = self.even.bias, self.odd.bias
+        return torch.cat(corners), None if even is None or odd is None else torch.cat([even, odd])
 
 
 class Zero(nn.Module):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ftso_cli.data.decode import decode, imagenet_shorter, quiet, squared
 from ftso_cli.errors import DataError
-from ftso_cli.nn.merged import DeployedNetwork
+from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Config, Run
@@ -50,7 +50,7 @@ class Classifier(nn.Module):
 
         Batch norms are part of the convolutions in front of them, and convolutions that read one map are one.
         """
-        network = DeployedNetwork(self.network) if isinstance(self.network, Network) else deepcopy(self.network)
+        network = deployed(self.network) if isinstance(self.network, Network) else deepcopy(self.network)
         return deepcopy(self, {id(self.network): network})
 
     def preprocess(self, image: str | Path | Image.Image) -> Tensor:

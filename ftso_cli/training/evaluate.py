@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.data import Changes, ImageData, ImageSource, on_device, sound_batches
 from ftso_cli.errors import DataError, RunError
 from ftso_cli.nn.checkpoint import Checkpoints, check_alike, read_tensors
 from ftso_cli.nn.device import enough_memory
-from ftso_cli.nn.merged import DeployedNetwork
+from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.shell import command
 from ftso_cli.training.run import Run
@@ -115,12 +115,10 @@ def evaluate(network: Network, source: ImageSource, data: ImageData, batch_size:
     Raises `DataError` where none can be read.
     """
     with enough_memory(device):
-        return _scored(DeployedNetwork(network.eval()), source, data, batch_size, device)
+        return _scored(deployed(network.eval()), source, data, batch_size, device)
 
 
-def _scored(
-    network: DeployedNetwork, source: ImageSource, data: ImageData, batch_size: int, device: torch.device
-) -> Score:
+def _scored(network: nn.Module, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
     classes = len(data.classes)
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     count, among, loss = 0, 0, 0.0

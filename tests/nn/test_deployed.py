@@ -9,7 +9,7 @@ from torch import nn
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.edit import assign_operator
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.merged import DeployedNetwork
+from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
 from tests import nats
@@ -32,18 +32,14 @@ def trained(genotype: Genotype, shape: NetworkShape = SMALL, size: tuple[int, in
 
 
 @torch.no_grad()
-def assert_same(genotype: Genotype, shape: NetworkShape = SMALL, size: tuple[int, int] = (9, 8)) -> DeployedNetwork:
+def assert_same(genotype: Genotype, shape: NetworkShape = SMALL, size: tuple[int, int] = (9, 8)) -> nn.Module:
     network = trained(genotype, shape, size)
-    deployed = DeployedNetwork(network)
+    used = deployed(network)
     images = torch.randn(3, shape.image_channels, *size, dtype=torch.float64)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    torch.testing.assert_close(deployed(images)[0], network(images)[0], rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(used(images)[0], network(images)[0], rtol=1e-9, atol=1e-9)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
-    return deployed
-
-
-def convolutions(network: nn.Module) -> int:
-    return sum(isinstance(module, nn.Conv2d) for module in network.modules())
+    return used
 
 
 @given(
@@ -65,13 +61,12 @@ def test_a_cell_of_one_input_gives_the_logits_of_the_reference(architecture: str
 @pytest.mark.parametrize("stem", ["cifar", "imagenet"])
 def test_a_published_cell_has_no_batch_norm_left(name: str, stem: str) -> None:
     shape = NetworkShape(channels=4, cells=3, classes=5, stem=stem)  # type: ignore[arg-type]
-    deployed = assert_same(library.load(name), shape, (45, 45))
-    assert not any(isinstance(module, nn.BatchNorm2d) for module in deployed.modules())
+    used = assert_same(library.load(name), shape, (45, 45))
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in used.modules())
 
 
 def test_a_wide_cell_of_plain_convolutions_is_one_convolution() -> None:
     plain = assign_operator(library.load("ftso_wide_sep3").replace(stage="pruned"), "conv_3x3")
-    deployed = assert_same(plain)
-    assert [convolutions(cell) for cell in deployed.cells] == [1, 1, 1, 1]
-    (merged,) = (module for module in deployed.cells[0].modules() if isinstance(module, nn.Conv2d))
-    assert (merged.in_channels, merged.out_channels) == (2 * 4, 4 * 4)
+    used = assert_same(plain)
+    merged = [layer for name, layer in used.named_children() if name.startswith("cells_")]
+    assert [(layer.in_channels, layer.out_channels) for layer in merged] == [(2 * c, 4 * c) for c in (4, 8, 16, 16)]

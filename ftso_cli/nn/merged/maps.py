@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ftso_cli.nn.merged.plan import begins_with_relu
+
 
 class Map:
     """The map (N, parts · C, H, W) of nodes side by side, and what it is behind its ReLU.
@@ -56,16 +58,19 @@ class Node(NamedTuple):
         return self.map.active_chunks[self.at]
 
 
-def begins_with_relu(layers: nn.Module) -> bool:
-    """Return True for layers that read nothing but what is behind a ReLU."""
-    return isinstance(layers, nn.Sequential) and isinstance(layers[0], nn.ReLU)
+def joined(nodes: Sequence[Node], *, active: bool) -> Tensor:
+    """Nodes side by side, with `active` behind their ReLU; without a copy where they are a whole map."""
+    whole = nodes[0].map
+    if list(nodes) == whole.nodes:
+        return whole.active if active else whole.x
+    return torch.cat([node.active if active else node.x for node in nodes], dim=1)
 
 
 def apply(layers: nn.Module, node: Node) -> Tensor:
     """The output of layers that read a node."""
     if not begins_with_relu(layers):
         return cast(Tensor, layers(node.x))
-    return in_order(_behind_relu(layers, node.active))
+    return _behind_relu(layers, node.active)
 
 
 def _behind_relu(layers: nn.Module, active: Tensor) -> Tensor:
@@ -76,7 +81,11 @@ def _behind_relu(layers: nn.Module, active: Tensor) -> Tensor:
 
 def parts(x: Tensor, widths: Sequence[int]) -> Sequence[Tensor]:
     """Channels side by side, apart; `x` itself where there is one part."""
-    return [x] if len(widths) == 1 else cast(Sequence[Tensor], torch.split(x, list(widths), 1))
+    if len(widths) == 1:
+        return [x]
+    split = torch.split(x, list(widths), 1)
+    # By number, as a tracer needs it.
+    return [split[at] for at in range(len(widths))]
 
 
 def repeated(x: Tensor, count: int) -> Tensor:

@@ -70,6 +70,17 @@ def geometry(layers: nn.Module) -> tuple[Hashable, ...]:
     return convolution.kernel_size, convolution.stride, convolution.padding, convolution.dilation
 
 
+def begins_with_relu(layers: nn.Module) -> bool:
+    """Return True for layers that read nothing but what is behind a ReLU."""
+    return isinstance(layers, nn.Sequential) and isinstance(layers[0], nn.ReLU)
+
+
+def raw_nodes(blocks: Sequence[Block], operators: Sequence[nn.Module]) -> set[int]:
+    """The nodes that an operator of a cell reads before their ReLU."""
+    terms = (term for block in blocks for term in block.terms)
+    return {term.source for term in terms if not begins_with_relu(operators[term.edges[0]])}
+
+
 def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[nn.Module]) -> tuple[Block, ...]:
     """The blocks that the output of a cell depends on, each behind those that it reads.
 

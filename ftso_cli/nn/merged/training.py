@@ -13,8 +13,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.nn.merged.maps import Map, Node, apply, begins_with_relu, convolve_together, in_order, parts, repeated
-from ftso_cli.nn.merged.plan import Block, Kind, Term, blocks_of, geometry, is_convolution
+from ftso_cli.nn.merged.maps import Map, Node, apply, convolve_together, in_order, joined, parts, repeated
+from ftso_cli.nn.merged.plan import Block, Kind, Term, begins_with_relu, blocks_of, geometry, is_convolution, raw_nodes
 from ftso_cli.nn.merged.readers import Reader, Readers, readers_of
 from ftso_cli.nn.merged.separable import Scaled, add_up, convolve_chains
 from ftso_cli.nn.network import EvaluationCell, Network
@@ -43,10 +43,7 @@ class MergedCell(EvaluationCell):
             total, is_own = self._sum(block, values, masks)
             keep = not is_own or any(self._reads_raw(node, active) for node in block.nodes)
             self._add(Map(total, len(block.nodes), keep=keep), block.nodes, nodes, values)
-        whole = nodes[self.concat[0]].map
-        if [nodes[node] for node in self.concat] == whole.nodes:
-            return whole.active if active else whole.x
-        return torch.cat([nodes[node].active if active else nodes[node].x for node in self.concat], dim=1)
+        return joined([nodes[node] for node in self.concat], active=active)
 
     def _add(self, map: Map, of: Sequence[int], nodes: dict[int, Node], values: dict[Term, Value]) -> None:
         """Adds the nodes of a map, and the values of all terms that leave them."""
@@ -68,7 +65,7 @@ class MergedCell(EvaluationCell):
         elif kind is Kind.SEPARABLE and node.x[0].numel() >= WORTH_FUSING:
             yield from convolve_chains(node.x, operators)
         else:
-            yield from (apply(operator, node) for operator in operators)
+            yield from (in_order(apply(operator, node)) for operator in operators)
 
     def _sum(self, block: Block, values: dict[Term, Value], masks: Tensor | None) -> tuple[Tensor, bool]:
         """The sum of a block's terms, and whether nobody else reads the tensor."""
@@ -99,12 +96,8 @@ class MergedCell(EvaluationCell):
     @cached_property
     def _raw(self) -> set[int]:
         """The nodes that an operator reads before their ReLU; fused separable convolutions have one of their own."""
-        terms = (term for block in self._blocks for term in block.terms)
-        return {
-            term.source
-            for term in terms
-            if term.kind is Kind.SEPARABLE or not begins_with_relu(self.operators[term.edges[0]])
-        }
+        separable = {term for block in self._blocks for term in block.terms if term.kind is Kind.SEPARABLE}
+        return raw_nodes(self._blocks, list(self.operators)) | {term.source for term in separable}
 
     @cached_property
     def _blocks(self) -> tuple[Block, ...]:
@@ -164,7 +157,9 @@ class MergedNetwork(Network):
             widths = [cast(nn.BatchNorm2d, layers[-1]).num_features for _, layers in alike]
             x = convolve_together(map.active, [layers for _, layers in alike])
             yield from zip((reader for reader, _ in alike), parts(x, widths), strict=True)
-        yield from ((reader, apply(layers, map.nodes[0])) for reader, layers in readers if not is_convolution(layers))
+        yield from (
+            (reader, in_order(apply(layers, map.nodes[0]))) for reader, layers in readers if not is_convolution(layers)
+        )
 
     @cached_property
     def _readers(self) -> Readers:
