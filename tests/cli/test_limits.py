@@ -8,9 +8,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.cli.stability import MOST
 from ftso_cli.genotype import FORMAT
 from ftso_cli.genotype.schema import MOST_EDGES, MOST_SEEDS
+from ftso_cli.settings.looks import MOST_WIRINGS
 
 Document = dict[str, Any]
 
@@ -104,5 +104,7 @@ def test_scores_whose_sum_has_no_room_are_refused_in_one_line(command: str, tmp_
 
 
 def test_more_cells_than_can_be_compared_each_with_each_are_refused() -> None:
-    result = ftso("stability", *["darts_v2"] * (MOST + 1))
-    assert result.exit_code == 2 and f"give at most {MOST} cells, not {MOST + 1}" in " ".join(result.stderr.split())
+    result = ftso("stability", *["darts_v2"] * (MOST_WIRINGS + 1))
+    assert result.exit_code == 2 and f"give at most {MOST_WIRINGS} cells, not {MOST_WIRINGS + 1}" in " ".join(
+        result.stderr.split()
+    )

@@ -6,7 +6,7 @@ import pytest
 
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import formats
-from ftso_cli.genotype.formats.literal import DEPTH, DIGITS, NODES, Found, find_genotypes, literal
+from ftso_cli.genotype.formats.literal import DEPTH, DIGITS, NODES, GenotypeText, find_genotypes, literal
 
 VALUES: dict[str, Any] = {
     "[None, True, False]": [None, True, False],
@@ -83,9 +83,9 @@ def test_genotypes_are_found_with_their_names_but_not_in_comments_and_classes() 
         "  Genotype (normal=[2])"
     )
     assert find_genotypes(text) == [
-        Found(name="FIRST", text="Genotype(normal=[])"),
-        Found(name="found", text="Genotype(normal=[1])"),
-        Found(name=None, text="Genotype(normal=[2])"),
+        GenotypeText(name="FIRST", text="Genotype(normal=[])"),
+        GenotypeText(name="found", text="Genotype(normal=[1])"),
+        GenotypeText(name=None, text="Genotype(normal=[2])"),
     ]
 
 
