@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.uses import evaluate, latency, load, predict
     from ftso_cli.genotype import Genotype
     from ftso_cli.report.comparison import compare
-    from ftso_cli.report.writing import report
+    from ftso_cli.report.writing import write_report
     from ftso_cli.studies.verbs import run_study, study_results, study_status
 
 __version__ = "0.1.0"
@@ -58,7 +58,6 @@ _PLACES = {
     "prune": "api.edits",
     "query": "api.query",
     "read": "api.cells",
-    "report": "report.writing",
     "run_study": "studies.verbs",
     "search_baseline": "api.searches",
     "search_operators": "api.searches",
@@ -68,6 +67,7 @@ _PLACES = {
     "study_status": "studies.verbs",
     "train": "api.trainings",
     "write": "api.cells",
+    "write_report": "report.writing",
 }
 """The module that has each name."""
 
@@ -92,7 +92,6 @@ __all__ = [
     "prune",
     "query",
     "read",
-    "report",
     "run_study",
     "search_baseline",
     "search_operators",
@@ -102,6 +101,7 @@ __all__ = [
     "study_status",
     "train",
     "write",
+    "write_report",
 ]
 
 

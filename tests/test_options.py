@@ -27,6 +27,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "cost": ("cost", "formulas"),
     "doctor": ("examine",),
     "import": ("import_genotype",),
+    "report": ("write_report",),
     "search": ("search_baseline",),
     "search-ops": ("search_operators",),
     "sweep results": ("study_results",),

@@ -2,6 +2,8 @@
 
 import ast
 from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -243,3 +245,12 @@ def test_the_list_of_modules_would_show_torch(tmp_path: Path) -> None:
     """The helper must be able to see what it looks for."""
     assert "pydantic" not in modules_imported_by(["--version"])
     assert "rich" in modules_imported_by(["--help"])
+
+
+@pytest.mark.parametrize("script", [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "tools").glob("*.py")], ids=str)
+def test_a_script_imports_names_that_there_are(script: Path) -> None:
+    for line, name in imports_of(parsed(script)):
+        module, _, attribute = name.rpartition(".")
+        if module.split(".")[0] == "ftso_cli":
+            there = hasattr(import_module(module), attribute) or find_spec(name) is not None
+            assert there, f"{place(script, line)}: {name}"

@@ -24,7 +24,7 @@ class Page:
 
 
 @verb(Reporting)
-def report(request: Reporting) -> Page:
+def write_report(request: Reporting) -> Page:
     """Make a page about a cell: what was searched, trained and measured of it; or about a study.
 
     `sources` are the file of a cell or its published name, run folders of its searches and trainings, or the folder of

@@ -8,7 +8,7 @@ import pytest
 
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.genotype import Genotype, Step, Times, library, storage
-from ftso_cli.report.commands import OPTIONS, commands, train_command
+from ftso_cli.report.commands import MODELS, OF_IMPORT, commands, train_command
 from ftso_cli.report.trained import read_training
 from ftso_cli.texts import last_name
 from tests.report.conftest import ftso
@@ -37,19 +37,23 @@ def test_a_training_done_again_has_the_same_settings(
     training = read_training(afternoon / "run")
     monkeypatch.chdir(afternoon)
     command = train_command(training)
-    assert "--recipe quick --channels 4 --cells 3 --epochs 2 --batch-size 8" in command and "--momentum" not in command
+    assert "--recipe quick --epochs 2 --channels 4 --cells 3 --batch-size 8" in command and "--momentum" not in command
     ftso(*shlex.split(command)[1:], "-o", tmp_path / "again")
     again = read_training(tmp_path / "again")
     assert again.config == training.config and again.genotype == training.genotype
     assert again.result == training.result
 
 
-@pytest.mark.parametrize("command", OPTIONS)
-def test_every_option_that_a_command_is_given_is_one_of_its_own(command: str) -> None:
-    entry = COMMANDS[{"race": "search-topology", "capacity": "search-ops"}.get(command, command)].load(command)
-    known = {option for param in entry.params for option in param.opts}
-    names = {"op" if command == "search-topology" and name == "ops" else name for name in OPTIONS[command]}
-    assert {f"--{name.replace('_', '-')}" for name in names} <= known
+def test_every_option_that_an_import_is_given_is_one_of_its_own() -> None:
+    known = {option for param in COMMANDS["import"].load("import").params for option in param.opts}
+    assert {f"--{name.replace('_', '-')}" for name in OF_IMPORT} <= known
+
+
+@pytest.mark.parametrize("command", MODELS)
+def test_the_options_of_a_command_are_those_of_its_settings(command: str) -> None:
+    name = {"race": "search-topology", "capacity": "search-ops"}.get(command, command)
+    ((_, function),) = COMMANDS[name].functions(name).items()
+    assert function.model is MODELS[command]  # type: ignore[attr-defined]
 
 
 def step(command: str, **settings: Any) -> Genotype:
@@ -65,7 +69,7 @@ def step(command: str, **settings: Any) -> Genotype:
     [
         (
             step("search-topology", rank="race", op="sep_conv_3x3", nodes=4, steps=900, side=16, seed=3),
-            "ftso search-topology --data 'my photos' --rank race --op sep_conv_3x3 --nodes 4 --budget 900 --seed 3 "
+            "ftso search-topology --data 'my photos' --op sep_conv_3x3 --nodes 4 --rank race --budget 900 --seed 3 "
             "-o x-again.json",
         ),
         (
