@@ -28,7 +28,7 @@ from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.nn.merged import MergedNetwork, deployed
 from ftso_cli.spaces.darts import NetworkShape
 
-PAIRS = {"resnet8": "ftso_plain:8:4", "resnet20": "ftso_plain:16:4"}
+PAIRS = {"resnet8": "ftso_residual:8:2", "resnet20": "ftso_residual:15:2"}
 """The network of ftso with the parameters of each ResNet, within 5 %."""
 
 RECIPES = {

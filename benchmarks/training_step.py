@@ -1,4 +1,4 @@
-"""Training steps of a found network: plain, channels-last and merged, against what the machine could do.
+"""Training steps and answers of a found network: plain, channels-last and merged, against what the machine could do.
 
 Plain is edge by edge, NCHW, with an optimizer that goes from tensor to tensor; channels-last has the order of pixels
 that CPUs like better; merged is what `ftso train` runs on a CPU. They take turns in one process. The
@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 from ftso_cli.costs.network import network_cost
 from ftso_cli.genotype import library
 from ftso_cli.nn.device import peak_memory, seeded
-from ftso_cli.nn.merged import MergedNetwork
+from ftso_cli.nn.merged import MergedNetwork, deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
 
@@ -83,6 +83,24 @@ def seconds(steps: dict[str, Step], repeats: int, clock: Callable[[], float]) ->
             if turn:
                 taken[engine].append(clock() - started)
     return {engine: median(values) for engine, values in taken.items()}
+
+
+def answers(cell: str, batch_size: int) -> dict[str, Step]:
+    """Functions that answer one batch with the plain network, NCHW, and with the deployed one."""
+    with seeded(0):
+        network = Network(library.load(cell), SHAPE, auxiliary=False).eval()
+        images = torch.randn(batch_size, SHAPE.image_channels, *SIZE)
+    used = {"plain": network, "deployed": deployed(network)}
+    ordered = {"plain": images, "deployed": images.contiguous(memory_format=torch.channels_last)}
+
+    def answering(engine: str) -> Step:
+        def answer() -> float:
+            with torch.inference_mode():
+                return float(used[engine](ordered[engine])[0].sum())
+
+        return answer
+
+    return {engine: answering(engine) for engine in used}
 
 
 def parts(step: Step) -> dict[str, float]:
@@ -146,6 +164,8 @@ def main() -> None:
         return
     clock = time.process_time if options.cpu_time else time.perf_counter
     taken = seconds(steps, options.repeats, clock)
+    used = seconds(answers(options.cell, options.batch_size), options.repeats, clock)
+    print(f"in use: plain {used['plain']:.3f} s, deployed {used['deployed']:.3f} s", file=sys.stderr)
     memory = {engine: peak(engine, options.batch_size) for engine in ENGINES}
     least = limit(options.cell, options.batch_size, clock)
     for engine, value in taken.items():
@@ -158,6 +178,8 @@ def main() -> None:
     found = {
         "seconds": taken,
         "ratio": taken["plain"] / taken["merged"],
+        "in_use_seconds": used,
+        "in_use_ratio": used["plain"] / used["deployed"],
         "limit_seconds": least,
         "parts": shares,
         "peak_mb": memory,
