@@ -263,6 +263,7 @@ def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: 
         (lambda: ftso_cli.draw("darts_v2", "cell.gif"), DrawingError, "unknown picture suffix"),
         (lambda: ftso_cli.train(), SettingsError, "give a cell"),
         (lambda: ftso_cli.train("darts_v2", resume="run"), SettingsError, "give resume alone"),
+        (lambda: ftso_cli.train("darts_v2", save_minutes=-1), SettingsError, "save every must be at least 0"),
         (lambda: ftso_cli.train("darts_v2", epoch=1), SettingsError, "did you mean epochs"),
         (lambda: ftso_cli.train("darts_v2", rate=float("inf")), SettingsError, "must be finite, not inf"),
         (lambda: ftso_cli.train("darts_v2", precision="half"), SettingsError, "precision"),

@@ -115,7 +115,7 @@ def predict_images(request: Prediction, listener: PredictionListener) -> Predict
     left_out = LeftOut()
     paths = [Path(image) for image in request.images]
     files = [str(file) for path in paths for file in (list_below(path, left_out) if path.is_dir() else [path])]
-    classifier = load(request.run, request.device)
+    classifier = load(request.run, request.device).deploy()
     if classifier.unfinished:
         listener.warn(classifier.unfinished)
     for line in left_out.lines():

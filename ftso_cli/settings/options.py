@@ -13,11 +13,12 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import (
     Any,
+    ClassVar,
     TypeVar,
     Union,
     dataclass_transform,
@@ -105,6 +106,8 @@ class Settings:
     """A class of settings: validated, frozen, with `given`, the names of the fields that the caller gave."""
 
     given: frozenset[str]
+    former: ClassVar[Mapping[str, str]] = {}
+    """The present names of fields by those that they had in an earlier version."""
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,14 +143,7 @@ def settings(cls: Class) -> Class:
 
     @functools.wraps(validate)
     def init(self: Any, *args: Any, **given: Any) -> None:
-        names = [field.name for field in dataclasses.fields(made) if not field.kw_only]
-        if len(args) > len(names):
-            raise TypeError(f"{made.__name__} takes at most {len(names)} positional arguments, not {len(args)}")
-        given |= dict(zip(names, args, strict=False))
-        unknown_names = [name for name in given if name not in made.__dataclass_fields__]
-        if unknown_names:
-            known = [name for name, _ in options(made)] or list(made.__dataclass_fields__)
-            raise SettingsError(unknown("option", unknown_names[0], known))
+        given = _named(made, args, given)
         try:
             validate(self, **{**made.defaults(given), **given})
         except ValidationError as error:
@@ -159,6 +155,23 @@ def settings(cls: Class) -> Class:
     made.__init__ = init
     result: Class = made
     return result
+
+
+def _named(model: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dict[str, Any]:
+    """Return all arguments by the present names of their fields, as Python counts them; an unknown one raises."""
+    names = [field.name for field in dataclasses.fields(model) if not field.kw_only]
+    if len(args) > len(names):
+        raise TypeError(f"{model.__name__} takes at most {len(names)} positional arguments, not {len(args)}")
+    given = {model.former.get(name, name): value for name, value in keywords.items()}
+    for name, value in zip(names, args, strict=False):
+        if name in given:
+            raise TypeError(f"{name} is given twice, by its place and by its name")
+        given[name] = value
+    for name in given:
+        if name not in model.__dataclass_fields__:
+            known = [name for name, _ in options(model)] or list(model.__dataclass_fields__)
+            raise SettingsError(unknown("option", name, known))
+    return given
 
 
 def problem(error: ValidationError) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, fields, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, PlainValidator, ValidationError
 
@@ -121,6 +121,8 @@ class OnCellOrNot(Settings):
 @settings
 class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     """A training of the network of a cell from scratch."""
+
+    former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}
 
     _: KW_ONLY
     recipe: Annotated[

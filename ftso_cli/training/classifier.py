@@ -74,7 +74,7 @@ class Classifier(nn.Module):
                 broken[file] = str(error)
         if inputs:
             names, images = zip(*inputs, strict=True)
-            yield from zip(names, self.deploy()._shares(images), strict=True)
+            yield from zip(names, self._shares(images), strict=True)
 
     def probabilities(self, images: Iterable[str | Path | Image.Image]) -> Tensor:
         """The probability of each class for each image or file, (n, classes)."""
