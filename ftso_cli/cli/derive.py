@@ -2,7 +2,8 @@
 
 import dataclasses
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
@@ -40,7 +41,8 @@ def command(
             given = {name: _plain(value) for name, value in values.items() if _is_given(context, name)}
             if fill is not None:
                 fill(given)
-            function(made(model, given), as_json)
+            with speaking_of_flags(model):
+                function(model(**given), as_json)
 
         run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
         parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in _ordered(model)), JSON]
@@ -64,10 +66,11 @@ def _ordered(model: Any) -> list[tuple[str, Option]]:
     return sorted(options(model), key=place)
 
 
-def made(model: Callable[..., Request], given: Mapping[str, Any]) -> Request:
-    """Return the request of what the command line gives; raises `typer.BadParameter` that speaks of flags."""
+@contextmanager
+def speaking_of_flags(model: Any) -> Iterator[None]:
+    """Raise `typer.BadParameter`, which speaks of flags, where a request or its verb raises `OptionError`."""
     try:
-        return model(**given)
+        yield
     except OptionError as error:
         raise wrong_use(model, error) from None
 
