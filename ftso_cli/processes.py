@@ -11,7 +11,7 @@ MOST = 100_000
 
 
 @dataclass(frozen=True)
-class Place:
+class ProcessRank:
     """The number of a process among those that work together; one process alone by default."""
 
     rank: int = 0
@@ -30,15 +30,15 @@ class Place:
         return self.rank, self.size
 
 
-def place(environment: Mapping[str, str] = os.environ) -> Place:
+def place(environment: Mapping[str, str] = os.environ) -> ProcessRank:
     """The place of this process, as `torchrun` tells it; alone where it wasn't started by that.
 
     Raises `SettingsError` where the environment has numbers that `torchrun` never sets.
     """
     size = _number(environment, "WORLD_SIZE", 1, MOST)
     if size == 1 or "RANK" not in environment:
-        return Place()
-    return Place(_number(environment, "RANK", 0, size - 1), size, _number(environment, "LOCAL_RANK", 0, size - 1))
+        return ProcessRank()
+    return ProcessRank(_number(environment, "RANK", 0, size - 1), size, _number(environment, "LOCAL_RANK", 0, size - 1))
 
 
 def _number(environment: Mapping[str, str], name: str, least: int, most: int) -> int:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.nn.layers import FactorizedReduce
+from ftso_cli.nn.layers import FactorizedReduction
 
 
 def parameters(network: nn.Module) -> int:
@@ -21,7 +21,7 @@ def macs(network: nn.Module, images: Tensor) -> int:
         if isinstance(layer, nn.Conv2d):
             height, width = layer.kernel_size
             total += output.numel() * height * width * layer.in_channels // layer.groups
-        elif isinstance(layer, FactorizedReduce):
+        elif isinstance(layer, FactorizedReduction):
             total += output.numel() * layer.even.in_channels
         elif isinstance(layer, nn.Linear):
             total += output.numel() * layer.in_features

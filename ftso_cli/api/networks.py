@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ftso_cli.api.cells import about_file, name_of, read
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.formulas import Formulas
-from ftso_cli.costs.networks import Network, counted
+from ftso_cli.costs.networks import CountedNetwork, counted
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @verb(Counting)
-def cost(request: Counting) -> Network:
+def cost(request: Counting) -> CountedNetwork:
     """Count the parameters and MACs of a cell's network exactly, without building it.
 
     `setting` names the network that the rest changes: `cifar`, `cifar100`, `imagenet` (darts), `imagenet16-120` (nats).
@@ -32,7 +32,7 @@ def cost(request: Counting) -> Network:
     return count_network(request)
 
 
-def count_network(request: Counting) -> Network:
+def count_network(request: Counting) -> CountedNetwork:
     """Count the network of a request; errors name the cell and, where it isn't ready, the command to run."""
     cell, own = request.cell, None
     if (run := _run(cell)) is not None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.operators.capacity import Choice, Trial
+    from ftso_cli.search.operators.capacity import Choice, TrainedCell
 
 
 def journal_of(output: Path) -> Path:
@@ -119,7 +119,7 @@ class CapacitySearch:
         return choice.genotype
 
 
-def label(start: Genotype, trial: "Trial", choice: "Choice") -> str:
+def label(start: Genotype, trial: "TrainedCell", choice: "Choice") -> str:
     """Return where a cell that was trained differs from that of the highest score."""
     kinds, cells = SPACES[start.space].kinds, start.cells
     edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]

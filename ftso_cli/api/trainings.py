@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.evaluate import Score
-    from ftso_cli.training.loop import Progress, Row, Trainer
+    from ftso_cli.training.loop import Row, Trainer, TrainingProgress
 
 RUNS = Path("runs")
 
@@ -175,7 +175,7 @@ def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None"
     epochs = trainer.config.recipe.epochs
     with listener.bar("train", "step") as update:
 
-        def on_step(state: "Progress") -> None:
+        def on_step(state: "TrainingProgress") -> None:
             figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
             update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
 

@@ -15,7 +15,7 @@ from ftso_cli.costs.conventions import CONVENTIONS, multiply_adds
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.layers import Cost
 from ftso_cli.costs.network import StageCost
-from ftso_cli.costs.networks import Network
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.costs.supernet import SupernetCost, supernet_cost
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import SEARCH
@@ -66,7 +66,7 @@ def savings(formulas: Formulas) -> dict[str, Saving]:
     }
 
 
-def show_network(network: Network, conventions: Sequence[str], by_stage: bool) -> None:
+def show_network(network: CountedNetwork, conventions: Sequence[str], by_stage: bool) -> None:
     """One network part by part: a row for each stage, or for each run of cells of one kind and resolution."""
     counts = network.cost
     say(f"{network.name}: {network.shape.channels} channels, {network.title}")
@@ -105,7 +105,7 @@ def _counts(cost: Cost, conventions: Sequence[str]) -> list[str]:
     return [number(cost.params), *(number(multiply_adds(cost, name)) for name in conventions)]
 
 
-def show_networks(networks: Sequence[Network], conventions: Sequence[str]) -> None:
+def show_networks(networks: Sequence[CountedNetwork], conventions: Sequence[str]) -> None:
     """Several networks, a row each."""
     say(networks[0].title)
     table = _table("cell", "channels", "parameters", "+ auxiliary", *(HEADINGS[name] for name in conventions))
@@ -116,7 +116,7 @@ def show_networks(networks: Sequence[Network], conventions: Sequence[str]) -> No
     _show(table)
 
 
-def network_json(network: Network) -> dict[str, Any]:
+def network_json(network: CountedNetwork) -> dict[str, Any]:
     """Everything that is known of a network, every convention included."""
     shape, counts = network.shape, network.cost
     return {

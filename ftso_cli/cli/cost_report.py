@@ -10,7 +10,7 @@ from ftso_cli.cli import cost_output
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.costs.network import MOBILE_MACS, network_cost
-from ftso_cli.costs.networks import Network
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import library
 from ftso_cli.settings.costs import Convention, Costing
 from ftso_cli.settings.recipes import RECIPES, Recipe
@@ -57,7 +57,7 @@ def report_networks(request: Costing, as_json: bool) -> None:
     _show(networks, request)
 
 
-def _show(networks: list[Network], request: Costing) -> None:
+def _show(networks: list[CountedNetwork], request: Costing) -> None:
     if len(networks) > 1:
         # Runs may have networks of their own, so each table says which its networks are.
         for (space, _), group in groupby(networks, key=lambda network: (network.space, network.title)):
@@ -91,7 +91,7 @@ class Proposal:
     """The options of a command that trains a cell, and the network that it trains."""
 
     options: dict[str, object]
-    network: Network
+    network: CountedNetwork
     certain: bool
     """Whether images and classes are those of the data set; of a folder they are assumed."""
 
@@ -109,7 +109,7 @@ class Proposal:
         )
 
 
-def _proposal(network: Network, request: Costing) -> Proposal:
+def _proposal(network: CountedNetwork, request: Costing) -> Proposal:
     """Return the training of a cell: of the setting that was asked for, or on the images that it was searched on.
 
     Of a folder of images, whose classes are not counted here, the network has those of the counted one.
@@ -141,7 +141,7 @@ def _proposal(network: Network, request: Costing) -> Proposal:
     )
     size = (images.pixels, images.pixels)
     cost = network_cost(genotype, shape, size)
-    trained = Network(name=network.name, space=genotype.space, shape=shape, image_size=size, cost=cost)
+    trained = CountedNetwork(name=network.name, space=genotype.space, shape=shape, image_size=size, cost=cost)
     return Proposal(options=options, network=trained, certain=data in IMAGES)
 
 

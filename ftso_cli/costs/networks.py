@@ -24,7 +24,7 @@ def preset(space: str, setting: str) -> Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Network:
+class CountedNetwork:
     """A counted network: the cell as the user named it, its space and shape, the image in pixels (height, width)."""
 
     name: str
@@ -70,7 +70,7 @@ def counted(
     params: int | None,
     convention: str,
     own: tuple[NetworkShape, tuple[int, int]] | None = None,
-) -> Network:
+) -> CountedNetwork:
     """The network of a complete genotype called `name`: that of a setting with changes, as wide as a budget allows.
 
     `image_size` is (height, width). `own` takes the place of the setting: the shape and image size of a network that
@@ -84,6 +84,6 @@ def counted(
     shape = replace(usual, **changes)
     if macs is not None or params is not None:
         shape = fit_channels(genotype, shape, size, macs=macs, params=params, convention=convention)
-    return Network(
+    return CountedNetwork(
         name=name, space=genotype.space, shape=shape, image_size=size, cost=network_cost(genotype, shape, size)
     )

@@ -104,7 +104,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class CacheKey:
     """Where in the cache certain images are kept: the file, and what it must be about."""
 
     file: Path
@@ -171,7 +171,7 @@ def _integers(file: _File, about: Mapping[str, Any], start: int) -> Tensor:
     return found.view(about["shape"])
 
 
-def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: str) -> Place | None:
+def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: str) -> CacheKey | None:
     """The place of the images `of` a set, decoded from `files` by `versions`; None where the cache is turned off.
 
     There is one place for each `of`: what is there for other files or by other versions will be replaced.
@@ -182,7 +182,7 @@ def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: st
         return None
     listing = sha256(os.fsencode("\0".join(files))).hexdigest()
     name = sha256(json.dumps(of).encode()).hexdigest()[:32]
-    return Place(
+    return CacheKey(
         file=folder / f"{name}.safetensors",
         about={**of, **versions, "ftso": __version__, "files": listing},
     )

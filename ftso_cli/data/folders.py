@@ -18,7 +18,7 @@ import PIL
 import torch
 from torch import Tensor
 
-from ftso_cli.data.cache import Place, find_place, stamp_files
+from ftso_cli.data.cache import CacheKey, find_place, stamp_files
 from ftso_cli.data.decode import (
     Pixels,
     Transform,
@@ -67,7 +67,7 @@ class FolderSource:
     """
 
     def __init__(
-        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: Place | None = None
+        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: CacheKey | None = None
     ) -> None:
         self._paths, self._labels = list(files[0]), files[1]
         self._size, self._shorter = size, size
@@ -350,7 +350,7 @@ def _with_test(data: str, files: Files) -> dict[str, Files]:
     }
 
 
-def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> Place | None:
+def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> CacheKey | None:
     """Where the cache has the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]

@@ -19,7 +19,7 @@ PARTS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class FolderLayout:
     """The folders of a data set by part. Without a folder `train`, the class folders lie in `folder` itself."""
 
     folder: Path
@@ -31,7 +31,7 @@ class Layout:
         return self.parts.get("train", self.folder)
 
 
-def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -> Layout:
+def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -> FolderLayout:
     """The layout of folder `data`; what lies beside its parts is added to `left_out`.
 
     A folder that holds images itself is a class, whatever its name, unless a part for training has been found. Raises
@@ -49,7 +49,7 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
         if name := _folder_of(part, folder, names, divided="train" in parts):
             parts[part] = folder / name
     if not parts:
-        return Layout(folder=folder, parts={})
+        return FolderLayout(folder=folder, parts={})
     if "train" not in parts and not may_lack_train:
         found = " and ".join(path.name for path in parts.values())
         raise DataError(f"{shown(data)}: has {found} but no train beside it")
@@ -59,7 +59,7 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
             left_out.add("system", entry.path)
         elif entry.name not in used and not entry.name.startswith("."):
             left_out.beside.append(entry.name + ("/" if leads_to(entry.is_dir) else ""))
-    return Layout(folder=folder, parts=parts)
+    return FolderLayout(folder=folder, parts=parts)
 
 
 def _folder_of(part: str, folder: Path, names: Sequence[str], *, divided: bool) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ftso_cli.data.cache import Entry, Place, find_place, stamp_files
+from ftso_cli.data.cache import CacheKey, Entry, find_place, stamp_files
 from ftso_cli.data.decode import Transform
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
@@ -203,7 +203,7 @@ def _files(name: str, root: Path) -> tuple[list[str], Tensor]:
     return files, stamp_files(files)
 
 
-def _places(name: str, root: Path, files: list[str]) -> dict[str, Place]:
+def _places(name: str, root: Path, files: list[str]) -> dict[str, CacheKey]:
     of = {"set": name, "root": os.path.realpath(root)}
     places = {part: find_place({**of, "part": part}, [os.path.basename(file) for file in files]) for part in PARTS}
     return {part: place for part, place in places.items() if place}

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ftso_cli.errors import TrainingError
-from ftso_cli.processes import Place, place
+from ftso_cli.processes import ProcessRank, place
 
 
-class Group(Place):
+class Group(ProcessRank):
     """The processes that work together, and what they do together."""
 
     def device(self, device: torch.device) -> torch.device:

@@ -5,7 +5,7 @@ from copy import deepcopy
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from ftso_cli.nn.layers import FactorizedReduce
+from ftso_cli.nn.layers import FactorizedReduction
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
@@ -27,7 +27,7 @@ def _fold(layer: nn.Module, norm: nn.BatchNorm2d) -> bool:
     """Whether the layer has taken in the batch norm behind it."""
     if isinstance(layer, nn.Conv2d):
         _fold_channels(layer, norm, 0)
-    elif isinstance(layer, FactorizedReduce):
+    elif isinstance(layer, FactorizedReduction):
         _fold_channels(layer.even, norm, 0)
         _fold_channels(layer.odd, norm, layer.even.out_channels)
     else:

@@ -40,19 +40,19 @@ def module(layer: data.Layer) -> nn.Module:
             even = layer.kernel % 2 == 0
             return AveragePool(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
         case data.FactorizedReduce():
-            return FactorizedReduce(layer.inputs, layer.outputs)
+            return FactorizedReduction(layer.inputs, layer.outputs)
         case data.Identity():
             return nn.Identity()
         case data.Zero():
-            return Zero(layer.stride)
+            return Zeros(layer.stride)
         case data.AuxiliaryPool():
-            return AuxiliaryPool(layer.stride)
+            return AuxiliaryPooling(layer.stride)
         case data.GlobalPool():
             return nn.AdaptiveAvgPool2d(1)
         case data.Linear():
             return nn.Sequential(nn.Flatten(), nn.Linear(layer.inputs, layer.outputs))
         case data.Sum():
-            return Sum(layer.branches)
+            return SumOfBranches(layer.branches)
 
 
 class AveragePool(nn.AvgPool2d):
@@ -69,7 +69,7 @@ class AveragePool(nn.AvgPool2d):
         return super().forward(x.contiguous()).contiguous(memory_format=torch.channels_last)
 
 
-class FactorizedReduce(nn.Module):
+class FactorizedReduction(nn.Module):
     """Half the size by two strided 1x1 convolutions, the second one pixel on: (N, C, H, W) to (N, C', H/2, W/2).
 
     Odd sizes are rounded up: a row and a column of zeros are added for the shifted half. The published code
@@ -98,7 +98,7 @@ class FactorizedReduce(nn.Module):
         return torch.cat(corners), None if even is None or odd is None else torch.cat([even, odd])
 
 
-class Zero(nn.Module):
+class Zeros(nn.Module):
     """Zeros of the shape that a pooling at `stride` would have."""
 
     def __init__(self, stride: int) -> None:
@@ -110,7 +110,7 @@ class Zero(nn.Module):
         return x[:, :, :: self.stride, :: self.stride] * 0.0
 
 
-class Sum(nn.Module):
+class SumOfBranches(nn.Module):
     """The sum of branches that read the same input."""
 
     def __init__(self, branches: tuple[data.Layers, ...]) -> None:
@@ -123,7 +123,7 @@ class Sum(nn.Module):
         return total
 
 
-class AuxiliaryPool(nn.Module):
+class AuxiliaryPooling(nn.Module):
     """5x5 average pooling where it gives 2x2 pixels, as in the published heads; adaptive pooling to 2x2 elsewhere."""
 
     def __init__(self, stride: int) -> None:

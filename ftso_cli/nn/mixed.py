@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.nn.layers import AveragePool, Zero
+from ftso_cli.nn.layers import AveragePool, Zeros
 from ftso_cli.nn.supernet import MixedEdge, SearchCell, SuperNet, total
 from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
@@ -67,7 +67,7 @@ class _Read:
         candidate = self.edges[edge].candidates[op]
         layers = list(candidate) if isinstance(candidate, nn.Sequential) else [candidate]
         first = type(layers[0])
-        if first is Zero:
+        if first is Zeros:
             return None
         if first in (nn.MaxPool2d, AveragePool):
             if first not in self._pooled:

@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ftso_cli.nn.batch_moments import keep_running
-from ftso_cli.processes import Place
+from ftso_cli.processes import ProcessRank
 
 Net = TypeVar("Net", bound=nn.Module)
 
 
-def synchronised(network: Net, group: Place, *, native: bool = False) -> Net:
+def synchronised(network: Net, group: ProcessRank, *, native: bool = False) -> Net:
     """The network with batch norm over the batches of all processes; in one process as it is.
 
     `native` takes PyTorch's own layers on a GPU, which are faster, but can be neither folded nor differentiated twice.

@@ -21,7 +21,7 @@ NARROWEST = 62.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Node:
+class ArcNode:
     """A node of the picture: where its centre is, its width and what it shows; `index` is below a letter."""
 
     x: float
@@ -42,18 +42,18 @@ class Arc:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Layout:
+class ArcLayout:
     """The picture of a cell; `arcs` come in the order of the edges that were asked for."""
 
     height: float
     base: float
-    nodes: tuple[Node, ...]
+    nodes: tuple[ArcNode, ...]
     arcs: tuple[Arc, ...]
     labelled: bool
     joins: tuple[str, ...]
 
 
-def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int) -> Layout:
+def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int) -> ArcLayout:
     """Places the nodes and the edges (source, target) of a cell with `inputs` inputs; parallel edges peak apart."""
     numbers = sorted({*range(inputs), *concat, *(end for ends in edges for end in ends)})
     place = {number: at for at, number in enumerate(numbers)}
@@ -76,8 +76,8 @@ def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int)
         for (source, target), (leave, enter), height in zip(edges, ports, heights, strict=True)
     )
     nodes = [_node(number, xs[number], width, inputs) for number in numbers]
-    nodes.append(Node(x=out, width=max(width, 26.0), text="c", index="k", end=True))
-    return Layout(
+    nodes.append(ArcNode(x=out, width=max(width, 26.0), text="c", index="k", end=True))
+    return ArcLayout(
         height=base + 46,
         base=base,
         nodes=tuple(nodes),
@@ -87,10 +87,10 @@ def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int)
     )
 
 
-def _node(number: int, x: float, width: float, inputs: int) -> Node:
+def _node(number: int, x: float, width: float, inputs: int) -> ArcNode:
     if number < inputs:
-        return Node(x=x, width=width, text="c", index=f"k\u2212{inputs - number}", end=True)
-    return Node(x=x, width=min(width, 30.0), text=str(number))
+        return ArcNode(x=x, width=width, text="c", index=f"k\u2212{inputs - number}", end=True)
+    return ArcNode(x=x, width=min(width, 30.0), text=str(number))
 
 
 def _ports(edges: Sequence[tuple[int, int]], heights: Sequence[float], width: float) -> list[tuple[float, float]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
-from ftso_cli.costs.networks import Network, preset
+from ftso_cli.costs.networks import CountedNetwork, preset
 from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
@@ -29,7 +29,7 @@ class Report:
     genotype: Genotype | None
     traces: tuple[Trace, ...] = ()
     trainings: tuple[TrainedRun, ...] = ()
-    network: Network | None = None
+    network: CountedNetwork | None = None
     study: StudyFound | None = None
     strangers: tuple[Path, ...] = ()
     """Folders of searches beside the genotype whose history is not that of its cell."""
@@ -135,7 +135,7 @@ def _edges(genotype: Genotype) -> dict[str, list[tuple[int, int, str | None]]]:
     return {kind: [(edge.source, edge.target, edge.op) for edge in cell.kept] for kind, cell in genotype.cells.items()}
 
 
-def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Network | None:
+def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> CountedNetwork | None:
     """The network that was trained, or the paper's for CIFAR-10; None where operators are still to be chosen."""
     if genotype is None or genotype.stage != "complete":
         return None
@@ -146,7 +146,7 @@ def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Netw
     return counted(genotype, SPACES[genotype.space].reference, shape, (pixels, pixels))
 
 
-def counted(genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int]) -> Network:
+def counted(genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int]) -> CountedNetwork:
     """The network of a complete genotype with its exact costs."""
     cost = network_cost(genotype, shape, image_size)
-    return Network(name=name, space=genotype.space, shape=shape, image_size=image_size, cost=cost)
+    return CountedNetwork(name=name, space=genotype.space, shape=shape, image_size=image_size, cost=cost)

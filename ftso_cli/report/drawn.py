@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from ftso_cli.costs.layers import layers_cost
-from ftso_cli.costs.networks import Network
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.style import TITLES, Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
 from ftso_cli.genotype.agreement import FOUND
-from ftso_cli.report.arcs import Arc, Layout, layout
+from ftso_cli.report.arcs import Arc, ArcLayout, layout
 from ftso_cli.report.moments import Lead, leads
 from ftso_cli.report.palette import operator_colour
 from ftso_cli.report.trace import Trace
@@ -50,7 +50,7 @@ class DrawnCell:
 
     kind: str
     title: str
-    layout: Layout
+    layout: ArcLayout
     edges: tuple[DrawnEdge, ...]
     remark: str = ""
 
@@ -61,7 +61,7 @@ class DrawnCell:
         return sorted(numbered, key=lambda item: item[1].y)
 
 
-def cell_as_found(genotype: Genotype, kind: str, network: Network | None) -> DrawnCell:
+def cell_as_found(genotype: Genotype, kind: str, network: CountedNetwork | None) -> DrawnCell:
     """The cell of a genotype file, edges that were pruned among them where it is known what they were worth."""
     cell = genotype.cells[kind]
     drawn = lines(genotype, kind, pruned=True)
@@ -74,7 +74,7 @@ def cell_as_found(genotype: Genotype, kind: str, network: Network | None) -> Dra
     )
 
 
-def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Network | None) -> DrawnEdge:
+def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: CountedNetwork | None) -> DrawnEdge:
     gone = not line.kept or line.left_out
     return DrawnEdge(
         name=str(edge),
@@ -87,7 +87,7 @@ def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Netwo
     )
 
 
-def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Network | None) -> list[str]:
+def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: CountedNetwork | None) -> list[str]:
     """What is known of an edge, a line a fact."""
     told = [f"{edge.source} → {edge.target}" + ("" if edge.kept else ", pruned")]
     if edge.op is not None and edge.kept:
@@ -114,7 +114,7 @@ def _candidates(alpha: dict[str, float]) -> str:
     return ", ".join(names) + (f" and {len(ranked) - STRONGEST} more" if len(ranked) > STRONGEST else "")
 
 
-def _params(network: Network, kind: str, op: str, stride: int) -> tuple[int, int]:
+def _params(network: CountedNetwork, kind: str, op: str, stride: int) -> tuple[int, int]:
     """In how many cells of a network an edge is, and the parameters of its operator in all of them."""
     places = [stage for stage in network.cost.stages if stage.kind == kind]
     return len(places), sum(_operator_params(op, stage.channels, stride) for stage in places)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ftso_cli.costs.networks import Network
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import Genotype
 from ftso_cli.report import charts
 from ftso_cli.report.charts import Spec, Values
@@ -208,7 +208,7 @@ def training_curves(trainings: Sequence[TrainedRun], names: Mapping[int, str]) -
     return pictures
 
 
-def stage_costs(network: Network) -> list[str]:
+def stage_costs(network: CountedNetwork) -> list[str]:
     """Parameters and MACs of every part of the network, in the order that an image takes."""
     pictures = []
     for name, title in (("params", "Parameters"), ("macs", "MACs of one image")):

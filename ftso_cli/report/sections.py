@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ftso_cli.costs.networks import Network
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import agreement
 from ftso_cli.report import figures, pareto
 from ftso_cli.report.collect import Report
@@ -40,7 +40,7 @@ class TrainingSection:
 class CostSection:
     """The network part by part, and what the time went into."""
 
-    network: Network | None
+    network: CountedNetwork | None
     charts: tuple[str, ...]
     seconds: str
 

@@ -23,7 +23,7 @@ Ends = tuple[int, int]
 """An edge: its source and its target."""
 
 
-class Record(Row):
+class TraceRow(Row):
     """A line of metrics.csv; see `search.history.Record`."""
 
     iteration: Count
@@ -61,7 +61,7 @@ class Trace:
 
     name: str
     command: str | None
-    records: tuple[Record, ...]
+    records: tuple[TraceRow, ...]
     total: int
     cells: Mapping[str, CellTrace]
 
@@ -90,7 +90,7 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
 
     Raises `RunError` where its tables are none of a search.
     """
-    records = tuple(rows(folder / "metrics.csv", Record, most=MOST_METRICS))
+    records = tuple(rows(folder / "metrics.csv", TraceRow, most=MOST_METRICS))
     if not records:
         raise RunError(f"{folder / 'metrics.csv'}: has no records; the search was stopped before its first")
     shown = _thinned(records, MOST_RECORDS)
@@ -121,7 +121,7 @@ def is_history(trace: Trace, genotype: Genotype) -> bool:
     return not of_many and not (isinstance(length, int) and trace.records[-1].iteration > length)
 
 
-def _thinned(records: tuple[Record, ...], most: int) -> tuple[Record, ...]:
+def _thinned(records: tuple[TraceRow, ...], most: int) -> tuple[TraceRow, ...]:
     return tuple(records[at] for at in _places(len(records), most))
 
 
@@ -133,7 +133,7 @@ def _places(count: int, most: int) -> list[int]:
 
 
 def _cells(
-    folder: Path, records: Sequence[Record], betas: Sequence[Beta], alphas: Sequence[Alpha]
+    folder: Path, records: Sequence[TraceRow], betas: Sequence[Beta], alphas: Sequence[Alpha]
 ) -> dict[str, CellTrace]:
     """The cells of the shown records, in the order in which the tables have them."""
     for row in alphas:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ftso_cli.genotype import Genotype
 from ftso_cli.texts import one_line
-from ftso_cli.training.run import Config, Epoch, Result, Run
+from ftso_cli.training.run import Config, Epoch, Run, TestResult
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +16,7 @@ class TrainedRun:
     genotype: Genotype
     config: Config
     epochs: tuple[Epoch, ...]
-    result: Result | None
+    result: TestResult | None
 
     @property
     def name(self) -> str:

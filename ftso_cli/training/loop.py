@@ -37,7 +37,7 @@ FUSED_OPTIMIZER = ("cpu", "cuda", "mps")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Progress:
+class TrainingProgress:
     """Where a training stands after a step: running means over the epoch."""
 
     epoch: int
@@ -137,7 +137,7 @@ class Trainer:
         self._saved: tuple[int, int] | None = None
         self._stopping = False
 
-    def train(self, on_step: Callable[[Progress], None], on_epoch: Callable[[Row], None]) -> None:
+    def train(self, on_step: Callable[[TrainingProgress], None], on_epoch: Callable[[Row], None]) -> None:
         """Trains what is left, with a checkpoint and a line of metrics after each epoch, and checkpoints in between.
 
         Ctrl-C ends the step in hand, writes a checkpoint and raises `KeyboardInterrupt`. Raises `TrainingError` for a
@@ -172,7 +172,7 @@ class Trainer:
             return self._step
         return graphed(self._step, self.device, [self.drop_path_draws])
 
-    def _epoch(self, epoch: int, on_step: Callable[[Progress], None], interrupt: Interrupt) -> Row:
+    def _epoch(self, epoch: int, on_step: Callable[[TrainingProgress], None], interrupt: Interrupt) -> Row:
         """Trains what is left of an epoch."""
         steps = self.batches.steps_per_epoch
         self._set_rates(epoch)
@@ -186,7 +186,7 @@ class Trainer:
                 self._read(epoch, interrupt)
             sums = self.sums
             means = {"loss": sums.loss / sums.images, "accuracy": sums.correct / sums.images}
-            on_step(Progress(epoch=epoch, step=taken, steps=steps, **means))
+            on_step(TrainingProgress(epoch=epoch, step=taken, steps=steps, **means))
             due = time.perf_counter() - saved >= 60 * self.config.save_minutes
             if taken < steps and (due or self._stopping):
                 self._read(epoch, interrupt)

@@ -108,7 +108,7 @@ class Epoch(BaseModel):
     seconds: Number
 
 
-class Result(Model):
+class TestResult(Model):
     """result.json: the last line of a training."""
 
     model_config = ConfigDict(extra="ignore")
@@ -229,12 +229,12 @@ class Run:
             what = storage.describe(error) if isinstance(error, ValidationError) else error
             raise RunError(f"{self.metrics_file}: no metrics of a training ({what})") from None
 
-    def result(self) -> Result | None:
+    def result(self) -> TestResult | None:
         """What came out; None while it isn't finished. Raises `RunError` where result.json is damaged."""
         if not self.result_file.is_file():
             return None
         try:
-            return Result.model_validate_json(read_bytes(self.result_file, limit=TEXT_LIMIT))
+            return TestResult.model_validate_json(read_bytes(self.result_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
 

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import ImageSource, cache, folders, open_images
-from ftso_cli.data.cache import Place
+from ftso_cli.data.cache import CacheKey
 from ftso_cli.errors import DataError
 from ftso_cli.files import cache_folder
 from tests.data.images import write_fashion, write_folder, write_image
@@ -67,7 +67,7 @@ def blacken(store: Path) -> None:
         with safe_open(file, "pt") as opened:
             known = json.loads(opened.metadata()["ftso"])
         images = torch.zeros_like(tensors["images"])
-        Place(file=file, about=known["about"]).write(images, tensors["labels"], tensors["stamps"], known["classes"])
+        CacheKey(file=file, about=known["about"]).write(images, tensors["labels"], tensors["stamps"], known["classes"])
 
 
 def black(images: torch.Tensor) -> list[bool]:
@@ -249,9 +249,9 @@ print(pages() - before)
     assert int(run.stdout) * 4096 < images.numel() / 2
 
 
-def entry_of(store) -> Place:
+def entry_of(store) -> CacheKey:
     """A place with an entry of two images."""
-    place = Place(file=store / "entry.safetensors", about={"set": "two"})
+    place = CacheKey(file=store / "entry.safetensors", about={"set": "two"})
     place.write(
         torch.zeros((2, 3, 8, 8), dtype=torch.uint8), torch.tensor([0, 1]), torch.ones((2, 3), dtype=torch.int64)
     )
@@ -292,7 +292,7 @@ def test_a_set_whose_cached_labels_are_no_classes_is_read_again(root, store):
         with safe_open(file, "pt") as opened:
             tensors = {name: opened.get_tensor(name) for name in ("images", "labels", "stamps")}
             known = json.loads(opened.metadata()["ftso"])
-        place = Place(file=file, about=known["about"])
+        place = CacheKey(file=file, about=known["about"])
         place.write(tensors["images"], tensors["labels"] + 1000, tensors["stamps"], known["classes"])
     source = open_images("fashion-mnist").train
     assert torch.equal(all_of(source), expected) and int(source.labels.max()) < 10

@@ -13,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save
 
 from ftso_cli.data import open_images
-from ftso_cli.data.cache import Place
+from ftso_cli.data.cache import CacheKey
 from ftso_cli.data.decode import decode, quiet
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import library
@@ -274,7 +274,7 @@ def image(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
 
 def kept_images(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     """The cache of decoded images: what is damaged is not taken, or its pixels are found unsound."""
-    place = Place(file=folder / "images.safetensors", about={"folder": "photos", "size": 4})
+    place = CacheKey(file=folder / "images.safetensors", about={"folder": "photos", "size": 4})
     pixels = torch.arange(2 * 3 * 4 * 4, dtype=torch.uint8).view(2, 3, 4, 4)
     place.write(pixels, torch.tensor([0, 1]), torch.ones(2, 3, dtype=torch.int64), ("a", "b"))
     whole = place.file.read_bytes()

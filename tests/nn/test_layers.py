@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from ftso_cli.costs.layers import layers_cost
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.layers import AuxiliaryPool, FactorizedReduce, module, sequential
+from ftso_cli.nn.layers import AuxiliaryPooling, FactorizedReduction, module, sequential
 from ftso_cli.spaces import OPERATORS
 from ftso_cli.spaces.layers import BatchNorm, Pool, Shape, for_search
 from tests import counting
@@ -48,7 +48,7 @@ def test_a_separable_convolution_is_relu_depthwise_pointwise_norm_twice() -> Non
 
 
 def test_a_factorized_reduce_reads_every_pixel_even_and_odd() -> None:
-    reduce = FactorizedReduce(1, 2)
+    reduce = FactorizedReduction(1, 2)
     torch.nn.init.ones_(reduce.even.weight)
     torch.nn.init.ones_(reduce.odd.weight)
     x = torch.arange(16.0).reshape(1, 1, 4, 4)
@@ -58,7 +58,7 @@ def test_a_factorized_reduce_reads_every_pixel_even_and_odd() -> None:
 
 
 def test_a_factorized_reduce_pads_odd_sizes_with_zeros() -> None:
-    reduce = FactorizedReduce(1, 2)
+    reduce = FactorizedReduction(1, 2)
     torch.nn.init.ones_(reduce.odd.weight)
     odd = reduce(torch.arange(1.0, 10.0).reshape(1, 1, 3, 3))[0, 1]
     assert odd.tolist() == [[5, 0], [0, 0]]
@@ -79,12 +79,12 @@ def test_zero_gives_zeros_of_the_strided_shape_that_carry_no_gradient() -> None:
 @pytest.mark.parametrize(("size", "stride"), [(8, 3), (7, 2)])
 def test_the_auxiliary_pool_is_the_published_one_at_the_published_sizes(size: int, stride: int) -> None:
     x = torch.randn(1, 2, size, size)
-    assert torch.equal(AuxiliaryPool(stride)(x), functional.avg_pool2d(x, 5, stride))
+    assert torch.equal(AuxiliaryPooling(stride)(x), functional.avg_pool2d(x, 5, stride))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (4, 4), (6, 9), (16, 16)])
 def test_the_auxiliary_pool_gives_two_by_two_at_any_size(size: tuple[int, int]) -> None:
-    assert AuxiliaryPool(3)(torch.randn(1, 2, *size)).shape == (1, 2, 2, 2)
+    assert AuxiliaryPooling(3)(torch.randn(1, 2, *size)).shape == (1, 2, 2, 2)
 
 
 def test_a_super_net_has_norms_without_weights_and_a_norm_behind_each_pool() -> None:
@@ -101,7 +101,7 @@ def test_a_super_net_has_norms_without_weights_and_a_norm_behind_each_pool() -> 
 def test_a_narrow_factorized_reduce_of_large_maps_has_the_gradients_of_double_precision(channels: int) -> None:
     """PyTorch's strided 1x1 convolutions write past their memory here, which ended the process."""
     with seeded(0):
-        layer = FactorizedReduce(channels, channels).to(memory_format=torch.channels_last)
+        layer = FactorizedReduction(channels, channels).to(memory_format=torch.channels_last)
         exact = copy.deepcopy(layer).double()
         for _ in range(10):
             images = torch.randn(16, channels, 56, 56).to(memory_format=torch.channels_last).requires_grad_()

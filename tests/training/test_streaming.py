@@ -23,7 +23,7 @@ from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.nn.distributed import ALONE
 from ftso_cli.settings.recipes import RECIPES
-from ftso_cli.training.loop import Progress, Trainer
+from ftso_cli.training.loop import Trainer, TrainingProgress
 from ftso_cli.training.run import Config, Run
 
 CLASSES = tuple(f"n{number:08}" for number in range(20))
@@ -161,7 +161,7 @@ def test_a_killed_training_with_random_crops_goes_on_to_the_same_weights(tree: P
     class Killed(Exception):
         """Stands for a kill."""
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: TrainingProgress) -> None:
         if (progress.epoch, progress.step) == (1, 3):
             raise Killed
 

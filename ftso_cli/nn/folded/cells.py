@@ -14,7 +14,7 @@ from ftso_cli.nn.folded.algebra import CellAlgebra, Piece, by_group, shuffle_ord
 from ftso_cli.nn.folded.maps import LazyMap, Normalised, normalised
 from ftso_cli.nn.folded.pointwise import Convolved
 from ftso_cli.nn.folded.strided import StridedReads, strided_reads
-from ftso_cli.nn.layers import FactorizedReduce
+from ftso_cli.nn.layers import FactorizedReduction
 from ftso_cli.nn.supernet import MixedEdge, SearchCell
 
 
@@ -42,12 +42,12 @@ class FoldedCell:
 
     def halves(self, slot: int) -> bool:
         """Whether the input is read at half the size."""
-        return isinstance(self.layers[slot], FactorizedReduce)
+        return isinstance(self.layers[slot], FactorizedReduction)
 
     def kernels(self, slot: int) -> list[Tensor]:
         """The convolutions in front of an input, (outputs, channels) each: one, or a factorized reduce's two."""
         layer = self.layers[slot]
-        if isinstance(layer, FactorizedReduce):
+        if isinstance(layer, FactorizedReduction):
             weights, shifts = [layer.even.weight, layer.odd.weight], [0, len(layer.even.weight)]
         else:
             weights, shifts = [cast(nn.Conv2d, layer).weight], [0]
@@ -93,7 +93,7 @@ class FoldedReduction(FoldedCell):
     def kernels(self, slot: int) -> list[Tensor]:
         """The convolutions in front of an input, (outputs, channels) each: one, or a factorized reduce's two."""
         layer = self.layers[slot]
-        if isinstance(layer, FactorizedReduce):
+        if isinstance(layer, FactorizedReduction):
             return [layer.even.weight.flatten(1), layer.odd.weight.flatten(1)]
         return super().kernels(slot)
 
@@ -172,7 +172,7 @@ class _StridedEdge(NamedTuple):
     """A strided skip: which edge of the cell it is, and its layers behind the ReLU."""
 
     at: int
-    reduce: FactorizedReduce
+    reduce: FactorizedReduction
     norm: nn.BatchNorm2d
 
 
@@ -182,7 +182,7 @@ def _strided_edges(cell: SearchCell, source: int) -> list[_StridedEdge]:
     for at, (start, _) in enumerate(cell.wiring.edges):
         if start == source:
             _, reduce, norm = cast(nn.Sequential, cast(MixedEdge, cell.edges[at]).candidates[0])
-            found.append(_StridedEdge(at, cast(FactorizedReduce, reduce), cast(nn.BatchNorm2d, norm)))
+            found.append(_StridedEdge(at, cast(FactorizedReduction, reduce), cast(nn.BatchNorm2d, norm)))
     return found
 
 

@@ -19,7 +19,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.nn.folded.cells import FoldedCell, FoldedReduction
 from ftso_cli.nn.folded.maps import LazyMap, Normalised
 from ftso_cli.nn.folded.strided import ALL_CHANNELS, strided_reads
-from ftso_cli.nn.layers import FactorizedReduce
+from ftso_cli.nn.layers import FactorizedReduction
 from ftso_cli.nn.supernet import SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space
 from ftso_cli.spaces.darts import NetworkShape
@@ -104,7 +104,7 @@ class FoldedSuperNet(SuperNet):
     def _corners(self, stage: int) -> int:
         """The corners that are read of what makes up the output of a stage: all where it is read at half the size."""
         preprocess = (cast(SearchCell, self.cells[at]).preprocess[slot] for at, slot in self._readers(stage))
-        halved = any(isinstance(cast(nn.Sequential, layers)[1], FactorizedReduce) for layers in preprocess)
+        halved = any(isinstance(cast(nn.Sequential, layers)[1], FactorizedReduction) for layers in preprocess)
         return ALL_CHANNELS if halved else 0
 
     def _readers(self, stage: int) -> list[Slot]:

@@ -22,7 +22,7 @@ BLOCK_NUMBERS = 1 << 19
 """Numbers of a map in a block, for each thread. A convolution takes 30 µs to start: smaller blocks cost more."""
 
 
-class Step(NamedTuple):
+class FusedStep(NamedTuple):
     """ReLU, a depthwise convolution, a 1x1 convolution, batch norm."""
 
     depthwise: nn.Conv2d
@@ -72,7 +72,7 @@ class Scaled(NamedTuple):
     shift: Tensor | None = None
 
 
-def convolve(source: Scaled, steps: Sequence[Step]) -> list[Scaled]:
+def convolve(source: Scaled, steps: Sequence[FusedStep]) -> list[Scaled]:
     """The outputs of steps that read the same map, in training: batch norm takes the statistics of the batch."""
     x = source.x.contiguous(memory_format=torch.channels_last)
     weights = [step.depthwise.weight for step in steps]
@@ -82,14 +82,14 @@ def convolve(source: Scaled, steps: Sequence[Step]) -> list[Scaled]:
     return [Scaled(*part) for part in zip(*_parts(outputs, len(steps)), strict=True)]
 
 
-def steps_of(operator: nn.Module) -> list[Step]:
+def steps_of(operator: nn.Module) -> list[FusedStep]:
     """The fused steps that make up an operator; none where it has other layers too."""
     layers = list(operator) if isinstance(operator, nn.Sequential) else []
     steps = []
     while layers:
         match layers:
             case [nn.ReLU(), nn.Conv2d() as depthwise, nn.Conv2d() as pointwise, nn.BatchNorm2d() as norm, *layers]:
-                steps.append(Step(depthwise, pointwise, norm))
+                steps.append(FusedStep(depthwise, pointwise, norm))
             case _:
                 return []
     return steps if all(step.is_fusable for step in steps) else []
@@ -117,7 +117,7 @@ class _Convolve(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, steps: Sequence[Step], scale: Tensor | None, shift: Tensor | None, x: Tensor, *weights: Tensor
+        ctx: Any, steps: Sequence[FusedStep], scale: Tensor | None, shift: Tensor | None, x: Tensor, *weights: Tensor
     ) -> tuple[Tensor, ...]:
         kernels = [step.pointwise.weight.flatten(1) for step in steps]
         outputs = [

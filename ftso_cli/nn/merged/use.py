@@ -15,7 +15,7 @@ from torch.fx import GraphModule, Tracer
 from torch.nn import functional
 
 from ftso_cli.nn.folding import fold_batch_norm
-from ftso_cli.nn.layers import FactorizedReduce
+from ftso_cli.nn.layers import FactorizedReduction
 from ftso_cli.nn.merged.maps import Map, Node, apply, joined, parts
 from ftso_cli.nn.merged.plan import Block, Kind, Term, begins_with_relu, blocks_of, geometry, is_convolution, raw_nodes
 from ftso_cli.nn.merged.readers import Reader, readers_of
@@ -190,7 +190,7 @@ def _folded(layers: nn.Module) -> nn.Module:
     folded = fold_batch_norm(nn.Sequential(layers))
     for module in list(folded.modules()):
         for name, layer in module.named_children():
-            if isinstance(layer, FactorizedReduce):
+            if isinstance(layer, FactorizedReduction):
                 weight, bias = layer.joined()
                 convolution = _Halve(weight.shape[1], weight.shape[0], 2, 2, bias=bias is not None)
                 convolution.weight = nn.Parameter(weight)

@@ -46,7 +46,7 @@ class CapacityProgress:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class TrainedCell:
     """A cell that was trained: what its score lacks of the best one, and its mean loss from each initialisation."""
 
     ops: Ops
@@ -58,7 +58,7 @@ class Trial:
         """The mean over the initialisations."""
         return fmean(self.losses)
 
-    def behind(self, best: "Trial") -> tuple[float, float | None]:
+    def behind(self, best: "TrainedCell") -> tuple[float, float | None]:
         """By how much its loss is above that of `best`, and the error of that; None for one initialisation."""
         return paired_difference(self.losses, best.losses)
 
@@ -70,7 +70,7 @@ class Choice:
     genotype: Genotype
     score: float
     highest: Ops
-    trials: tuple[Trial, ...]
+    trials: tuple[TrainedCell, ...]
 
 
 class Capacity:
@@ -89,7 +89,7 @@ class Capacity:
         self.shape = network_shape(data, settings)
         self.edges = sum(len(genotype.cells[kind].kept) for kind in self.space.kinds)
         self.scores: dict[Ops, float] = {}
-        self.trials: dict[Ops, Trial] = {}
+        self.trials: dict[Ops, TrainedCell] = {}
         self.done = self.known = 0
         self.on_progress: Callable[[CapacityProgress], None] = lambda progress: None
 
@@ -149,7 +149,7 @@ class Capacity:
             self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
         return self.scores[ops]
 
-    def trial(self, ops: Ops, highest: Ops) -> Trial:
+    def trial(self, ops: Ops, highest: Ops) -> TrainedCell:
         """Trains the cell for a few steps from each initialisation; what it costs is to the cell `highest`."""
         losses = []
         for init in range(self.settings.inits):
@@ -163,7 +163,7 @@ class Capacity:
                 on_step=lambda step: self._advance(f"{len(self.trials)} cells raced"),
             )
             losses.append(fmean(first[len(first) // 2 :]))
-        return Trial(ops=ops, costs=self.score(highest) - self.score(ops), losses=tuple(losses))
+        return TrainedCell(ops=ops, costs=self.score(highest) - self.score(ops), losses=tuple(losses))
 
     def _network(self, ops: Ops, init: int) -> Network:
         network = Network(with_operators(self.genotype, ops), self.shape, auxiliary=False)

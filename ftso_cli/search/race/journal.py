@@ -25,7 +25,7 @@ MOST_STEPS = 10_000_000
 """Steps of a unit; a race of so many takes years."""
 
 
-class Run(Model):
+class FinishedRun(Model):
     """A finished run, as the file holds it."""
 
     heat: Name
@@ -40,7 +40,7 @@ class Run(Model):
         return cells
 
 
-class Record(Model):
+class JournalContent(Model):
     """The file: what is raced, the unit of steps from each heat on that has begun, and the runs so far."""
 
     format: Literal["ftso-race/3"]
@@ -48,13 +48,13 @@ class Record(Model):
     seed: int
     data: str
     units: Mapping[Name, Annotated[int, Field(ge=1, le=MOST_STEPS)]] = Field(default_factory=dict)
-    runs: tuple[Run, ...] = ()
+    runs: tuple[FinishedRun, ...] = ()
 
 
 class Journal:
     """The runs of a race that are done, in memory and, where there is a path, on disk."""
 
-    def __init__(self, record: Record, path: Path | None = None) -> None:
+    def __init__(self, record: JournalContent, path: Path | None = None) -> None:
         self._record, self._path = record, path
         self.results = [
             Result(heat=run.heat, topology=Topology(run.cells), init=run.init, losses=run.losses) for run in record.runs
@@ -83,7 +83,7 @@ class Journal:
 
     def add(self, result: Result) -> None:
         """Notes a finished run."""
-        run = Run(heat=result.heat, cells=result.topology.cells, init=result.init, losses=result.losses)
+        run = FinishedRun(heat=result.heat, cells=result.topology.cells, init=result.init, losses=result.losses)
         self._record = self._record.model_copy(update={"runs": (*self._record.runs, run)})
         self.results.append(result)
         self._write()
@@ -98,7 +98,7 @@ def opened(settings: dict[str, Any], seed: int, data: str, path: Path | None, *,
 
     Raises `RunError` where there is one already, or where there is none to resume, or one of another race.
     """
-    asked = Record(format=FORMAT, settings=settings, seed=seed, data=data)
+    asked = JournalContent(format=FORMAT, settings=settings, seed=seed, data=data)
     if resume:
         if path is None:
             raise RunError(
@@ -110,9 +110,9 @@ def opened(settings: dict[str, Any], seed: int, data: str, path: Path | None, *,
     return Journal(asked, path)
 
 
-def _matching(asked: Record, path: Path) -> Record:
+def _matching(asked: JournalContent, path: Path) -> JournalContent:
     try:
-        record = Record.model_validate_json(read_bytes(path, limit=LIMIT))
+        record = JournalContent.model_validate_json(read_bytes(path, limit=LIMIT))
     except ValidationError as error:
         raise RunError(f"{path}: no journal of a race ({describe(error)}); delete it and start again") from None
     was, now = ({**each.settings, "seed": each.seed, "data": each.data} for each in (record, asked))
