@@ -25,7 +25,7 @@ SIZES = (4, 1024)
 """The smallest and the largest image size in pixels."""
 
 CHUNK = 512
-"""Images between two calls of a `Update`."""
+"""Images between two calls of an `Update`."""
 
 
 Arrays = tuple[Tensor, Tensor]
