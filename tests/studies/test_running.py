@@ -27,10 +27,16 @@ app()
 
 
 def started(study: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
-    """`ftso sweep` in a process group of its own."""
+    """`ftso sweep` in a process group of its own, which heeds SIGHUP even where the tests run under nohup."""
     command = [sys.executable, "-m", "ftso_cli", "sweep", str(study), "-o", str(folder), *options]
     return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
     )
 
 
