@@ -148,6 +148,9 @@ def settings(cls: Class) -> Class:
             validate(self, **{**made.defaults(given), **given})
         except ValidationError as error:
             raise SettingsError(problem(error)) from None
+        except (TypeError, AttributeError) as error:
+            # Of what reads a text, a list or a name, and was given something else.
+            raise SettingsError(f"an option has a value of another type: {error}") from None
         object.__setattr__(self, "given", frozenset(given))
         self.check()
 
