@@ -21,25 +21,17 @@ if TYPE_CHECKING:
     from ftso_cli.data import ImageData
 
 
-def run_ensemble(
-    task: Task,
-    settings: TopologySettings,
-    seeds: tuple[int, ...],
-    listener: Listener,
-    *,
-    resume: bool = False,
-    workers: int | None = None,
-) -> Found:
+def run_ensemble(many: "FromSeeds") -> Found:
     """Search from many seeds, and keep what each found until the genotype is written."""
     check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
-    many = FromSeeds(task, settings, seeds, listener, resume=resume, workers=workers)
-    listener.seeds(len(seeds) - (len(many.kept) if resume else 0))
-    if resume and many.kept:
+    listener = many.listener
+    listener.seeds(len(many.seeds) - (len(many.kept) if many.resume else 0))
+    if many.resume and many.kept:
         listener.note(f"going on after {many.done}")
     with telling(listener, many.advice):
-        genotype, facts = execute(task, many, listener)
+        genotype, facts = execute(many.task, many, listener)
         many.close()
-    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes))
+    return Found(genotype=genotype, facts=facts, notes=tuple(many.task.notes))
 
 
 def seeds_folder(output: Path) -> Path:

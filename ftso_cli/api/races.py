@@ -27,16 +27,13 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.race.json")
 
 
-def run_race(
-    task: Task, settings: RaceSettings, listener: Listener, *, resume: bool = False, workers: int | None = None
-) -> Found:
+def run_race(raced: "Raced") -> Found:
     """Race wirings, and write the winner."""
     check_alone("a race runs in one process, several wirings at a time with --workers N")
-    raced = Raced(task, settings, listener, resume=resume, workers=workers)
-    with telling(listener, raced.kept):
-        genotype, facts = execute(task, raced, listener)
+    with telling(raced.listener, raced.kept):
+        genotype, facts = execute(raced.task, raced, raced.listener)
         raced.close()
-    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), final=tuple(raced.final))
+    return Found(genotype=genotype, facts=facts, notes=tuple(raced.task.notes), final=tuple(raced.final))
 
 
 def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, start: Genotype) -> Found:

@@ -6,9 +6,9 @@ Each is called with keywords, or by the command line as `find_...` with a reques
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import about_file, holding, name_of, read
-from ftso_cli.api.ensembles import run_ensemble
+from ftso_cli.api.ensembles import FromSeeds, run_ensemble
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.races import run_capacity, run_race
+from ftso_cli.api.races import Raced, run_capacity, run_race
 from ftso_cli.api.recorded import run_recorded
 from ftso_cli.api.searching import Found, task_of
 from ftso_cli.api.verbs import verb
@@ -53,13 +53,14 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
     command = "search-topology"
     if request.rank == "race":
         task = task_of(command, request, request.race, request.seed)
-        return run_race(task, request.race, listener, resume=request.resume, workers=request.workers)
+        return run_race(Raced(task, request.race, listener, resume=request.resume, workers=request.workers))
     settings, members = request.settings, request.members
     task = task_of(command, request, settings, request.seed if members is None else None)
     task.notes.extend(_blind_spots(settings, listener))
     if members is not None or settings.rank != "beta":
         seeds = members or (request.seed,)
-        return run_ensemble(task, settings, seeds, listener, resume=request.resume, workers=request.workers)
+        many = FromSeeds(task, settings, seeds, listener, resume=request.resume, workers=request.workers)
+        return run_ensemble(many)
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.phases import topology

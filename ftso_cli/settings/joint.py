@@ -10,6 +10,7 @@ from ftso_cli.settings.searches import (
     JointSettings,
     Method,
     Operators,
+    check_length,
     check_operators,
     checked,
     in_other_spaces,
@@ -58,8 +59,7 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
-        if {"iters", "epochs"} <= self.given:
-            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        check_length(self)
         for name in ("track", "early_stop"):
             if self.method == "random" and getattr(self, name) is not None:
                 raise OptionError(name, "a random search has no α and β along which a loss could curve")

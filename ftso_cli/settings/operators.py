@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
 from ftso_cli.settings.methods import RECIPES, ByRecipe
-from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
-from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, checked
+from ftso_cli.settings.options import Option, part_of, refuse, settings
+from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, check_length, checked
 from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES, operator
@@ -48,8 +48,7 @@ class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Ed
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
-        if {"iters", "epochs"} <= self.given:
-            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        check_length(self)
         allowed = BY_CAPACITY if self.strategy == "capacity" else BY_GRADIENT
         refuse(self, allowed, f"has no meaning with {{strategy={self.strategy}}}")
         for op in self.ops:

@@ -205,9 +205,15 @@ def _number(value: float) -> float:
     return int(value) if value == int(value) else value
 
 
+@functools.cache
+def _hints(model: Any, marks: bool) -> dict[str, Any]:
+    """Return the types of the fields, with their marks or without; each option of a command asks for them."""
+    return get_type_hints(model, include_extras=marks)
+
+
 def options(model: Any) -> tuple[tuple[str, Option], ...]:
     """Return the options of a settings class by name: its own first, then those of its base classes in their order."""
-    hints = get_type_hints(model, include_extras=True)
+    hints = _hints(model, True)
     found: dict[str, Option] = {}
     for base in model.__mro__:
         for name in vars(base).get("__annotations__", {}):
@@ -217,9 +223,9 @@ def options(model: Any) -> tuple[tuple[str, Option], ...]:
     return tuple(found.items())
 
 
-def type_of(model: type, name: str) -> Any:
+def type_of(model: Any, name: str) -> Any:
     """Return the type of a field, without its marks and without None."""
-    hint = get_type_hints(model).get(name)
+    hint = _hints(model, False).get(name)
     if get_origin(hint) in (Union, UnionType):
         parts = tuple(part for part in get_args(hint) if part is not NoneType)
         return parts[0] if len(parts) == 1 else Union[parts]  # noqa: UP007

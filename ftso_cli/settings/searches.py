@@ -12,7 +12,7 @@ from pydantic import BeforeValidator
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.schema import Rank
-from ftso_cli.settings.options import Bounds, Option, Settings, settings
+from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
 from ftso_cli.settings.values import chosen, operators
 from ftso_cli.spaces import DARTS, SPACES, operator
 from ftso_cli.spaces.darts import Stem
@@ -147,6 +147,12 @@ def check_operators(ops: Sequence[str], space: str) -> None:
     """Raise `SpaceError` for an operator that the space lacks."""
     for op in ops:
         operator(op, SPACES[space].operators)
+
+
+def check_length(search: SearchSettings) -> None:
+    """Raise `OptionError` where two lengths are given."""
+    if {"iters", "epochs"} <= search.given:
+        raise OptionError("iters", "give {iters} or {epochs}, not both")
 
 
 def checked(search: SearchSettings) -> None:

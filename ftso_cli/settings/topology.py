@@ -15,6 +15,7 @@ from ftso_cli.settings.searches import (
     Operators,
     RaceSettings,
     TopologySettings,
+    check_length,
     check_operators,
     checked,
     in_other_spaces,
@@ -95,8 +96,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
-        if {"iters", "epochs"} <= self.given:
-            raise OptionError("iters", "give {iters} or {epochs}, not both")
+        check_length(self)
         if self.seeds is not None:
             seeds_of(self.seeds)
         if self.rank == "race":
