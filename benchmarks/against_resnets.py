@@ -4,7 +4,7 @@
 the same parameters; the two take turns in one process. `accuracy`: test accuracy after the same processor time, the
 same images, augmentation and recipe for all, paired seeds. Time that tests take doesn't count. Networks are
 `resnet8`, `resnet20` (He et al., 2016, section 4.2), `mobilenet_v3_small` and `shufflenet_v2_x0_5` of torchvision with
-a stem for small images, and CELL:CHANNELS:CELLS for ftso's. A table goes to stderr, one JSON line to stdout.
+a stem for small images, and CELL:CHANNELS:CELLS[:STEM] for ftso's. A table goes to stderr, one JSON line to stdout.
 
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py speed
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py accuracy --data DIR --time 300 --seeds 0 1 2
@@ -81,8 +81,9 @@ def build(name: str, channels: int = 3, classes: int = 10) -> nn.Module:
     if name.startswith("resnet"):
         network = resnet((int(name.removeprefix("resnet")) - 2) // 6, channels, classes)
     elif ":" in name:
-        cell, width, cells = name.rsplit(":", 2)
-        shape = NetworkShape(channels=int(width), cells=int(cells), classes=classes, image_channels=channels)
+        cell, width, cells, *stem = name.split(":")
+        sizes = {"channels": int(width), "cells": int(cells), "stem": stem[0] if stem else "cifar"}
+        shape = NetworkShape(classes=classes, image_channels=channels, **sizes)
         network = MergedNetwork(library.load(cell), shape, auxiliary=False)
     else:
         from torchvision import models

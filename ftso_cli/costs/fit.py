@@ -21,9 +21,9 @@ def fit_channels(
 ) -> NetworkShape:
     """`shape` with the most channels that keep to `macs` (by `convention`) and to `params` (no auxiliary head).
 
-    The ImageNet stem takes even numbers only. Raises `SettingsError` where the narrowest network is over budget.
+    Some stems take even numbers only. Raises `SettingsError` where the narrowest network is over budget.
     """
-    step = 2 if shape.stem == "imagenet" else 1
+    step = shape.step
 
     def at(steps: int) -> NetworkCost:
         return network_cost(genotype, replace(shape, channels=steps * step), image_size)

@@ -22,7 +22,9 @@ from ftso_cli.spaces.layers import (
 )
 from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 
-Stem = Literal["cifar", "imagenet"]
+Stem = Literal["cifar", "half", "quarter", "imagenet"]
+"""The layers before the cells. `cifar` keeps the size of the images, `imagenet` brings it to an eighth, as published.
+`half` and `quarter` are ours: the time that they save goes into wider cells."""
 
 STEM_MULTIPLIER = 3
 """The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
@@ -46,8 +48,13 @@ class NetworkShape:
         for name in ("channels", "cells", "classes", "image_channels"):
             if getattr(self, name) < 1:
                 raise SpaceError(f"{name} must be at least 1, not {getattr(self, name)}")
-        if self.stem == "imagenet" and self.channels % 2:
-            raise SpaceError(f"the ImageNet stem needs an even number of channels, not {self.channels}")
+        if self.channels % self.step:
+            raise SpaceError(f"the stem {self.stem} needs an even number of channels, not {self.channels}")
+
+    @property
+    def step(self) -> int:
+        """The widths that the stem can have are multiples of this: 2 where its first layer has half of them."""
+        return 2 if self.stem in ("quarter", "imagenet") else 1
 
 
 CIFAR = NetworkShape()
@@ -118,6 +125,8 @@ def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
         width *= STEM_MULTIPLIER
     if shape.stem == "cifar":
         return ((Conv(image, width, (3, 3)), BatchNorm(width)),)
+    if shape.stem == "half":
+        return ((Conv(image, width, (3, 3), (2, 2)), BatchNorm(width)),)
     half = width // 2
     first = (
         Conv(image, half, (3, 3), (2, 2)),
@@ -126,6 +135,8 @@ def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
         Conv(half, width, (3, 3), (2, 2)),
         BatchNorm(width),
     )
+    if shape.stem == "quarter":
+        return (first,)
     return first, (Relu(), Conv(width, width, (3, 3), (2, 2)), BatchNorm(width))
 
 

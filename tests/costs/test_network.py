@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -193,12 +194,17 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
         last = before_last = 3 * width
         params, macs = 27 * image * width + 6 * width, 27 * image * width * rows * columns
     else:
-        half, last, before_last = width // 2, width, width
-        params = 9 * image * half + width + 9 * half * width + 2 * width + 9 * width * width + 2 * width
-        macs = 0
-        for weights in (9 * image * half, 9 * half * width, 9 * width * width):
+        last = before_last = width
+        widths = {
+            "half": (image, width),
+            "quarter": (image, width // 2, width),
+            "imagenet": (image, width // 2, width, width),
+        }[shape.stem]
+        params = macs = 0
+        for inputs, outputs in pairwise(widths):
             rows, columns = math.ceil(rows / 2), math.ceil(columns / 2)
-            macs += weights * rows * columns
+            params += 9 * inputs * outputs + 2 * outputs
+            macs += 9 * inputs * outputs * rows * columns
     for index in range(shape.cells):
         kind = "reduce" if index in (shape.cells // 3, 2 * shape.cells // 3) else "normal"
         width *= 2 if kind == "reduce" else 1
@@ -224,7 +230,7 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
         cells=st.integers(1, 21),
         classes=st.integers(1, 200),
         image_channels=st.integers(1, 4),
-        stem=st.sampled_from(["cifar", "imagenet"]),
+        stem=st.sampled_from(["cifar", "half", "quarter", "imagenet"]),
     ),
     st.tuples(st.integers(1, 70), st.integers(1, 70)),
 )

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.edit import assign_operator, prune
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import DropPath, Network
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape, Stem
 from tests import counting
 from tests.strategies import genotypes
 
@@ -30,7 +32,7 @@ def assert_costs_agree(genotype: Genotype, shape: NetworkShape, size: tuple[int,
     st.integers(1, 5),
     st.tuples(st.integers(1, 21), st.integers(1, 21)),
     st.integers(2, 7),
-    st.sampled_from(["cifar", "imagenet"]),
+    st.sampled_from(get_args(Stem)),
     st.integers(1, 4),
 )
 @settings(max_examples=40, deadline=None)

@@ -6,7 +6,7 @@ import pytest
 
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces import operator
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, SEARCH, NetworkShape, darts_skeleton, reductions
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, SEARCH, NetworkShape, Stem, darts_skeleton, reductions
 from ftso_cli.spaces.layers import AuxiliaryPool, BatchNorm, Conv, FactorizedReduce, Linear
 from ftso_cli.spaces.skeleton import Skeleton
 from tests.spaces.test_operators import parameters
@@ -132,7 +132,8 @@ def test_shapes_below_1_are_refused(name: str, value: int) -> None:
         NetworkShape(**{name: value})  # type: ignore[arg-type]
 
 
-def test_an_odd_width_has_no_imagenet_stem() -> None:
-    with pytest.raises(SpaceError, match=r"^the ImageNet stem needs an even number of channels, not 47$"):
-        NetworkShape(channels=47, stem="imagenet")
+@pytest.mark.parametrize("stem", ["quarter", "imagenet"])
+def test_stems_whose_first_layer_is_half_as_wide_have_an_even_width(stem: Stem) -> None:
+    with pytest.raises(SpaceError, match=rf"^the stem {stem} needs an even number of channels, not 47$"):
+        NetworkShape(channels=47, stem=stem)
     NetworkShape(channels=47)
