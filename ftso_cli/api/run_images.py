@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftso_cli.errors import RunError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import ConfigFile
 
@@ -23,9 +24,10 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     folder = None if record is None else image_folder(data)
     size = asked.side or settings.image_size
     if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, asked.classes or record.classes, size)
+        images = _recorded(data, record, asked.classes or record.classes, size, settings.validation)
+        _check_validates(images)
     else:
-        images = open_images(data, image_size=size)
+        images = open_images(data, image_size=size, validation=settings.validation)
         if folder is not None:
             remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
             images = replace(images, remarks=(remark,))
@@ -42,9 +44,11 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
 
     size = _side(config)
     if record is not None:
-        images = _recorded(config.data, record, config.classes, size, stand_in=stand_in)
+        images = _recorded(config.data, record, config.classes, size, config.recipe.validation, stand_in=stand_in)
+        if stand_in:
+            _check_validates(images)
     else:
-        images = open_images(config.data, image_size=size)
+        images = open_images(config.data, image_size=size, validation=config.recipe.validation)
         if images.classes != config.classes:
             raise other_classes(config.data, config.classes)
         if images.root:
@@ -65,12 +69,24 @@ def _as_trained(images: "ImageData", recipe: Recipe, flip: bool | None) -> "Imag
 
 
 def _recorded(
-    data: str, record: "ImageRecord", classes: tuple[str, ...], size: int | None, *, stand_in: bool = False
+    data: str,
+    record: "ImageRecord",
+    classes: tuple[str, ...],
+    size: int | None,
+    validation: float,
+    *,
+    stand_in: bool = False,
 ) -> "ImageData":
     from ftso_cli.data import open_recorded
 
-    images, changes = open_recorded(data, record, classes, size, stand_in=stand_in)
+    images, changes = open_recorded(data, record, classes, size, validation=validation, stand_in=stand_in)
     return replace(images, changes=changes)
+
+
+def _check_validates(images: "ImageData") -> None:
+    """Raise `RunError` where all images that validate a training are gone; a test of its network needs none."""
+    if images.val is None and (gone := images.changes.missing_val):
+        raise RunError(f"{images.name}: none of the {len(gone)} validation images of the run are there")
 
 
 def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
@@ -80,7 +96,7 @@ def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "I
 
     folder, size = image_folder(data), _side(config)
     if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, config.classes, size)
+        images = _recorded(data, record, config.classes, size, config.recipe.validation)
     else:
         images = open_tests(data, config.classes, size)
     return _as_trained(replace(images, mean=config.mean, std=config.std), config.recipe, config.flip)

@@ -252,14 +252,14 @@ def started(
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
     """Reads all images and writes what the run folder begins with; gives the training without broken images."""
-    from ftso_cli.data import read_test, read_training, record_of
+    from ftso_cli.data import read_held, read_training, record_of
     from ftso_cli.training.loop import Trainer
 
     # Images first: where a class has none, the same request can be given again.
     images = read_training(trainer.data, update)
     if images is not trainer.data:
         trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group)
-    trainer.data = read_test(images, update)
+    trainer.data = read_held(images, update)
     trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
     return trainer
 
@@ -286,10 +286,10 @@ def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer"
 
 def refill(trainer: "Trainer", update: Update | None) -> int:
     """Reads the images of a training that goes on; returns how many training images stand in for others now."""
-    from ftso_cli.data import read_test, reread_training
+    from ftso_cli.data import read_held, reread_training
 
     replaced = reread_training(trainer.data, update)
-    trainer.data = read_test(trainer.data, update)
+    trainer.data = read_held(trainer.data, update)
     return replaced
 
 

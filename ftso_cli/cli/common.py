@@ -11,7 +11,7 @@ from ftso_cli.genotype import library
 from ftso_cli.spaces.sets import IMAGES
 
 if TYPE_CHECKING:
-    from ftso_cli.data import ImageData
+    from ftso_cli.data import ImageData, ImageSource
 
 FEW = 10
 """Classes that a remark names."""
@@ -47,20 +47,21 @@ def tell_images(images: "ImageData", *, tested: bool = False) -> None:
     Of a named set, whose test images are known, only what is `tested` says so.
     """
     if tested or images.root:
-        note(f"test images: {len(images.final):,}, {images.test_from}{_beside_test(images)}")
+        note(f"test images: {len(images.final):,}, {images.test_from}{_lacking(images, images.final)}")
+    if tested and images.val is not None:
+        note(f"validation images: {len(images.val):,}, {images.val_from}{_lacking(images, images.val)}")
     for line in (*images.remarks, *images.changes.lines()):
         warn(line)
     for line in images.left_out.lines():
         note(line)
 
 
-def _beside_test(images: "ImageData") -> str:
-    """Name images for validation that lie beside test images, and classes that have no test image."""
-    parts = ["val images are not used"] if images.test is not None and images.val is not None else []
-    tested = set(images.final.labels.tolist())
-    if lacking := [name for label, name in enumerate(images.classes) if label not in tested]:
-        parts.append(f"none of {', '.join(lacking[:FEW])}{' and others' if len(lacking) > FEW else ''}")
-    return "".join(f"; {part}" for part in parts)
+def _lacking(images: "ImageData", part: "ImageSource") -> str:
+    """Name classes of which a part has no image."""
+    there = set(part.labels.tolist())
+    lacking = [name for label, name in enumerate(images.classes) if label not in there]
+    more = " and others" if len(lacking) > FEW else ""
+    return f"; none of {', '.join(lacking[:FEW])}{more}" if lacking else ""
 
 
 def tell_name(data: str) -> None:

@@ -8,14 +8,14 @@ Batches         endless seeded batches for training; `eval_batches` goes through
 AheadBatches    batches read ahead in a thread
 Augmentation    crop, flip and cutout, a batch at a time
 on_device       a part of a set as a GPU reads it, kept in its memory where it fits
-read_training   reads every training image and leaves out what can't be read; `read_test` does so with test images
+read_training   reads every training image and leaves out what can't be read; `read_held` does so with the others
 ImageRecord     the images of a training, by name and checksum; `record_of` makes it, `recorded_data` opens it
 """
 
 from ftso_cli.data.ahead import AheadBatches
 from ftso_cli.data.augment import Augmentation
 from ftso_cli.data.batches import Batches, eval_batches
-from ftso_cli.data.checks import read_test, read_training, reread_training, sound_batches
+from ftso_cli.data.checks import read_held, read_training, reread_training, sound_batches
 from ftso_cli.data.left_out import Changes
 from ftso_cli.data.named import NAMES
 from ftso_cli.data.record import ImageRecord, record_of
@@ -41,7 +41,7 @@ __all__ = [
     "open_images",
     "open_recorded",
     "open_tests",
-    "read_test",
+    "read_held",
     "read_training",
     "record_of",
     "reread_training",

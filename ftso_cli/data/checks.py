@@ -43,17 +43,26 @@ def reread_training(data: ImageData, progress: Progress | None = None) -> int:
     return len(problems)
 
 
-def read_test(data: ImageData, progress: Progress | None = None) -> ImageData:
-    """Reads the test images now; gives the data without those that can't be read, which `left_out` then names."""
-    problems = data.final.load_all(progress)
+def read_held(data: ImageData, progress: Progress | None = None) -> ImageData:
+    """Reads the images for validation and for testing now; gives the data without those that can't be read.
+
+    `left_out` then names them. Raises `DataError` where no image of a part can be read.
+    """
+    if data.val is not None:
+        data = replace(data, val=_sound(data, data.val, "validation", progress))
+    return replace(data, test=_sound(data, data.final, "test", progress))
+
+
+def _sound(data: ImageData, source: ImageSource, called: str, progress: Progress | None) -> ImageSource:
+    problems = source.load_all(progress)
     if not problems:
-        return data
-    kept = [index for index in range(len(data.final)) if index not in problems]
+        return source
+    kept = [index for index in range(len(source)) if index not in problems]
     if not kept:
-        raise DataError(f"{data.name}: none of the {len(data.final)} test images can be read")
-    _note(data, data.final, problems)
-    held = Selected(data.final, torch.tensor(kept, dtype=torch.int64))
-    return replace(data, test=held) if data.test is not None else replace(data, val=held)
+        first = problems[min(problems)]
+        raise DataError(f"{data.name}: none of the {len(source)} {called} images can be read; the first: {first}")
+    _note(data, source, problems)
+    return Selected(source, torch.tensor(kept, dtype=torch.int64))
 
 
 def _note(data: ImageData, source: ImageSource, problems: Mapping[int, str]) -> None:

@@ -33,7 +33,7 @@ from ftso_cli.data.layout import read_layout
 from ftso_cli.data.left_out import LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
 from ftso_cli.data.sources import CHUNK, SIZES, ImageData, ImageSource, Progress
-from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
+from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test, lay_aside_validation, of_each_class
 from ftso_cli.errors import DataError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -256,10 +256,12 @@ def _problems(indices: Tensor, found: Sequence[object]) -> dict[int, str]:
     return {index: str(each) for index, each in pairs if isinstance(each, DataError)}
 
 
-def open_folder(data: str, image_size: int | None = None) -> ImageData:
+def open_folder(data: str, image_size: int | None = None, validation: float = 0.0) -> ImageData:
     """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
-    Where only training images are there, a fifth of each class becomes the test set, always the same.
+    Without a folder for testing, that for validation is it. Where there is none either, or `validation` is above 0 and
+    takes it, a fifth of each class of the training images becomes the test set, always the same. Without a folder for
+    validation, the share `validation` of the training images that are left is laid aside, always the same too.
     Images are RGB squares of `image_size`, by default of `own_size`. Raises `DataError` where a folder, a class or
     images are missing.
     """
@@ -268,12 +270,19 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
     found = class_folders(layout.train, left_out)
     classes = list_classes(layout.train, found)
     files = {"train": list_images(layout.train, classes, left_out, found=found)}
-    for part, place in layout.parts.items():
-        if part != "train":
-            files[part] = list_images(place, classes, left_out, may_lack=True)
-    held = layout.parts.get("test", layout.parts.get("val"))
-    if held is None:
-        files = _with_test(data, files["train"])
+    held = {part: place for part, place in layout.parts.items() if part != "train"}
+    if not validation and "test" not in held and "val" in held:
+        held["test"] = held.pop("val")
+    for part, place in held.items():
+        files[part] = list_images(place, classes, left_out, may_lack=True)
+    come_from = {part: shown(str(place)) for part, place in held.items()}
+    if "test" not in held:
+        files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"]))
+        come_from["test"] = f"{LAID_ASIDE} of {shown(data)}"
+    val_share = 0.0 if "val" in held else validation
+    if val_share:
+        files["train"], files["val"] = _divided(files["train"], lay_aside_validation(files["train"][1], val_share))
+        come_from["val"] = of_each_class(val_share, data)
     size = image_size or own_size(files["train"][0])
     return folder_data(
         data,
@@ -282,7 +291,8 @@ def open_folder(data: str, image_size: int | None = None) -> ImageData:
         size,
         files,
         left_out=left_out,
-        test_from=f"{LAID_ASIDE} of {shown(data)}" if held is None else shown(str(held)),
+        come_from=come_from,
+        val_share=val_share,
     )
 
 
@@ -303,7 +313,7 @@ def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageDat
         size,
         parts,
         left_out=left_out,
-        test_from=shown(str(folder)),
+        come_from={"test": shown(str(folder))},
     )
 
 
@@ -315,9 +325,10 @@ def folder_data(
     files: Mapping[str, Files],
     *,
     left_out: LeftOut,
-    test_from: str,
+    come_from: Mapping[str, str],
+    val_share: float = 0.0,
 ) -> ImageData:
-    """The data set of these files by part, which lie below `folder`."""
+    """The data set of these files by part, which lie below `folder`; `come_from` says by part where they come from."""
     sources: dict[str, ImageSource] = {
         part: FolderSource(of_part, size, place=_place(folder, part, size, of_part[0]))
         for part, of_part in files.items()
@@ -335,19 +346,24 @@ def folder_data(
         std=IMAGENET_STD,
         left_out=left_out,
         root=str(folder),
-        test_from=test_from,
+        test_from=come_from.get("test", ""),
+        val_from=come_from.get("val", ""),
+        val_share=val_share,
     )
 
 
-def _with_test(data: str, files: Files) -> dict[str, Files]:
-    paths, labels = files
-    stay, held = lay_aside_test(labels)
+def _test_of(data: str, files: Files) -> tuple[Tensor, Tensor]:
+    """Indices of the files for training and of those for testing; raises `DataError` where these are none."""
+    stay, held = lay_aside_test(files[1])
     if not len(held):
-        raise DataError(f"{shown(data)}: {len(paths)} images are too few to lay some aside for testing")
-    return {
-        part: ([paths[index] for index in chosen.tolist()], labels[chosen])
-        for part, chosen in (("train", stay), ("test", held))
-    }
+        raise DataError(f"{shown(data)}: {len(files[0])} images are too few to lay some aside for testing")
+    return stay, held
+
+
+def _divided(files: Files, chosen: Sequence[Tensor]) -> list[Files]:
+    """The files at each of the indices that are `chosen`."""
+    paths, labels = files
+    return [([paths[index] for index in part.tolist()], labels[part]) for part in chosen]
 
 
 def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> CacheKey | None:

@@ -71,8 +71,10 @@ class Changes:
     """Differences between the images of a folder and those of a record, by name."""
 
     missing_train: Sequence[str] = ()
+    missing_val: Sequence[str] = ()
     missing_test: Sequence[str] = ()
     changed_train: Sequence[str] = ()
+    changed_val: Sequence[str] = ()
     changed_test: Sequence[str] = ()
     added: Sequence[str] = ()
     others: str = ""
@@ -83,6 +85,8 @@ class Changes:
         kinds = (
             (self.missing_test, "test image", "gone since the training"),
             (self.changed_test, "test image", "changed since the training"),
+            (self.missing_val, "validation image", "gone since the training"),
+            (self.changed_val, "validation image", "changed since the training"),
             (self.missing_train, "training image", "gone since the training"),
             (self.changed_train, "training image", "changed since the training"),
             (self.added, "image", "added since the training, not used"),
@@ -95,8 +99,8 @@ class Changes:
     def facts(self) -> dict[str, list[str]]:
         """The names for --json; nothing where nothing has changed."""
         known = {
-            "missing": [*self.missing_test, *self.missing_train],
-            "changed": [*self.changed_test, *self.changed_train],
+            "missing": [*self.missing_test, *self.missing_val, *self.missing_train],
+            "changed": [*self.changed_test, *self.changed_val, *self.changed_train],
             "added": list(self.added),
         }
         return {name: names for name, names in known.items() if names}

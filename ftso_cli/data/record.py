@@ -5,16 +5,17 @@ from collections.abc import Mapping, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
 from stat import S_ISREG
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from ftso_cli.data.decode import shown
 from ftso_cli.data.folders import folder_data, own_size
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_images, spelled
 from ftso_cli.data.sources import ImageData, ImageSource
+from ftso_cli.data.splits import lay_aside_validation, of_each_class
 from ftso_cli.errors import FtsoError, RunError, short
 from ftso_cli.genotype.schema import Model
 
@@ -34,16 +35,27 @@ Name = Annotated[str, AfterValidator(_below)]
 class ImageRecord(Model):
     """The images of a run. Names are paths below the folder of the data set, with slashes.
 
-    `train` has the bytes of each file and `test` its SHA-256; `broken` names what could not be read. Of a set that is
+    `train` and `val` have the bytes of each file and `test` its SHA-256; `broken` names what could not be read.
+    `val_share` is the share of the training images that `val` is, 0 where it has images of its own. Of a set that is
     not made of image files, `labels` is the SHA-256 of the labels of the test images, in order.
     """
 
     format: Literal["ftso-images/1"]
     test_from: Annotated[str, Field(max_length=10_000)]
+    val_from: Annotated[str, Field(max_length=10_000)] = ""
+    val_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
     train: Mapping[Name, int] = {}
+    val: Mapping[Name, int] = {}
     test: Mapping[Name, str] = {}
     broken: tuple[Name, ...] = ()
     labels: str = ""
+
+    @model_validator(mode="after")
+    def _names_an_image_once(self) -> Self:
+        known = len(self.train) + len(self.val) + len(self.test)
+        if known > len({*self.train, *self.val, *self.test}):
+            raise ValueError("an image is in two parts")
+        return self
 
     @property
     def tests(self) -> str:
@@ -56,6 +68,22 @@ class ImageRecord(Model):
         """The names of the classes, sorted; none for a set that is not made of image files."""
         return tuple(sorted({_class(name) for name in self.train}))
 
+    def divided(self, data: str, share: float) -> "ImageRecord":
+        """Return the record with the `share` of the training images of `data` as `val`, where it has none of its own.
+
+        Raises `DataError` where these are none.
+        """
+        if share == self.val_share or (self.val and not self.val_share):
+            return self
+        sizes = {**self.train, **self.val}
+        names = sorted(sizes, key=lambda name: (_class(name), name))
+        label_of = {name: label for label, name in enumerate(sorted({_class(name) for name in names}))}
+        labels = torch.tensor([label_of[_class(name)] for name in names], dtype=torch.int64)
+        stay, held = lay_aside_validation(labels, share) if share else (torch.arange(len(names)), labels[:0])
+        train, val = ({names[at]: sizes[names[at]] for at in part.tolist()} for part in (stay, held))
+        come_from = of_each_class(share, data) if share else ""
+        return self.model_copy(update={"train": train, "val": val, "val_share": share, "val_from": come_from})
+
 
 def record_of(data: ImageData) -> ImageRecord:
     """The record of a data set as it is read now; reads the files of all test images."""
@@ -65,7 +93,10 @@ def record_of(data: ImageData) -> ImageRecord:
     return ImageRecord(
         format=FORMAT,
         test_from=data.test_from,
+        val_from=data.val_from,
+        val_share=data.val_share,
         train={_name(path, data.root): os.stat(path).st_size for path in data.train.paths},
+        val={_name(path, data.root): os.stat(path).st_size for path in ([] if data.val is None else data.val.paths)},
         test={_name(path, data.root): _checksum(Path(path)) or "" for path in held.paths},
         broken=tuple(_name(path, data.root) for path in data.left_out.broken),
     )
@@ -88,22 +119,36 @@ def recorded_data(
     if not folder.is_dir():
         raise RunError(f"{shown(data)}: no such folder; its images are needed where they were when the run was started")
     sizes = {name: _size(folder / name) for name in record.train}
+    validating = {name: _size(folder / name) for name in record.val}
     found = {name: _checksum(folder / name) for name in record.test}
-    _check_classes(data, classes, {**sizes, **found})
+    _check_classes(data, classes, {**sizes, **validating, **found})
     changes = Changes(
         missing_train=[name for name, had in sizes.items() if had is None],
+        missing_val=[name for name, had in validating.items() if had is None],
         missing_test=[name for name, had in found.items() if had is None],
         changed_train=[name for name, had in sizes.items() if had not in (None, record.train[name])],
+        changed_val=[name for name, had in validating.items() if had not in (None, record.val[name])],
         changed_test=[name for name, had in found.items() if had not in (None, record.test[name])],
         added=_added(folder, record),
     )
     train = [name for name, had in sizes.items() if stand_in or had is not None]
-    test = [name for name, had in found.items() if had is not None]
-    if not test:
+    parts = {"train": train}
+    for part, there in (("val", validating), ("test", found)):
+        parts[part] = [name for name, had in there.items() if had is not None]
+    if not parts["test"]:
         raise RunError(f"{shown(data)}: none of the {len(record.test)} test images of the run are there")
-    files = {part: _files(names, folder, classes) for part, names in (("train", train), ("test", test))}
+    files = {part: _files(names, folder, classes) for part, names in parts.items() if names}
     size = size or own_size(files["train"][0])
-    images = folder_data(data, folder, classes, size, files, left_out=LeftOut(), test_from=record.test_from)
+    images = folder_data(
+        data,
+        folder,
+        classes,
+        size,
+        files,
+        left_out=LeftOut(),
+        come_from={"test": record.test_from, "val": record.val_from},
+        val_share=record.val_share,
+    )
     return images, changes
 
 
@@ -145,7 +190,7 @@ def _files(names: Sequence[str], folder: Path, classes: tuple[str, ...]) -> File
 
 def _added(folder: Path, record: ImageRecord) -> list[str]:
     """Images in class folders beside those of the record that it doesn't name."""
-    known = {*record.train, *record.test, *record.broken}
+    known = {*record.train, *record.val, *record.test, *record.broken}
     parts = {folder / Path(name).parent.parent for name in known}
     added: list[str] = []
     for part in sorted(parts):

@@ -13,14 +13,18 @@ from ftso_cli.data.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
 from ftso_cli.data.sources import SIZES, ImageData
+from ftso_cli.data.splits import with_validation
 from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 
-def open_images(data: str, *, image_size: int | None = None, root: Path | None = None) -> ImageData:
+def open_images(
+    data: str, *, image_size: int | None = None, root: Path | None = None, validation: float = 0.0
+) -> ImageData:
     """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
 
     A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
-    `image_size` asks for it. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
+    `image_size` asks for it. The share `validation` of the training images is laid aside for validation in a set that
+    has no images for that. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
     `root` has them as a folder of images of that name already (cifar10/train/CLASS/*.png).
     Raises `DataError` for a set that can't be found or is damaged.
     """
@@ -28,12 +32,11 @@ def open_images(data: str, *, image_size: int | None = None, root: Path | None =
         raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
     folder = image_folder(data, root)
     if folder is None:
-        if data == "digits":
-            return open_digits(image_size)
-        return open_downloaded(data, _store(root), image_size)
+        known = open_digits(image_size) if data == "digits" else open_downloaded(data, _store(root), image_size)
+        return with_validation(known, validation)
     if data in NAMES:
-        return _known_as(data, open_folder(str(folder), image_size))
-    return open_folder(data, image_size)
+        return _known_as(data, open_folder(str(folder), image_size, validation))
+    return open_folder(data, image_size, validation)
 
 
 def image_folder(data: str, root: Path | None = None) -> Path | None:
@@ -68,17 +71,21 @@ def open_recorded(
     classes: tuple[str, ...],
     image_size: int | None,
     *,
+    validation: float = 0.0,
     stand_in: bool = False,
 ) -> tuple[ImageData, Changes]:
     """The images of a record in the data set that `data` means, and how what is there differs from it.
+
+    The training images are divided anew where another share of them than in the record is for `validation`.
 
     With `stand_in`, training images that are gone keep their place. Raises `RunError` where the classes are others.
     """
     folder = image_folder(data)
     if folder is not None and record.test:
-        images, changes = recorded_data(data, folder, record, classes, image_size, stand_in=stand_in)
+        asked = record.divided(data, validation)
+        images, changes = recorded_data(data, folder, asked, classes, image_size, stand_in=stand_in)
         return _known_as(data, images), changes
-    images = open_images(data, image_size=image_size)
+    images = open_images(data, image_size=image_size, validation=validation)
     if images.classes != classes:
         raise other_classes(data, classes)
     return images, compare_labels(images, record)

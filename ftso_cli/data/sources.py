@@ -210,9 +210,10 @@ def _resize(images: Tensor, size: int) -> Tensor:
 class ImageData:
     """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
 
-    `val` and `test` are None where the set has none. `flip` says whether a mirrored image keeps its class, `left_out`
-    what was passed over in a folder, `root` where the folder is, `test_from` where the images of `final` come from,
-    `changes` how the images differ from those of a run, and `remarks` what else a user should know of them.
+    `val`, which validates a training as it goes on, is None where the set has none; `val_share` says which share of
+    the training images it is, 0 for images of its own. `flip` says whether a mirrored image keeps its class, `left_out`
+    what was passed over in a folder, `root` where the folder is, `test_from` and `val_from` where the images of a part
+    come from, `changes` how the images differ from those of a run, and `remarks` what else a user should know of them.
     """
 
     name: str
@@ -228,16 +229,17 @@ class ImageData:
     left_out: LeftOut = field(default_factory=LeftOut)
     root: str = ""
     test_from: str = ""
+    val_from: str = ""
+    val_share: float = 0.0
     changes: Changes = field(default_factory=Changes)
     remarks: tuple[str, ...] = ()
 
     @property
     def final(self) -> ImageSource:
-        """The images that the reported accuracy is measured on: the test set, or `val` where that is all there is."""
-        held = self.test if self.test is not None else self.val
-        if held is None:
-            raise DataError(f"{self.name}: has neither test nor val images to measure the accuracy on")
-        return held
+        """The images that the reported accuracy is measured on; raises `DataError` where there are none."""
+        if self.test is None:
+            raise DataError(f"{self.name}: has no test images to measure the accuracy on")
+        return self.test
 
     @property
     def fingerprint(self) -> str:

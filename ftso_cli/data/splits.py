@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ftso_cli.data.sources import ImageData
-from ftso_cli.errors import SettingsError
+from ftso_cli.data.decode import shown
+from ftso_cli.data.sources import ImageData, Selected
+from ftso_cli.errors import DataError, SettingsError
 
 TEST_SHARE = 0.2
 """What is laid aside for testing where a set has only training images."""
@@ -19,11 +21,15 @@ TEST_SEED = 0
 """Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
 
 
-def split(labels: Tensor, shares: Sequence[float], seed: int) -> tuple[Tensor, ...]:
+VALIDATION_SEED = 1
+"""Fixed, so that trainings of whatever seed are compared on the same validation images."""
+
+
+def split(labels: Tensor, shares: Sequence[float], seed: int, *, complete: int | None = None) -> tuple[Tensor, ...]:
     """Splits the images of `labels` (N,) into disjoint parts that cover all; gives sorted indices for each share.
 
     A class of n images gives a part n times its share, rounded up or down so that whole parts have their size too.
-    The largest part has an image of every class.
+    The part at index `complete`, the largest where none is named, has an image of every class.
     Raises `SettingsError` where shares are not above 0 or don't add up to 1.
     """
     if not shares or min(shares) <= 0 or not math.isclose(sum(shares), 1.0, abs_tol=1e-6):
@@ -31,23 +37,23 @@ def split(labels: Tensor, shares: Sequence[float], seed: int) -> tuple[Tensor, .
     generator = torch.Generator().manual_seed(seed)
     parts: list[list[Tensor]] = [[] for _ in shares]
     missing = [0.0] * len(shares)
+    whole = shares.index(max(shares)) if complete is None else complete
     by_class = torch.split(torch.argsort(labels, stable=True), torch.bincount(labels).tolist())
     for ordered in by_class:
         members = ordered[torch.randperm(len(ordered), generator=generator)]
-        sizes = _sizes(len(members), shares, missing)
+        sizes = _sizes(len(members), shares, missing, whole)
         for part, piece in zip(parts, torch.split(members, sizes), strict=True):
             part.append(piece)
     return tuple(torch.sort(torch.cat([*part, labels.new_empty(0)])).values for part in parts)
 
 
-def _sizes(count: int, shares: Sequence[float], missing: list[float]) -> list[int]:
+def _sizes(count: int, shares: Sequence[float], missing: list[float], complete: int) -> list[int]:
     """How many of `count` images of a class each part gets; keeps in `missing` what parts have had too little."""
     exact = [count * share for share in shares]
     sizes = [math.floor(value + 1e-9) for value in exact]
-    largest = shares.index(max(shares))
 
     def urgency(part: int) -> tuple[bool, float]:
-        return part == largest and not sizes[part], round(missing[part] + exact[part] - sizes[part], 9)
+        return part == complete and not sizes[part], round(missing[part] + exact[part] - sizes[part], 9)
 
     divided = [part for part, size in enumerate(sizes) if exact[part] > size + 1e-9]
     for part in sorted(divided, key=urgency, reverse=True)[: count - sum(sizes)]:
@@ -68,13 +74,50 @@ def search_halves(data: ImageData, seed: int, shares: tuple[float, float] = (0.5
 
 
 def hold_out(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Indices of the images that stay and of the `share` that is laid aside, for validation or as a test set."""
+    """Indices of the images that stay and of the `share` that is laid aside, for validation or as a test set.
+
+    An image of every class stays.
+    """
     if not 0 < share < 1:
         raise SettingsError(f"the share to hold out must lie between 0 and 1, not {share:g}")
-    stay, held = split(labels, (1 - share, share), seed)
+    stay, held = split(labels, (1 - share, share), seed, complete=0)
     return stay, held
 
 
 def lay_aside_test(labels: Tensor) -> tuple[Tensor, Tensor]:
     """Indices for training and for testing of a set that comes undivided; the same in every run."""
     return hold_out(labels, TEST_SHARE, TEST_SEED)
+
+
+def lay_aside_validation(labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """Indices for training and for validation of the training images with `labels`; the same in every run.
+
+    Raises `DataError` where no image would be for validation.
+    """
+    stay, held = hold_out(labels, share, VALIDATION_SEED)
+    if not len(held):
+        count = len(set(labels.tolist()))
+        raise DataError(
+            f"{len(labels)} training images of {count} classes are too few to lay {share:g} of them aside for "
+            "validation; give more images, a larger share, or 0 for none"
+        )
+    return stay, held
+
+
+def with_validation(images: ImageData, share: float) -> ImageData:
+    """Return a set that has no validation part with the `share` of its training images as one; as it is for 0."""
+    if not share:
+        return images
+    stay, held = lay_aside_validation(images.train.labels, share)
+    return replace(
+        images,
+        train=Selected(images.train, stay),
+        val=Selected(images.train, held),
+        val_share=share,
+        val_from=of_each_class(share, images.name),
+    )
+
+
+def of_each_class(share: float, data: str) -> str:
+    """The images that were laid aside, in words."""
+    return f"{100 * share:.3g} % of each class of {shown(data)}"

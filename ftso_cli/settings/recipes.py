@@ -87,6 +87,17 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = "cifar"
+    validation: Annotated[
+        float,
+        Option(
+            help="Share of the training images laid aside for validation, where the set has none for that.",
+            least=0,
+            below=0.9,
+            metavar="NUMBER",
+            panel=PANEL,
+        ),
+    ] = 0.0
+    """Stratified by class and the same for every seed."""
     image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
     """Side of the images in pixels where none is asked for; None: as the data set has it."""
 

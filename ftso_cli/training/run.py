@@ -2,7 +2,7 @@
 
     genotype.json           the cell, as it was when the training started
     config.json             data set, recipe, seed, device: all that decides the result
-    images.json             names of the training images, names and checksums of the test images
+    images.json             names of the training and validation images, names and checksums of the test images
     metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
     weights.safetensors     the trained network without its auxiliary head

@@ -70,17 +70,18 @@ def test_a_folder_with_train_alone_gets_a_test_set_from_it(tmp_path):
     assert (len(data.train), len(data.test), data.val) == (16, 4, None)
 
 
-def test_with_val_alone_no_training_image_is_laid_aside_and_val_is_what_counts(tmp_path):
+def test_with_val_alone_no_training_image_is_laid_aside_and_val_is_the_test_part(tmp_path):
     write_folder(tmp_path, {"train/cat": 3, "train/dog": 3, "val/cat": 1, "val/dog": 1})
     data = open_images(str(tmp_path))
-    assert (len(data.train), data.test) == (6, None)
-    assert data.final is data.val
+    assert (len(data.train), len(data.test), data.val) == (6, 2, None)
+    assert data.test_from == str(tmp_path / "val")
 
 
-def test_a_test_set_counts_before_val(tmp_path):
+def test_beside_a_test_part_val_is_for_validation(tmp_path):
     write_folder(tmp_path, {**PETS, "val/cat": 1})
     data = open_images(str(tmp_path))
-    assert data.final is data.test
+    assert (len(data.train), len(data.test), len(data.val)) == (5, 3, 1)
+    assert (data.test_from, data.val_from) == (str(tmp_path / "test"), str(tmp_path / "val"))
 
 
 def test_a_test_folder_may_lack_a_class_and_labels_stay_right(tmp_path):

@@ -58,7 +58,7 @@ def test_the_first_line_says_where_test_images_come_from(tmp_path: Path) -> None
     assert said.startswith(f"test images: 4, a fifth of each class of {pets}\n")
     write_folder(tmp_path / "both", parts("train", val="val", test="test"))
     said = ftso("train", "ftso_wide_sep3", "--data", str(tmp_path / "both"), *SMALL, "-o", str(tmp_path / "2"))
-    assert said.startswith(f"test images: 6, {tmp_path}/both/test; val images are not used\n")
+    assert said.startswith(f"test images: 6, {tmp_path}/both/test\nvalidation images: 6, {tmp_path}/both/val\n")
 
 
 def test_folders_that_ftso_made_are_no_classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -137,5 +137,5 @@ def test_downloads_go_where_the_environment_says(tmp_path, monkeypatch):
 def test_a_set_without_held_out_images_says_so():
     from dataclasses import replace
 
-    with pytest.raises(DataError, match="neither test nor val"):
+    with pytest.raises(DataError, match="no test images"):
         _ = replace(open_images("digits"), test=None).final
