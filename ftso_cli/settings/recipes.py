@@ -17,7 +17,9 @@ from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
 PANEL = "Recipe"
 """A panel of help."""
 
-Schedule = Literal["cosine", "linear"]
+Schedule = Literal["cosine", "linear", "one-cycle"]
+"""cosine and linear step the rate after each epoch. one-cycle steps it after each batch: a rise in a line, then a
+cosine down to 0."""
 
 Augmentation = Literal["cifar", "imagenet"]
 """cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
@@ -47,13 +49,43 @@ class Recipe(Settings):
     ] = 64
     rate: Annotated[float, Option(help="Highest learning rate.", least=0, metavar="NUMBER", panel=PANEL)] = 0.05
     schedule: Annotated[Schedule, Option(help="How the rate falls to 0 over the epochs.", panel=PANEL)] = "cosine"
-    """How the rate falls towards 0 over the epochs; it is stepped after each epoch."""
+    """How the rate falls towards 0 over the epochs."""
     warmup: Annotated[
-        int, Option(help="Epochs in which the rate rises.", least=0, most=MOST_EPOCHS, metavar="N", panel=PANEL)
+        int,
+        Option(
+            help="Epochs in which the rate rises; of one-cycle, 0 is 15 % of all.",
+            least=0,
+            most=MOST_EPOCHS,
+            metavar="N",
+            panel=PANEL,
+        ),
     ] = 0
     """Epochs in which the rate rises linearly to `rate`."""
     momentum: Annotated[float, Option(help="Momentum of SGD.", least=0, metavar="NUMBER", panel=PANEL)] = 0.9
+    nesterov: Annotated[bool, Option(help="Nesterov's momentum.", spelled="--nesterov/--no-nesterov", panel=PANEL)] = (
+        False
+    )
     weight_decay: Annotated[float, Option(help="Weight decay.", least=0, metavar="NUMBER", panel=PANEL)] = 3e-4
+    decay_norms: Annotated[
+        bool,
+        Option(
+            help="Weight decay on batch norms and biases, too.",
+            spelled="--decay-norms/--no-decay-norms",
+            panel=PANEL,
+        ),
+    ] = True
+    average: Annotated[
+        float,
+        Option(
+            help="Decay of the moving average of the weights, which is tested and saved instead of the last ones; 0: "
+            "none.",
+            least=0,
+            below=1,
+            metavar="NUMBER",
+            panel=PANEL,
+        ),
+    ] = 0.0
+    """Decay a step of an exponential moving average of weights and batch statistics; 0 keeps none."""
     clip: Annotated[
         float, Option(help="Largest norm of the gradient; 0: any.", least=0, metavar="NUMBER", panel=PANEL)
     ] = 5.0
@@ -112,6 +144,8 @@ def check_trains(recipe: Recipe) -> None:
         raise SettingsError("rate must be above 0, not 0")
     if recipe.momentum >= 1:
         raise SettingsError(f"momentum must be below 1, not {recipe.momentum:g}")
+    if recipe.nesterov and not recipe.momentum:
+        raise SettingsError("nesterov needs a momentum above 0")
     if 0 < recipe.clip < LEAST_CLIP:
         raise SettingsError(f"clip must be at least {LEAST_CLIP:g}, or 0 for no clipping, not {recipe.clip:g}")
     if recipe.warmup > recipe.epochs:

@@ -100,10 +100,11 @@ def _from_checkpoint(run: Run, epochs: int) -> tuple[dict[str, Tensor], str]:
         raise RunError(f"{run.checkpoint_file}: not a checkpoint of a training") from None
     file = checkpoints.before if problem else checkpoints.last
     place = f"step {steps} of epoch {done + 1}" if steps else f"epoch {done}"
+    own = "average.module." if "average.n_averaged" in state.tensors else "network."
     weights = {
-        name.removeprefix("network."): tensor
+        name.removeprefix(own): tensor
         for name, tensor in state.tensors.items()
-        if name.startswith("network.") and not name.startswith("network.auxiliary.")
+        if name.startswith(own) and not name.startswith(f"{own}auxiliary.")
     }
     return weights, f"not finished: this is the network after {place} of {epochs}, from {file.name}"
 

@@ -26,14 +26,13 @@ from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
+from ftso_cli.training.averaging import averaged
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
+from ftso_cli.training.optimizer import optimizer_of, set_rate
 from ftso_cli.training.run import Config, Epoch, Run
-from ftso_cli.training.schedule import drop_path_rate, learning_rate
+from ftso_cli.training.schedule import Course, step_drop_path, step_rate
 
 Row = dict[str, float | int]
-
-FUSED_OPTIMIZER = ("cpu", "cuda", "mps")
-"""Devices on which PyTorch updates all parameters by one kernel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,18 +101,12 @@ class Trainer:
             network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
         with enough_memory(self.device):
             network = network.to(self.device).to(memory_format=torch.channels_last)
+            self.average = averaged(network, recipe.average) if recipe.average else None
         self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share
         self.network.drop_path.active = recipe.drop_path > 0
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            # A number on the device, so that a recorded step takes the rate of the epoch.
-            lr=torch.tensor(recipe.rate, device=self.device) if self.device.type == "cuda" else recipe.rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=self.device.type in FUSED_OPTIMIZER,
-        )
+        self.optimizer = optimizer_of(self.network, recipe, self.device)
         augmentation = _augmentation(recipe, data)
         source = on_device(data.train, self.device)
         batches = Batches(
@@ -128,9 +121,13 @@ class Trainer:
         # Images are decoded while a batch is trained on, and with a GPU made into random crops; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and recipe.augmentation == "imagenet")
         self.batches = AheadBatches(batches) if ahead else batches
+        all_steps = recipe.epochs * batches.steps_per_epoch
+        self.course = Course(length=all_steps, end=all_steps)
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
+        self._rates = math.nan, math.nan
+        """Learning rate and drop-path rate of the last step."""
         self._unread: list[Tensor] = []
         """Results of `_step` that are not in `sums` yet."""
         self._look, self._since = Throttle(self.device), 0.0
@@ -175,12 +172,10 @@ class Trainer:
     def _epoch(self, epoch: int, on_step: Callable[[TrainingProgress], None], interrupt: Interrupt) -> Row:
         """Trains what is left of an epoch."""
         steps = self.batches.steps_per_epoch
-        self._set_rates(epoch)
+        self.network.train()
         saved = self._since = time.perf_counter()
         while self.sums.steps < steps:
-            images, labels = next(self.batches)
-            images = images.to(self.device, memory_format=torch.channels_last)
-            self._unread.append(self._update(images, labels.to(self.device)))
+            self._take_step()
             taken = self.sums.steps + len(self._unread)
             if self._look.due() or taken in (1, steps) or interrupt.asked or self.group.size > 1:
                 self._read(epoch, interrupt)
@@ -196,22 +191,26 @@ class Trainer:
                     raise KeyboardInterrupt
         return {
             "epoch": epoch + 1,
-            "rate": learning_rate(self.config.recipe, epoch),
-            "drop_path": self.network.drop_path.rate,
+            "rate": self._rates[0],
+            "drop_path": self._rates[1],
             **means,
             "seconds": round(self.sums.seconds, 3),
         }
 
-    def _set_rates(self, epoch: int) -> None:
-        """Sets what changes from epoch to epoch."""
-        recipe = self.config.recipe
-        self.network.train()
-        self.network.drop_path.rate = drop_path_rate(recipe, epoch)
-        for group in self.optimizer.param_groups:
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(learning_rate(recipe, epoch))
-            else:
-                group["lr"] = learning_rate(recipe, epoch)
+    def _take_step(self) -> None:
+        """Train on the next batch."""
+        recipe, steps = self.config.recipe, self.batches.steps_per_epoch
+        step = len(self.rows) * steps + self.sums.steps + len(self._unread)
+        rates = step_rate(recipe, self.course, step, steps), step_drop_path(recipe, self.course, step, steps)
+        if rates != self._rates:
+            set_rate(self.optimizer, rates[0])
+            self.network.drop_path.rate = rates[1]
+            self._rates = rates
+        images, labels = next(self.batches)
+        images = images.to(self.device, memory_format=torch.channels_last)
+        self._unread.append(self._update(images, labels.to(self.device)))
+        if self.average is not None:
+            self.average.update_parameters(self.network)
 
     def _step(self, images: Tensor, labels: Tensor) -> Tensor:
         """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
@@ -300,6 +299,8 @@ class Trainer:
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
         tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
+        if self.average is not None:
+            tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
         return tensors | {"drop_path": self.drop_path_draws.get_state()}
 
     def load_checkpoint(self) -> str:
@@ -318,6 +319,8 @@ class Trainer:
             check_alike(tensors, own)
             values = _Values.model_validate_json(json.dumps(state.values))
             self.network.load_state_dict(_under("network.", tensors))
+            if self.average is not None:
+                self.average.load_state_dict(_under("average.", tensors))
             self.batches.restore(_under("batches.", tensors))
             steps, state_ = self.batches.steps_per_epoch, self.batches.state()
             done = state_["epoch"] * steps + state_["position"]
@@ -345,7 +348,8 @@ class Trainer:
 
     def save_weights(self) -> None:
         """Writes the trained network without its auxiliary head, which only training needs."""
-        kept = {name: t for name, t in self.network.state_dict().items() if not name.startswith("auxiliary.")}
+        trained = self.network if self.average is None else self.average.module
+        kept = {name: t for name, t in trained.state_dict().items() if not name.startswith("auxiliary.")}
         write_tensors(kept, self.run.weights_file)
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
