@@ -19,9 +19,13 @@ PANEL = "Recipe"
 
 Schedule = Literal["cosine", "linear"]
 
-Augmentation = Literal["cifar", "imagenet"]
-"""cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
-tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
+Augmentation = Literal["none", "light", "strong", "cifar", "imagenet"]
+"""All of them flip, where that is not turned off. light: padding and a random crop of images up to 32 pixels, a random
+resized crop of larger ones. strong: light and TrivialAugment. cifar: padding and a random crop. imagenet: random
+resized crop and colour jitter in training, and in tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
+
+CUTOUT: Mapping[str, float] = {"none": 0.0, "light": 0.0, "strong": 0.25}
+"""The cutout of an augmentation that is asked for in the place of the recipe's, where no cutout is."""
 
 MOST_EPOCHS = 1_000_000
 """More is a slip of the hand, or a file that was made to fill the memory."""
@@ -82,8 +86,9 @@ class Recipe(Settings):
     augmentation: Annotated[
         Augmentation,
         Option(
-            help="cifar: padding, random crop and flip. imagenet: random resized crop, flip and colour jitter; tests "
-            "take the centre of a larger picture.",
+            help="none: flips alone; light: random crops; strong: light, TrivialAugment and a cutout of 0.25; cifar: "
+            "padding and random crops; imagenet: random resized crops and colour jitter, and tests take the centre "
+            "of a larger picture.",
             panel=PANEL,
         ),
     ] = "cifar"

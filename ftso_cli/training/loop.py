@@ -125,8 +125,8 @@ class Trainer:
             augment=augmentation,
             share=group.share,
         )
-        # Images are decoded while a batch is trained on, and with a GPU made into random crops; else no thread helps.
-        ahead = source.streams or (self.device.type != "cpu" and recipe.augmentation == "imagenet")
+        # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
+        ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
@@ -359,13 +359,18 @@ class Trainer:
 
 def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
     """Return what a recipe does to training images."""
-    kind: type[Augmentation] = Augmentation
-    if recipe.augmentation == "imagenet":
-        # Imported here: torchvision's transforms take a second, which no other training should wait for.
-        from ftso_cli.data.photos import PhotoAugmentation
+    cutout = round(recipe.cutout * min(data.image_size))
+    if recipe.augmentation == "cifar":
+        return Augmentation.of(data, cutout)
+    if recipe.augmentation == "none":
+        return Augmentation(padding=0, flip=data.flip, cutout=cutout)
+    # Imported here: torchvision's transforms take a second, which no other training should wait for.
+    from ftso_cli.data.photos import PhotoAugmentation
+    from ftso_cli.data.policies import LightAugmentation, StrongAugmentation
 
-        kind = PhotoAugmentation
-    return kind.of(data, cutout=round(recipe.cutout * min(data.image_size)))
+    kinds: dict[str, type[Augmentation]]
+    kinds = {"light": LightAugmentation, "strong": StrongAugmentation, "imagenet": PhotoAugmentation}
+    return kinds[recipe.augmentation].of(data, cutout)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
