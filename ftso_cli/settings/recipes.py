@@ -31,6 +31,10 @@ MOST_EPOCHS = 1_000_000
 """More is a slip of the hand, or a file that was made to fill the memory."""
 
 
+MOST_ALPHA = 1000.0
+"""The largest parameter of the distribution of mixing shares; they are all close to a half by then."""
+
+
 @settings
 class Recipe(Settings):
     """The hyper-parameters of a training from scratch. The defaults of its fields are those of `quick`."""
@@ -92,6 +96,26 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = "cifar"
+    mixup: Annotated[
+        float,
+        Option(
+            help="Mix pairs of images by shares from Beta(N, N); 0: never.",
+            least=0,
+            most=MOST_ALPHA,
+            metavar="N",
+            panel=PANEL,
+        ),
+    ] = 0.0
+    cutmix: Annotated[
+        float,
+        Option(
+            help="Paste a box of another image, its area from Beta(N, N); with mixup one of both a batch; 0: never.",
+            least=0,
+            most=MOST_ALPHA,
+            metavar="N",
+            panel=PANEL,
+        ),
+    ] = 0.0
     image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
     """Side of the images in pixels where none is asked for; None: as the data set has it."""
 

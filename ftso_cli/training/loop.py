@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
-from torch.nn import functional
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
 from ftso_cli.errors import FileError, RunError, TrainingError
@@ -27,6 +26,8 @@ from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
+from ftso_cli.training.losses import Loss
+from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.run import Config, Epoch, Run
 from ftso_cli.training.schedule import drop_path_rate, learning_rate
 
@@ -128,6 +129,8 @@ class Trainer:
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
+        self.mixing = Mixing.of(recipe, config.seed)
+        self._loss = Loss(smoothing=recipe.label_smoothing)
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
@@ -178,9 +181,7 @@ class Trainer:
         self._set_rates(epoch)
         saved = self._since = time.perf_counter()
         while self.sums.steps < steps:
-            images, labels = next(self.batches)
-            images = images.to(self.device, memory_format=torch.channels_last)
-            self._unread.append(self._update(images, labels.to(self.device)))
+            self._unread.append(self._update(*self._batch()))
             taken = self.sums.steps + len(self._unread)
             if self._look.due() or taken in (1, steps) or interrupt.asked or self.group.size > 1:
                 self._read(epoch, interrupt)
@@ -213,16 +214,26 @@ class Trainer:
             else:
                 group["lr"] = learning_rate(recipe, epoch)
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+    def _batch(self) -> tuple[Tensor, ...]:
+        """Return the inputs of the next step: images and labels, or what a mixture of them has (`Mixed`)."""
+        step = len(self.rows) * self.batches.steps_per_epoch + self.sums.steps + len(self._unread)
+        images, labels = next(self.batches)
+        labels, mixed = labels.to(self.device), list[Tensor]()
+        if self.mixing is not None:
+            images, labels, *mixed = self.mixing(images, labels, step)
+        return images.to(self.device, memory_format=torch.channels_last), labels, *mixed
+
+    def _step(self, images: Tensor, labels: Tensor, *mixed: Tensor) -> Tensor:
         """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
 
-        The loss is that of the main classifier, the whole loss has the auxiliary one too.
+        The loss is that of the main classifier, the whole loss has the auxiliary one too. An answer is right where it
+        is the label of the larger part of a mixture.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits, auxiliary = self._forward(images)
-            loss = total = self._loss(logits, labels)
+            loss = total = self._loss(logits, labels, *mixed)
             if auxiliary is not None:
-                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
+                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels, *mixed)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
@@ -277,9 +288,6 @@ class Trainer:
         epochs, steps = self._saved
         place = f"step {steps} of epoch {epochs + 1}" if steps else f"epoch {epochs}"
         return f"{self.checkpoints.last} holds all until {place}"
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=self.config.recipe.label_smoothing)
 
     def save_checkpoint(self) -> None:
         """Writes all that the next step depends on: weights, momenta, random states, data order, metrics.
