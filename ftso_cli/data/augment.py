@@ -6,6 +6,7 @@ everywhere, and a checkpoint goes from one device to another.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -32,6 +33,9 @@ class Augmentation:
     so the border is black and the cut square is the mean of the set.
     """
 
+    one_by_one: ClassVar[bool] = False
+    """Whether images are dealt with one by one, which is worth a thread of its own beside a GPU."""
+
     padding: int = 4
     flip: bool = True
     cutout: int = 0
@@ -50,13 +54,20 @@ class Augmentation:
         """Return the images at `indices` as they are, (n, C, H, W) uint8: random numbers are drawn afterwards."""
         return source.read(indices)
 
+    def crop(self, images: Tensor, generator: Generator, share: Share) -> Tensor:
+        """Return random crops of images (N, C, H, W) uint8, of their size."""
+        return random_crop(images, self.padding, generator, share) if self.padding else images
+
+    def change(self, images: Tensor, generator: Generator, share: Share) -> Tensor:
+        """Return images (N, C, H, W) uint8 as they are: other policies change colours and shapes here."""
+        return images
+
     def __call__(self, images: Tensor, normalise: Normalise, generator: Generator, share: Share = WHOLE) -> Tensor:
         """Augmented and normalised images (N, C, H, W) float32 from uint8."""
-        if self.padding:
-            images = random_crop(images, self.padding, generator, share)
+        images = self.crop(images, generator, share)
         if self.flip:
             images = random_flip(images, generator, share)
-        images = normalise(images)
+        images = normalise(self.change(images, generator, share))
         return random_cutout(images, self.cutout, generator, share) if self.cutout else images
 
 
@@ -88,6 +99,11 @@ def random_cutout(images: Tensor, length: int, generator: Generator, share: Shar
     cut_rows = (rows >= top) & (rows < top + length)
     cut_columns = (columns >= left) & (columns < left + length)
     return images.masked_fill((cut_rows.unsqueeze(2) & cut_columns.unsqueeze(1)).unsqueeze(1), 0.0)
+
+
+def numbers(count: int, each: int, generator: Generator, share: Share = WHOLE) -> list[list[float]]:
+    """Return `each` random numbers from 0 to 1, 1 excluded, for each of the `count` images of a share of a batch."""
+    return torch.rand((count * share[1], each), generator=generator, dtype=torch.float64)[_own(share)].tolist()
 
 
 def _own(share: Share) -> slice:

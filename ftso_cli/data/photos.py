@@ -7,13 +7,13 @@ checkpoint with the pictures that it would have seen.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
-import torch
 from PIL import Image
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
-from ftso_cli.data.augment import WHOLE, Augmentation, Share
+from ftso_cli.data.augment import WHOLE, Augmentation, Share, numbers
 from ftso_cli.data.decode import SMALLEST_CROP
 from ftso_cli.data.sources import ImageData, ImageSource
 
@@ -31,7 +31,10 @@ JITTER: tuple[tuple[Callable[[Image.Image, float], Image.Image], float, float], 
 )
 """Changes of colour and the range of their factors (published code of PC-DARTS); they come in random order."""
 
-NUMBERS = 2 * TRIES + 2 + 2 * len(JITTER)
+CROP_NUMBERS = 2 * TRIES + 2
+"""Random numbers that a crop takes."""
+
+NUMBERS = CROP_NUMBERS + 2 * len(JITTER)
 """Random numbers that an image takes."""
 
 
@@ -41,6 +44,8 @@ class PhotoAugmentation(Augmentation):
 
     RandomResizedCrop, RandomHorizontalFlip and ColorJitter(0.4, 0.4, 0.4, 0.2) of PC-DARTS' train_imagenet.py.
     """
+
+    one_by_one: ClassVar[bool] = True
 
     size: int
     padding: int = 0
@@ -52,10 +57,8 @@ class PhotoAugmentation(Augmentation):
 
     def read(self, source: ImageSource, indices: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
         """Return a random crop of each image at `indices`, in other colours, (n, C, size, size) uint8."""
-        # Drawn for the images of all processes, of which these are every n-th.
-        numbers = torch.rand((len(indices) * share[1], NUMBERS), generator=generator, dtype=torch.float64)
-        drawn = [Draw(size=self.size, numbers=tuple(row)) for row in numbers[share[0] :: share[1]].tolist()]
-        return source.read_each(indices, drawn)
+        rows = numbers(len(indices), NUMBERS, generator, share)
+        return source.read_each(indices, [Draw(size=self.size, numbers=row) for row in rows])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,20 +78,28 @@ class Draw:
         return square
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Return top, left, height and width of the crop, as RandomResizedCrop draws them."""
-        across, down = self.numbers[2 * TRIES : 2 * TRIES + 2]
-        for share, shape in zip(self.numbers[:TRIES], self.numbers[TRIES : 2 * TRIES], strict=True):
-            area = height * width * (SMALLEST_CROP + (1 - SMALLEST_CROP) * share)
-            ratio = math.exp(RATIO * (2 * shape - 1))
-            wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
-            if 0 < wide <= width and 0 < high <= height:
-                return int(down * (height - high + 1)), int(across * (width - wide + 1)), high, wide
-        high, wide = min(height, round(width * math.exp(RATIO))), min(width, round(height * math.exp(RATIO)))
-        return (height - high) // 2, (width - wide) // 2, high, wide
+        """Return top, left, height and width of the crop."""
+        return crop_box(height, width, self.numbers[:CROP_NUMBERS], SMALLEST_CROP)
 
     def changes(self) -> list[tuple[Callable[[Image.Image, float], Image.Image], float]]:
         """Return the changes of colour in their order, each with its factor."""
-        own = self.numbers[2 * TRIES + 2 :]
+        own = self.numbers[CROP_NUMBERS:]
         factors = [(change, low + (high - low) * at) for (change, low, high), at in zip(JITTER, own, strict=False)]
         order = sorted(range(len(JITTER)), key=own[len(JITTER) :].__getitem__)
         return [factors[at] for at in order]
+
+
+def crop_box(height: int, width: int, numbers: Sequence[float], least: float) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of a crop of at least a share of an image, as RandomResizedCrop draws it.
+
+    `numbers` are `CROP_NUMBERS` random ones from 0 to 1, 1 excluded.
+    """
+    across, down = numbers[2 * TRIES :]
+    for share, shape in zip(numbers[:TRIES], numbers[TRIES : 2 * TRIES], strict=True):
+        area = height * width * (least + (1 - least) * share)
+        ratio = math.exp(RATIO * (2 * shape - 1))
+        wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < wide <= width and 0 < high <= height:
+            return int(down * (height - high + 1)), int(across * (width - wide + 1)), high, wide
+    high, wide = min(height, round(width * math.exp(RATIO))), min(width, round(height * math.exp(RATIO)))
+    return (height - high) // 2, (width - wide) // 2, high, wide

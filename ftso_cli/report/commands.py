@@ -5,7 +5,7 @@ or a second command. A page is sent to others, so a path is no absolute one.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -63,9 +63,12 @@ def train_command(training: TrainedRun) -> str:
 
 
 def _overruled(recipe: Recipe, base: Recipe) -> dict[str, Any]:
-    """The values in which a recipe differs from another."""
-    names = [field.name for field in fields(Recipe)]
-    return {name: getattr(recipe, name) for name in names if getattr(recipe, name) != getattr(base, name)}
+    """The values in which a recipe differs from another, with the cutout that an augmentation would bring."""
+    values = asdict(recipe)
+    differing = {name for name, value in values.items() if value != getattr(base, name)}
+    if "augmentation" in differing:
+        differing.add("cutout")
+    return {name: value for name, value in values.items() if name in differing}
 
 
 def _command(genotype: Genotype, step: Step, file: str) -> str:

@@ -21,12 +21,20 @@ Schedule = Literal["cosine", "linear", "one-cycle"]
 """cosine and linear step the rate after each epoch. one-cycle steps it after each batch: a rise in a line, then a
 cosine down to 0."""
 
-Augmentation = Literal["cifar", "imagenet"]
-"""cifar: padding and a random crop, flip. imagenet: random resized crop, flip and colour jitter in training, and in
-tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
+Augmentation = Literal["none", "light", "strong", "cifar", "imagenet"]
+"""All of them flip, where that is not turned off. light: padding and a random crop of images up to 32 pixels, a random
+resized crop of larger ones. strong: light and TrivialAugment. cifar: padding and a random crop. imagenet: random
+resized crop and colour jitter in training, and in tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
+
+CUTOUT: Mapping[str, float] = {"none": 0.0, "light": 0.0, "strong": 0.25}
+"""The cutout of an augmentation that is asked for in the place of the recipe's, where no cutout is."""
 
 MOST_EPOCHS = 1_000_000
 """More is a slip of the hand, or a file that was made to fill the memory."""
+
+
+MOST_ALPHA = 1000.0
+"""The largest parameter of the distribution of mixing shares; they are all close to a half by then."""
 
 
 @settings
@@ -114,8 +122,9 @@ class Recipe(Settings):
     augmentation: Annotated[
         Augmentation,
         Option(
-            help="cifar: padding, random crop and flip. imagenet: random resized crop, flip and colour jitter; tests "
-            "take the centre of a larger picture.",
+            help="none: flips alone; light: random crops; strong: light, TrivialAugment and a cutout of 0.25; cifar: "
+            "padding and random crops; imagenet: random resized crops and colour jitter, and tests take the centre "
+            "of a larger picture.",
             panel=PANEL,
         ),
     ] = "cifar"
@@ -130,6 +139,26 @@ class Recipe(Settings):
         ),
     ] = 0.0
     """Stratified by class and the same for every seed."""
+    mixup: Annotated[
+        float,
+        Option(
+            help="Mix pairs of images by shares from Beta(N, N); 0: never.",
+            least=0,
+            most=MOST_ALPHA,
+            metavar="N",
+            panel=PANEL,
+        ),
+    ] = 0.0
+    cutmix: Annotated[
+        float,
+        Option(
+            help="Paste a box of another image, its area from Beta(N, N); with mixup one of both a batch; 0: never.",
+            least=0,
+            most=MOST_ALPHA,
+            metavar="N",
+            panel=PANEL,
+        ),
+    ] = 0.0
     image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
     """Side of the images in pixels where none is asked for; None: as the data set has it."""
 

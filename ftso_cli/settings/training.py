@@ -17,7 +17,7 @@ from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.recipes import RECIPES, Recipe, check_trains, recipe
+from ftso_cli.settings.recipes import CUTOUT, RECIPES, Recipe, check_trains, recipe
 from ftso_cli.settings.shared import CellLike, File, OnImages, Seeded
 
 LIMIT = 16_000_000
@@ -55,8 +55,8 @@ class ConfigFile(Model):
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
         """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
 
-        Where the file has every value, as the config.json of a run, `name` takes the place of them all. The warm-up of
-        a recipe, where no other is asked for, keeps its share of fewer epochs.
+        Where the file has every value, as the config.json of a run, `name` takes the place of them all. Where no other
+        are asked for, the warm-up of a recipe keeps its share of fewer epochs, and an augmentation has its own cutout.
         Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
         base, values = self.base(name), self._values
@@ -64,7 +64,11 @@ class ConfigFile(Model):
         # Runs of before have fewer values.
         if name is not None and (self.versions is not None or values.keys() >= known):
             values = {}
-        asked = Recipe(**{**asdict(base), **values, **overruled})
+        asked = base
+        for given in (values, overruled):
+            before, asked = asked, Recipe(**{**asdict(asked), **given})
+            if asked.augmentation != before.augmentation and "cutout" not in given:
+                asked = replace(asked, cutout=CUTOUT.get(asked.augmentation, base.cutout))
         if "warmup" not in {**values, **overruled} and 2 * asked.warmup > asked.epochs:
             asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
         check_trains(asked)

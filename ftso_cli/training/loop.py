@@ -9,7 +9,6 @@ from dataclasses import asdict, dataclass, replace
 import torch
 from pydantic import TypeAdapter
 from torch import Tensor
-from torch.nn import functional
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
 from ftso_cli.errors import FileError, RunError, TrainingError
@@ -28,6 +27,8 @@ from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
 from ftso_cli.training.averaging import averaged
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
+from ftso_cli.training.losses import Loss
+from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
 from ftso_cli.training.run import Config, Epoch, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
@@ -118,11 +119,13 @@ class Trainer:
             augment=augmentation,
             share=group.share,
         )
-        # Images are decoded while a batch is trained on, and with a GPU made into random crops; else no thread helps.
-        ahead = source.streams or (self.device.type != "cpu" and recipe.augmentation == "imagenet")
+        # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
+        ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
         all_steps = recipe.epochs * batches.steps_per_epoch
         self.course = Course(length=all_steps, end=all_steps)
+        self.mixing = Mixing.of(recipe, config.seed)
+        self._loss = Loss(smoothing=recipe.label_smoothing)
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()
@@ -200,28 +203,41 @@ class Trainer:
     def _take_step(self) -> None:
         """Train on the next batch."""
         recipe, steps = self.config.recipe, self.batches.steps_per_epoch
-        step = len(self.rows) * steps + self.sums.steps + len(self._unread)
+        step = self._next
         rates = step_rate(recipe, self.course, step, steps), step_drop_path(recipe, self.course, step, steps)
         if rates != self._rates:
             set_rate(self.optimizer, rates[0])
             self.network.drop_path.rate = rates[1]
             self._rates = rates
-        images, labels = next(self.batches)
-        images = images.to(self.device, memory_format=torch.channels_last)
-        self._unread.append(self._update(images, labels.to(self.device)))
+        self._unread.append(self._update(*self._batch()))
         if self.average is not None:
             self.average.update_parameters(self.network)
 
-    def _step(self, images: Tensor, labels: Tensor) -> Tensor:
+    @property
+    def _next(self) -> int:
+        """The number of the next step, from 0."""
+        return len(self.rows) * self.batches.steps_per_epoch + self.sums.steps + len(self._unread)
+
+    def _batch(self) -> tuple[Tensor, ...]:
+        """Return the inputs of the next step: images and labels, or what a mixture of them has (`Mixed`)."""
+        step = self._next
+        images, labels = next(self.batches)
+        labels, mixed = labels.to(self.device), list[Tensor]()
+        if self.mixing is not None:
+            images, labels, *mixed = self.mixing(images, labels, step)
+        return images.to(self.device, memory_format=torch.channels_last), labels, *mixed
+
+    def _step(self, images: Tensor, labels: Tensor, *mixed: Tensor) -> Tensor:
         """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
 
-        The loss is that of the main classifier, the whole loss has the auxiliary one too.
+        The loss is that of the main classifier, the whole loss has the auxiliary one too. An answer is right where it
+        is the label of the larger part of a mixture.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
             logits, auxiliary = self._forward(images)
-            loss = total = self._loss(logits, labels)
+            loss = total = self._loss(logits, labels, *mixed)
             if auxiliary is not None:
-                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels)
+                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels, *mixed)
         self.optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(total)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
@@ -276,9 +292,6 @@ class Trainer:
         epochs, steps = self._saved
         place = f"step {steps} of epoch {epochs + 1}" if steps else f"epoch {epochs}"
         return f"{self.checkpoints.last} holds all until {place}"
-
-    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=self.config.recipe.label_smoothing)
 
     def save_checkpoint(self) -> None:
         """Writes all that the next step depends on: weights, momenta, random states, data order, metrics.
@@ -363,13 +376,18 @@ class Trainer:
 
 def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
     """Return what a recipe does to training images."""
-    kind: type[Augmentation] = Augmentation
-    if recipe.augmentation == "imagenet":
-        # Imported here: torchvision's transforms take a second, which no other training should wait for.
-        from ftso_cli.data.photos import PhotoAugmentation
+    cutout = round(recipe.cutout * min(data.image_size))
+    if recipe.augmentation == "cifar":
+        return Augmentation.of(data, cutout)
+    if recipe.augmentation == "none":
+        return Augmentation(padding=0, flip=data.flip, cutout=cutout)
+    # Imported here: torchvision's transforms take a second, which no other training should wait for.
+    from ftso_cli.data.photos import PhotoAugmentation
+    from ftso_cli.data.policies import LightAugmentation, StrongAugmentation
 
-        kind = PhotoAugmentation
-    return kind.of(data, cutout=round(recipe.cutout * min(data.image_size)))
+    kinds: dict[str, type[Augmentation]]
+    kinds = {"light": LightAugmentation, "strong": StrongAugmentation, "imagenet": PhotoAugmentation}
+    return kinds[recipe.augmentation].of(data, cutout)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

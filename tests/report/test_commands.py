@@ -1,6 +1,7 @@
 """The commands on the page do the same again."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ def test_a_training_done_again_has_the_same_settings(
     again = read_training(tmp_path / "again")
     assert again.config == training.config and again.genotype == training.genotype
     assert again.result == training.result
+
+
+def test_an_augmentation_is_repeated_with_its_cutout(afternoon: Path) -> None:
+    training = read_training(afternoon / "run")
+    recipe = replace(training.config.recipe, augmentation="light")
+    told = train_command(replace(training, config=training.config.model_copy(update={"recipe": recipe})))
+    assert f"--cutout {recipe.cutout:g} --augmentation light" in told
 
 
 def test_every_option_that_an_import_is_given_is_one_of_its_own() -> None:

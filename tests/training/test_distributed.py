@@ -17,7 +17,18 @@ from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
 from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment
 
-RECIPE = Recipe(channels=4, cells=3, epochs=1, batch_size=240, rate=0.02, drop_path=0.3, cutout=0.25)
+RECIPE = Recipe(
+    channels=4,
+    cells=3,
+    epochs=1,
+    batch_size=240,
+    rate=0.02,
+    drop_path=0.3,
+    cutout=0.25,
+    augmentation="strong",
+    mixup=0.2,
+    cutmix=1.0,
+)
 
 
 def test_the_shares_of_two_processes_make_up_the_batch_of_one() -> None:

@@ -1,6 +1,7 @@
 """What a training is asked for: a recipe, the values of a file, and those that overrule both."""
 
 from dataclasses import asdict, replace
+from typing import Any
 
 import pytest
 
@@ -43,3 +44,29 @@ def test_a_clip_of_zero_and_a_warm_up_of_all_epochs_are_allowed() -> None:
 @pytest.mark.parametrize(("epochs", "warmup"), [(250, 5), (10, 5), (9, 0), (3, 0), (1, 0)])
 def test_the_warm_up_of_a_recipe_keeps_its_share_of_fewer_epochs(epochs: int, warmup: int) -> None:
     assert ConfigFile().settings("imagenet", {"epochs": epochs}).warmup == warmup
+
+
+@pytest.mark.parametrize(
+    ("recipe", "given", "cutout"),
+    [
+        ("quick", {"augmentation": "strong"}, 0.25),
+        ("cifar", {"augmentation": "strong"}, 0.25),
+        ("cifar", {"augmentation": "light"}, 0),
+        ("quick", {"augmentation": "none"}, 0),
+        ("quick", {"augmentation": "none", "cutout": 0.4}, 0.4),
+        ("quick", {"augmentation": "imagenet"}, 0.25),
+        ("quick", {"augmentation": "cifar"}, 0.25),
+    ],
+)
+def test_an_augmentation_brings_its_cutout_where_none_is_asked_for(
+    recipe: str, given: dict[str, Any], cutout: float
+) -> None:
+    assert ConfigFile().settings(recipe, given).cutout == cutout
+    assert ConfigFile(recipe={"name": recipe, **given}).settings(None, {}).cutout == cutout
+
+
+def test_an_augmentation_beside_the_config_of_a_run_brings_its_cutout() -> None:
+    of_run = ConfigFile(recipe=asdict(replace(RECIPES["quick"], augmentation="strong", cutout=0.5)))
+    assert of_run.settings(None, {}).cutout == of_run.settings(None, {"augmentation": "strong"}).cutout == 0.5
+    assert of_run.settings(None, {"augmentation": "light"}).cutout == 0
+    assert of_run.settings(None, {"augmentation": "cifar"}).cutout == 0.25
