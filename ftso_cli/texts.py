@@ -62,11 +62,12 @@ def last_name(path: str) -> str:
 def csv_table(rows: Sequence[Sequence[str]]) -> str:
     """Rows as comma-separated values; a cell that a spreadsheet would read as a formula gets a quote in front."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_csv_cell(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows([csv_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
 
 
-def _csv_cell(text: str) -> str:
+def csv_cell(text: str) -> str:
+    """Return `text` as a cell of a table: on one line, with a quote in front of what a spreadsheet would evaluate."""
     seen = one_line(text)
     return f"'{seen}" if seen.lstrip().startswith(tuple(_FORMULAS)) and not _is_number(seen) else seen
 

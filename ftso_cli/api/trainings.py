@@ -317,6 +317,7 @@ def device_here(name: str, *, may_differ: bool) -> "torch.device":
 
 def tested(trainer: "Trainer") -> "Score":
     """How the weights that were saved do on the test images, which the run folder keeps as its result."""
+    from ftso_cli.training.answers import write_answers
     from ftso_cli.training.evaluate import evaluate as test
     from ftso_cli.training.evaluate import load_network
 
@@ -324,6 +325,7 @@ def tested(trainer: "Trainer") -> "Score":
     network = load_network(trainer.run, trainer.device)
     score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
     result = {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}
+    write_answers(trainer.run, images.classes, score.answers)
     record = trainer.run.images()
     trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score

@@ -11,13 +11,14 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import check_plot, plot_confusion
-from ftso_cli.errors import DataError
+from ftso_cli.errors import DataError, FileError
 from ftso_cli.settings.use import Prediction, RunEvaluation, Timing
 
 if TYPE_CHECKING:
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.latency import Latency
+    from ftso_cli.training.run import Run
 
 BATCH = 64
 """Images that a network looks at together."""
@@ -72,9 +73,22 @@ def evaluate_run(request: RunEvaluation) -> "Score":
     score = test(network, images.final, images, config.recipe.batch_size, chosen)
     if picture is not None:
         plot_confusion(score.confusion.tolist(), config.classes, picture)
-    return replace(
-        score, changes=images.changes, unfinished=unfinished, remarks=images.remarks, test_from=images.test_from
-    )
+    changes, remarks = images.changes, images.remarks
+    chosen_anew = record is None and bool(images.root)
+    if data is None and not (unfinished or chosen_anew or changes.in_test or score.broken):
+        remarks = (*remarks, *_keep_answers(folder, score))
+    return replace(score, changes=changes, unfinished=unfinished, remarks=remarks, test_from=images.test_from)
+
+
+def _keep_answers(run: "Run", score: "Score") -> list[str]:
+    """Write answers.csv of a run; return a remark where that can't be done, as in a folder of somebody else."""
+    from ftso_cli.training.answers import write_answers
+
+    try:
+        write_answers(run, score.classes, score.answers)
+    except FileError as error:
+        return [str(error)]
+    return []
 
 
 @dataclass(frozen=True, kw_only=True)

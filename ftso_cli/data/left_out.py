@@ -80,6 +80,11 @@ class Changes:
     others: str = ""
     """A remark where the test images of a set that is not made of files are others."""
 
+    @property
+    def in_test(self) -> bool:
+        """Whether test images are gone, changed or others."""
+        return bool(self.missing_test or self.changed_test or self.others)
+
     def lines(self) -> list[str]:
         """Remarks for a user."""
         kinds = (

@@ -1,7 +1,7 @@
 """What a data set is: labelled images that are read by index, and what is known about them."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -246,6 +246,16 @@ class ImageData:
         """The number of training images and a digest of their names; "" where they are no files."""
         names = [path.removeprefix(os.path.join(self.root, "")) for path in self.train.paths]
         return f"{len(names)} ({sha256(os.fsencode(chr(0).join(names))).hexdigest()[:12]})" if names else ""
+
+    def names(self, source: ImageSource, broken: Collection[str] = ()) -> list[str]:
+        """Return the names of the images of a part: paths below `root` with slashes, or numbers of what is no file.
+
+        Those whose paths are among `broken` are left out.
+        """
+        if not source.paths:
+            return [str(number) for number in range(len(source))]
+        root = os.path.join(self.root, "")
+        return [path.removeprefix(root).replace(os.sep, "/") for path in source.paths if path not in broken]
 
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels (n, C, H, W) uint8 as float32 of mean 0 and standard deviation 1 a channel."""

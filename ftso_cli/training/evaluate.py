@@ -1,6 +1,6 @@
 """Testing a trained network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -14,13 +14,14 @@ from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.shell import command
+from ftso_cli.training.answers import ImageAnswer
 from ftso_cli.training.run import Run
 
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
     """How a network does on a set of images. `confusion` counts them by true class (row) and answer (column).
-    `classes` are their names in order.
+    `classes` are their names in order, `answers` has what the network says of each image, in their order.
 
     `top5` is the share of images whose class is among the five likeliest, or all where there are fewer. `broken` says
     by path what is wrong with images that can't be read and are not counted, `changes` how the images differ from those
@@ -32,6 +33,7 @@ class Score:
     loss: float
     confusion: Tensor
     classes: tuple[str, ...]
+    answers: tuple[ImageAnswer, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     unfinished: str = ""
@@ -124,6 +126,7 @@ def _scored(network: nn.Module, source: ImageSource, data: ImageData, batch_size
     confusion = torch.zeros(classes, classes, dtype=torch.int64)
     count, among, loss = 0, 0, 0.0
     broken: dict[str, str] = {}
+    rows: list[Tensor] = []
     for images, labels in sound_batches(on_device(source, device), batch_size, data, broken):
         logits, _ = network(images.to(device, memory_format=torch.channels_last))
         logits = logits.float().cpu()
@@ -132,6 +135,7 @@ def _scored(network: nn.Module, source: ImageSource, data: ImageData, batch_size
         pairs = torch.bincount(labels * classes + logits.argmax(1), minlength=classes**2)
         confusion += pairs.view(classes, classes)
         count += len(labels)
+        rows.append(_rows(logits, labels))
     if not count:
         raise DataError(f"{data.name}: none of the {len(source)} test images can be read")
     return Score(
@@ -140,5 +144,24 @@ def _scored(network: nn.Module, source: ImageSource, data: ImageData, batch_size
         loss=loss / count,
         confusion=confusion,
         classes=tuple(data.classes),
+        answers=_answers(data.names(source, broken), torch.cat(rows)),
         broken=broken,
+    )
+
+
+def _rows(logits: Tensor, labels: Tensor) -> Tensor:
+    """For each image its class, the answer, and the probabilities of the answer and of the class, (n, 4) float64."""
+    # A network that went astray is sure of nothing.
+    shares = logits.double().softmax(1).nan_to_num(0)
+    found = logits.argmax(1)
+    of = shares.gather(1, torch.stack([found, labels], dim=1))
+    return torch.cat([torch.stack([labels, found], dim=1), of], dim=1)
+
+
+def _answers(names: Sequence[str], rows: Tensor) -> tuple[ImageAnswer, ...]:
+    return tuple(
+        ImageAnswer(
+            image=name, truth=int(truth), answer=int(answer), confidence=confidence, truth_probability=truth_probability
+        )
+        for name, (truth, answer, confidence, truth_probability) in zip(names, rows.tolist(), strict=True)
     )

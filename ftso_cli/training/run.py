@@ -7,6 +7,7 @@
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
     weights.safetensors     the trained network without its auxiliary head
     result.json             the accuracy on the test images, after the last epoch
+    answers.csv             a line a test image: its class, the answer, and the probabilities of both
 
 Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is ever unpickled.
 """
@@ -179,6 +180,11 @@ class Run:
     def result_file(self) -> Path:
         """The accuracy on the test images."""
         return self.folder / "result.json"
+
+    @property
+    def answers_file(self) -> Path:
+        """The answers for the test images."""
+        return self.folder / "answers.csv"
 
     def check_free(self) -> None:
         """Raises `RunError` where the folder holds a run already."""

@@ -289,6 +289,7 @@ def of_run(draw: random.Random, place: Path, folder: Path) -> Case:
             ("genotype.json", json_file),
             ("metrics.csv", table),
             ("result.json", json_file),
+            ("answers.csv", table),
             ("checkpoint.safetensors", tensors),
             ("checkpoint.safetensors", tensors),
             ("weights.safetensors", content),

@@ -111,7 +111,13 @@ COMMANDS = {
     ),
     "train": Command(
         args="train complete.json --epochs 2 -o {out}/run " + TRAIN,
-        products=("run/weights.safetensors", "run/metrics.csv", "run/metrics.png", "run/result.json"),
+        products=(
+            "run/weights.safetensors",
+            "run/metrics.csv",
+            "run/metrics.png",
+            "run/result.json",
+            "run/answers.csv",
+        ),
         resume="run/config.json",
     ),
     "sweep results": Command(
