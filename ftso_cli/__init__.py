@@ -27,11 +27,12 @@ if TYPE_CHECKING:
     from ftso_cli.api.nats_table2 import nats_table2
     from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
+    from ftso_cli.api.predictions import predict
     from ftso_cli.api.query import query
     from ftso_cli.api.searches import search_baseline, search_operators, search_topology
     from ftso_cli.api.stability import stability
     from ftso_cli.api.trainings import train
-    from ftso_cli.api.uses import evaluate, latency, load, predict
+    from ftso_cli.api.uses import evaluate, latency, load
     from ftso_cli.genotype import Genotype
     from ftso_cli.report.comparison import compare
     from ftso_cli.report.writing import write_report
@@ -54,7 +55,7 @@ _PLACES = {
     "latency": "api.uses",
     "load": "api.uses",
     "nats_table2": "api.nats_table2",
-    "predict": "api.uses",
+    "predict": "api.predictions",
     "prune": "api.edits",
     "query": "api.query",
     "read": "api.cells",

@@ -85,6 +85,7 @@ HANDED_ON: Mapping[str, str] = {
     "cells": "several genotypes; the number of cells of a network",
     "classes": "the classes of images, told by a network; their number in a cost",
     "config": "the settings of a training; the file that they are read from",
+    "csv": "a row for each trial of a study, for each image that is told; handed on",
     "data": "images to search and train on; to test on; those of a study",
     "device": "a name, and the torch.device that it means",
     "epochs": "those of a search, of a training, and the last of a row of metrics",

@@ -21,7 +21,8 @@ convert      import_genotype, export
 query        query
 nats_table2  nats_table2
 trainings    train
-uses         evaluate, predict, latency, load
+uses         evaluate, latency, load
+predictions  predict
 health       examine: what works on this machine
 """
 

@@ -1,8 +1,7 @@
-"""The verbs of trained networks: evaluate, predict, latency, load."""
+"""The verbs of trained networks: evaluate, latency, load."""
 
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,16 +11,13 @@ from ftso_cli.api.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
-from ftso_cli.settings.use import Prediction, RunEvaluation, Timing
+from ftso_cli.settings.use import RunEvaluation, Timing
 
 if TYPE_CHECKING:
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.latency import Latency
     from ftso_cli.training.run import Run
-
-BATCH = 64
-"""Images that a network looks at together."""
 
 
 def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
@@ -89,67 +85,6 @@ def _keep_answers(run: "Run", score: "Score") -> list[str]:
     except FileError as error:
         return [str(error)]
     return []
-
-
-@dataclass(frozen=True, kw_only=True)
-class Predictions:
-    """The likeliest classes of images with their probabilities, the likeliest first, by the path of the image.
-
-    `broken` says by path what is wrong with images that can't be read, `unfinished` where a training stands that has
-    not ended yet.
-    """
-
-    images: tuple[tuple[str, Mapping[str, float]], ...]
-    broken: Mapping[str, str] = field(default_factory=dict)
-    unfinished: str = ""
-
-
-class PredictionListener(Listener):
-    """Hears of images as they are looked at."""
-
-    def predicted(self, image: str, classes: Mapping[str, float]) -> None:
-        """Hear the likeliest classes of an image."""
-
-
-@verb(Prediction)
-def predict(request: Prediction) -> Predictions:
-    """Tell the classes of images by a trained network: the likeliest `top` of each, with their probabilities.
-
-    `images` are files, or folders of them. A training that was interrupted answers with its last checkpoint.
-    Raises `RunError` where the folder holds no network.
-    """
-    return predict_images(request, PredictionListener())
-
-
-def predict_images(request: Prediction, listener: PredictionListener) -> Predictions:
-    """Look at the images of a request, batch by batch."""
-    from ftso_cli.data.left_out import LeftOut
-    from ftso_cli.data.listing import list_below
-
-    left_out = LeftOut()
-    paths = [Path(image) for image in request.images]
-    files = [str(file) for path in paths for file in (list_below(path, left_out) if path.is_dir() else [path])]
-    classifier = load(request.run, request.device).deploy()
-    if classifier.unfinished:
-        listener.warn(classifier.unfinished)
-    for line in left_out.lines():
-        listener.note(line)
-    found: list[tuple[str, Mapping[str, float]]] = []
-    broken: dict[str, str] = {}
-    for first in range(0, len(files), BATCH):
-        for image, classes in _likeliest(classifier, files[first : first + BATCH], request.top, broken):
-            found.append((image, classes))
-            listener.predicted(image, classes)
-    return Predictions(images=tuple(found), broken=broken, unfinished=classifier.unfinished)
-
-
-def _likeliest(
-    classifier: "Classifier", files: Iterable[str], top: int, broken: dict[str, str]
-) -> Iterable[tuple[str, dict[str, float]]]:
-    for image, shares in classifier.answers(files, broken):
-        best = shares.topk(min(top, len(classifier.classes)))
-        names = [classifier.classes[at] for at in best.indices.tolist()]
-        yield image, dict(zip(names, best.values.tolist(), strict=True))
 
 
 @verb(Timing)

@@ -1,27 +1,39 @@
 """`ftso predict`: the classes of images, by a trained network."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 import typer
 
-from ftso_cli.api.uses import PredictionListener, predict_images
+from ftso_cli.api.predictions import NONE, PredictionListener, Predictions, predict_images
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.listening import CommandListener
+from ftso_cli.errors import FtsoError
+from ftso_cli.settings.shared import Update
 from ftso_cli.settings.use import Prediction
 
 
 class _Listener(CommandListener, PredictionListener):
-    """Prints the classes of an image as soon as they are known."""
+    """Prints the classes of an image as soon as they are known, or shows a progress bar where they go elsewhere."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, elsewhere: bool) -> None:
         super().__init__()
-        self._as_json = as_json
+        self._elsewhere = elsewhere
 
-    def predicted(self, image: str, classes: Mapping[str, float]) -> None:
+    @contextmanager
+    def bar(self, title: str, unit: str) -> Iterator[Update]:
+        """Show a progress bar where no lines are printed."""
+        with super().bar(title, unit) if self._elsewhere else PredictionListener.bar(self, title, unit) as update:
+            yield update
+
+    def predicted(self, image: str, classes: Mapping[str, float], answer: str) -> None:
         """Print the classes of an image."""
-        if not self._as_json:
-            say(f"{image}: " + ", ".join(f"{name} {share:.1%}" for name, share in classes.items()))
+        if self._elsewhere:
+            return
+        likeliest = ", ".join(f"{name} {share:.1%}" for name, share in classes.items())
+        say(f"{image}: {NONE} ({likeliest})" if answer == NONE else f"{image}: {likeliest}")
 
 
 @command(Prediction)
@@ -29,19 +41,36 @@ def predict(request: Prediction, as_json: bool) -> None:
     """Tell the classes of images by a trained network: the likeliest first, with their probabilities.
 
     What can't be read is left out and named at the end, with status 1. A training that was interrupted answers with
-    its last checkpoint.
+    its last checkpoint. An unknown thing gets the class that it is most like; --threshold 0.7 answers "none of these"
+    where that class has less than 70 %.
 
-    Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json`
+    Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json` ·
+    `ftso predict runs/cell-photos new/ --threshold 0.7 --csv answers.csv`
     """
     from ftso_cli.data.left_out import broken_lines, counted
 
-    found = predict_images(request, _Listener(as_json))
+    to_stdout = str(request.csv) == "-"
+    if as_json and to_stdout:
+        raise FtsoError("with --json, stdout is for the result; name a file for the table with --csv FILE")
+    found = predict_images(request, _Listener(as_json or request.csv is not None))
     if as_json:
-        images = [{"image": image, "classes": classes} for image, classes in found.images]
-        broken = {"broken": list(found.broken)} if found.broken else {}
-        print_json({"run": str(request.run), "images": images} | broken)
+        print_json(_facts(request, found))
+    elif to_stdout:
+        sys.stdout.write(found.table())
+    elif request.csv is not None:
+        unsure = found.answers.count(NONE)
+        say(f"wrote {request.csv}: {counted(len(found.images), 'image')}" + (f", {unsure:,} {NONE}" if unsure else ""))
     if found.broken:
         warn(f"left out, can't be read: {counted(len(found.broken), 'image')}")
         for line in broken_lines(found.broken):
             note(line)
         raise typer.Exit(1)
+
+
+def _facts(request: Prediction, found: Predictions) -> dict[str, object]:
+    """Return the result for --json."""
+    images = [
+        {"image": image, "answer": name, "classes": classes}
+        for (image, classes), name in zip(found.images, found.answers, strict=True)
+    ]
+    return {"run": str(request.run), "images": images, **({"broken": list(found.broken)} if found.broken else {})}

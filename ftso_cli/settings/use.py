@@ -51,6 +51,13 @@ class Prediction(OnDevice, OnRun):
     ]
     _: KW_ONLY
     top: Annotated[int, Option(help="How many of the likeliest classes to show.", least=1)] = 5
+    threshold: Annotated[
+        float,
+        Option(
+            help="Answer 'none of these' where the likeliest class is less probable.", least=0, most=1, metavar="NUMBER"
+        ),
+    ] = 0.0
+    csv: Annotated[File | None, Option(help="Write a row for each image; - is stdout.", metavar="FILE")] = None
 
 
 @settings

@@ -1,5 +1,6 @@
 """What a trained network is used for: `evaluate`, `predict`, `latency`, `export RUN` and `ftso_cli.load`."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -104,6 +105,60 @@ def test_predict_takes_all_images_of_a_folder_and_of_those_in_it(run: Path, tmp_
     (tmp_path / "notes.txt").write_text("no image")
     lines = ftso("predict", run, photos[2], tmp_path, "--top", "1").stdout.splitlines()
     assert [line.split(":")[0] for line in lines] == [str(photos[2]), f"{tmp_path}/b.png", f"{tmp_path}/deep/er/a.PNG"]
+
+
+def test_predict_writes_a_table_of_all_images_and_goes_on_over_broken_ones(run: Path, tmp_path: Path) -> None:
+    for photo, name in zip(photos_of(run)[:3], ("a,b.png", "=1+1.png", "line\nbreak.png"), strict=True):
+        (tmp_path / name).write_bytes(photo.read_bytes())
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    result = ftso("predict", run, tmp_path, "--csv", tmp_path / "table.csv", status=1)
+    assert result.stdout == f"wrote {tmp_path / 'table.csv'}: 3 images\n"
+    assert "left out, can't be read: 1 image" in result.stderr and "broken.png: not an image" in result.stderr
+    text = (tmp_path / "table.csv").read_text()
+    head, *rows = csv.reader(text.splitlines())
+    assert head == ["image", "class", "probability", "class_2", "probability_2", "class_3", "probability_3"]
+    found = ftso_cli.predict(run, [tmp_path])
+    assert len(rows) == 3 and found.answers == tuple(row[1] for row in rows)
+    for row, (image, classes) in zip(rows, found.images, strict=True):
+        assert row[0] == image.replace("\n", "\ufffd")
+        assert dict(zip(row[1::2], map(float, row[2::2]), strict=True)) == pytest.approx(dict(classes), abs=1e-6)
+    assert ftso("predict", run, tmp_path, "--csv", "-", status=1).stdout == text
+    assert (
+        ftso_cli.predict(run, tmp_path, csv=tmp_path / "again.csv").broken
+        and (tmp_path / "again.csv").read_text() == text
+    )
+    assert "name a file for the table" in ftso("predict", run, tmp_path, "--csv", "-", "--json", status=1).stderr
+    assert "is a folder" in ftso("predict", run, tmp_path, "--csv", tmp_path, status=1).stderr
+
+
+def test_a_table_is_safe_to_open_where_a_name_of_an_image_is_a_formula(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "=1+1.png").write_bytes(photos_of(run)[0].read_bytes())
+    monkeypatch.chdir(tmp_path)
+    assert ftso("predict", run, "=1+1.png", "--csv", "-").stdout.splitlines()[1].startswith("'=1+1.png,")
+
+
+def test_an_image_below_the_threshold_is_none_of_these_everywhere(run: Path, tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8), (120, 120, 60)).save(tmp_path / "odd.png")
+    images = [tmp_path / "odd.png", *photos_of(run)[::8]]
+    sure = [max(classes.values()) for _, classes in ftso_cli.predict(run, images).images]
+    threshold = sorted(sure)[1]
+    found = ftso_cli.predict(run, images, threshold=threshold)
+    below = [name == "none of these" for name in found.answers]
+    assert below == [share < threshold for share in sure] and sum(below) == 1
+    told = json.loads(ftso("predict", run, *images, "--threshold", threshold, "--json").stdout)["images"]
+    assert [one["answer"] for one in told] == list(found.answers)
+    lines = ftso("predict", run, *images, "--threshold", threshold, "--top", "1").stdout.splitlines()
+    likeliest = next(iter(found.images[below.index(True)][1]))
+    assert [": none of these (" in line for line in lines] == below and likeliest in lines[below.index(True)]
+    table = list(csv.reader(ftso("predict", run, *images, "--threshold", threshold, "--csv", "-").stdout.splitlines()))
+    assert [row[1] for row in table[1:]] == list(found.answers)
+    # The class that it is most like comes after the answer, with the same probability.
+    assert table[1 + below.index(True)][3] == likeliest and len(table[0]) == 9
+    assert "'--threshold'" in ftso("predict", run, images[0], "--threshold", "70", status=2).stderr
+    with pytest.raises(ftso_cli.FtsoError, match="threshold must be at most 1, not 70"):
+        ftso_cli.predict(run, images, threshold=70)
 
 
 def test_predict_refuses_what_is_no_image_and_no_run(run: Path, tmp_path: Path) -> None:
