@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Row, Trainer, TrainingProgress
+    from ftso_cli.training.planning import Plan
 
 RUNS = Path("runs")
 
@@ -57,9 +58,10 @@ class Trained:
 
 @verb(Training)
 def train(request: Training) -> Trained:
-    """Train the network of a cell from scratch, and test it once, after the last epoch.
+    """Train a network on images from scratch, and test it once, at the end.
 
-    `recipe` is `quick`, `cifar` or `imagenet`; other options, those of `ftso train`, overrule values of it. The run
+    Without a `cell` the network, its batches and epochs are chosen for the images, this machine and `time`. `recipe` is
+    `auto`, `quick`, `cifar` or `imagenet`; other options, those of `ftso train`, overrule values of it. The run
     folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an interrupted run, to the same weights,
     elsewhere with a `device`; `config` reads the settings of another run. `flip` says whether images are mirrored at
     random: not where classes differ by left and right. `progress(done, total, figures)` is called after every step.
@@ -72,6 +74,9 @@ def train(request: Training) -> Trained:
 
 class TrainingListener(Listener):
     """Hears how a training goes on."""
+
+    def planned(self, plan: "Plan") -> None:
+        """Hear what was chosen for the images, the machine and the time."""
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
         """Hear that a run goes on: training images that stand in for others, and a damaged checkpoint."""
@@ -95,7 +100,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
     if request.resume is None:
         hyper_parameters, cell = request.hyper_parameters, request.wanted
         # Before torch is imported, so that a wrong cell is told at once.
-        genotype = complete(cell)
+        genotype, plan = complete(cell), None
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
 
@@ -105,6 +110,12 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
         if not group.first:
             return _follow(Path(group.told()), group)
         if request.resume is None:
+            if request.planned:
+                plan = planned(request, genotype, device)
+                listener.planned(plan)
+                hyper_parameters = plan.recipe
+                if request.dry_run:
+                    return Trained(folder=Path(), metrics=(), test_accuracy=math.nan, test_loss=math.nan, test_images=0)
             folder = None if request.output is None else Path(request.output)
             trainer = started(name_of(cell), genotype, request.file, hyper_parameters, folder, group, device)
         else:
@@ -116,6 +127,18 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
             return _finished(trainer, listener, curves)
+
+
+def planned(request: Training, genotype: Genotype, device: str | None) -> "Plan":
+    """Choose network and recipe for the images of a request, this machine and the time."""
+    from ftso_cli.training.planning import Limits, Planner, pace_on
+
+    recipe = request.hyper_parameters
+    images = asked_images(str(request.file.data), request.file, recipe)
+    chosen = device_here(device or "auto", may_differ=False)
+    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params)
+    pace = pace_on(genotype, images, chosen)
+    return Planner(genotype, images, recipe, request.fixed, pace).plan(limits)
 
 
 def _follow(folder: Path, group: "Group") -> Trained:

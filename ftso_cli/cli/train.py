@@ -13,18 +13,23 @@ from ftso_cli.settings.training import Training
 if TYPE_CHECKING:
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Row, Trainer
+    from ftso_cli.training.planning import Plan
 
 
 @command(Training)
 def train(request: Training, as_json: bool) -> None:
-    """Train the network of a cell from scratch, and test it once, after the last epoch.
+    """Train a network on images from scratch, and test it once, at the end.
+
+    Without a CELL the network, its batches and epochs are chosen for the images, this machine and --time; --dry-run
+    says what, and stops. With a CELL its network is trained by the recipe quick, or by one of the paper's.
 
     The run folder gets the settings, the metrics of each epoch as CSV and the weights as safetensors. An interrupted
     training goes on with --resume, to the same weights. What a run did can be done again with --config RUN/config.json.
 
     `torchrun --nproc-per-node 2 -m ftso_cli train ...` does the same in several processes (docs/methods.md).
 
-    Examples: `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
+    Examples: `ftso train --data photos/` · `ftso train --data photos/ --time 30m --fit-params 500k` ·
+    `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
     `ftso train --resume runs/cell-digits` · `ftso train --config runs/cell-digits/config.json --seed 1`
     """
     if request.resume is None and "warmup" not in request.given:
@@ -38,6 +43,12 @@ class TrainListener(CommandListener, TrainingListener):
     def __init__(self, as_json: bool) -> None:
         super().__init__()
         self._as_json = as_json
+
+    def planned(self, plan: "Plan") -> None:
+        """Tell what was chosen, and why."""
+        for decision in plan.decisions:
+            note(f"{decision.option.replace('_', ' ')} {decision.value}: {decision.why}")
+        note(f"expected: {plan.epochs} epochs, {plan.seconds / 60:.1f} minutes")
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
         """Tell where a run goes on, and what is not as it was."""

@@ -184,7 +184,28 @@ def check_trains(recipe: Recipe) -> None:
         )
 
 
+AUTO = "auto"
+"""The recipe whose network and batches are chosen for the images, the machine and the time (`training/planning.py`)."""
+
 RECIPES: Mapping[str, Recipe] = {
+    AUTO: Recipe(
+        channels=24,
+        cells=3,
+        stem="half",
+        epochs=300,
+        batch_size=128,
+        rate=0.2,
+        schedule="one-cycle",
+        nesterov=True,
+        weight_decay=5e-4,
+        decay_norms=False,
+        average=0.998,
+        clip=0,
+        label_smoothing=0.1,
+        auxiliary=0,
+        augmentation="light",
+        validation=0.1,
+    ),
     "quick": Recipe(channels=16, cells=5, epochs=12, batch_size=64, rate=0.05, cutout=0.25),
     "cifar": Recipe(
         channels=36,  # Table 4

@@ -10,15 +10,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, PlainValidator, ValidationError
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
+from ftso_cli.settings.costs import count
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.recipes import CUTOUT, RECIPES, Recipe, check_trains, recipe
+from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe
 from ftso_cli.settings.shared import CellLike, File, OnImages, Seeded
+from ftso_cli.settings.values import duration
 
 LIMIT = 16_000_000
 
@@ -76,8 +78,18 @@ class ConfigFile(Model):
 
     def base(self, name: str | None) -> Recipe:
         """Return the recipe called `name`, or that of the file, without the values that overrule it."""
-        of_file = self.recipe.get("name", DEFAULT_RECIPE) if isinstance(self.recipe, dict) else self.recipe
-        return recipe(str(of_file) if name is None else name)
+        return recipe(name or self.recipe_name or DEFAULT_RECIPE)
+
+    @property
+    def recipe_name(self) -> str | None:
+        """The name of the recipe, where the file has one."""
+        name = self.recipe.get("name") if isinstance(self.recipe, dict) else self.recipe
+        return None if name is None else str(name)
+
+    @property
+    def names(self) -> set[str]:
+        """The names of the values of a recipe that the file has."""
+        return set(self._values)
 
     @property
     def _values(self) -> dict[str, Any]:
@@ -108,8 +120,25 @@ def read_config(path: Path) -> ConfigFile:
     return request.model_copy(update=found)
 
 
+PLANNED_CELL = "ftso_block"
+"""The cell of the networks that are chosen."""
+
+PLANNED_SECONDS = 600.0
+"""The time that a planned training may take where none is given."""
+
+CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
+"""What of the recipe auto is chosen."""
+
+FITTED = "Chosen network"
+"""A panel of help."""
+
 OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
 """The options that can be given beside `resume`."""
+
+
+def _seconds(value: object) -> object:
+    """Return the seconds of a time that is given."""
+    return None if value is None else duration(value)  # type: ignore[arg-type]
 
 
 @settings
@@ -131,8 +160,38 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     _: KW_ONLY
     recipe: Annotated[
         str | None,
-        Option(help=f"Hyper-parameters: {', '.join(RECIPES)}.", short="-r", metavar="NAME", shown=DEFAULT_RECIPE),
+        Option(
+            help=f"Hyper-parameters: {', '.join(RECIPES)}. auto chooses what is not given for the images and the time.",
+            short="-r",
+            metavar="NAME",
+            shown=f"{DEFAULT_RECIPE}; {AUTO} without a CELL",
+        ),
     ] = None
+    time: Annotated[
+        Annotated[str | float | None, BeforeValidator(_seconds)],
+        Option(
+            help="How long it may take, as in 90s, 10m, 1h.", metavar="TIME", shown="none; 10m in auto", panel=FITTED
+        ),
+    ] = None
+    fit_macs: Annotated[
+        Annotated[int | None, BeforeValidator(count)],
+        Option(
+            help="auto: a network within so many MACs, as in 30M.", least=1, metavar="COUNT", panel=FITTED, written=True
+        ),
+    ] = None
+    fit_params: Annotated[
+        Annotated[int | None, BeforeValidator(count)],
+        Option(
+            help="auto: a network within so many parameters, as in 100k.",
+            least=1,
+            metavar="COUNT",
+            panel=FITTED,
+            written=True,
+        ),
+    ] = None
+    dry_run: Annotated[bool, Option(help="auto: say what was chosen, and stop.", panel=FITTED, in_studies=False)] = (
+        False
+    )
     config: Annotated[
         File | None,
         Option(
@@ -185,12 +244,16 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
         """Return the recipes."""
         others = {f"in {name}": asdict(known) for name, known in RECIPES.items() if name != DEFAULT_RECIPE}
+        for name in CHOSEN:
+            del others[f"in {AUTO}"][name]
         return {"": asdict(RECIPES[DEFAULT_RECIPE]), **others}
 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together, `SettingsError` for a recipe that can't be."""
         if self.resume is None:
             self.wanted, self.hyper_parameters  # noqa: B018 - each raises
+            if not self.planned and (fits := self.asked("time", "fit_macs", "fit_params", "dry_run")):
+                raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
             raise OptionError(
                 "resume",
@@ -211,7 +274,25 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     @cached_property
     def hyper_parameters(self) -> Recipe:
         """The recipe, with what the file and the options overrule."""
-        return self.file.settings(self.recipe, self.overruled)
+        return self.file.settings(AUTO if self.planned and not self.file.recipe_name else self.recipe, self.overruled)
+
+    @cached_property
+    def planned(self) -> bool:
+        """Whether network and recipe are chosen for the images, the machine and the time."""
+        named = self.recipe or self.file.recipe_name
+        if named is not None:
+            return named == AUTO
+        return self.cell is None and self.file.cell is None and self.file.versions is None
+
+    @property
+    def seconds(self) -> float:
+        """The time that a planned training may take."""
+        return PLANNED_SECONDS if self.time is None else float(self.time)
+
+    @property
+    def fixed(self) -> set[str]:
+        """The names of the values of the recipe that are given, in the file or besides."""
+        return set(self.overruled) | self.file.names
 
     @property
     def overruled(self) -> dict[str, Any]:
@@ -223,9 +304,13 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     def wanted(self) -> CellLike:
         """The cell that is given, or that of the file; raises `OptionError` where there is none."""
         found = self.file.cell if self.cell is None else self.cell
-        if found is None:
-            raise OptionError("cell", "give a cell to train, or {resume=RUN}")
-        return found
+        if found is not None:
+            return found
+        if not self.planned:
+            raise OptionError("cell", f"give a cell to train, or {{recipe={AUTO}}}, which has one of its own")
+        if self.file.data is None:
+            raise OptionError("data", "give the folder of your images, as in {data=photos/}, or a cell to train")
+        return PLANNED_CELL
 
     @property
     def takes_seed(self) -> bool:

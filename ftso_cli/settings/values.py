@@ -66,6 +66,16 @@ def budget(text: str | int) -> dict[str, Any]:
     return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
 
 
+def duration(text: str | float) -> float:
+    """Return the seconds that `90s`, `10m`, `1h` or a number of seconds mean."""
+    if isinstance(text, int | float):
+        return float(text)
+    found = budget(text)
+    if "seconds" not in found:
+        raise SettingsError(f"{short(text)} is no time; give one as in 90s, 10m, 1h")
+    return float(found["seconds"])
+
+
 def check_seed(seed: int | None) -> None:
     """Raise `SettingsError` for a seed that is not one of those that `seeds_of` reads."""
     if seed is not None and not 0 <= seed <= MOST_SEED:

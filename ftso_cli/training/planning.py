@@ -1,0 +1,215 @@
+"""A network and a recipe for a set of images, a machine and a time: a few rules, and steps that are timed.
+
+The narrowest network is timed first, then wider ones, until one is too slow for the epochs that the set needs. What the
+user has given is never changed. The rules come from trainings at equal time (docs/performance.md).
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from ftso_cli.costs.fit import fit_channels
+from ftso_cli.data import ImageData
+from ftso_cli.genotype import Genotype
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.merged import network_class
+from ftso_cli.settings.recipes import Recipe
+from ftso_cli.spaces.darts import NetworkShape, Stem
+from ftso_cli.training.optimizer import optimizer_of
+
+WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
+"""Channels of the first cells that are tried."""
+
+SAMPLE_STEPS = 3
+"""Steps of a network that are timed, after one that is not."""
+
+OVERHEAD = 1.15
+"""Time of a training beside its steps: augmentation, validation, checkpoints."""
+
+RATE = 0.2 / 128
+"""Highest learning rate for each image of a batch."""
+
+REDUCED: Mapping[Stem, int] = {"cifar": 1, "half": 2, "quarter": 4, "imagenet": 8}
+"""The side of an image for that of the map behind a stem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """A value that was chosen for an option, and why."""
+
+    option: str
+    value: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a training takes for a set of images, a machine and a time.
+
+    `epochs` and `seconds` are what is expected of it; `recipe` has the most epochs that it may have.
+    """
+
+    recipe: Recipe
+    decisions: tuple[Decision, ...]
+    epochs: int
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a planned network must keep to; None is no limit."""
+
+    seconds: float
+    macs: int | None = None
+    params: int | None = None
+
+
+def wanted_epochs(images: int) -> int:
+    """Return the passes over so many training images that are worth a wider network: 6 of 50,000, more of fewer."""
+    return round(min(max(6 * (50_000 / max(images, 1)) ** 0.7, 4), 150))
+
+
+def batch_for(images: int) -> int:
+    """Return the images of a step: a power of two from 16 to 128, at least some 15 steps an epoch."""
+    return 2 ** min(max(int(math.log2(max(images, 2) / 15)), 4), 7)
+
+
+def stem_for(side: int) -> Stem:
+    """Return the stem that leaves maps of 16 to 32 pixels to the cells."""
+    return "cifar" if side <= 16 else "half" if side <= 48 else "quarter"
+
+
+Pace = Callable[[NetworkShape, Recipe], float]
+"""Tells the seconds that a network of a shape takes for an image in training."""
+
+
+class Planner:
+    """The choices for one training. `given` names the values of the recipe that the user has given."""
+
+    def __init__(
+        self, genotype: Genotype, images: ImageData, recipe: Recipe, given: Collection[str], pace: Pace
+    ) -> None:
+        self._genotype, self._images, self._pace = genotype, images, pace
+        self._given, self._recipe = given, recipe
+        self._decisions: list[Decision] = []
+
+    def plan(self, limits: Limits) -> Plan:
+        """Return the network and recipe; raises `SettingsError` where no network keeps to the limits."""
+        count = len(self._images.train)
+        self._choose_by_rules(count)
+        wanted = wanted_epochs(count)
+        paces = self._paces(limits, wanted)
+        fast_enough = [(width, pace) for width, pace in paces if self._epochs(pace, limits) >= wanted]
+        width, pace = max(fast_enough, default=paces[0])
+        most = self._recipe.epochs
+        epochs = min(self._epochs(pace, limits), most)
+        self._choose("channels", width, f"{_figure(1 / pace)} images a second in training")
+        self._choose(
+            "epochs", epochs, "as many as are worth it" if epochs == self._recipe.epochs else "fit in the time"
+        )
+        seconds = min(epochs * count * pace * OVERHEAD, limits.seconds)
+        return Plan(recipe=self._recipe, decisions=tuple(self._decisions), epochs=epochs, seconds=seconds)
+
+    def _choose_by_rules(self, count: int) -> None:
+        """Choose what needs no measurement."""
+        side = min(self._images.image_size)
+        stem = stem_for(side)
+        maps = side // REDUCED[stem]
+        self._choose("stem", stem, f"cells begin at {maps}x{maps} of {side}x{side} pixels")
+        batch = min(batch_for(count), count)
+        self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
+        self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
+
+    def _choose(self, option: str, value: Any, why: str) -> None:
+        """Take a value for an option of the recipe, unless it is given."""
+        if option in self._given:
+            return
+        self._recipe = replace(self._recipe, **{option: value})
+        self._decisions.append(Decision(option=option, value=str(value), why=why))
+
+    def _epochs(self, pace: float, limits: Limits) -> int:
+        """Return how many passes over the images fit, at so many seconds an image."""
+        return max(int(limits.seconds / (pace * OVERHEAD * len(self._images.train))), 1)
+
+    def _paces(self, limits: Limits, wanted: int) -> list[tuple[int, float]]:
+        """Return widths and seconds an image in training, from the narrowest to the first that is too slow."""
+        paces: list[tuple[int, float]] = []
+        for width in self._widths(limits):
+            paces.append((width, self._pace(self._shape(width), self._recipe)))
+            if self._epochs(paces[-1][1], limits) < wanted:
+                break
+        return paces
+
+    def _widths(self, limits: Limits) -> list[int]:
+        """Return the widths that keep to the limits, the narrowest first."""
+        if "channels" in self._given:
+            return [self._recipe.channels]
+        most, step = WIDTHS[-1], self._shape(WIDTHS[-1]).step
+        if limits.macs is not None or limits.params is not None:
+            narrowest, size = self._shape(step), self._images.image_size
+            widest = fit_channels(self._genotype, narrowest, size, macs=limits.macs, params=limits.params)
+            most = min(widest.channels, most)
+        return [width for width in WIDTHS if width < most and width % step == 0] + [most]
+
+    def _shape(self, width: int) -> NetworkShape:
+        """Return the network of so many channels."""
+        return NetworkShape(
+            channels=width,
+            cells=self._recipe.cells,
+            classes=len(self._images.classes),
+            image_channels=self._images.channels,
+            stem=self._recipe.stem,
+        )
+
+
+def pace_on(genotype: Genotype, images: ImageData, device: torch.device) -> Pace:
+    """Return the pace of networks of a cell on a device, with images of that size: the median of some steps."""
+
+    def pace(shape: NetworkShape, recipe: Recipe) -> float:
+        step = _training_step(genotype, shape, recipe, images.image_size, device)
+        step()
+        return statistics.median(_seconds(step) for _ in range(SAMPLE_STEPS)) / recipe.batch_size
+
+    return pace
+
+
+def _training_step(
+    genotype: Genotype, shape: NetworkShape, recipe: Recipe, size: tuple[int, int], device: torch.device
+) -> Callable[[], object]:
+    """Return a step of training on random pixels, which leaves no trace in torch's random numbers."""
+    with seeded(0):
+        network = network_class(device)(genotype, shape, auxiliary=recipe.auxiliary > 0)
+        pixels = torch.randn(recipe.batch_size, shape.image_channels, *size)
+        labels = torch.randint(shape.classes, (recipe.batch_size,)).to(device)
+    network = network.to(device).to(memory_format=torch.channels_last).train()
+    pixels = pixels.to(device, memory_format=torch.channels_last)
+    optimizer = optimizer_of(network, recipe, device)
+
+    def step() -> float:
+        logits, auxiliary = network(pixels)
+        loss = functional.cross_entropy(logits, labels)
+        if auxiliary is not None:
+            loss = loss + functional.cross_entropy(auxiliary, labels)
+        optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(loss)
+        optimizer.step()
+        return float(loss.detach())
+
+    return step
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+def _figure(number: float) -> str:
+    """Return a number to two or three digits, as it is no more exact."""
+    return f"{float(f'{number:.2g}'):,.0f}" if number >= 1 else f"{number:.2g}"

@@ -1,0 +1,70 @@
+"""`ftso train --data FOLDER`: network and recipe are chosen."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from ftso_cli.cli.app import app
+from ftso_cli.genotype import library, storage
+from tests.images import write_folder
+
+TINY = ["--channels", "4", "--batch-size", "16"]
+
+
+def ftso(*args: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(arg) for arg in args])
+
+
+def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> None:
+    data, run = write_folder(tmp_path / "photos", train=20, test=10, size=16), tmp_path / "run"
+    result = ftso("train", "--data", data, "--channels", "4", "--epochs", "6", "-o", run)
+    assert result.exit_code == 0, result.output
+    assert storage.read(run / "genotype.json") == library.load("ftso_block")
+    recipe = json.loads((run / "config.json").read_text())["recipe"]
+    assert (recipe["channels"], recipe["epochs"], recipe["stem"]) == (4, 6, "cifar")
+    assert recipe["schedule"] == "one-cycle"
+    assert json.loads((run / "images.json").read_text())["val"]
+    assert json.loads((run / "result.json").read_text())["test_accuracy"] > 0.6
+    assert "batch size 16: 3 steps an epoch" in result.stderr
+
+
+def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = write_folder(tmp_path / "photos")
+    monkeypatch.chdir(tmp_path)
+    result = ftso("train", "--data", data, "--time", "20s", "--dry-run", *TINY)
+    assert result.exit_code == 0, result.output
+    assert "epochs" in result.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
+
+
+def test_the_same_settings_again_give_the_same_network(tmp_path: Path) -> None:
+    data, first, second = write_folder(tmp_path / "photos"), tmp_path / "first", tmp_path / "second"
+    assert ftso("train", "--data", data, "--epochs", "2", *TINY, "-o", first).exit_code == 0
+    assert ftso("train", "--config", first / "config.json", "-o", second).exit_code == 0
+    assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
+
+
+def test_a_cell_of_ones_own_can_have_its_network_chosen(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    data = write_folder(tmp_path / "photos")
+    result = ftso("train", "darts_v2", "--recipe", "auto", "--data", data, "--epochs", "1", *TINY, "-o", run)
+    assert result.exit_code == 0, result.output
+    assert storage.read(run / "genotype.json") == library.load("darts_v2")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "give the folder of your images, as in --data photos/"),
+        (["--recipe", "cifar", "--data", "digits"], "give a cell to train, or --recipe auto"),
+        (["darts_v2", "--data", "digits", "--dry-run"], "is for a network that is chosen: give --recipe auto"),
+        (["--data", "digits", "--time", "500"], "'500' is no time; give one as in 90s, 10m, 1h"),
+        (["--data", "digits", "--fit-params", "3"], "nothing fits: even with 1 channel"),
+    ],
+)
+def test_what_cannot_be_chosen_is_one_line(args: list[str], message: str) -> None:
+    result = ftso("train", *args)
+    assert result.exit_code in (1, 2)
+    assert message in " ".join(result.stderr.replace("│", "").split())

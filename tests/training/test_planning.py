@@ -1,0 +1,84 @@
+"""The network and recipe that are chosen for a set of images, a machine and a time."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import pytest
+import torch
+
+from ftso_cli.costs.network import network_cost
+from ftso_cli.data import ImageData
+from ftso_cli.data.sources import ArraySource
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import library
+from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
+from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.training.planning import Limits, Plan, Planner, batch_for, pace_on, stem_for, wanted_epochs
+
+CELL = library.load("ftso_block")
+
+
+def images(count: int, side: int = 32, classes: int = 4) -> ImageData:
+    labels = torch.arange(count) % classes
+    source = ArraySource(torch.zeros(count, 3, side, side, dtype=torch.uint8), labels, side)
+    names = tuple(f"class {label}" for label in range(classes))
+    size = (side, side)
+    return ImageData(name="grey", classes=names, channels=3, image_size=size, train=source, test=source, flip=True,
+                     mean=(0.5,) * 3, std=(0.5,) * 3)  # fmt: skip
+
+
+def by_width(shape: NetworkShape, recipe: Recipe) -> float:
+    """The seconds an image on a machine on which they grow as the multiply-adds do."""
+    return shape.channels**2 * 2e-6
+
+
+def plan(data: ImageData, limits: Limits, recipe: Recipe = RECIPES[AUTO], given: Collection[str] = ()) -> Plan:
+    return Planner(CELL, data, recipe, given, by_width).plan(limits)
+
+
+def test_more_time_gives_a_wider_network_and_as_many_epochs_as_the_set_needs() -> None:
+    found = [plan(images(2000), Limits(seconds=seconds)) for seconds in (10, 60, 600, 6000)]
+    widths = [each.recipe.channels for each in found]
+    assert widths == sorted(set(widths))
+    assert all(each.epochs >= wanted_epochs(2000) for each in found[1:])
+    assert all(each.seconds <= limit for each, limit in zip(found, (10, 60, 600, 6000), strict=True))
+
+
+def test_more_images_take_fewer_epochs_each() -> None:
+    counts = [100, 1000, 10_000, 50_000, 1_000_000]
+    wanted = [wanted_epochs(count) for count in counts]
+    assert wanted == sorted(wanted, reverse=True)
+    assert wanted[3] == 6
+    assert wanted[-1] >= 4
+    assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
+
+
+@pytest.mark.parametrize("given", [{"channels": 20}, {"stem": "cifar"}, {"batch_size": 10, "rate": 0.3}, {"epochs": 7}])
+def test_what_is_given_is_never_changed(given: dict[str, object]) -> None:
+    found = plan(images(500), Limits(seconds=60), replace(RECIPES[AUTO], **given), given)  # type: ignore[arg-type]
+    assert {name: getattr(found.recipe, name) for name in given} == given
+    assert not {decision.option for decision in found.decisions} & given.keys()
+
+
+def test_the_network_keeps_to_its_limits() -> None:
+    data = images(2000)
+    found = plan(data, Limits(seconds=10_000, params=50_000, macs=3_000_000))
+    shape = NetworkShape(channels=found.recipe.channels, cells=3, classes=4, stem=found.recipe.stem)
+    cost = network_cost(CELL, shape, (32, 32))
+    assert cost.params <= 50_000
+    assert cost.macs <= 3_000_000
+    assert plan(data, Limits(seconds=10_000)).recipe.channels > shape.channels
+    with pytest.raises(SettingsError, match="nothing fits"):
+        plan(data, Limits(seconds=60, params=10))
+
+
+def test_cells_begin_at_maps_of_moderate_size() -> None:
+    assert [stem_for(side) for side in (8, 16, 28, 32, 64, 128)] == ["cifar", "cifar", "half", "half", *["quarter"] * 2]
+
+
+def test_a_pace_is_measured_on_this_machine_and_leaves_random_numbers_alone() -> None:
+    before = torch.random.get_rng_state()
+    pace = pace_on(CELL, images(64), torch.device("cpu"))
+    shape = NetworkShape(channels=4, cells=3, classes=4, stem="half")
+    assert pace(shape, replace(RECIPES[AUTO], batch_size=4)) > 0
+    assert torch.equal(torch.random.get_rng_state(), before)
