@@ -45,9 +45,9 @@ def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> li
     return lines
 
 
-def show(renderable: Any) -> None:
-    """A table, a tree or another rich object on stdout."""
-    Console(highlight=False, emoji=False, quiet=err.quiet).print(renderable)
+def show(renderable: Any, *, on_stderr: bool = False) -> None:
+    """A table, a tree or another rich object on stdout, or on stderr where it is not a result."""
+    Console(stderr=on_stderr, highlight=False, emoji=False, quiet=err.quiet).print(renderable)
 
 
 def room() -> int:
