@@ -347,7 +347,12 @@ def tested(trainer: "Trainer") -> "Score":
     images = trainer.data
     network = load_network(trainer.run, trainer.device)
     score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
-    result = {"test_accuracy": score.accuracy, "test_loss": score.loss, "test_images": score.images}
+    result = {
+        "test_accuracy": score.accuracy,
+        "balanced_accuracy": score.balanced_accuracy,
+        "test_loss": score.loss,
+        "test_images": score.images,
+    }
     write_answers(trainer.run, images.classes, score.answers)
     record = trainer.run.images()
     trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})

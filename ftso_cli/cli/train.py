@@ -68,6 +68,8 @@ class TrainListener(CommandListener, TrainingListener):
         common.tell_name(trainer.config.data)
         note(_description(trainer))
         note(_flipping(trainer))
+        if uneven := _uneven(trainer):
+            note(uneven)
 
     def epoch(self, row: "Row", epochs: int) -> None:
         """Print the metrics of an epoch."""
@@ -131,6 +133,26 @@ def _flipping(trainer: "Trainer") -> str:
     if trainer.data.flip:
         return "half of the training images are mirrored; where classes differ by left and right: --no-flip"
     return "training images are not mirrored (--no-flip)"
+
+
+BALANCING = {
+    "none": "--balance loss or sampling makes up for it",
+    "loss": "the loss weighs images inversely to the size of their class",
+    "sampling": "an epoch draws all classes equally often",
+}
+
+
+def _uneven(trainer: "Trainer") -> str:
+    """Say how uneven the classes are, and what is done about it; "" where they are not."""
+    from ftso_cli.data.balance import UNEVEN, class_counts
+
+    names = trainer.data.classes
+    counts = class_counts(trainer.data.train.labels, len(names)).tolist()
+    least, most = min(counts), max(counts)
+    if most <= UNEVEN * least:
+        return ""
+    sizes = f"{least:,} images of {names[counts.index(least)]}, {most:,} of {names[counts.index(most)]}"
+    return f"classes differ in size, {sizes}: {BALANCING[trainer.config.recipe.balance]}"
 
 
 def _weights(trainer: "Trainer") -> str:

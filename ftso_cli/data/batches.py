@@ -18,6 +18,9 @@ Batch = tuple[Tensor, Tensor]
 class Batches:
     """An endless iterator of batches, shuffled anew each epoch; the last images that fill no batch are left out.
 
+    With `weights` (n,), one of each of the indices, an epoch draws as many images with replacement instead, each with a
+    probability in proportion to its weight.
+
     Iterators that run side by side need different seeds, or they would shuffle alike. `state` and `restore` let a
     resumed run see the batches that an uninterrupted one sees. With a `share`, each batch is this process's part of it.
     Raises `DataError` where there are fewer images than one batch.
@@ -33,6 +36,7 @@ class Batches:
         normalise: Normalise,
         augment: Augmentation | None = None,
         share: Share = WHOLE,
+        weights: Tensor | None = None,
     ) -> None:
         check_batch(batch_size, len(indices), share[1])
         if batch_size % share[1]:
@@ -41,7 +45,7 @@ class Batches:
                 f"use --batch-size {batch_size - batch_size % share[1] or share[1]}"
             )
         self._source, self._indices, self._batch_size = source, indices, batch_size
-        self._normalise, self._augment, self._share = normalise, augment, share
+        self._normalise, self._augment, self._share, self._weights = normalise, augment, share, weights
         self._shuffling = Generator().manual_seed(seed)
         # A stream of its own: the order of images stays the same with another augmentation, or none.
         self._augmenting = Generator().manual_seed(int(torch.randint(2**62, (), generator=self._shuffling)))
@@ -79,7 +83,12 @@ class Batches:
     def _start_epoch(self, epoch: int) -> None:
         self._epoch, self._position = epoch, 0
         self._before_shuffle = self._shuffling.get_state()
-        self._order = self._indices[torch.randperm(len(self._indices), generator=self._shuffling)]
+        count, shuffling = len(self._indices), self._shuffling
+        self._order = self._indices[
+            torch.randperm(count, generator=shuffling)
+            if self._weights is None
+            else torch.multinomial(self._weights, count, replacement=True, generator=shuffling)
+        ]
 
     def state(self) -> dict[str, Any]:
         """All that is needed to go on from here: counts and the states of the generators as uint8 tensors."""

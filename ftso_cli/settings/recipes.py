@@ -26,6 +26,8 @@ Augmentation = Literal["none", "light", "strong", "cifar", "imagenet"]
 resized crop of larger ones. strong: light and TrivialAugment. cifar: padding and a random crop. imagenet: random
 resized crop and colour jitter in training, and in tests the centre of a larger picture (Resize 256, CenterCrop 224)."""
 
+Balance = Literal["none", "loss", "sampling"]
+
 CUTOUT: Mapping[str, float] = {"none": 0.0, "light": 0.0, "strong": 0.25}
 """The cutout of an augmentation that is asked for in the place of the recipe's, where no cutout is."""
 
@@ -159,6 +161,14 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = 0.0
+    balance: Annotated[
+        Balance,
+        Option(
+            help="Make up for classes with few images. loss: weigh images inversely to the size of their class; "
+            "sampling: draw all classes equally often.",
+            panel=PANEL,
+        ),
+    ] = "none"
     image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
     """Side of the images in pixels where none is asked for; None: as the data set has it."""
 

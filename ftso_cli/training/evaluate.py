@@ -52,6 +52,12 @@ class Score:
         return f"{self.images} images" if asked == self.images else f"{self.images} of {asked} images"
 
     @property
+    def balanced_accuracy(self) -> float:
+        """The mean share of right answers of the classes that have images."""
+        known = [share for share in self.class_accuracies if share is not None]
+        return sum(known) / len(known)
+
+    @property
     def class_accuracies(self) -> list[float | None]:
         """The share of right answers among the images of each class; None for a class without images."""
         right, all_ = self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist()

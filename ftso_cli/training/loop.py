@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from torch import Tensor
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
+from ftso_cli.data.balance import class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.schema import Model
@@ -110,6 +111,7 @@ class Trainer:
         self.optimizer = optimizer_of(self.network, recipe, self.device)
         augmentation = _augmentation(recipe, data)
         source = on_device(data.train, self.device)
+        weights = class_weights(source.labels, len(data.classes))
         batches = Batches(
             source,
             torch.arange(len(source)),
@@ -118,6 +120,7 @@ class Trainer:
             normalise=data.normalise,
             augment=augmentation,
             share=group.share,
+            weights=weights[source.labels] if recipe.balance == "sampling" else None,
         )
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
@@ -125,7 +128,8 @@ class Trainer:
         all_steps = recipe.epochs * batches.steps_per_epoch
         self.course = Course(length=all_steps, end=all_steps)
         self.mixing = Mixing.of(recipe, config.seed)
-        self._loss = Loss(smoothing=recipe.label_smoothing)
+        of_classes = weights.float().to(self.device) if recipe.balance == "loss" else None
+        self._loss = Loss(smoothing=recipe.label_smoothing, weights=of_classes)
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
         self.sums = Sums()

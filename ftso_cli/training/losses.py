@@ -8,9 +8,13 @@ from torch.nn import functional
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """The mean cross-entropy of a batch, with label smoothing."""
+    """The mean cross-entropy of a batch, with label smoothing, each image weighed by its class where there are weights.
+
+    `weights` (classes,) have mean 1 over the training images, so the mean of a batch is by its images.
+    """
 
     smoothing: float
+    weights: Tensor | None = None
 
     def __call__(
         self, logits: Tensor, labels: Tensor, others: Tensor | None = None, share: Tensor | None = None
@@ -24,4 +28,7 @@ class Loss:
         return loss if others is None or share is None else share * loss + (1 - share) * self._of(logits, others)
 
     def _of(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return functional.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+        if self.weights is None:
+            return functional.cross_entropy(logits, labels, label_smoothing=self.smoothing)
+        each = functional.cross_entropy(logits, labels, label_smoothing=self.smoothing, reduction="none")
+        return (each * self.weights[labels]).mean()

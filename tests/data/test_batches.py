@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from ftso_cli.data import Augmentation, Batches, eval_batches, open_images
+from ftso_cli.data.balance import class_weights
 from ftso_cli.data.batches import check_batch
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import DataError, RunError
@@ -89,6 +90,48 @@ def test_a_resumed_run_sees_the_batches_of_an_uninterrupted_one(done, tmp_path):
     assert resumed.epoch == straight.epoch
     for (images, labels), (again, same) in zip(islice(straight, 10), islice(resumed, 10), strict=True):
         assert torch.equal(images, again) and torch.equal(labels, same)
+
+
+def uneven(seed: int = 0, share: tuple[int, int] = (0, 1)) -> Batches:
+    """Batches of 60 images of class 0, 20 of class 1 and 4 of class 2, each class equally likely."""
+    labels = torch.tensor([0] * 60 + [1] * 20 + [2] * 4)
+    source = ArraySource(torch.arange(84, dtype=torch.uint8).view(-1, 1, 1, 1).expand(84, 1, 8, 8), labels)
+    weights = class_weights(labels, 3)[labels]
+    return Batches(source, torch.arange(84), 12, seed, normalise=plain, share=share, weights=weights)
+
+
+def test_weights_of_classes_are_inverse_to_their_images_with_mean_one():
+    labels = torch.tensor([0] * 60 + [1] * 20 + [3] * 4)
+    weights = class_weights(labels, 5)
+    assert weights[labels].mean().item() == pytest.approx(1)
+    assert (weights * torch.bincount(labels, minlength=5)).tolist() == pytest.approx([28, 28, 0, 28, 0])
+
+
+def test_a_balanced_epoch_draws_classes_equally_often_and_images_of_a_class_too():
+    batches = uneven()
+    assert batches.steps_per_epoch == 7
+    drawn = torch.cat([labels for _, labels in islice(batches, 7 * 60)])
+    shares = torch.bincount(drawn).double() / len(drawn)
+    assert shares.sub(1 / 3).abs().max() < 0.02
+    rare = torch.tensor([number for batch in numbers(uneven(seed=5), 7 * 60) for number in batch if number >= 80])
+    assert torch.bincount(rare - 80).double().div(len(rare)).sub(0.25).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("done", [0, 3, 7, 9])
+def test_a_balanced_stream_goes_on_as_it_would_have(done: int):
+    straight, resumed = uneven(), uneven(seed=7)
+    list(islice(straight, done))
+    resumed.restore(straight.state())
+    assert numbers(straight, 20) == numbers(resumed, 20)
+
+
+def test_balanced_epochs_differ_and_processes_share_them():
+    first, second = numbers(batches := uneven(), 7), numbers(batches, 7)
+    assert first != second
+    shares = [numbers(uneven(share=(rank, 2)), 7) for rank in range(2)]
+    assert [[*zip(*pair, strict=True)] for pair in zip(*shares, strict=True)] == [
+        [*zip(batch[::2], batch[1::2], strict=True)] for batch in first
+    ]
 
 
 def test_a_state_does_not_change_while_batches_go_on():

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
+from ftso_cli.data.policies import StrongAugmentation
 from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import library
 from ftso_cli.nn import readings
@@ -30,6 +31,8 @@ pytestmark = MARKS
 RECIPE = Recipe(channels=8, cells=3, epochs=2, batch_size=128, rate=0.05, drop_path=0.3, cutout=0.25)
 STILL = replace(RECIPE, drop_path=0.0)
 """Without drop path, whose random numbers are those of a device."""
+MIXED = replace(RECIPE, mixup=0.2, cutmix=1.0, balance="loss")
+"""Mixtures of images, whose step has more inputs."""
 
 
 def trainer(
@@ -86,9 +89,10 @@ def test_an_epoch_in_single_precision_is_near_that_of_the_cpu(tmp_path: Path) ->
     assert rows[1]["accuracy"] == pytest.approx(rows[0]["accuracy"], abs=0.03)
 
 
+@pytest.mark.parametrize("recipe", [RECIPE, MIXED], ids=["plain", "mixed"])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_graphs_give_the_bits_of_kernel_by_kernel(precision: str, tmp_path: Path) -> None:
-    made = [trainer(tmp_path / str(graphs), RECIPE, precision=precision) for graphs in (False, True)]
+def test_graphs_give_the_bits_of_kernel_by_kernel(precision: str, recipe: Recipe, tmp_path: Path) -> None:
+    made = [trainer(tmp_path / str(graphs), recipe, precision=precision) for graphs in (False, True)]
     with deterministic():
         for each, graphs in zip(made, (False, True), strict=True):
             trained(each, graphs)
@@ -287,3 +291,13 @@ def test_nccl_carries_one_process() -> None:
 
 def test_the_device_has_room_for_these_tests() -> None:
     assert relative_error(torch.ones(3), torch.ones(3, device=DEVICE)) == 0
+
+
+def test_strong_augmentation_gives_nearly_the_images_of_the_cpu() -> None:
+    images = torch.randint(0, 256, (64, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    augment = StrongAugmentation(padding=0, cutout=12)
+    here, there = (
+        augment(images.to(device), torch.Tensor.float, torch.Generator().manual_seed(1)).cpu()
+        for device in (CPU, DEVICE)
+    )
+    assert ((here - there).abs() <= 2).float().mean() > 0.98

@@ -28,6 +28,7 @@ RECIPE = Recipe(
     augmentation="strong",
     mixup=0.2,
     cutmix=1.0,
+    balance="sampling",
 )
 
 

@@ -117,6 +117,23 @@ def test_images_that_are_given_stay_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_weights_multiply_the_loss_of_each_image_by_that_of_its_class(smoothing: float) -> None:
+    draws = torch.Generator().manual_seed(2)
+    logits = torch.randn(12, CLASSES, generator=draws)
+    labels, others = torch.randint(CLASSES, (2, 12), generator=draws)
+    weights, share = torch.tensor([0.2, 0.5, 1.0, 2.0, 4.0]), torch.tensor(0.7)
+    loss = Loss(smoothing=smoothing, weights=weights)
+    expected = 0.0
+    for row, label, other in zip(logits, labels, others, strict=True):
+        for part, target in ((0.7, label), (0.3, other)):
+            alone = functional.cross_entropy(row[None], target[None], label_smoothing=smoothing)
+            expected += part * weights[target].item() * alone.item() / 12
+    assert loss(logits, labels, others, share).item() == pytest.approx(expected, rel=1e-5)
+    halves = (loss(logits[:6], labels[:6]) + loss(logits[6:], labels[6:])) / 2
+    assert loss(logits, labels).item() == pytest.approx(halves.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
 def test_the_loss_of_a_mixture_is_that_of_its_soft_labels(smoothing: float) -> None:
     draws = torch.Generator().manual_seed(1)
     logits = torch.randn(12, CLASSES, generator=draws, dtype=torch.float64)
