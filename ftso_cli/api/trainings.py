@@ -22,6 +22,7 @@ from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
+from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Update
 from ftso_cli.settings.training import ConfigFile, Training
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.evaluate import Score
-    from ftso_cli.training.loop import Row, Trainer, TrainingProgress
+    from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
+    from ftso_cli.training.progress import Row, TrainingProgress
 
 RUNS = Path("runs")
 
@@ -46,7 +48,7 @@ class Trained:
     """A finished training: its run folder, the metrics of every epoch, and what the test images say."""
 
     folder: Path
-    metrics: tuple[Mapping[str, float], ...]
+    metrics: tuple[Mapping[str, float | None], ...]
     test_accuracy: float
     test_loss: float
     test_images: int
@@ -170,13 +172,17 @@ def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | 
 
     listener.started(trainer)
     _run(trainer, listener, curves)
+    if trainer.waited:
+        listener.note(f"ended after epoch {len(trainer.rows)}: {trainer.waited} validated without a better one")
+    if trainer.config.recipe.keep == "best":
+        listener.note(f"keeping the network of epoch {trainer.kept_epoch}, the best one on the validation images")
     trainer.save_weights()
     listener.watch.lap("train")
     listener.watch.peak_memory = peak_memory(trainer.device)
     score = tested(trainer)
     listener.watch.lap("test")
     if curves is not None:
-        curves.add_test(trainer.config.recipe.epochs, score.accuracy)
+        curves.add_test(trainer.kept_epoch, score.accuracy)
     listener.tested(trainer, score)
     return Trained(
         folder=trainer.run.folder,
@@ -195,14 +201,17 @@ def _kept(trainer: "Trainer") -> str:
 
 def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> None:
     """Train behind a progress bar."""
-    epochs = trainer.config.recipe.epochs
+    epochs, validated = trainer.config.recipe.epochs, ""
     with listener.bar("train", "step") as update:
 
         def on_step(state: "TrainingProgress") -> None:
-            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
+            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}{validated}"
             update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
 
         def on_epoch(row: "Row") -> None:
+            nonlocal validated
+            if row["val_accuracy"] is not None:
+                validated = f", validation {row['val_accuracy']:.1%}"
             if curves is not None:
                 curves.add(row)
             listener.epoch(row, epochs)
@@ -249,6 +258,11 @@ def started(
         images = replace(images, remarks=(*images.remarks, remark))
     run = Run(_free_folder(cell, data) if folder is None else folder)
     run.check_free()
+    if images.val is None and (settings.keep == "best" or settings.patience):
+        name = "keep" if settings.keep == "best" else "patience"
+        raise OptionError(
+            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
+        )
     steps = settings.epochs * (len(images.train) // settings.batch_size)
     compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
@@ -354,6 +368,7 @@ def tested(trainer: "Trainer") -> "Score":
         "test_images": score.images,
     }
     write_answers(trainer.run, images.classes, score.answers)
+    result |= {"epoch": trainer.kept_epoch}
     record = trainer.run.images()
     trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ftso_cli.api.listening import Listener
 from ftso_cli.cli import common
-from ftso_cli.cli.console import note, warn
+from ftso_cli.cli.console import err, note, warn
 from ftso_cli.settings.shared import Update
 
 
@@ -18,9 +18,12 @@ class CommandListener(Listener):
 
     @contextmanager
     def bar(self, title: str, unit: str) -> Iterator[Update]:
-        """Show a progress bar."""
-        from ftso_cli.cli.progress import bar
+        """Show a progress bar, or a line now and then where there is no terminal."""
+        from ftso_cli.cli.progress import ProgressLines, bar
 
+        if not err.is_terminal:
+            yield ProgressLines(title, unit).update
+            return
         with bar(title, unit) as progress:
             yield progress.update
 

@@ -1,7 +1,9 @@
-"""Progress bars on stderr: what is done, at what rate, what is left to wait. Quiet where there is no terminal."""
+"""Progress on stderr: what is done, at what rate, what is left to wait. A bar, or lines where there is no terminal."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import RenderableType
 from rich.progress import (
@@ -17,10 +19,13 @@ from rich.progress import (
 from rich.table import Column
 from rich.text import Text
 
-from ftso_cli.cli.console import err
+from ftso_cli.cli.console import err, note
 
 WIDE, NARROW = 112, 72
 """Characters of a terminal from which on all columns have room, and below which only what counts has."""
+
+LINE = 30.0
+"""Seconds between two lines of a log."""
 
 
 class RateColumn(ProgressColumn):
@@ -57,6 +62,28 @@ class ProgressBar:
     def update(self, done: int, total: int, figures: str = "") -> None:
         """Shows `done` of `total` steps."""
         self._progress.update(self._task, completed=done, total=total, figures=figures)  # type: ignore[arg-type]
+
+
+class ProgressLines:
+    """Progress as lines of a log: the first after `LINE` seconds, and no more than one in as many."""
+
+    def __init__(self, title: str, unit: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._title, self._unit, self._clock = title, unit, clock
+        self._began = self._last = clock()
+        self._first: int | None = None
+
+    def update(self, done: int, total: int, figures: str = "") -> None:
+        """Prints `done` of `total` steps where a line is due."""
+        first, now = done if self._first is None else self._first, self._clock()
+        self._first = first
+        if now - self._last < LINE:
+            return
+        self._last = now
+        parts = [f"{done:,} of {total:,} {self._unit}s", figures]
+        if done > first:
+            left = (total - done) * (now - self._began) / (done - first)
+            parts.append(f"{timedelta(seconds=round(left))} left")
+        note(f"{self._title}: {', '.join(filter(None, parts))}")
 
 
 class _WithMore(Progress):

@@ -12,8 +12,9 @@ from ftso_cli.settings.training import Training
 
 if TYPE_CHECKING:
     from ftso_cli.training.evaluate import Score
-    from ftso_cli.training.loop import Row, Trainer
+    from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
+    from ftso_cli.training.progress import Row
 
 
 @command(Training)
@@ -73,9 +74,10 @@ class TrainListener(CommandListener, TrainingListener):
 
     def epoch(self, row: "Row", epochs: int) -> None:
         """Print the metrics of an epoch."""
+        validated = "" if row["val_accuracy"] is None else f"validation {row['val_accuracy']:.2%}  "
         note(
             f"epoch {row['epoch']:>3}/{epochs}  loss {row['loss']:.3f}  "
-            f"accuracy {row['accuracy']:.2%}  {row['seconds']:.1f} s"
+            f"accuracy {row['accuracy']:.2%}  {validated}{row['seconds']:.1f} s"
         )
 
     def tested(self, trainer: "Trainer", score: "Score") -> None:
@@ -85,7 +87,7 @@ class TrainListener(CommandListener, TrainingListener):
             result = {"run": str(run.folder), "test_accuracy": score.accuracy, "test_images": score.images}
             print_json(result | trainer.data.left_out.facts() | self.watch.facts())
             return
-        say(f"test accuracy {score.accuracy:.2%} on {score.share} after epoch {trainer.config.recipe.epochs}")
+        say(f"test accuracy {score.accuracy:.2%} on {score.share} after epoch {trainer.kept_epoch}")
         files = "config.json, genotype.json, images.json, result.json"
         say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
         say(f"took {self.watch}")

@@ -42,21 +42,27 @@ def check_plot(path: Path) -> None:
         raise DrawingError("pictures of numbers need matplotlib; install with: pip install 'ftso[plots]'")
 
 
-def plot_metrics(rows: Sequence[Mapping[str, float | int]], path: Path) -> None:
+def plot_metrics(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Draws loss and accuracy of every epoch, as a file of a run folder."""
     check_plot(path)
     write_inside(path, drawn(lambda: _metrics(rows), path))
 
 
-def _metrics(rows: Sequence[Mapping[str, float | int]]) -> "Figure":
+def _metrics(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     epochs = [row["epoch"] for row in rows]
     for axes, name, scale in zip(figure.subplots(1, 2), ("loss", "accuracy"), (1, 100), strict=True):
-        axes.plot(epochs, [scale * row[name] for row in rows], marker="." if len(rows) < 40 else "")
+        marker = "." if len(rows) < 40 else ""
+        axes.plot(epochs, [scale * row[name] for row in rows], marker=marker, label="training")
+        validated = [row for row in rows if row.get(f"val_{name}") is not None]
+        if validated:
+            values = [scale * row[f"val_{name}"] for row in validated]
+            axes.plot([row["epoch"] for row in validated], values, marker=marker, label="validation")
+            axes.legend()
         axes.set_xlabel("epoch")
-        axes.set_title(f"training {name}{', %' if scale == 100 else ''}")
+        axes.set_title(f"{'' if validated else 'training '}{name}{', %' if scale == 100 else ''}")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     return figure

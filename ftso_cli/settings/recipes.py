@@ -141,6 +141,23 @@ class Recipe(Settings):
         ),
     ] = 0.0
     """Stratified by class and the same for every seed."""
+    keep: Annotated[
+        Literal["last", "best"],
+        Option(
+            help="Save and test the network of the last epoch, or of the one that does best on the validation images.",
+            panel=PANEL,
+        ),
+    ] = "last"
+    patience: Annotated[
+        int,
+        Option(
+            help="End after so many validated epochs that are no better than the best; 0: never.",
+            least=0,
+            most=MOST_EPOCHS,
+            metavar="N",
+            panel=PANEL,
+        ),
+    ] = 0
     mixup: Annotated[
         float,
         Option(

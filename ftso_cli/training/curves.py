@@ -2,7 +2,7 @@
 
 import threading
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,9 @@ from ftso_cli.training.run import Run
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-NAMES = ("loss", "accuracy", "rate", "drop_path", "seconds")
+    from ftso_cli.training.progress import Row
+
+NAMES = ("loss", "accuracy", "rate", "drop_path", "seconds", "val_loss", "val_accuracy")
 
 
 def check_tensorboard() -> None:
@@ -62,11 +64,13 @@ class Curves:
         self._folder = run.folder
         self._writer = curves_writer(run.folder, done)
 
-    def add(self, row: Mapping[str, float | int]) -> None:
+    def add(self, row: "Row") -> None:
         """Adds an epoch, at once visible; raises `FileError` on a full disk."""
         with writing(self._folder):
             for name in NAMES:
-                self._writer.add_scalar(f"train/{name}", row[name], int(row["epoch"]))
+                if (value := row.get(name)) is not None:
+                    kind = f"validation/{name[4:]}" if name.startswith("val_") else f"train/{name}"
+                    self._writer.add_scalar(kind, value, int(row["epoch"] or 0))
             self._writer.flush()
 
     def add_test(self, epoch: int, accuracy: float) -> None:

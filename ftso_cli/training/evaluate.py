@@ -72,12 +72,16 @@ def load_network(run: Run, device: torch.device) -> Network:
 def load_trained(run: Run, device: torch.device) -> tuple[Network, str]:
     """The network of a run as `load_network` gives it, and where a training stands that isn't finished, "" otherwise.
 
-    Before its end, a training has the network of its last whole checkpoint.
+    Before its end, a training has the network of its best epoch where that is kept, else of its last whole checkpoint.
     """
     config = run.config()
     if run.weights_file.is_file():
         file, unfinished = run.weights_file, ""
         tensors, _ = read_tensors(file)
+    elif config.recipe.keep == "best" and run.best_file.is_file():
+        file = run.best_file
+        tensors, about = read_tensors(file)
+        unfinished = f"not finished: this is the network after epoch {about.get('epoch')}, the best so far"
     else:
         file = run.checkpoint_file
         tensors, unfinished = _from_checkpoint(run, config.recipe.epochs)

@@ -4,19 +4,17 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 import torch
-from pydantic import TypeAdapter
 from torch import Tensor
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
 from ftso_cli.data.balance import class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
-from ftso_cli.genotype.schema import Model
 from ftso_cli.interrupt import Interrupt, asked_to_stop
-from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, write_tensors
+from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, read_tensors, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.graphs import Step, graphed
@@ -31,52 +29,10 @@ from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.losses import Loss
 from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
-from ftso_cli.training.run import Config, Epoch, Run
+from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues, Row, Sums, TrainingProgress
+from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
-
-Row = dict[str, float | int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingProgress:
-    """Where a training stands after a step: running means over the epoch."""
-
-    epoch: int
-    step: int
-    steps: int
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sums:
-    """What the steps of an epoch add up to so far."""
-
-    steps: int = 0
-    images: int = 0
-    correct: int = 0
-    loss: float = 0.0
-    seconds: float = 0.0
-
-
-class _Values(Model):
-    """What a checkpoint holds beside its tensors."""
-
-    rows: tuple[Row, ...]
-    sums: Sums
-
-    def check(self, epochs: int, steps: int, batch_size: int, done: int) -> None:
-        """Raises `ValueError` for counts that no training of so many epochs and steps has, `done` of which are done."""
-        TypeAdapter(tuple[Epoch, ...]).validate_python(self.rows)
-        sums = self.sums
-        if [row["epoch"] for row in self.rows] != list(range(1, len(self.rows) + 1)) or len(self.rows) > epochs:
-            raise ValueError(f"{len(self.rows)} rows of metrics for {epochs} epochs")
-        if not 0 <= sums.steps < steps or done != len(self.rows) * steps + sums.steps:
-            raise ValueError(f"step {sums.steps} of epoch {len(self.rows) + 1}, and its batches are at step {done}")
-        if not 0 <= sums.correct <= sums.images <= sums.steps * batch_size or min(sums.loss, sums.seconds) < 0:
-            raise ValueError(f"{sums.correct} right answers of {sums.images} images in {sums.steps} steps")
-        if sums.steps and not sums.images:
-            raise ValueError(f"no images in {sums.steps} steps")
+from ftso_cli.training.validation import best_epoch, interval, validate, validates, waited
 
 
 class Trainer:
@@ -160,8 +116,9 @@ class Trainer:
                 compile_cells(self.network)
             self._forward = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
             self._update = self._made_step()
-            while len(self.rows) < self.config.recipe.epochs:
-                self.rows.append(self._epoch(len(self.rows), on_step, interrupt))
+            while not self.finished:
+                row = self._epoch(len(self.rows), on_step, interrupt)
+                self.rows.append(row | self._validated(row))
                 self.sums = Sums()
                 self.save_checkpoint()
                 if self.group.first:
@@ -169,6 +126,23 @@ class Trainer:
                 on_epoch(self.rows[-1])
                 if self._stopping:
                     raise KeyboardInterrupt
+
+    @property
+    def finished(self) -> bool:
+        """Return True after the last epoch, or where patience has ended the training before."""
+        return len(self.rows) >= self.config.recipe.epochs or self.waited > 0
+
+    @property
+    def waited(self) -> int:
+        """The epochs that were validated after the best one, where patience ends; else 0."""
+        patience, epochs = self.config.recipe.patience, waited(self.rows)
+        return epochs if 0 < patience <= epochs else 0
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose network is saved at the end: the last, or the best one so far."""
+        best = best_epoch(self.rows) if self.config.recipe.keep == "best" else None
+        return len(self.rows) if best is None else int(best["epoch"] or 0)
 
     def _made_step(self) -> Step:
         """The step of training as this device takes it."""
@@ -203,6 +177,30 @@ class Trainer:
             **means,
             "seconds": round(self.sums.seconds, 3),
         }
+
+    def _validated(self, row: Row) -> Row:
+        """Return what validation adds to the row of an epoch; the last epoch always has some, if any has."""
+        if not validates(self.config.recipe, self.data):
+            return NOT_VALIDATED
+        assert self.data.val is not None
+        epoch, recipe = len(self.rows) + 1, self.config.recipe
+        every = interval(len(self.data.val), self.batches.steps_per_epoch * recipe.batch_size)
+        if epoch % every and epoch < recipe.epochs:
+            return NOT_VALIDATED
+        started, numbers = time.perf_counter(), torch.zeros(2, dtype=torch.float64)
+        if self.group.first:
+            found = validate(self._plain(), self.data, recipe.batch_size, self.device)
+            numbers += torch.tensor(found, dtype=numbers.dtype)
+        loss, accuracy = self.group.total(numbers).tolist()
+        seconds = self.sums.seconds + time.perf_counter() - started
+        return {"seconds": round(seconds, 3), "val_loss": loss, "val_accuracy": accuracy}
+
+    def _plain(self) -> Network:
+        """The trained network as it is built to be used: neither compiled nor shared by processes."""
+        with torch.device("meta"):
+            network = Network(self.genotype, self.config.shape, auxiliary=False)
+        network.load_state_dict(self._weights(), assign=True)
+        return network.eval()
 
     def _take_step(self) -> None:
         """Train on the next batch."""
@@ -306,6 +304,8 @@ class Trainer:
             return
         values = {"rows": self.rows, "sums": asdict(self.sums)}
         try:
+            if self.config.recipe.keep == "best" and not self.sums.steps and self.kept_epoch == len(self.rows):
+                write_tensors(self._weights(), self.run.best_file, {"epoch": str(self.kept_epoch)})
             self.checkpoints.write(State(tensors=self._tensors(), values=values))
         except FileError as error:
             raise FileError(f"{error}; {self.saved}") from None
@@ -334,7 +334,7 @@ class Trainer:
                 # Of another kind of device: its random numbers can't be gone on with here.
                 tensors["drop_path"] = own["drop_path"]
             check_alike(tensors, own)
-            values = _Values.model_validate_json(json.dumps(state.values))
+            values = CheckpointValues.model_validate_json(json.dumps(state.values))
             self.network.load_state_dict(_under("network.", tensors))
             if self.average is not None:
                 self.average.load_state_dict(_under("average.", tensors))
@@ -347,7 +347,7 @@ class Trainer:
                 momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
                 self.optimizer.state[parameter]["momentum_buffer"] = momentum
             self.drop_path_draws.set_state(tensors["drop_path"])
-            self.rows, self.sums = list(values.rows), values.sums
+            self.rows, self.sums = [row | NOT_VALIDATED | row for row in values.rows], values.sums
             self._saved = len(self.rows), self.sums.steps
         except (RunError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:120]
@@ -364,10 +364,24 @@ class Trainer:
             )
 
     def save_weights(self) -> None:
-        """Writes the trained network without its auxiliary head, which only training needs."""
-        trained = self.network if self.average is None else self.average.module
-        kept = {name: t for name, t in trained.state_dict().items() if not name.startswith("auxiliary.")}
+        """Writes the trained network, of the last epoch or of the best one, without its auxiliary head.
+
+        Raises `RunError` where the best one is missing.
+        """
+        kept = self._weights()
+        if self.kept_epoch < len(self.rows):
+            kept, about = read_tensors(self.run.best_file)
+            if about.get("epoch") != str(self.kept_epoch):
+                raise RunError(
+                    f"{self.run.best_file}: not the network of epoch {self.kept_epoch}, the best one; put it back, or "
+                    f'write "keep": "last" into {self.run.config_file.name} for the last one'
+                )
         write_tensors(kept, self.run.weights_file)
+
+    def _weights(self) -> dict[str, Tensor]:
+        """The weights to use: the averages, where there are some. The auxiliary head, which only trains, has none."""
+        trained = self.network if self.average is None else self.average.module
+        return {name: t for name, t in trained.state_dict().items() if not name.startswith("auxiliary.")}
 
     def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
         return list(self.network.named_parameters())

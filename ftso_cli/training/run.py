@@ -5,8 +5,9 @@
     images.json             names of the training and validation images, names and checksums of the test images
     metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
+    best.safetensors        the network of the best epoch so far, where that is kept
     weights.safetensors     the trained network without its auxiliary head
-    result.json             the accuracy on the test images, after the last epoch
+    result.json             the accuracy on the test images, of the last epoch's network or of the best one's
     answers.csv             a line a test image: its class, the answer, and the probabilities of both
 
 Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is ever unpickled.
@@ -107,6 +108,8 @@ class Epoch(BaseModel):
     loss: Number
     accuracy: Number
     seconds: Number
+    val_loss: Number = None
+    val_accuracy: Number = None
 
 
 class TestResult(Model):
@@ -116,6 +119,7 @@ class TestResult(Model):
 
     test_accuracy: Annotated[float, Field(ge=0, le=1)]
     test_images: Annotated[int, Field(ge=1)]
+    epoch: Annotated[int, Field(ge=1)] | None = Field(default=None, description="The epoch whose network was tested.")
     tested_on: str = Field(default="", description="A digest of the test images; equal for equal images.")
 
 
@@ -170,6 +174,11 @@ class Run:
     def checkpoint_file(self) -> Path:
         """Where an interrupted training goes on."""
         return self.folder / "checkpoint.safetensors"
+
+    @property
+    def best_file(self) -> Path:
+        """The network of the best epoch so far."""
+        return self.folder / "best.safetensors"
 
     @property
     def weights_file(self) -> Path:

@@ -25,7 +25,8 @@ from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.searches import RaceSettings
 from ftso_cli.training.classifier import load_classifier
-from ftso_cli.training.loop import Sums, Trainer
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.progress import Sums
 from ftso_cli.training.run import Config, Run
 from tests.fuzz.damage import damaged, exchanged
 from tests.fuzz.targets import Read, Target

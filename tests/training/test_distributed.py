@@ -29,6 +29,10 @@ RECIPE = Recipe(
     mixup=0.2,
     cutmix=1.0,
     balance="sampling",
+    nesterov=True,
+    average=0.9,
+    validation=0.1,
+    keep="best",
 )
 
 
@@ -59,14 +63,15 @@ from ftso_cli.training.run import Run
 
 with launched() as group:
     run = Run(Path(sys.argv[1]))
-    trainer = Trainer(run.genotype(), run.config(), open_images("digits"), run, group)
+    images = open_images("digits", validation=run.config().recipe.validation)
+    trainer = Trainer(run.genotype(), run.config(), images, run, group)
     trainer.train(lambda progress: None, lambda row: None)
     write_tensors(trainer.network.state_dict(), run.folder / f"rank{group.rank}.safetensors")
 """
 
 
 def trainer_in(folder: Path) -> Trainer:
-    data, run = open_images("digits"), Run(folder)
+    data, run = open_images("digits", validation=RECIPE.validation), Run(folder)
     known = {"classes": data.classes, "mean": data.mean, "std": data.std, "image_size": data.image_size}
     config = Config(data="digits", image_channels=1, recipe=RECIPE, seed=1, device="cpu", versions={}, **known)
     run.create(library.load("darts_v2"), config)
@@ -89,8 +94,10 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     apart = sum(float((first[name] - tensor).square().sum()) for name, tensor in trained.items())
     moved = sum(float((start[name] - tensor).square().sum()) for name, tensor in trained.items())
     assert apart < 1e-3 * moved
-    lines = [(tmp_path / name / "metrics.csv").read_text().split()[1].split(",") for name in ("one", "two")]
-    assert float(lines[0][3]) == pytest.approx(float(lines[1][3]), rel=1e-4)  # The loss.
+    alone, shared = (Run(tmp_path / name).epochs()[0] for name in ("one", "two"))
+    assert alone.loss == pytest.approx(shared.loss, rel=1e-4)
+    assert alone.val_loss == pytest.approx(shared.val_loss, rel=1e-2) and alone.val_accuracy is not None
+    assert Run(tmp_path / "two").best_file.is_file()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")

@@ -23,7 +23,8 @@ from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.nn.distributed import ALONE
 from ftso_cli.settings.recipes import RECIPES
-from ftso_cli.training.loop import Trainer, TrainingProgress
+from ftso_cli.training.loop import Trainer
+from ftso_cli.training.progress import TrainingProgress
 from ftso_cli.training.run import Config, Run
 
 CLASSES = tuple(f"n{number:08}" for number in range(20))
