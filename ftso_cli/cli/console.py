@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 
@@ -37,12 +38,22 @@ def say(*lines: str) -> None:
 def aligned(rows: Sequence[Sequence[str]], left: Sequence[bool], gap: str) -> list[str]:
     """The rows as lines of columns with `gap` between them, each column to the left or to the right."""
     rows = [list(map(visible, row)) for row in rows]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
-        cells = [f"{text:{'<' if flush else '>'}{width}}" for text, width, flush in zip(row, widths, left, strict=True)]
+        blanks = [" " * (width - cell_len(text)) for text, width in zip(row, widths, strict=True)]
+        cells = [text + blank if flush else blank + text for text, blank, flush in zip(row, blanks, left, strict=True)]
         lines.append(gap.join(cells).rstrip())
     return lines
+
+
+def clipped(text: str, width: int) -> str:
+    """`text` in at most so many columns of a terminal, without its middle where it is longer."""
+    shown = visible(text)
+    if cell_len(shown) <= width:
+        return shown
+    tail = (width - 1) // 2
+    return f"{set_cell_size(shown, width - 1 - tail)}…{set_cell_size(shown[::-1], tail)[::-1]}"
 
 
 def show(renderable: Any, *, on_stderr: bool = False) -> None:

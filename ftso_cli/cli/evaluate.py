@@ -4,9 +4,11 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from ftso_cli import shell
 from ftso_cli.api.uses import evaluate_run
-from ftso_cli.cli.console import aligned, note, print_json, say, warn
+from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import command
+from ftso_cli.cli.scores import score_facts, tell_score
 from ftso_cli.settings.use import RunEvaluation
 
 if TYPE_CHECKING:
@@ -29,11 +31,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(request, score))
         raise typer.Exit(bool(score.broken))
-    top5 = f", top-5 {score.top5:.2%}" if len(score.classes) > 5 else ""
-    say(f"test accuracy {score.accuracy:.2%}{top5}, loss {score.loss:.4f}, on {score.share}")
-    shares = ["-" if share is None else f"{share:.2%}" for share in score.class_accuracies]
-    for line in aligned(list(zip(score.classes, shares, strict=True)), (True, False), "  "):
-        say(f"  {line}")
+    tell_score(score, shell.command("evaluate", request.run, json=True))
     if request.confusion is not None:
         say(f"wrote {request.confusion}")
     raise typer.Exit(bool(score.broken))
@@ -57,12 +55,9 @@ def _tell(score: "Score") -> None:
 def _as_json(request: RunEvaluation, score: "Score") -> dict[str, object]:
     return {
         "run": str(request.run),
-        "test_accuracy": score.accuracy,
-        "top5_accuracy": score.top5,
-        "test_loss": score.loss,
+        **score_facts(score),
         "images": score.images,
         "class_accuracies": dict(zip(score.classes, score.class_accuracies, strict=True)),
-        "confusion": score.confusion.tolist(),
         **score.changes.facts(),
         **({"broken": list(score.broken)} if score.broken else {}),
         **({"unfinished": score.unfinished} if score.unfinished else {}),

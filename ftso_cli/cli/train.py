@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from ftso_cli import shell
 from ftso_cli.api.trainings import TrainingListener, run_training
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.scores import score_facts, tell_score
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
@@ -84,12 +86,15 @@ class TrainListener(CommandListener, TrainingListener):
         """Say what came of it."""
         run, pictures = trainer.run, _draw_metrics(trainer)
         if self._as_json:
-            result = {"run": str(run.folder), "test_accuracy": score.accuracy, "test_images": score.images}
+            result = {"run": str(run.folder), **score_facts(score), "test_images": score.images}
             print_json(result | trainer.data.left_out.facts() | self.watch.facts())
             return
-        say(f"test accuracy {score.accuracy:.2%} on {score.share} after epoch {trainer.kept_epoch}")
-        files = "config.json, genotype.json, images.json, result.json"
-        say(f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
+        epochs = len(trainer.rows)
+        if trainer.kept_epoch != epochs:
+            note(f"tested: the network of epoch {trainer.kept_epoch} of {epochs}, the best on the validation images")
+        tell_score(score, shell.command("evaluate", run.folder, json=True))
+        files = "answers.csv, config.json, genotype.json, images.json, result.json"
+        say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
         say(f"took {self.watch}")
         next_step("evaluate", run.folder)
 

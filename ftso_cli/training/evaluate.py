@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.shell import command
 from ftso_cli.training.answers import ImageAnswer
+from ftso_cli.training.class_scores import Confusion
 from ftso_cli.training.run import Run
 
 
@@ -40,10 +42,15 @@ class Score:
     remarks: tuple[str, ...] = ()
     test_from: str = ""
 
+    @cached_property
+    def by_class(self) -> Confusion:
+        """Precision, recall and F1 of each class, intervals, and the commonest mistakes."""
+        return Confusion(classes=self.classes, counts=self.confusion.tolist())
+
     @property
     def accuracy(self) -> float:
         """The share of right answers, 0..1."""
-        return int(self.confusion.diagonal().sum()) / self.images
+        return self.by_class.accuracy
 
     @property
     def share(self) -> str:
@@ -60,8 +67,7 @@ class Score:
     @property
     def class_accuracies(self) -> list[float | None]:
         """The share of right answers among the images of each class; None for a class without images."""
-        right, all_ = self.confusion.diagonal().tolist(), self.confusion.sum(1).tolist()
-        return [of / among if among else None for of, among in zip(right, all_, strict=True)]
+        return [score.recall for score in self.by_class.scores]
 
 
 def load_network(run: Run, device: torch.device) -> Network:
