@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from ftso_cli.errors import SettingsError
 
-MOST_PIXELS = 1024
-"""The largest side of the images that networks are trained on and used with."""
+LEAST_PIXELS, MOST_PIXELS = 4, 1024
+"""The smallest and the largest side of the images that networks are trained on and used with."""
 
 
 def check_bounds(settings: object, least: Mapping[str, float]) -> None:

@@ -11,23 +11,25 @@ from ftso_cli.settings.training import ConfigFile
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord
+    from ftso_cli.data.frames import Wanted
     from ftso_cli.training.run import Config
 
 
 def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
+    from ftso_cli.data.frames import Wanted
     from ftso_cli.data.record import holds_tests
     from ftso_cli.training.run import read_images
 
     record = None if asked.images is None else read_images(Path(asked.images))
     folder = None if record is None else image_folder(data)
-    size = asked.side or settings.image_size
+    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop")
     if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, asked.classes or record.classes, size, settings.validation)
+        images = _recorded(data, record, asked.classes or record.classes, wanted, settings.validation)
         _check_validates(images)
     else:
-        images = open_images(data, image_size=size, validation=settings.validation)
+        images = open_images(data, wanted, validation=settings.validation)
         if folder is not None:
             remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
             images = replace(images, remarks=(remark,))
@@ -42,13 +44,13 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
     from ftso_cli.data import open_images
     from ftso_cli.data.record import other_classes
 
-    size = _side(config)
+    wanted = _wanted(config)
     if record is not None:
-        images = _recorded(config.data, record, config.classes, size, config.recipe.validation, stand_in=stand_in)
+        images = _recorded(config.data, record, config.classes, wanted, config.recipe.validation, stand_in=stand_in)
         if stand_in:
             _check_validates(images)
     else:
-        images = open_images(config.data, image_size=size, validation=config.recipe.validation)
+        images = open_images(config.data, wanted, validation=config.recipe.validation)
         if images.classes != config.classes:
             raise other_classes(config.data, config.classes)
         if images.root:
@@ -72,14 +74,14 @@ def _recorded(
     data: str,
     record: "ImageRecord",
     classes: tuple[str, ...],
-    size: int | None,
+    wanted: "Wanted",
     validation: float,
     *,
     stand_in: bool = False,
 ) -> "ImageData":
     from ftso_cli.data import open_recorded
 
-    images, changes = open_recorded(data, record, classes, size, validation=validation, stand_in=stand_in)
+    images, changes = open_recorded(data, record, classes, wanted, validation=validation, stand_in=stand_in)
     return replace(images, changes=changes)
 
 
@@ -94,11 +96,11 @@ def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "I
     from ftso_cli.data import image_folder, open_tests
     from ftso_cli.data.record import holds_tests
 
-    folder, size = image_folder(data), _side(config)
+    folder, wanted = image_folder(data), _wanted(config)
     if record is not None and folder is not None and holds_tests(folder, record):
-        images = _recorded(data, record, config.classes, size, config.recipe.validation)
+        images = _recorded(data, record, config.classes, wanted, config.recipe.validation)
     else:
-        images = open_tests(data, config.classes, size)
+        images = open_tests(data, config.classes, wanted)
     return _as_trained(replace(images, mean=config.mean, std=config.std), config.recipe, config.flip)
 
 
@@ -109,6 +111,8 @@ def is_gone(data: str) -> bool:
     return data not in NAMES and not os.path.exists(data)
 
 
-def _side(config: "Config") -> int | None:
-    height, width = config.image_size
-    return height if height == width else None
+def _wanted(config: "Config") -> "Wanted":
+    """How the images of a run are read."""
+    from ftso_cli.data.frames import Wanted
+
+    return Wanted(config.image_size, config.resize)

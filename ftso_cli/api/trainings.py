@@ -269,6 +269,7 @@ def started(
         config = Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
             image_size=images.image_size,
+            resize=asked.resize or "crop",
             image_channels=images.channels,
             classes=images.classes,
             mean=images.mean,

@@ -1,4 +1,4 @@
-"""One image file to pixels: any common kind of file, first frame, upright, RGB, square."""
+"""One image file to pixels: any common kind of file, first frame, upright, RGB, of one size."""
 
 import math
 import os
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
+from ftso_cli.data.frames import Frame, Size, framed
 from ftso_cli.errors import DataError
 
 AVIF = features.check("avif") is True
@@ -51,41 +52,29 @@ SMALLEST_CROP = 0.08
 """The least share of a picture that a random crop has (`RandomResizedCrop`)."""
 
 
-def decode(path: str, size: int, shorter: int | None = None) -> Pixels:
-    """The image in a file as `squared` gives it.
+def decode(path: str, frame: Frame) -> Pixels:
+    """The image in a file, (H, W, 3), as `prepared` gives it.
 
     Raises `DataError` with the file's name where it is damaged, truncated, no image or too large.
     """
     with _opened(path) as image:
-        return np.asarray(squared(image, size, shorter))
+        return np.asarray(prepared(image, frame))
 
 
-def decode_with(path: str, size: int, transform: Transform) -> Pixels:
+def decode_with(path: str, size: Size, transform: Transform) -> Pixels:
     """Return what a transform, which cuts and resizes to `size`, makes of the image in a file; raises `DataError`."""
     with _opened(path) as image:
         # The smallest crop is no smaller than `size`, wherever the file has as many pixels.
-        return np.asarray(transform(_upright(image, math.ceil(size / math.sqrt(SMALLEST_CROP)))))
+        return np.asarray(transform(_upright(image, math.ceil(max(size) / math.sqrt(SMALLEST_CROP)))))
 
 
-def imagenet_shorter(size: int) -> int:
-    """Return what the shorter side is resized to before the centre is cut out, as in tests on ImageNet: 256 for 224."""
-    return round(size * 256 / 224)
-
-
-def squared(image: Image.Image, size: int, shorter: int | None = None) -> Image.Image:
-    """The image as RGB of (size, size): the shorter side is resized to `shorter` (`size`), then the centre is cut out.
+def prepared(image: Image.Image, frame: Frame) -> Image.Image:
+    """The image as RGB of the size of a frame.
 
     EXIF rotation is applied, in place; 16 bits become 8, transparent pixels white, animations give their first frame.
     """
     # Twice the wanted size keeps the resizing exact enough.
-    rgb = _upright(image, 2 * (shorter or size))
-    if shorter in (None, size):
-        return rgb if rgb.size == (size, size) else ImageOps.fit(rgb, (size, size), Image.Resampling.BILINEAR)
-    from torchvision.transforms.v2 import functional
-
-    resized = functional.resize(rgb, [shorter])
-    square: Image.Image = functional.center_crop(resized, [size, size])
-    return square
+    return framed(_upright(image, 2 * max(frame.reach)), frame)
 
 
 def _upright(image: Image.Image, least: int) -> Image.Image:

@@ -18,6 +18,7 @@ import PIL
 import torch
 from torch import Tensor
 
+from ftso_cli.bounds import LEAST_PIXELS
 from ftso_cli.data.cache import CacheKey, find_place, stamp_files
 from ftso_cli.data.decode import (
     Pixels,
@@ -29,10 +30,11 @@ from ftso_cli.data.decode import (
     shown,
     stored_size,
 )
+from ftso_cli.data.frames import Frame, Size, Wanted
 from ftso_cli.data.layout import read_layout
 from ftso_cli.data.left_out import LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
-from ftso_cli.data.sources import CHUNK, SIZES, ImageData, ImageSource, Progress
+from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test, lay_aside_validation, of_each_class
 from ftso_cli.errors import DataError
 
@@ -67,11 +69,11 @@ class FolderSource:
     """
 
     def __init__(
-        self, files: Files, size: int, *, memory_limit: int = MEMORY_LIMIT, place: CacheKey | None = None
+        self, files: Files, frame: Frame, *, memory_limit: int = MEMORY_LIMIT, place: CacheKey | None = None
     ) -> None:
         self._paths, self._labels = list(files[0]), files[1]
-        self._size, self._shorter = size, size
-        shape = (len(self._paths), 3, size, size)
+        self._frame = frame
+        shape = (len(self._paths), 3, *frame.size)
         self._known = torch.zeros(len(self._paths), dtype=torch.bool)
         self._memory: Tensor | None = None
         self._place = place
@@ -106,7 +108,7 @@ class FolderSource:
         return self._memory is None
 
     def read(self, indices: Tensor) -> Tensor:
-        """The images at `indices`, (n, 3, size, size) uint8; raises `DataError` with the name of a damaged file."""
+        """The images at `indices`, (n, 3, H, W) uint8; raises `DataError` with the name of a damaged file."""
         if self._memory is None:
             pixels, problems = self._decode(indices)
         else:
@@ -120,18 +122,18 @@ class FolderSource:
         """Return what each transform makes of its image at `indices`, (n, 3, H, W) uint8; raises `DataError`."""
         paths = [self._paths[index] for index in indices.tolist()]
         pairs = zip(paths, transforms, strict=True)
-        found = _tried([partial(decode_with, path, self._size, transform) for path, transform in pairs])
+        found = _tried([partial(decode_with, path, self._frame.size, transform) for path, transform in pairs])
         if broken := next((each for each in found if isinstance(each, DataError)), None):
             raise broken
         return self._stacked(found)
 
-    def reframed(self, shorter: int | None) -> "FolderSource":
-        """Return the same images, to be cut out of a larger picture, or left whole for None. They are not cached."""
+    def reframed(self, frame: Frame | None) -> "FolderSource":
+        """Return the same images in another frame, or left whole for None. They are not cached."""
         other = copy(self)
-        other._shorter = shorter or self._size
+        other._frame = frame or self._frame
         other._place = other._entry = None
         other._known = torch.zeros_like(self._known)
-        other._memory = None if shorter is None or self._memory is None else torch.empty_like(self._memory)
+        other._memory = None if frame is None or self._memory is None else torch.empty_like(self._memory)
         return other
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
@@ -153,7 +155,7 @@ class FolderSource:
 
     @property
     def loaded(self) -> Tensor | None:
-        """All images, (N, 3, size, size) uint8; None while some are still to be decoded."""
+        """All images, (N, 3, H, W) uint8; None while some are still to be decoded."""
         return self._memory if bool(self._known.all()) else None
 
     def stand_in(self, broken: Collection[int]) -> None:
@@ -212,15 +214,15 @@ class FolderSource:
     def _decode(self, indices: Tensor) -> tuple[Tensor, dict[int, str]]:
         """The images at `indices`, black where a file can't be read; by index what is wrong with it."""
         paths = [self._paths[index] for index in indices.tolist()]
-        found = _tried([partial(decode, path, self._size, self._shorter) for path in paths])
+        found = _tried([partial(decode, path, self._frame) for path in paths])
         return self._stacked(found), _problems(indices, found)
 
     def _stacked(self, found: Sequence[Pixels | DataError]) -> Tensor:
-        """Images as (n, 3, size, size) uint8, black in the place of an error."""
-        size = self._size
-        black = np.zeros((size, size, 3), dtype=np.uint8)
+        """Images as (n, 3, H, W) uint8, black in the place of an error."""
+        shape = (*self._frame.size, 3)
+        black = np.zeros(shape, dtype=np.uint8)
         images = [black if isinstance(each, DataError) else each for each in found]
-        pixels = torch.from_numpy(np.stack(images) if images else np.empty((0, size, size, 3), np.uint8))
+        pixels = torch.from_numpy(np.stack(images) if images else np.empty((0, *shape), np.uint8))
         return pixels.permute(0, 3, 1, 2).contiguous()
 
     def _look_at(self, indices: Tensor) -> dict[int, str]:
@@ -256,13 +258,13 @@ def _problems(indices: Tensor, found: Sequence[object]) -> dict[int, str]:
     return {index: str(each) for index, each in pairs if isinstance(each, DataError)}
 
 
-def open_folder(data: str, image_size: int | None = None, validation: float = 0.0) -> ImageData:
+def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
     """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
     Without a folder for testing, that for validation is it. Where there is none either, or `validation` is above 0 and
     takes it, a fifth of each class of the training images becomes the test set, always the same. Without a folder for
     validation, the share `validation` of the training images that are left is laid aside, always the same too.
-    Images are RGB squares of `image_size`, by default of `own_size`. Raises `DataError` where a folder, a class or
+    Images are RGB, by default squares of `own_size`. Raises `DataError` where a folder, a class or
     images are missing.
     """
     left_out = LeftOut()
@@ -283,12 +285,11 @@ def open_folder(data: str, image_size: int | None = None, validation: float = 0.
     if val_share:
         files["train"], files["val"] = _divided(files["train"], lay_aside_validation(files["train"][1], val_share))
         come_from["val"] = of_each_class(val_share, data)
-    size = image_size or own_size(files["train"][0])
     return folder_data(
         data,
         layout.folder,
         tuple(classes),
-        size,
+        wanted,
         files,
         left_out=left_out,
         come_from=come_from,
@@ -296,7 +297,7 @@ def open_folder(data: str, image_size: int | None = None, validation: float = 0.
     )
 
 
-def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageData:
+def open_test_folder(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
     """The images in folder `data` for testing a network of these classes: its test part, or all of class folders alone.
 
     Raises `DataError` for a class that the network doesn't know.
@@ -310,7 +311,7 @@ def open_test_folder(data: str, classes: tuple[str, ...], size: int) -> ImageDat
         data,
         layout.folder,
         classes,
-        size,
+        wanted,
         parts,
         left_out=left_out,
         come_from={"test": shown(str(folder))},
@@ -321,7 +322,7 @@ def folder_data(
     data: str,
     folder: Path,
     classes: tuple[str, ...],
-    size: int,
+    wanted: Wanted,
     files: Mapping[str, Files],
     *,
     left_out: LeftOut,
@@ -329,15 +330,16 @@ def folder_data(
     val_share: float = 0.0,
 ) -> ImageData:
     """The data set of these files by part, which lie below `folder`; `come_from` says by part where they come from."""
+    frame = Frame(wanted.size or own_size(files["train"][0]), wanted.resize)
     sources: dict[str, ImageSource] = {
-        part: FolderSource(of_part, size, place=_place(folder, part, size, of_part[0]))
+        part: FolderSource(of_part, frame, place=_place(folder, part, frame, of_part[0]))
         for part, of_part in files.items()
     }
     return ImageData(
         name=data,
         classes=classes,
         channels=3,
-        image_size=(size, size),
+        image_size=frame.size,
         train=sources["train"],
         val=sources.get("val"),
         test=sources.get("test"),
@@ -366,16 +368,17 @@ def _divided(files: Files, chosen: Sequence[Tensor]) -> list[Files]:
     return [([paths[index] for index in part.tolist()], labels[part]) for part in chosen]
 
 
-def _place(folder: Path, part: str, size: int, paths: Sequence[str]) -> CacheKey | None:
+def _place(folder: Path, part: str, frame: Frame, paths: Sequence[str]) -> CacheKey | None:
     """Where the cache has the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
-    of: dict[str, str | int] = {"folder": os.path.realpath(folder), "part": part, "size": size}
+    size = "x".join(map(str, frame.size))
+    of = {"folder": os.path.realpath(folder), "part": part, "size": size, "resize": frame.resize}
     return find_place(of, names, pillow=PIL.__version__)
 
 
-def own_size(paths: Sequence[str]) -> int:
-    """The side of the images where all of a sample are squares of one size of at most 64 pixels, else 64.
+def own_size(paths: Sequence[str]) -> Size:
+    """The size of the images where all of a sample are squares of one size of at most 64 pixels, else that of 64.
 
     The sample is drawn by a fixed seed; files that can't be read are passed over.
     """
@@ -386,4 +389,5 @@ def own_size(paths: Sequence[str]) -> int:
             with suppress(DataError):
                 sizes.add(stored_size(path))
     width, height = sizes.pop() if len(sizes) == 1 else (0, 1)
-    return max(width, SIZES[0]) if width == height <= SMALL else SMALL
+    side = max(width, LEAST_PIXELS) if width == height <= SMALL else SMALL
+    return side, side

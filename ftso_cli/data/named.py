@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ftso_cli.data.cache import CacheKey, Entry, find_place, stamp_files
 from ftso_cli.data.decode import Transform
+from ftso_cli.data.frames import AS_IT_IS, Frame, Wanted
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
 from ftso_cli.spaces.sets import IMAGES, Images
@@ -53,23 +54,30 @@ DOWNLOADED = {
 NAMES = ("digits", *DOWNLOADED, "imagenet")
 
 
-def open_digits(size: int | None = None) -> ImageData:
+def open_digits(wanted: Wanted = AS_IT_IS) -> ImageData:
     """1,797 handwritten digits of 8x8 pixels; a fifth of each class is the test set, always the same."""
     images, labels = _digits()
+    frame = _frame("digits", wanted)
     stay, held = lay_aside_test(labels)
     pixels = images[stay].double() / 255
     return ImageData(
         name="digits",
         classes=tuple("0123456789"),
         channels=1,
-        image_size=(size or 8, size or 8),
-        train=ArraySource(images[stay], labels[stay], size),
-        test=ArraySource(images[held], labels[held], size),
+        image_size=frame.size,
+        train=ArraySource(images[stay], labels[stay], frame),
+        test=ArraySource(images[held], labels[held], frame),
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
         test_from=f"{LAID_ASIDE} of digits",
     )
+
+
+def _frame(name: str, wanted: Wanted) -> Frame:
+    """The frame of a set, whose images keep their size where no other is wanted."""
+    own = IMAGES[name].pixels
+    return Frame(wanted.size or (own, own), wanted.resize)
 
 
 def _digits() -> tuple[Tensor, Tensor]:
@@ -89,24 +97,24 @@ def _digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels).view(-1, 1, 8, 8), torch.from_numpy(table[:, -1].astype(np.int64))
 
 
-def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData:
+def open_downloaded(name: str, root: Path, wanted: Wanted) -> ImageData:
     """CIFAR-10, CIFAR-100 or Fashion-MNIST: from the cache, else from `root`, else downloaded into it.
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.
     """
-    known, own = DOWNLOADED[name], IMAGES[name].pixels
+    known, frame = DOWNLOADED[name], _frame(name, wanted)
     sources: dict[str, ArraySource]
     if entries := _from_cache(name, root):
         classes = entries["train"].classes
-        sources = {part: CachedSource(entries[part], size, partial(_restored, name, root, part)) for part in PARTS}
+        sources = {part: CachedSource(entries[part], frame, partial(_restored, name, root, part)) for part in PARTS}
     else:
         arrays, classes = _from_files(name, root)
-        sources = {part: ArraySource(*arrays[part], size) for part in PARTS}
+        sources = {part: ArraySource(*arrays[part], frame) for part in PARTS}
     return ImageData(
         name=name,
         classes=classes,
         channels=len(known.mean),
-        image_size=(size or own, size or own),
+        image_size=frame.size,
         train=sources["train"],
         test=sources["test"],
         flip=True,
@@ -119,8 +127,8 @@ def open_downloaded(name: str, root: Path, size: int | None = None) -> ImageData
 class CachedSource(ArraySource):
     """Images of the cache, checked when they are first read; `restore` gives all of them where one is damaged."""
 
-    def __init__(self, entry: Entry, size: int | None, restore: Callable[[], Tensor]) -> None:
-        super().__init__(entry.images, entry.labels, size)
+    def __init__(self, entry: Entry, frame: Frame, restore: Callable[[], Tensor]) -> None:
+        super().__init__(entry.images, entry.labels, frame)
         self._entry = entry
         self._restore = restore
         self._checked = torch.zeros(len(self), dtype=torch.bool)

@@ -15,6 +15,7 @@ from torchvision.transforms.v2 import functional
 
 from ftso_cli.data.augment import WHOLE, Augmentation, Share, numbers
 from ftso_cli.data.decode import SMALLEST_CROP
+from ftso_cli.data.frames import Size
 from ftso_cli.data.sources import ImageData, ImageSource
 
 RATIO = math.log(4 / 3)
@@ -47,16 +48,16 @@ class PhotoAugmentation(Augmentation):
 
     one_by_one: ClassVar[bool] = True
 
-    size: int
+    size: Size
     padding: int = 0
 
     @classmethod
     def of(cls, data: ImageData, cutout: int = 0) -> "PhotoAugmentation":
         """Return the one for the size of `data`; images are mirrored where classes allow it."""
-        return cls(size=data.image_size[0], flip=data.flip, cutout=cutout)
+        return cls(size=data.image_size, flip=data.flip, cutout=cutout)
 
     def read(self, source: ImageSource, indices: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
-        """Return a random crop of each image at `indices`, in other colours, (n, C, size, size) uint8."""
+        """Return a random crop of each image at `indices`, in other colours, (n, C, H, W) uint8."""
         rows = numbers(len(indices), NUMBERS, generator, share)
         return source.read_each(indices, [Draw(size=self.size, numbers=row) for row in rows])
 
@@ -65,17 +66,15 @@ class PhotoAugmentation(Augmentation):
 class Draw:
     """What becomes of one image, by random numbers from 0 to 1."""
 
-    size: int
+    size: Size
     numbers: Sequence[float]
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        """Return the image cut to a square of `size`, in other colours."""
-        square: Image.Image = functional.resized_crop(
-            image, *self.box(image.height, image.width), [self.size, self.size]
-        )
+        """Return the image cut and resized to `size`, in other colours."""
+        part: Image.Image = functional.resized_crop(image, *self.box(image.height, image.width), list(self.size))
         for change, factor in self.changes():
-            square = change(square, factor)
-        return square
+            part = change(part, factor)
+        return part
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return top, left, height and width of the crop."""

@@ -11,7 +11,8 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 
 from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import folder_data, own_size
+from ftso_cli.data.folders import folder_data
+from ftso_cli.data.frames import Wanted
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_images, spelled
 from ftso_cli.data.sources import ImageData, ImageSource
@@ -107,7 +108,7 @@ def recorded_data(
     folder: Path,
     record: ImageRecord,
     classes: tuple[str, ...],
-    size: int | None,
+    wanted: Wanted,
     *,
     stand_in: bool = False,
 ) -> tuple[ImageData, Changes]:
@@ -138,12 +139,11 @@ def recorded_data(
     if not parts["test"]:
         raise RunError(f"{shown(data)}: none of the {len(record.test)} test images of the run are there")
     files = {part: _files(names, folder, classes) for part, names in parts.items() if names}
-    size = size or own_size(files["train"][0])
     images = folder_data(
         data,
         folder,
         classes,
-        size,
+        wanted,
         files,
         left_out=LeftOut(),
         come_from={"test": record.test_from, "val": record.val_from},

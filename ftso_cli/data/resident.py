@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.decode import Transform
+from ftso_cli.data.frames import Frame
 from ftso_cli.data.sources import ImageSource, Progress
 
 SHARE = 0.25
@@ -63,9 +64,9 @@ class DeviceSource:
         """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8 on the device."""
         return to_device(self._source.read_each(indices, transforms), self._device)
 
-    def reframed(self, shorter: int | None) -> "DeviceSource":
+    def reframed(self, frame: Frame | None) -> "DeviceSource":
         """As the source."""
-        return DeviceSource(self._source.reframed(shorter), self._device)
+        return DeviceSource(self._source.reframed(frame), self._device)
 
     @property
     def paths(self) -> Sequence[str]:

@@ -6,37 +6,46 @@ from pathlib import Path
 
 import platformdirs
 
+from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
 from ftso_cli.data.decode import shown
 from ftso_cli.data.folders import open_folder, open_test_folder
+from ftso_cli.data.frames import AS_IT_IS, Wanted
 from ftso_cli.data.left_out import Changes
 from ftso_cli.data.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
-from ftso_cli.data.sources import SIZES, ImageData
+from ftso_cli.data.sources import ImageData
 from ftso_cli.data.splits import with_validation
 from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 
 def open_images(
-    data: str, *, image_size: int | None = None, root: Path | None = None, validation: float = 0.0
+    data: str,
+    wanted: Wanted = AS_IT_IS,
+    *,
+    image_size: int | None = None,
+    root: Path | None = None,
+    validation: float = 0.0,
 ) -> ImageData:
     """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
 
-    A name comes before a folder of that name; ./digits is the folder. Images of named sets are resized where
-    `image_size` asks for it. The share `validation` of the training images is laid aside for validation in a set that
-    has no images for that. Sets are downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless
-    `root` has them as a folder of images of that name already (cifar10/train/CLASS/*.png).
-    Raises `DataError` for a set that can't be found or is damaged.
+    A name comes before a folder of that name; ./digits is the folder. `image_size` asks for squares. The share
+    `validation` of the training images is laid aside for validation in a set that has no images for that. Sets are
+    downloaded into `root`, by default $FTSO_DATA or the user's data folder, unless `root` has them as a folder of
+    images of that name already (cifar10/train/CLASS/*.png). Raises `DataError` for a set that can't be found or is
+    damaged.
     """
-    if image_size is not None and not SIZES[0] <= image_size <= SIZES[1]:
-        raise SettingsError(f"the image size must lie between {SIZES[0]} and {SIZES[1]} pixels, not {image_size}")
+    wanted = wanted if image_size is None else replace(wanted, size=(image_size, image_size))
+    for side in wanted.size or ():
+        if not LEAST_PIXELS <= side <= MOST_PIXELS:
+            raise SettingsError(f"the image size must lie between {LEAST_PIXELS} and {MOST_PIXELS} pixels, not {side}")
     folder = image_folder(data, root)
     if folder is None:
-        known = open_digits(image_size) if data == "digits" else open_downloaded(data, _store(root), image_size)
+        known = open_digits(wanted) if data == "digits" else open_downloaded(data, _store(root), wanted)
         return with_validation(known, validation)
     if data in NAMES:
-        return _known_as(data, open_folder(str(folder), image_size, validation))
-    return open_folder(data, image_size, validation)
+        return _known_as(data, open_folder(str(folder), wanted, validation))
+    return open_folder(data, wanted, validation)
 
 
 def image_folder(data: str, root: Path | None = None) -> Path | None:
@@ -69,7 +78,7 @@ def open_recorded(
     data: str,
     record: ImageRecord,
     classes: tuple[str, ...],
-    image_size: int | None,
+    wanted: Wanted,
     *,
     validation: float = 0.0,
     stand_in: bool = False,
@@ -83,23 +92,23 @@ def open_recorded(
     folder = image_folder(data)
     if folder is not None and record.test:
         asked = record.divided(data, validation)
-        images, changes = recorded_data(data, folder, asked, classes, image_size, stand_in=stand_in)
+        images, changes = recorded_data(data, folder, asked, classes, wanted, stand_in=stand_in)
         return _known_as(data, images), changes
-    images = open_images(data, image_size=image_size, validation=validation)
+    images = open_images(data, wanted, validation=validation)
     if images.classes != classes:
         raise other_classes(data, classes)
     return images, compare_labels(images, record)
 
 
-def open_tests(data: str, classes: tuple[str, ...], image_size: int | None) -> ImageData:
+def open_tests(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
     """The images that `data` has for testing a network of these classes: its test part, else all of a folder.
 
     Raises `DataError` for a class that the network doesn't know.
     """
     folder = image_folder(data)
-    if folder is not None and image_size is not None:
-        return _known_as(data, open_test_folder(str(folder), classes, image_size))
-    images = open_images(data, image_size=image_size)
+    if folder is not None:
+        return _known_as(data, open_test_folder(str(folder), classes, wanted))
+    images = open_images(data, wanted)
     if images.classes != classes:
         raise other_classes(data, classes)
     return images

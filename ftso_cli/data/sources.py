@@ -14,15 +14,13 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data.decode import Transform, imagenet_shorter
+from ftso_cli.data.decode import Transform
+from ftso_cli.data.frames import Frame, Size
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]
 """Called with the number of images that are ready and the number of all."""
-
-SIZES = (4, 1024)
-"""The smallest and the largest image size in pixels."""
 
 CHUNK = 512
 """Images between two calls of an `Update`."""
@@ -51,8 +49,8 @@ class ImageSource(Protocol):
     def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
         """Return what each transform makes of its whole image at `indices`, all of one size, (n, C, H, W) uint8."""
 
-    def reframed(self, shorter: int | None) -> "ImageSource":
-        """Return the same images, their shorter side resized to `shorter` before their centre is cut out.
+    def reframed(self, frame: Frame | None) -> "ImageSource":
+        """Return the same images in another frame of the same size.
 
         For None they stay whole, for `read_each`: `load_all` does nothing.
         """
@@ -73,18 +71,18 @@ class ImageSource(Protocol):
 
 
 class ArraySource:
-    """Images in memory, (N, C, H, W) uint8, resized where `size` differs from their own.
+    """Images in memory, (N, C, H, W) uint8, brought into a `frame` where it has another size than theirs.
 
     Resizing happens on reading, so that a short search pays for the images it needs only.
     """
 
-    def __init__(self, images: Tensor, labels: Tensor, size: int | None = None) -> None:
+    def __init__(self, images: Tensor, labels: Tensor, frame: Frame | None = None) -> None:
         if len(images) != len(labels):
             raise DataError(f"{len(images)} images but {len(labels)} labels")
         self._images = images
         self._labels = labels
-        self._size = images.shape[-1] if size is None else size
-        self._shorter: int | None = self._size
+        self._frame = frame or Frame((images.shape[-2], images.shape[-1]))
+        self._whole = False
 
     @property
     def labels(self) -> Tensor:
@@ -106,7 +104,7 @@ class ArraySource:
 
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8."""
-        return self._squared(self._images[indices])
+        return framed_pixels(self._images[indices], self._frame)
 
     def read_each(self, indices: Tensor, transforms: Sequence[Transform]) -> Tensor:
         """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
@@ -117,32 +115,27 @@ class ArraySource:
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Resizes everything now, so that no epoch does it again."""
-        if self._shorter is None or self.loaded is not None:
+        if self._whole or self.loaded is not None:
             return {}
         parts: list[Tensor] = []
         for chunk in torch.split(self._images, CHUNK):
-            parts.append(self._squared(chunk))
+            parts.append(framed_pixels(chunk, self._frame))
             if progress is not None:
                 progress(sum(map(len, parts)), len(self))
-        self._images, self._shorter = torch.cat(parts), self._size
+        self._images, self._frame = torch.cat(parts), Frame(self._frame.size)
         return {}
 
     @property
     def loaded(self) -> Tensor | None:
-        """All images, (N, C, S, S) uint8; None while some are still to be resized."""
-        return self._images if self._images.shape[-1] == self._size == self._shorter else None
+        """All images, (N, C, H, W) uint8; None while some are still to be resized."""
+        ready = not self._whole and not self._frame.margin and self._images.shape[-2:] == self._frame.size
+        return self._images if ready else None
 
-    def reframed(self, shorter: int | None) -> "ArraySource":
-        """Return the same images, to be cut out of a larger picture, or left whole for None."""
+    def reframed(self, frame: Frame | None) -> "ArraySource":
+        """Return the same images in another frame, or left whole for None."""
         other = copy(self)
-        other._shorter = shorter
+        other._frame, other._whole = frame or self._frame, frame is None
         return other
-
-    def _squared(self, images: Tensor) -> Tensor:
-        """Return images as squares of `size`."""
-        shorter = self._shorter or self._size
-        resized, edge = _resize(images, shorter), round((shorter - self._size) / 2)
-        return resized[:, :, edge : edge + self._size, edge : edge + self._size]
 
 
 class Selected:
@@ -178,9 +171,9 @@ class Selected:
         """Return what each transform makes of its image at `indices`, (n, C, H, W) uint8."""
         return self._source.read_each(self._indices[indices], transforms)
 
-    def reframed(self, shorter: int | None) -> "Selected":
+    def reframed(self, frame: Frame | None) -> "Selected":
         """As the source."""
-        return Selected(self._source.reframed(shorter), self._indices)
+        return Selected(self._source.reframed(frame), self._indices)
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
         """Loads the whole source."""
@@ -198,11 +191,19 @@ def _last(image: Tensor) -> Tensor:
     return image[0] if len(image) == 1 else image.permute(1, 2, 0).contiguous()
 
 
-def _resize(images: Tensor, size: int) -> Tensor:
-    """Square images (N, C, S, S) brought to `size` by bilinear interpolation with antialiasing."""
-    if images.shape[-1] == size:
-        return images
-    resized = functional.interpolate(images.float(), size=(size, size), mode="bilinear", antialias=True)
+def framed_pixels(images: Tensor, frame: Frame) -> Tensor:
+    """Images (N, C, H, W) uint8 brought into a frame as `frames.framed` brings pictures."""
+    (height, width), placed = frame.size, frame.place(*images.shape[-2:])
+    resized = images if images.shape[-2:] == placed.size else _resize(images, placed.size)
+    down, across = placed.size
+    # A negative edge cuts.
+    edges = (placed.left, width - across - placed.left, placed.top, height - down - placed.top)
+    return functional.pad(resized, edges) if any(edges) else resized
+
+
+def _resize(images: Tensor, size: Size) -> Tensor:
+    """Images (N, C, H, W) brought to `size` by bilinear interpolation with antialiasing."""
+    resized = functional.interpolate(images.float(), size=size, mode="bilinear", antialias=True)
     return resized.round_().clamp_(0, 255).to(torch.uint8)
 
 
@@ -275,8 +276,8 @@ def as_imagenet(images: ImageData) -> ImageData:
     """Return a data set as networks for ImageNet see it.
 
     Training images are whole, for random crops (`photos.PhotoAugmentation`); the others are the centre of a picture
-    whose shorter side is 8/7 of their size: 256 for 224 pixels.
+    of 8/7 of their size: 256 for 224 pixels.
     """
-    shorter = imagenet_shorter(min(images.image_size))
-    val, test = (None if held is None else held.reframed(shorter) for held in (images.val, images.test))
+    frame = Frame(images.image_size, margin=True)
+    val, test = (None if held is None else held.reframed(frame) for held in (images.val, images.test))
     return replace(images, train=images.train.reframed(None), val=val, test=test)

@@ -54,8 +54,9 @@ def train_command(training: TrainedRun) -> str:
     config = training.config
     name = min(RECIPES, key=lambda name: len(_overruled(config.recipe, RECIPES[name])))
     options = {"data": last_name(config.data), "recipe": name, **_overruled(config.recipe, RECIPES[name])}
-    if config.image_size[0] == config.image_size[1]:
-        options["image_size"] = config.image_size[0]
+    height, width = config.image_size
+    options["image_size"] = height if height == width else f"{height}x{width}"
+    options |= {"resize": config.resize} if config.resize != "crop" else {}
     options |= {"seed": config.seed, "precision": config.precision}
     cell = Path(last_name(str(training.folder))) / "genotype.json"
     mirrored = False if config.flip is False and config.data != "digits" else None

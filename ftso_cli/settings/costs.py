@@ -11,6 +11,7 @@ from ftso_cli.costs.formulas import Formulas
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import OnCell
+from ftso_cli.settings.values import size_option
 from ftso_cli.spaces import DARTS, SPACES
 
 PAPER = Formulas()
@@ -44,18 +45,6 @@ def count(value: Any, info: ValidationInfo) -> Any:
         text = f"{value!r} is no number from 1 to 1e15; write it as 600M, 0.6G, 600e6 or 600000000"
         raise OptionError(str(info.field_name), text)
     return number
-
-
-def size(value: Any, info: ValidationInfo) -> Any:
-    """Return 224 or 160x128 (height x width) as a height and a width; raises `OptionError` for another text."""
-    if value is None or isinstance(value, tuple | list):
-        return None if value is None else tuple(value)
-    found = re.fullmatch(r"(\d{1,6})(?:[x×](\d{1,6}))?", str(value).strip())
-    height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not 1 <= min(height, width) <= max(height, width) <= MOST:
-        text = f"{value!r} is no size in pixels from 1 to {MOST}; write it as 224 or 160x128"
-        raise OptionError(str(info.field_name), text)
-    return height, width
 
 
 def _by_setting(name: str) -> str:
@@ -99,7 +88,7 @@ class NetworkChoice(Settings):
     channels: Annotated[int | None, _part("Channels of the first cell's nodes.", "channels")] = None
     cells: Annotated[int | None, _part("Cells in a row.", "cells", 1000)] = None
     image_size: Annotated[
-        Annotated[tuple[int, int] | int | None, BeforeValidator(size)],
+        Annotated[tuple[int, int] | int | None, BeforeValidator(size_option(1, MOST))],
         Option(
             help="Pixels: 64 or, height by width, 64x48.",
             metavar="SIZE",

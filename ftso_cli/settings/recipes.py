@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal
 
-from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, unknown
-from ftso_cli.settings.options import Bounds, Option, Settings, settings
+from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.values import ImageSize
 from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
 
 PANEL = "Recipe"
@@ -186,8 +186,8 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = "none"
-    image_size: Annotated[int | None, Bounds(least=4, most=MOST_PIXELS)] = None
-    """Side of the images in pixels where none is asked for; None: as the data set has it."""
+    image_size: ImageSize = None
+    """Height and width of the images where none is asked for; None: as the data set has it."""
 
 
 LEAST_CLIP = 1e-3
@@ -255,7 +255,7 @@ RECIPES: Mapping[str, Recipe] = {
         weight_decay=3e-5,  # DARTS A.3
         label_smoothing=0.1,  # PC-DARTS
         augmentation="imagenet",  # PC-DARTS' code
-        image_size=IMAGENET_PIXELS,  # DARTS A.3
+        image_size=(IMAGENET_PIXELS, IMAGENET_PIXELS),  # DARTS A.3
     ),
 }
 

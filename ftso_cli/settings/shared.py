@@ -62,10 +62,16 @@ class OnDevice(Settings):
 
 
 @settings
-class OnImages(OnDevice, Watched):
-    """A request that reads images."""
+class OnData(OnDevice, Watched):
+    """A request that reads a data set."""
 
     data: Annotated[Data, Option(help=DATA_HELP, short="-d", metavar="DATA")] = DEFAULT_DATA
+
+
+@settings
+class OnImages(OnData):
+    """A request that reads images as squares."""
+
     _: KW_ONLY
     image_size: Annotated[
         int | None,

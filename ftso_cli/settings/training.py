@@ -19,8 +19,9 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.costs import count
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe
-from ftso_cli.settings.shared import CellLike, File, OnImages, Seeded
-from ftso_cli.settings.values import duration
+from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
+from ftso_cli.settings.values import ImageSize, duration, size_option
+from ftso_cli.spaces.sets import Resize
 
 LIMIT = 16_000_000
 
@@ -39,7 +40,8 @@ class ConfigFile(Model):
     data: str | None = None
     recipe: str | dict[str, Any] = Field(default={}, description="The name of a recipe, or values that overrule one.")
     seed: Annotated[int, Field(ge=0)] | None = None
-    image_size: tuple[int, int] | Annotated[int, Field(ge=1)] | None = None
+    image_size: ImageSize = None
+    resize: Resize | None = None
     device: str | None = None
     precision: Precision | None = None
     compile: bool | None = None
@@ -97,13 +99,6 @@ class ConfigFile(Model):
         known = self.recipe if isinstance(self.recipe, dict) else {}
         return {key: value for key, value in known.items() if key != "name"}
 
-    @property
-    def side(self) -> int | None:
-        """The side of the images; None where they keep their size or are no squares."""
-        if isinstance(self.image_size, tuple):
-            return self.image_size[0] if self.image_size[0] == self.image_size[1] else None
-        return self.image_size
-
 
 def read_config(path: Path) -> ConfigFile:
     """The request in a JSON file, of a user or of a run, whose cell and images lie beside it.
@@ -152,7 +147,7 @@ class OnCellOrNot(Settings):
 
 
 @settings
-class Training(OnImages, OnCellOrNot, Recipe, Seeded):
+class Training(OnData, OnCellOrNot, Recipe, Seeded):
     """A training of the network of a cell from scratch."""
 
     former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}
@@ -215,6 +210,22 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
             in_studies=False,
         ),
     ] = None
+    image_size: Annotated[
+        Annotated[tuple[int, int] | None, BeforeValidator(size_option())],
+        Option(
+            help="Bring images to this size in pixels: 64 or, height by width, 64x96.",
+            metavar="SIZE",
+            shown="that of a set; of a folder 64, or less where its images are smaller squares",
+        ),
+    ] = None
+    resize: Annotated[
+        Resize | None,
+        Option(
+            help="How images of another shape come to it. crop: the centre is cut out. pad: all of it, between black "
+            "bars. stretch: scaled to the size.",
+            shown="crop",
+        ),
+    ] = None
     precision: Annotated[
         Literal["auto", Precision] | None,
         Option(help="float32, or bfloat16 where that is exact enough.", shown="auto: bfloat16 on GPUs"),
@@ -251,7 +262,9 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together, `SettingsError` for a recipe that can't be."""
         if self.resume is None:
-            self.wanted, self.hyper_parameters  # noqa: B018 - each raises
+            self.wanted  # noqa: B018 - it raises
+            if self.hyper_parameters.augmentation == "imagenet" and self.file.resize not in (None, "crop"):
+                raise OptionError("resize", "has no meaning with {augmentation=imagenet}, which cuts out of pictures")
             if not self.planned and (fits := self.asked("time", "fit_macs", "fit_params", "dry_run")):
                 raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
@@ -264,7 +277,7 @@ class Training(OnImages, OnCellOrNot, Recipe, Seeded):
     def file(self) -> ConfigFile:
         """The config file with what is given besides."""
         of_file = ConfigFile() if self.config is None else read_config(Path(self.config))
-        names = {"data", "seed", "image_size", "precision", "compile", "flip"} & self.given
+        names = {"data", "seed", "image_size", "resize", "precision", "compile", "flip"} & self.given
         own = {name: getattr(self, name) for name in names}
         own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
         if own.get("precision") == "auto":

@@ -1,11 +1,15 @@
 """Texts that options are written in: lists of operators, ranges of seeds, budgets. No torch."""
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, Any, TypeVar
 
+from pydantic import BeforeValidator, ValidationInfo
+
+from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.genotype.schema import MOST_SEEDS
+from ftso_cli.settings.options import OptionError
 
 SEED_DIGITS = 12
 """More are a slip of the hand. A race has some bits to add, and torch takes no more than 64."""
@@ -74,6 +78,34 @@ def duration(text: str | float) -> float:
     if "seconds" not in found:
         raise SettingsError(f"{short(text)} is no time; give one as in 90s, 10m, 1h")
     return float(found["seconds"])
+
+
+def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
+    """Return 224 or 160x128 (height x width) as a height and a width; raises `ValueError` for another text."""
+    if value is None:
+        return None
+    text = "x".join(map(str, value)) if isinstance(value, tuple | list) else str(value).strip()
+    found = re.fullmatch(r"(\d{1,6})(?:[x×](\d{1,6}))?", text, re.ASCII)
+    height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
+    if not least <= min(height, width) <= max(height, width) <= most:
+        raise ValueError(f"no size in pixels from {least} to {most}; write it as 224 or 160x128")
+    return height, width
+
+
+ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(size)]
+"""Height and width of the images that networks are trained on."""
+
+
+def size_option(least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Callable[[Any, ValidationInfo], Any]:
+    """Return what reads an option as `size` does; it raises `OptionError`."""
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        try:
+            return size(value, least, most)
+        except ValueError as error:
+            raise OptionError(str(info.field_name), f"{short(value)} is {error}") from None
+
+    return read
 
 
 def check_seed(seed: int | None) -> None:

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ftso_cli.spaces.darts import IMAGENET_PIXELS
+
+Resize = Literal["crop", "pad", "stretch"]
+"""How pictures of other shapes are brought to the size of the images: `ftso_cli.data.frames`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.decode import decode, imagenet_shorter, quiet, squared
+from ftso_cli.data.decode import decode, prepared, quiet
+from ftso_cli.data.frames import Frame
 from ftso_cli.errors import DataError
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
@@ -20,9 +21,9 @@ from ftso_cli.training.run import Config, Run
 class Classifier(nn.Module):
     """Images (N, C, H, W), RGB or grey, float32 in 0..1, to logits (N, classes). Normalising is part of it.
 
-    `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C, `shorter` the
-    length that the shorter side of a picture is resized to before its centre is cut out. `unfinished` says where a
-    training stands that has not ended yet, and is empty otherwise.
+    `classes` are the names in the order of the logits, `image_size` is (height, width), `channels` is C, `frame`
+    how pictures are brought to that size. `unfinished` says where a training stands that has not ended yet, and is
+    empty otherwise.
     """
 
     mean: Tensor
@@ -35,8 +36,7 @@ class Classifier(nn.Module):
         self.classes = config.classes
         self.image_size = config.image_size
         self.channels = config.image_channels
-        size = min(config.image_size)
-        self.shorter = imagenet_shorter(size) if config.recipe.augmentation == "imagenet" else size
+        self.frame = Frame(config.image_size, config.resize, margin=config.recipe.augmentation == "imagenet")
         self.register_buffer("mean", torch.tensor(config.mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(-1, 1, 1), persistent=False)
 
@@ -54,14 +54,13 @@ class Classifier(nn.Module):
         return deepcopy(self, {id(self.network): network})
 
     def preprocess(self, image: str | Path | Image.Image) -> Tensor:
-        """An image or its file as (C, H, W) in 0..1, scaled and cropped as in training; raises `DataError`."""
-        size = self.image_size[0]
+        """An image or its file as (C, H, W) in 0..1, brought to its size as in training; raises `DataError`."""
         if isinstance(image, Image.Image):
-            square = squared(image.copy(), size, self.shorter)
+            coloured = prepared(image.copy(), self.frame)
         else:
             with quiet():
-                square = Image.fromarray(decode(str(image), size, self.shorter))
-        pixels = np.asarray(square if self.channels == 3 else square.convert("L"))
+                coloured = Image.fromarray(decode(str(image), self.frame))
+        pixels = np.asarray(coloured if self.channels == 3 else coloured.convert("L"))
         return torch.from_numpy(pixels.copy()).view(*self.image_size, self.channels).permute(2, 0, 1).float() / 255
 
     def answers(self, files: Iterable[str], broken: dict[str, str]) -> Iterator[tuple[str, Tensor]]:

@@ -33,6 +33,7 @@ from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import IMAGES, Precision
 from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.spaces.sets import Resize
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageRecord
@@ -60,6 +61,7 @@ class Config(Model):
     classes: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     mean: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...]
     std: tuple[Annotated[float, Field(ge=1e-6, le=1000)], ...]
+    resize: Resize = "crop"
     flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
     seed: Seed
@@ -71,8 +73,6 @@ class Config(Model):
 
     @model_validator(mode="after")
     def _normalises_every_channel(self) -> Self:
-        if self.image_size[0] != self.image_size[1]:
-            raise ValueError(f"image_size: {list(self.image_size)} is no square")
         if not len(self.mean) == len(self.std) == self.image_channels:
             raise ValueError(f"mean and std: not one value for each of {self.image_channels} image channels")
         return self

@@ -9,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 import ftso_cli
 from ftso_cli.cli.app import app
+from ftso_cli.data.frames import Frame
 from tests.data.images import write_folder, write_image
 
 SMALL = ["--epochs", "2", "--channels", "4", "--cells", "1", "--batch-size", "4", "--auxiliary", "0"]
@@ -254,7 +255,7 @@ def test_an_image_that_breaks_after_the_start_costs_no_result(work: Path) -> Non
     trainer = ftso_cli.api.trainings.opened(work / "run", ALONE)
     held = trainer.data.final
     trainer.data = ftso_cli.api.trainings.replace(
-        trainer.data, test=FolderSource((held.paths, held.labels), 8, memory_limit=0)
+        trainer.data, test=FolderSource((held.paths, held.labels), Frame((8, 8)), memory_limit=0)
     )
     Path(held.paths[0]).write_bytes(b"oops")
     score = tested(trainer)

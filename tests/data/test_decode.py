@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from ftso_cli.data.decode import decode, quiet
+from ftso_cli.data.frames import Frame
 from ftso_cli.errors import DataError
 from tests.data.images import write_image
 
@@ -21,7 +22,7 @@ RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
 
 def pixels(path: Path, size: int = 8) -> np.ndarray:
     with quiet():
-        return decode(str(path), size)
+        return decode(str(path), Frame((size, size)))
 
 
 def is_flat(path: Path, colour: tuple[int, int, int]) -> bool:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from ftso_cli.data import open_images
 from ftso_cli.data.folders import FolderSource
+from ftso_cli.data.frames import Frame
 from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
 from tests.data.images import write_folder, write_image
@@ -240,7 +241,7 @@ def test_loading_all_names_every_file_that_can_not_be_read_in_memory_or_not(tmp_
         bad[name] = (tmp_path / "train/cat" / name).read_bytes()[:cut]
     for name, content in bad.items():
         (tmp_path / "train/cat" / name).write_bytes(content)
-    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=limit)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), Frame((8, 8)), memory_limit=limit)
     problems = source.load_all()
     assert sorted(Path(source.paths[index]).name for index in problems) == sorted(bad)
     assert all(source.paths[index] in problem for index, problem in problems.items())
@@ -252,7 +253,7 @@ def test_what_a_program_has_appended_to_an_image_is_no_damage(tmp_path):
     write_folder(tmp_path, PETS)
     path = write_image(tmp_path / "train/cat/photo.jpg", size=(64, 64))
     path.write_bytes(path.read_bytes() + b"x" * 10_000)
-    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=0)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), Frame((8, 8)), memory_limit=0)
     assert source.load_all() == {}
 
 
@@ -265,7 +266,7 @@ def test_in_the_place_of_a_broken_image_stands_the_next_of_its_class(tmp_path):
         files = [
             str(tmp_path / f"train/{name}.png") for name in ("cat/000", "cat/001", "cat/002", "dog/000", "dog/001")
         ]
-        source = FolderSource((files, torch.tensor([0, 0, 0, 1, 1])), 8, memory_limit=limit)
+        source = FolderSource((files, torch.tensor([0, 0, 0, 1, 1])), Frame((8, 8)), memory_limit=limit)
         problems = source.load_all()
         assert list(problems) == [1, 4]
         source.stand_in(problems)
@@ -307,8 +308,8 @@ def test_loading_all_reads_everything_and_tells_how_far_it_is(tmp_path):
 def test_a_set_larger_than_the_memory_limit_is_decoded_each_time(tmp_path):
     write_folder(tmp_path, PETS)
     files = list_images(tmp_path / "train", ("cat", "dog"))
-    streaming = FolderSource(files, 8, memory_limit=5 * 3 * 8 * 8 - 1)
-    remembering = FolderSource(files, 8, memory_limit=5 * 3 * 8 * 8)
+    streaming = FolderSource(files, Frame((8, 8)), memory_limit=5 * 3 * 8 * 8 - 1)
+    remembering = FolderSource(files, Frame((8, 8)), memory_limit=5 * 3 * 8 * 8)
     assert streaming.load_all() == {}
     assert torch.equal(all_of(streaming), all_of(remembering))
     (tmp_path / "train/cat/000.png").unlink()
@@ -320,7 +321,7 @@ def test_a_set_larger_than_the_memory_limit_is_decoded_each_time(tmp_path):
 @pytest.mark.parametrize("limit", [0, 10**6])
 def test_a_folder_that_vanishes_while_it_is_read_is_an_error_that_names_a_file(tmp_path, limit):
     write_folder(tmp_path, PETS)
-    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), 8, memory_limit=limit)
+    source = FolderSource(list_images(tmp_path / "train", ("cat", "dog")), Frame((8, 8)), memory_limit=limit)
     source.read(torch.tensor([0]))
     shutil.rmtree(tmp_path / "train")
     with pytest.raises(DataError, match=r"train/dog/000\.png: no such file"):

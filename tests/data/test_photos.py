@@ -12,6 +12,7 @@ from torchvision.transforms import v2
 from ftso_cli.data import Batches, as_imagenet, open_images
 from ftso_cli.data.decode import decode
 from ftso_cli.data.folders import FolderSource
+from ftso_cli.data.frames import Frame
 from ftso_cli.data.photos import JITTER, NUMBERS, Draw, PhotoAugmentation
 from ftso_cli.data.sources import ArraySource
 from tests.data.images import write_folder, write_image
@@ -29,7 +30,7 @@ def photograph(width: int = 90, height: int = 60) -> Image.Image:
 def draws(count: int, seed: int = 0) -> list[Draw]:
     generator = torch.Generator().manual_seed(seed)
     numbers = torch.rand((count, NUMBERS), generator=generator, dtype=torch.float64)
-    return [Draw(size=SIZE, numbers=tuple(row)) for row in numbers.tolist()]
+    return [Draw(size=(SIZE, SIZE), numbers=tuple(row)) for row in numbers.tolist()]
 
 
 # Crops
@@ -146,19 +147,19 @@ def test_the_centre_is_cut_out_of_a_larger_picture_as_torchvision_does(shape: tu
     path = write_image(tmp_path / "image.png", size=shape)
     with Image.open(path) as image:
         published = v2.Compose([v2.Resize(32), v2.CenterCrop(28)])(image.convert("RGB"))
-    assert np.array_equal(decode(str(path), 28, 32), np.asarray(published))
+    assert np.array_equal(decode(str(path), Frame((28, 28), margin=True)), np.asarray(published))
 
 
 def test_test_images_are_framed_so_from_files_and_from_arrays(tmp_path: Path) -> None:
     folder = write_folder(tmp_path, {"train/a": 2, "train/b": 2, "val/a": 1, "val/b": 1}, size=(50, 40))
     paths = sorted((folder / "val").rglob("*.png"))
-    expected = np.stack([decode(str(path), 28, 32) for path in paths]).transpose(0, 3, 1, 2)
+    expected = np.stack([decode(str(path), Frame((28, 28), margin=True)) for path in paths]).transpose(0, 3, 1, 2)
     for _ in range(2):
         framed = as_imagenet(open_images(str(folder), image_size=28))
         framed.final.load_all()
         assert np.array_equal(framed.final.read(torch.arange(2)).numpy(), expected)
         plain = open_images(str(folder), image_size=28).final.read(torch.arange(2))
-        assert np.array_equal(plain.numpy()[0], decode(str(paths[0]), 28).transpose(2, 0, 1))
+        assert np.array_equal(plain.numpy()[0], decode(str(paths[0]), Frame((28, 28))).transpose(2, 0, 1))
     digits = as_imagenet(open_images("digits", image_size=8)).final
     once = digits.read(torch.arange(3))
     digits.load_all()
@@ -170,7 +171,7 @@ def test_a_jpeg_is_decoded_smaller_only_where_every_crop_stays_large_enough(tmp_
     sizes = []
     for side in (80, 900):
         Image.new("RGB", (side, side), "red").save(tmp_path / f"{side}.jpg")
-        source = FolderSource(([str(tmp_path / f"{side}.jpg")], torch.zeros(1, dtype=torch.int64)), SIZE)
+        source = FolderSource(([str(tmp_path / f"{side}.jpg")], torch.zeros(1, dtype=torch.int64)), Frame((SIZE, SIZE)))
 
         def seen(image: Image.Image) -> Image.Image:
             sizes.append(image.size[0])

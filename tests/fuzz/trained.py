@@ -15,6 +15,7 @@ from safetensors.torch import save
 from ftso_cli.data import open_images
 from ftso_cli.data.cache import CacheKey
 from ftso_cli.data.decode import decode, quiet
+from ftso_cli.data.frames import Frame
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import Checkpoints, State, read_tensors
@@ -267,7 +268,7 @@ def image(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     def read(content: bytes, _: Path) -> None:
         path.write_bytes(content)
         with quiet():
-            pixels = decode(str(path), 8)
+            pixels = decode(str(path), Frame((8, 8)))
         assert pixels.shape == (8, 8, 3) and pixels.dtype == np.uint8
 
     return damaged(pictures()), read

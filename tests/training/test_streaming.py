@@ -18,6 +18,7 @@ from ftso_cli.api.trainings import advising, opened, refill
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
 from ftso_cli.data.folders import FolderSource
+from ftso_cli.data.frames import Frame
 from ftso_cli.data.listing import list_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
@@ -45,7 +46,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def streamed(tree: Path) -> ImageData:
-    train = FolderSource(list_images(tree / "train", CLASSES), 64, memory_limit=0)
+    train = FolderSource(list_images(tree / "train", CLASSES), Frame((64, 64)), memory_limit=0)
     assert train.streams
     return replace(open_images(str(tree), image_size=64), train=train)
 
@@ -95,7 +96,7 @@ def test_batches_read_ahead_go_on_where_they_were_taken(streamed: ImageData) -> 
 def test_a_damaged_image_is_told_by_name_from_the_thread(tree: Path, tmp_path: Path) -> None:
     damaged = tmp_path / "x.jpg"
     damaged.write_text("no image")
-    source = FolderSource(([str(damaged)] * 4, torch.zeros(4, dtype=torch.int64)), 64, memory_limit=0)
+    source = FolderSource(([str(damaged)] * 4, torch.zeros(4, dtype=torch.int64)), Frame((64, 64)), memory_limit=0)
     ahead = AheadBatches(Batches(source, torch.arange(4), 2, 0, normalise=lambda pixels: pixels.float()))
     with pytest.raises(DataError, match=r"x\.jpg: not an image"):
         next(ahead)
@@ -106,7 +107,7 @@ def test_an_image_that_vanishes_while_it_trains_ends_it_with_what_to_do_and_it_g
 ) -> None:
     shutil.copytree(tree, tmp_path / "tree")
     images = open_images(str(tmp_path / "tree"), image_size=64)
-    train = FolderSource(list_images(tmp_path / "tree/train", CLASSES), 64, memory_limit=0)
+    train = FolderSource(list_images(tmp_path / "tree/train", CLASSES), Frame((64, 64)), memory_limit=0)
     trainer = begun(replace(images, train=train), tmp_path / "run")
     gone = tmp_path / "tree/train" / CLASSES[3] / "0.JPEG"
     gone.unlink()
