@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from ftso_cli.api.cells import UNNAMED, about_file, name_of, read
 from ftso_cli.api.listening import Listener
+from ftso_cli.api.planning import device_here, planned
 from ftso_cli.api.record import versions
 from ftso_cli.api.recorded import telling
 from ftso_cli.api.run_images import asked_images, images_of, is_gone
 from ftso_cli.api.uses import load
 from ftso_cli.api.verbs import verb
-from ftso_cli.errors import DataError, SettingsError
+from ftso_cli.errors import DataError, RunError, SettingsError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
@@ -30,8 +31,7 @@ from ftso_cli.settings.values import check_seed
 from ftso_cli.shell import command
 
 if TYPE_CHECKING:
-    import torch
-
+    from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.curves import Curves
@@ -45,17 +45,27 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A finished training: its run folder, the metrics of every epoch, and what the test images say."""
+    """A finished training: its run folder, the metrics of every epoch, and what the test images say.
 
-    folder: Path
+    `plan` is what was chosen for the images, the machine and the time. After a `dry_run` it is all there is.
+    """
+
+    folder: Path | None
     metrics: tuple[Mapping[str, float | None], ...]
     test_accuracy: float
     test_loss: float
     test_images: int
+    plan: "Plan | None" = None
 
     def load(self, device: str = "cpu") -> "Classifier":
-        """The trained network, as `ftso_cli.load` gives it."""
+        """The trained network, as `ftso_cli.load` gives it; raises `RunError` after a dry run."""
+        if self.folder is None:
+            raise RunError("nothing was trained: it was a dry run")
         return load(self.folder, device)
+
+
+NOT_TESTED: Mapping[str, Any] = {"test_accuracy": math.nan, "test_loss": math.nan, "test_images": 0}
+"""The results of a training that has not tested its network itself."""
 
 
 @verb(Training)
@@ -77,8 +87,8 @@ def train(request: Training) -> Trained:
 class TrainingListener(Listener):
     """Hears how a training goes on."""
 
-    def planned(self, plan: "Plan") -> None:
-        """Hear what was chosen for the images, the machine and the time."""
+    def planned(self, plan: "Plan", images: "ImageData") -> None:
+        """Hear what was chosen for the images, which have been read, the machine and the time."""
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
         """Hear that a run goes on: training images that stand in for others, and a damaged checkpoint."""
@@ -99,10 +109,11 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
     The processes that `torchrun` has started train together; but for the first they do what that one says.
     """
     device = request.device if "device" in request.given else None
+    plan = images = None
     if request.resume is None:
         hyper_parameters, cell = request.hyper_parameters, request.wanted
         # Before torch is imported, so that a wrong cell is told at once.
-        genotype, plan = complete(cell), None
+        genotype = complete(cell)
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
 
@@ -113,13 +124,13 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             return _follow(Path(group.told()), group)
         if request.resume is None:
             if request.planned:
-                plan = planned(request, genotype, device)
-                listener.planned(plan)
+                plan, images = planned(request, genotype, device, listener)
                 hyper_parameters = plan.recipe
                 if request.dry_run:
-                    return Trained(folder=Path(), metrics=(), test_accuracy=math.nan, test_loss=math.nan, test_images=0)
+                    return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)
             folder = None if request.output is None else Path(request.output)
-            trainer = started(name_of(cell), genotype, request.file, hyper_parameters, folder, group, device)
+            name = name_of(cell) if request.names_cell else ""
+            trainer = started(name, genotype, request.file, hyper_parameters, folder, group, device, images)
         else:
             trainer = opened(Path(request.resume), group, device)
         listener.watch.lap("start")
@@ -128,19 +139,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             listener.watch.lap("data")
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
-            return _finished(trainer, listener, curves)
-
-
-def planned(request: Training, genotype: Genotype, device: str | None) -> "Plan":
-    """Choose network and recipe for the images of a request, this machine and the time."""
-    from ftso_cli.training.planning import Limits, Planner, pace_on
-
-    recipe = request.hyper_parameters
-    images = asked_images(str(request.file.data), request.file, recipe)
-    chosen = device_here(device or "auto", may_differ=False)
-    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params)
-    pace = pace_on(genotype, images, chosen)
-    return Planner(genotype, images, recipe, request.fixed, pace).plan(limits)
+            return replace(_finished(trainer, listener, curves), plan=plan)
 
 
 def _follow(folder: Path, group: "Group") -> Trained:
@@ -150,9 +149,7 @@ def _follow(folder: Path, group: "Group") -> Trained:
     if trainer.checkpoints.exist():
         trainer.load_checkpoint()
     trainer.train(lambda progress: None, lambda row: None)
-    return Trained(
-        folder=folder, metrics=tuple(trainer.rows), test_accuracy=math.nan, test_loss=math.nan, test_images=0
-    )
+    return Trained(folder=folder, metrics=tuple(trainer.rows), **NOT_TESTED)
 
 
 def _filled(trainer: "Trainer", request: Training, listener: TrainingListener) -> "Trainer":
@@ -236,8 +233,11 @@ def started(
     folder: Path | None,
     group: "Group",
     device: str | None = None,
+    images: "ImageData | None" = None,
 ) -> "Trainer":
     """A training from the beginning of the cell of that name; its run folder is not made yet.
+
+    Its `images`, where they have been read already, are those that `asked` and `settings` mean.
 
     Where no `device` is given and that of `asked`, as the config.json of another machine has it, is not here, it takes
     what there is. Raises `SettingsError` for a value that is asked for and can't be.
@@ -252,7 +252,7 @@ def started(
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
-    images = asked_images(data, asked, settings)
+    images = images or asked_images(data, asked, settings)
     if device is None and of_file not in ("auto", str(chosen)):
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))
@@ -341,18 +341,6 @@ def advising(trainer: "Trainer") -> Iterator[None]:
         raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None
 
 
-def device_here(name: str, *, may_differ: bool) -> "torch.device":
-    """The device called `name`, or the best one here where it isn't and `may_differ`."""
-    from ftso_cli.nn.device import choose_device
-
-    try:
-        return choose_device(name)
-    except SettingsError:
-        if not may_differ:
-            raise
-        return choose_device("auto")
-
-
 def tested(trainer: "Trainer") -> "Score":
     """How the weights that were saved do on the test images, which the run folder keeps as its result."""
     from ftso_cli.training.answers import write_answers
@@ -383,9 +371,9 @@ def _precision(asked: str | None, fast: bool) -> Any:
 
 
 def _free_folder(cell: str, data: str) -> Path:
-    """runs/CELL-DATA, with a number behind it where that is taken."""
+    """runs/CELL-DATA, or runs/DATA where the cell was chosen, with a number behind it where that is taken."""
     # Not the stem: a published cell is called bayesnas_0.01.
-    known = "" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
-    name = f"{known or 'cell'}-{Path(data).name or 'data'}"
+    known = "cell" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
+    name = "-".join(filter(None, (known, Path(data).name or "data")))
     names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(folder for folder in names if not folder.exists())

@@ -8,11 +8,14 @@ from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.plan import tell_plan
 from ftso_cli.cli.scores import score_facts, tell_score
+from ftso_cli.cli.set_table import tell_set
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
 if TYPE_CHECKING:
+    from ftso_cli.data import ImageData
     from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
@@ -37,21 +40,24 @@ def train(request: Training, as_json: bool) -> None:
     """
     if request.resume is None and "warmup" not in request.given:
         _tell_warmup(request.hyper_parameters, request.file.base(request.recipe))
-    run_training(request, TrainListener(as_json))
+    run_training(request, TrainListener(as_json, request.dry_run))
 
 
 class TrainListener(CommandListener, TrainingListener):
     """Shows a training behind a progress bar, with a line an epoch, and says what came of it."""
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, dry_run: bool = False) -> None:
         super().__init__()
-        self._as_json = as_json
+        self._as_json, self._dry_run = as_json, dry_run
+        self._is_planned = False
 
-    def planned(self, plan: "Plan") -> None:
-        """Tell what was chosen, and why."""
-        for decision in plan.decisions:
-            note(f"{decision.option.replace('_', ' ')} {decision.value}: {decision.why}")
-        note(f"expected: {plan.epochs} epochs, {plan.seconds / 60:.1f} minutes")
+    def planned(self, plan: "Plan", images: "ImageData") -> None:
+        """Show the images and what was chosen for them, and why."""
+        table = tell_set(images)
+        tell_plan(plan)
+        if self._dry_run and self._as_json:
+            print_json({"set": table.facts(), "plan": plan.facts()})
+        self._is_planned = True
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
         """Tell where a run goes on, and what is not as it was."""
@@ -67,7 +73,8 @@ class TrainListener(CommandListener, TrainingListener):
 
     def started(self, trainer: "Trainer") -> None:
         """Tell what is trained, on which images."""
-        common.tell_images(trainer.data, tested=True)
+        if not self._is_planned:
+            common.tell_images(trainer.data, tested=True)
         common.tell_name(trainer.config.data)
         note(_description(trainer))
         note(_flipping(trainer))

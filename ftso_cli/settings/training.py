@@ -295,7 +295,12 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         named = self.recipe or self.file.recipe_name
         if named is not None:
             return named == AUTO
-        return self.cell is None and self.file.cell is None and self.file.versions is None
+        return not self.names_cell and self.file.versions is None
+
+    @property
+    def names_cell(self) -> bool:
+        """Whether a cell is given, in the file or besides."""
+        return self.cell is not None or self.file.cell is not None
 
     @property
     def seconds(self) -> float:

@@ -35,6 +35,9 @@ OVERHEAD = 1.15
 RATE = 0.2 / 128
 """Highest learning rate for each image of a batch."""
 
+UNEVEN = 3
+"""Images of the largest class for each of the smallest from which on classes count alike in the loss."""
+
 REDUCED: Mapping[Stem, int] = {"cifar": 1, "half": 2, "quarter": 4, "imagenet": 8}
 """The side of an image for that of the map behind a stem."""
 
@@ -60,6 +63,11 @@ class Plan:
     epochs: int
     seconds: float
 
+    def facts(self) -> dict[str, Any]:
+        """Return the plan for --json."""
+        chosen = {each.option: {"value": each.value, "why": each.why} for each in self.decisions}
+        return {"chosen": chosen, "epochs": self.epochs, "seconds": round(self.seconds, 1)}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -72,12 +80,12 @@ class Limits:
 
 def wanted_epochs(images: int) -> int:
     """Return the passes over so many training images that are worth a wider network: 6 of 50,000, more of fewer."""
-    return round(min(max(6 * (50_000 / max(images, 1)) ** 0.7, 4), 150))
+    return round(min(max(6 * math.pow(50_000 / max(images, 1), 0.7), 4), 150))
 
 
 def batch_for(images: int) -> int:
     """Return the images of a step: a power of two from 16 to 128, at least some 15 steps an epoch."""
-    return 2 ** min(max(int(math.log2(max(images, 2) / 15)), 4), 7)
+    return 1 << min(max(int(math.log2(max(images, 2) / 15)), 4), 7)
 
 
 def stem_for(side: int) -> Stem:
@@ -124,6 +132,10 @@ class Planner:
         self._choose("stem", stem, f"cells begin at {maps}x{maps} of {side}x{side} pixels")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
+        counts = torch.bincount(self._images.train.labels, minlength=len(self._images.classes))
+        ratio = int(counts.max()) / max(int(counts.min()), 1)
+        if ratio > UNEVEN:
+            self._choose("balance", "loss", f"the largest class has {ratio:.0f} times the images of the smallest")
         self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
 
     def _choose(self, option: str, value: Any, why: str) -> None:

@@ -1,0 +1,45 @@
+"""From a request to what is trained: the device, and where no network is given, one for the images and the time."""
+
+from typing import TYPE_CHECKING
+
+from ftso_cli.api.run_images import asked_images
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import Genotype
+from ftso_cli.settings.training import Training
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftso_cli.api.trainings import TrainingListener
+    from ftso_cli.data import ImageData
+    from ftso_cli.training.planning import Plan
+
+
+def planned(
+    request: Training, genotype: Genotype, device: str | None, listener: "TrainingListener"
+) -> tuple["Plan", "ImageData"]:
+    """Read the images of a request, and choose network and recipe for them, this machine and the time."""
+    from ftso_cli.data import read_held, read_training
+    from ftso_cli.training.planning import Limits, Planner, pace_on
+
+    recipe = request.hyper_parameters
+    images = asked_images(str(request.file.data), request.file, recipe)
+    with listener.bar("read images", "image") as update:
+        images = read_held(read_training(images, update), update)
+    pace = pace_on(genotype, images, device_here(device or "auto", may_differ=False))
+    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params)
+    plan = Planner(genotype, images, recipe, request.fixed, pace).plan(limits)
+    listener.planned(plan, images)
+    return plan, images
+
+
+def device_here(name: str, *, may_differ: bool) -> "torch.device":
+    """The device called `name`, or the best one here where it isn't and `may_differ`."""
+    from ftso_cli.nn.device import choose_device
+
+    try:
+        return choose_device(name)
+    except SettingsError:
+        if not may_differ:
+            raise
+        return choose_device("auto")

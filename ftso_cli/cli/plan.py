@@ -1,0 +1,25 @@
+"""What a training has chosen for its images, the machine and the time, and why."""
+
+from typing import TYPE_CHECKING
+
+from ftso_cli.cli.console import note, show
+
+if TYPE_CHECKING:
+    from ftso_cli.training.planning import Plan
+
+
+def tell_plan(plan: "Plan") -> None:
+    """Show the choices on stderr, a row each, and how long the training is expected to take."""
+    from rich.table import Table
+
+    rows = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
+    for heading in ("chosen", "", "why"):
+        rows.add_column(heading)
+    for decision in plan.decisions:
+        rows.add_row(f"--{decision.option.replace('_', '-')}", decision.value, decision.why)
+    show(rows, on_stderr=True)
+    note(f"expected: {plan.epochs} epochs in {_minutes(plan.seconds)}")
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
