@@ -17,9 +17,6 @@ MOST_ROWS = 25
 
 FIRST_ROWS = 20
 
-UNEVEN = 3
-"""Training images of the most frequent class for each of the rarest, from which a warning says so."""
-
 MANY_ALIKE = 0.02
 """Share of the images of a part that look like a training image, from which a warning says so."""
 
@@ -104,6 +101,8 @@ def _alike(alike: "AlikePart") -> str:
 
 def _warnings(table: "SetTable") -> Iterator[str]:
     """Name what misleads: classes of very different size, and a test on images that are known."""
+    from ftso_cli.data.balance import UNEVEN
+
     if table.imbalance > UNEVEN:
         yield f"{table.answer} has {table.imbalance:.1f} times as many training images as {table.rarest}"
     for alike in table.alike:

@@ -126,16 +126,18 @@ def magnitudes(name: str) -> tuple[float, ...]:
 
 def operation(name: str, magnitude: float, height: int, width: int) -> Operation:
     """Return an operation of TrivialAugment, of images of this size, as TrivialAugmentWide calls it."""
-    affine = partial(functional.affine_image, angle=0.0, translate=[0, 0], scale=1.0, shear=[0.0, 0.0])
+    shear = partial(functional.affine_image, angle=0.0, translate=[0, 0], scale=1.0, center=[0.0, 0.0])
+    # A crop that reaches outside moves an image by whole pixels, as the affine map does, in a tenth of its time.
+    move = partial(functional.crop_image, top=0, left=0, height=height, width=width)
     match name:
         case "ShearX":
-            return partial(affine, shear=[math.degrees(math.atan(magnitude)), 0.0], center=[0.0, 0.0])
+            return partial(shear, shear=[math.degrees(math.atan(magnitude)), 0.0])
         case "ShearY":
-            return partial(affine, shear=[0.0, math.degrees(math.atan(magnitude))], center=[0.0, 0.0])
+            return partial(shear, shear=[0.0, math.degrees(math.atan(magnitude))])
         case "TranslateX":
-            return partial(affine, translate=[int(magnitude * min(1, width / 32)), 0])
+            return partial(move, left=-int(magnitude * min(1, width / 32)))
         case "TranslateY":
-            return partial(affine, translate=[0, int(magnitude * min(1, height / 32))])
+            return partial(move, top=-int(magnitude * min(1, height / 32)))
         case "Rotate":
             return partial(functional.rotate_image, angle=magnitude)
         case "Brightness":

@@ -60,9 +60,8 @@ class Score:
 
     @property
     def balanced_accuracy(self) -> float:
-        """The mean share of right answers of the classes that have images."""
-        known = [share for share in self.class_accuracies if share is not None]
-        return sum(known) / len(known)
+        """The mean of the recalls of the classes that have images."""
+        return self.by_class.balanced_accuracy
 
     @property
     def class_accuracies(self) -> list[float | None]:

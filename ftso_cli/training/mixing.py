@@ -57,7 +57,7 @@ def mixed_up(images: Tensor, others: Tensor, alpha: float, draws: Generator) -> 
     Zhang et al. (2018), equation 2, with one λ a batch as in their code; torchvision.transforms.v2.MixUp.
     """
     share = beta(alpha, draws)
-    return others.mul(1 - share).add_(images, alpha=share), share
+    return torch.lerp(others, images, share), share
 
 
 def cut_mixed(images: Tensor, others: Tensor, alpha: float, draws: Generator) -> tuple[Tensor, float]:
