@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ftso_cli.api.run_images import asked_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
+from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
 if TYPE_CHECKING:
@@ -26,11 +27,28 @@ def planned(
     images = asked_images(str(request.file.data), request.file, recipe)
     with listener.bar("read images", "image") as update:
         images = read_held(read_training(images, update), update)
-    pace = pace_on(genotype, images, device_here(device or "auto", may_differ=False))
+    chosen = device_here(device or "auto", may_differ=False)
+    if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
+        listener.note(threads)
+    pace = pace_on(genotype, images, chosen)
     limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params)
     plan = Planner(genotype, images, recipe, request.fixed, pace).plan(limits)
     listener.planned(plan, images)
     return plan, images
+
+
+def _threads(genotype: Genotype, images: "ImageData", recipe: Recipe) -> str:
+    """Take one thread where that is faster than all; return a remark about it."""
+    import torch
+
+    from ftso_cli.nn.device import use_fewer_threads
+    from ftso_cli.training.planning import shape_of, training_step
+
+    every = torch.get_num_threads()
+    step = training_step(genotype, shape_of(recipe, images), recipe, images.image_size, torch.device("cpu"))
+    if use_fewer_threads(step) == every:
+        return ""
+    return f"one thread is faster than {every}, as the processor is busy otherwise; on an idle one start it again"
 
 
 def device_here(name: str, *, may_differ: bool) -> "torch.device":

@@ -114,12 +114,13 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
         hyper_parameters, cell = request.hyper_parameters, request.wanted
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
+    from ftso_cli.nn.device import kept_threads
     from ftso_cli.nn.distributed import launched
     from ftso_cli.training.curves import Curves, check_tensorboard
 
     if request.tensorboard:
         check_tensorboard()
-    with launched() as group:
+    with launched() as group, kept_threads():
         if not group.first:
             return _follow(Path(group.told()), group)
         if request.resume is None:

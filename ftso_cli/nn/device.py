@@ -1,8 +1,10 @@
 """The device to compute on, and random numbers that leave no trace."""
 
 import re
+import statistics
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -58,6 +60,43 @@ def enough_memory(device: torch.device) -> Iterator[None]:
         raise TrainingError(
             f"{device} has no memory left{more}; lower --batch-size, --channels or --cells, or give --device cpu"
         ) from None
+
+
+@contextmanager
+def kept_threads() -> Iterator[None]:
+    """Inside, torch may be given another number of threads; afterwards it has as many as before."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def use_fewer_threads(work: Callable[[], object]) -> int:
+    """Let torch use one thread where some work is faster so than with all; return how many it uses.
+
+    Threads wait for each other after every operation: on a machine that is busy otherwise, the slowest decides.
+    """
+    if torch.get_num_threads() == 1:
+        return 1
+    work()
+    together = median_seconds(work)
+    with kept_threads():
+        torch.set_num_threads(1)
+        alone = median_seconds(work)
+    if alone < together:
+        torch.set_num_threads(1)
+    return torch.get_num_threads()
+
+
+def median_seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Return the median of the seconds that some work takes."""
+    taken = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    return statistics.median(taken)
 
 
 @contextmanager

@@ -5,8 +5,6 @@ user has given is never changed. The rules come from trainings at equal time (do
 """
 
 import math
-import statistics
-import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +15,7 @@ from torch.nn import functional
 from ftso_cli.costs.fit import fit_channels
 from ftso_cli.data import ImageData
 from ftso_cli.genotype import Genotype
-from ftso_cli.nn.device import seeded
+from ftso_cli.nn.device import median_seconds, seeded
 from ftso_cli.nn.merged import network_class
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.spaces.darts import NetworkShape, Stem
@@ -25,9 +23,6 @@ from ftso_cli.training.optimizer import optimizer_of
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""
-
-SAMPLE_STEPS = 3
-"""Steps of a network that are timed, after one that is not."""
 
 OVERHEAD = 1.15
 """Time of a training beside its steps: augmentation, validation, checkpoints."""
@@ -171,27 +166,32 @@ class Planner:
 
     def _shape(self, width: int) -> NetworkShape:
         """Return the network of so many channels."""
-        return NetworkShape(
-            channels=width,
-            cells=self._recipe.cells,
-            classes=len(self._images.classes),
-            image_channels=self._images.channels,
-            stem=self._recipe.stem,
-        )
+        return shape_of(replace(self._recipe, channels=width), self._images)
+
+
+def shape_of(recipe: Recipe, images: ImageData) -> NetworkShape:
+    """Return the shape of the network that a recipe trains on some images."""
+    return NetworkShape(
+        channels=recipe.channels,
+        cells=recipe.cells,
+        classes=len(images.classes),
+        image_channels=images.channels,
+        stem=recipe.stem,
+    )
 
 
 def pace_on(genotype: Genotype, images: ImageData, device: torch.device) -> Pace:
     """Return the pace of networks of a cell on a device, with images of that size: the median of some steps."""
 
     def pace(shape: NetworkShape, recipe: Recipe) -> float:
-        step = _training_step(genotype, shape, recipe, images.image_size, device)
+        step = training_step(genotype, shape, recipe, images.image_size, device)
         step()
-        return statistics.median(_seconds(step) for _ in range(SAMPLE_STEPS)) / recipe.batch_size
+        return median_seconds(step) / recipe.batch_size
 
     return pace
 
 
-def _training_step(
+def training_step(
     genotype: Genotype, shape: NetworkShape, recipe: Recipe, size: tuple[int, int], device: torch.device
 ) -> Callable[[], object]:
     """Return a step of training on random pixels, which leaves no trace in torch's random numbers."""
@@ -214,12 +214,6 @@ def _training_step(
         return float(loss.detach())
 
     return step
-
-
-def _seconds(work: Callable[[], object]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def _figure(number: float) -> str:
