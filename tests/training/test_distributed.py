@@ -29,7 +29,6 @@ RECIPE = Recipe(
     mixup=0.2,
     cutmix=1.0,
     balance="sampling",
-    nesterov=True,
     average=0.9,
     validation=0.1,
     keep="best",
