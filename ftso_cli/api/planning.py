@@ -21,7 +21,7 @@ def planned(
 ) -> tuple["Plan", "ImageData"]:
     """Read the images of a request, and choose network and recipe for them, this machine and the time."""
     from ftso_cli.data import read_held, read_training
-    from ftso_cli.training.planning import Limits, Planner, pace_on
+    from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
 
     recipe = request.hyper_parameters
     images = asked_images(str(request.file.data), request.file, recipe)
@@ -30,9 +30,10 @@ def planned(
     chosen = device_here(device or "auto", may_differ=False)
     if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
         listener.note(threads)
-    pace = pace_on(genotype, images, chosen)
-    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params)
-    plan = Planner(genotype, images, recipe, request.fixed, pace).plan(limits)
+    timer = MeasuredTimes(genotype=genotype, size=images.image_size, device=chosen)
+    latency = None if request.fit_latency is None else float(request.fit_latency)
+    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params, latency=latency)
+    plan = Planner(genotype, images, recipe, request.fixed, timer).plan(limits)
     listener.planned(plan, images)
     return plan, images
 

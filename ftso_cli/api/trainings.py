@@ -259,11 +259,7 @@ def started(
         images = replace(images, remarks=(*images.remarks, remark))
     run = Run(_free_folder(cell, data) if folder is None else folder)
     run.check_free()
-    if images.val is None and (settings.keep == "best" or settings.patience):
-        name = "keep" if settings.keep == "best" else "patience"
-        raise OptionError(
-            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
-        )
+    _check_validates(images, settings)
     steps = settings.epochs * (len(images.train) // settings.batch_size)
     compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
@@ -287,6 +283,15 @@ def started(
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
     return Trainer(genotype, config, images, run, group)
+
+
+def _check_validates(images: "ImageData", settings: Recipe) -> None:
+    """Raise `OptionError` for a recipe that looks at validation images, where there are none."""
+    if images.val is None and (settings.keep == "best" or settings.patience):
+        name = "keep" if settings.keep == "best" else "patience"
+        raise OptionError(
+            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
+        )
 
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":

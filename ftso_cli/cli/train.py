@@ -46,16 +46,16 @@ def train(request: Training, as_json: bool) -> None:
 class TrainListener(CommandListener, TrainingListener):
     """Shows a training behind a progress bar, with a line an epoch, and says what came of it."""
 
-    def __init__(self, as_json: bool, dry_run: bool = False) -> None:
+    def __init__(self, as_json: bool, only_plans: bool) -> None:
         super().__init__()
-        self._as_json, self._dry_run = as_json, dry_run
+        self._as_json, self._only_plans = as_json, only_plans
         self._is_planned = False
 
     def planned(self, plan: "Plan", images: "ImageData") -> None:
         """Show the images and what was chosen for them, and why."""
         table = tell_set(images)
         tell_plan(plan)
-        if self._dry_run and self._as_json:
+        if self._only_plans and self._as_json:
             print_json({"set": table.facts(), "plan": plan.facts()})
         self._is_planned = True
 

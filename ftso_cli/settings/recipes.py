@@ -232,6 +232,7 @@ RECIPES: Mapping[str, Recipe] = {
         auxiliary=0,
         augmentation="light",
         validation=0.1,
+        keep="best",
     ),
     "quick": Recipe(channels=16, cells=5, epochs=12, batch_size=64, rate=0.05, cutout=0.25),
     "cifar": Recipe(

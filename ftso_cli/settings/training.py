@@ -184,6 +184,12 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             written=True,
         ),
     ] = None
+    fit_latency: Annotated[
+        Annotated[str | float | None, BeforeValidator(_seconds)],
+        Option(
+            help="auto: a network that takes at most so long for an image, as in 2ms.", metavar="TIME", panel=FITTED
+        ),
+    ] = None
     dry_run: Annotated[bool, Option(help="auto: say what was chosen, and stop.", panel=FITTED, in_studies=False)] = (
         False
     )
@@ -265,7 +271,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             self.wanted  # noqa: B018 - it raises
             if self.hyper_parameters.augmentation == "imagenet" and self.file.resize not in (None, "crop"):
                 raise OptionError("resize", "has no meaning with {augmentation=imagenet}, which cuts out of pictures")
-            if not self.planned and (fits := self.asked("time", "fit_macs", "fit_params", "dry_run")):
+            if not self.planned and (fits := self.asked("time", "fit_macs", "fit_params", "fit_latency", "dry_run")):
                 raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
             raise OptionError(

@@ -71,13 +71,13 @@ def budget(text: str | int) -> dict[str, Any]:
 
 
 def duration(text: str | float) -> float:
-    """Return the seconds that `90s`, `10m`, `1h` or a number of seconds mean."""
+    """Return the seconds that `2ms`, `90s`, `10m`, `1h` or a number of seconds mean."""
     if isinstance(text, int | float):
         return float(text)
-    found = budget(text)
-    if "seconds" not in found:
-        raise SettingsError(f"{short(text)} is no time; give one as in 90s, 10m, 1h")
-    return float(found["seconds"])
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", text.strip())
+    if match is None or not float(match[1]):
+        raise SettingsError(f"{short(text)} is no time; give one as in 2ms, 90s, 10m, 1h")
+    return float(match[1]) * {"ms": 0.001, **UNITS}[match[2]]
 
 
 def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:

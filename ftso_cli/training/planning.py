@@ -7,16 +7,19 @@ user has given is never changed. The rules come from trainings at equal time (do
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.nn import functional
 
 from ftso_cli.costs.fit import fit_channels
 from ftso_cli.data import ImageData
+from ftso_cli.data.balance import UNEVEN, class_counts
+from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import median_seconds, seeded
-from ftso_cli.nn.merged import network_class
+from ftso_cli.nn.merged import deployed, network_class
+from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.spaces.darts import NetworkShape, Stem
 from ftso_cli.training.optimizer import optimizer_of
@@ -29,9 +32,6 @@ OVERHEAD = 1.15
 
 RATE = 0.2 / 128
 """Highest learning rate for each image of a batch."""
-
-UNEVEN = 3
-"""Images of the largest class for each of the smallest from which on classes count alike in the loss."""
 
 REDUCED: Mapping[Stem, int] = {"cifar": 1, "half": 2, "quarter": 4, "imagenet": 8}
 """The side of an image for that of the map behind a stem."""
@@ -71,6 +71,8 @@ class Limits:
     seconds: float
     macs: int | None = None
     params: int | None = None
+    latency: float | None = None
+    """Seconds of one image in use."""
 
 
 def wanted_epochs(images: int) -> int:
@@ -88,17 +90,23 @@ def stem_for(side: int) -> Stem:
     return "cifar" if side <= 16 else "half" if side <= 48 else "quarter"
 
 
-Pace = Callable[[NetworkShape, Recipe], float]
-"""Tells the seconds that a network of a shape takes for an image in training."""
+class NetworkTimer(Protocol):
+    """Tells how long networks take."""
+
+    def training(self, shape: NetworkShape, recipe: Recipe) -> float:
+        """Return the seconds that a network of a shape takes for an image in training."""
+
+    def use(self, shape: NetworkShape) -> float:
+        """Return the seconds that it takes for one image in use."""
 
 
 class Planner:
     """The choices for one training. `given` names the values of the recipe that the user has given."""
 
     def __init__(
-        self, genotype: Genotype, images: ImageData, recipe: Recipe, given: Collection[str], pace: Pace
+        self, genotype: Genotype, images: ImageData, recipe: Recipe, given: Collection[str], timer: NetworkTimer
     ) -> None:
-        self._genotype, self._images, self._pace = genotype, images, pace
+        self._genotype, self._images, self._timer = genotype, images, timer
         self._given, self._recipe = given, recipe
         self._decisions: list[Decision] = []
 
@@ -110,13 +118,11 @@ class Planner:
         paces = self._paces(limits, wanted)
         fast_enough = [(width, pace) for width, pace in paces if self._epochs(pace, limits) >= wanted]
         width, pace = max(fast_enough, default=paces[0])
-        most = self._recipe.epochs
-        epochs = min(self._epochs(pace, limits), most)
         self._choose("channels", width, f"{_figure(1 / pace)} images a second in training")
-        self._choose(
-            "epochs", epochs, "as many as are worth it" if epochs == self._recipe.epochs else "fit in the time"
-        )
-        seconds = min(epochs * count * pace * OVERHEAD, limits.seconds)
+        fitting, most = self._epochs(pace, limits), self._recipe.epochs
+        self._choose("epochs", min(fitting, most), "fit in the time" if fitting < most else "more are not worth it")
+        epochs = self._recipe.epochs
+        seconds = epochs * count * pace * OVERHEAD
         return Plan(recipe=self._recipe, decisions=tuple(self._decisions), epochs=epochs, seconds=seconds)
 
     def _choose_by_rules(self, count: int) -> None:
@@ -127,10 +133,12 @@ class Planner:
         self._choose("stem", stem, f"cells begin at {maps}x{maps} of {side}x{side} pixels")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
-        counts = torch.bincount(self._images.train.labels, minlength=len(self._images.classes))
+        counts = class_counts(self._images.train.labels, len(self._images.classes))
         ratio = int(counts.max()) / max(int(counts.min()), 1)
         if ratio > UNEVEN:
             self._choose("balance", "loss", f"the largest class has {ratio:.0f} times the images of the smallest")
+        if self._images.val is None:
+            self._choose("keep", "last", "there are no validation images")
         self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
 
     def _choose(self, option: str, value: Any, why: str) -> None:
@@ -147,11 +155,25 @@ class Planner:
     def _paces(self, limits: Limits, wanted: int) -> list[tuple[int, float]]:
         """Return widths and seconds an image in training, from the narrowest to the first that is too slow."""
         paces: list[tuple[int, float]] = []
+        self._check_latency(limits)
         for width in self._widths(limits):
-            paces.append((width, self._pace(self._shape(width), self._recipe)))
+            if paces and limits.latency is not None and self._timer.use(self._shape(width)) > limits.latency:
+                break
+            paces.append((width, self._timer.training(self._shape(width), self._recipe)))
             if self._epochs(paces[-1][1], limits) < wanted:
                 break
         return paces
+
+    def _check_latency(self, limits: Limits) -> None:
+        """Raise `SettingsError` where the narrowest network is too slow in use."""
+        if limits.latency is None:
+            return
+        width = self._widths(limits)[0]
+        if (found := self._timer.use(self._shape(width))) > limits.latency:
+            raise SettingsError(
+                f"nothing fits: with {width} channels an image takes {1000 * found:.2g} ms, more than "
+                f"{1000 * limits.latency:.2g} ms; allow more, or take smaller images"
+            )
 
     def _widths(self, limits: Limits) -> list[int]:
         """Return the widths that keep to the limits, the narrowest first."""
@@ -180,15 +202,32 @@ def shape_of(recipe: Recipe, images: ImageData) -> NetworkShape:
     )
 
 
-def pace_on(genotype: Genotype, images: ImageData, device: torch.device) -> Pace:
-    """Return the pace of networks of a cell on a device, with images of that size: the median of some steps."""
+@dataclass(frozen=True, kw_only=True)
+class MeasuredTimes:
+    """Networks of a cell on a device, with images of the size of a set: each is built, and timed for a few steps."""
 
-    def pace(shape: NetworkShape, recipe: Recipe) -> float:
-        step = training_step(genotype, shape, recipe, images.image_size, device)
+    genotype: Genotype
+    size: tuple[int, int]
+    device: torch.device
+
+    def training(self, shape: NetworkShape, recipe: Recipe) -> float:
+        """Return the seconds for an image in training."""
+        step = training_step(self.genotype, shape, recipe, self.size, self.device)
         step()
         return median_seconds(step) / recipe.batch_size
 
-    return pace
+    def use(self, shape: NetworkShape) -> float:
+        """Return the seconds for one image in use, the network deployed."""
+        with seeded(0):
+            network = deployed(Network(self.genotype, shape, auxiliary=False).to(self.device))
+        image = torch.zeros(1, shape.image_channels, *self.size, device=self.device)
+
+        def answer() -> None:
+            with torch.inference_mode():
+                network(image)[0].sum().item()
+
+        answer()
+        return median_seconds(answer, 15)
 
 
 def training_step(

@@ -27,7 +27,8 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     assert recipe["schedule"] == "one-cycle"
     assert json.loads((run / "images.json").read_text())["val"]
     assert json.loads((run / "result.json").read_text())["test_accuracy"] > 0.6
-    assert "batch size 16: 3 steps an epoch" in result.stderr
+    assert "--batch-size   16" in result.stderr
+    assert "3 steps an epoch" in result.stderr
 
 
 def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +61,7 @@ def test_a_cell_of_ones_own_can_have_its_network_chosen(tmp_path: Path) -> None:
         ([], "give the folder of your images, as in --data photos/"),
         (["--recipe", "cifar", "--data", "digits"], "give a cell to train, or --recipe auto"),
         (["darts_v2", "--data", "digits", "--dry-run"], "is for a network that is chosen: give --recipe auto"),
-        (["--data", "digits", "--time", "500"], "'500' is no time; give one as in 90s, 10m, 1h"),
+        (["--data", "digits", "--time", "500"], "'500' is no time; give one as in 2ms, 90s, 10m, 1h"),
         (["--data", "digits", "--fit-params", "3"], "nothing fits: even with 1 channel"),
     ],
 )

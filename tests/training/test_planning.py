@@ -13,7 +13,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.spaces.darts import NetworkShape
-from ftso_cli.training.planning import Limits, Plan, Planner, batch_for, pace_on, stem_for, wanted_epochs
+from ftso_cli.training.planning import Limits, MeasuredTimes, Plan, Planner, batch_for, stem_for, wanted_epochs
 
 CELL = library.load("ftso_block")
 
@@ -27,13 +27,18 @@ def images(count: int, side: int = 32, classes: int = 4) -> ImageData:
                      mean=(0.5,) * 3, std=(0.5,) * 3)  # fmt: skip
 
 
-def by_width(shape: NetworkShape, recipe: Recipe) -> float:
-    """The seconds an image on a machine on which they grow as the multiply-adds do."""
-    return shape.channels**2 * 2e-6
+class ByWidth:
+    """A machine on which seconds grow as the multiply-adds do."""
+
+    def training(self, shape: NetworkShape, recipe: Recipe) -> float:
+        return shape.channels**2 * 2e-6
+
+    def use(self, shape: NetworkShape) -> float:
+        return shape.channels**2 * 1e-6
 
 
 def plan(data: ImageData, limits: Limits, recipe: Recipe = RECIPES[AUTO], given: Collection[str] = ()) -> Plan:
-    return Planner(CELL, data, recipe, given, by_width).plan(limits)
+    return Planner(CELL, data, recipe, given, ByWidth()).plan(limits)
 
 
 def test_more_time_gives_a_wider_network_and_as_many_epochs_as_the_set_needs() -> None:
@@ -68,6 +73,9 @@ def test_the_network_keeps_to_its_limits() -> None:
     assert cost.params <= 50_000
     assert cost.macs <= 3_000_000
     assert plan(data, Limits(seconds=10_000)).recipe.channels > shape.channels
+    assert plan(data, Limits(seconds=10_000, latency=600e-6)).recipe.channels == 24
+    with pytest.raises(SettingsError, match=r"^nothing fits: with 8 channels an image takes 0\.064 ms"):
+        plan(data, Limits(seconds=60, latency=1e-5))
     with pytest.raises(SettingsError, match="nothing fits"):
         plan(data, Limits(seconds=60, params=10))
 
@@ -78,7 +86,8 @@ def test_cells_begin_at_maps_of_moderate_size() -> None:
 
 def test_a_pace_is_measured_on_this_machine_and_leaves_random_numbers_alone() -> None:
     before = torch.random.get_rng_state()
-    pace = pace_on(CELL, images(64), torch.device("cpu"))
+    watch = MeasuredTimes(genotype=CELL, size=(32, 32), device=torch.device("cpu"))
     shape = NetworkShape(channels=4, cells=3, classes=4, stem="half")
-    assert pace(shape, replace(RECIPES[AUTO], batch_size=4)) > 0
+    assert watch.training(shape, replace(RECIPES[AUTO], batch_size=4)) > 0
+    assert watch.use(shape) > 0
     assert torch.equal(torch.random.get_rng_state(), before)
