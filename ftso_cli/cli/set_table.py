@@ -59,16 +59,22 @@ def _add(rows: "Table", name: str, counts: list[int], style: str = "") -> None:
 
 
 def _remarks(table: "SetTable") -> "Table":
-    """Sizes and kinds of the files, how often the most frequent class would be right, and look-alikes."""
+    """Sizes and kinds of the files, how often the most frequent class would be right, uneven classes, look-alikes."""
     from rich.table import Table
+
+    from ftso_cli.data.balance import UNEVEN
 
     rows = Table(box=None, padding=(0, 3, 0, 0), show_header=False)
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
     rows.add_row("images", plain(", ".join(_images(table))))
     rows.add_row("baseline", f"{plain(table.answer)} as the answer to all test images: {table.baseline:.1%} right")
-    for alike in table.alike:
-        rows.add_row("look-alikes", plain(_alike(alike)))
+    if table.imbalance > UNEVEN:
+        uneven = f"{table.answer} has {table.imbalance:.1f} times as many training images as {table.rarest}"
+        rows.add_row("uneven", plain(uneven))
+    # One reason for all parts is told once.
+    for text in dict.fromkeys(map(_alike, table.alike)):
+        rows.add_row("look-alikes", plain(text))
     return rows
 
 
@@ -90,7 +96,7 @@ def _alike(alike: "AlikePart") -> str:
     """Count and name images of a part that look like training images."""
     found, called = alike.found, COLUMN_NAMES[alike.part]
     if found.why_not:
-        return f"{called} images were not compared with training images: {found.why_not}"
+        return f"not looked for, {found.why_not}"
     count = f"{len(found.pairs):,} of {found.compared:,} {called} images look like a training image"
     if not found.pairs:
         return count
@@ -100,11 +106,7 @@ def _alike(alike: "AlikePart") -> str:
 
 
 def _warnings(table: "SetTable") -> Iterator[str]:
-    """Name what misleads: classes of very different size, and a test on images that are known."""
-    from ftso_cli.data.balance import UNEVEN
-
-    if table.imbalance > UNEVEN:
-        yield f"{table.answer} has {table.imbalance:.1f} times as many training images as {table.rarest}"
+    """Name parts whose images are known from training."""
     for alike in table.alike:
         share = len(alike.found.pairs) / max(1, alike.found.compared)
         if share > MANY_ALIKE:

@@ -358,7 +358,11 @@ def _test_of(data: str, files: Files) -> tuple[Tensor, Tensor]:
     """Indices of the files for training and of those for testing; raises `DataError` where these are none."""
     stay, held = lay_aside_test(files[1])
     if not len(held):
-        raise DataError(f"{shown(data)}: {len(files[0])} images are too few to lay some aside for testing")
+        classes = len(set(files[1].tolist()))
+        raise DataError(
+            f"{shown(data)}: {len(files[0])} images of {classes} classes are too few to lay some aside for testing; "
+            "give more images, or a folder of test images beside train"
+        )
     return stay, held
 
 

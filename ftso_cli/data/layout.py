@@ -1,7 +1,7 @@
 """The layout of a data set: its folders of images for training, for validation and for testing."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,8 +35,8 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
     """The layout of folder `data`; what lies beside its parts is added to `left_out`.
 
     A folder that holds images itself is a class, whatever its name, unless a part for training has been found. Raises
-    `DataError` where two folders have names of one part, and unless it `may_lack_train` where a part for testing has
-    none for training beside it.
+    `DataError` where two folders have names of one part or two parts are one folder, and unless it `may_lack_train`
+    where a part for testing has none for training beside it.
     """
     if not is_text(data):
         # It is kept in the history of a search and in the settings of a training, which are UTF-8.
@@ -53,6 +53,7 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
     if "train" not in parts and not may_lack_train:
         found = " and ".join(path.name for path in parts.values())
         raise DataError(f"{shown(data)}: has {found} but no train beside it")
+    _check_apart(parts)
     used = {path.name for path in parts.values()}
     for entry in sorted(inside, key=lambda entry: entry.name):
         if entry.name in SYSTEM:
@@ -60,6 +61,15 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
         elif entry.name not in used and not entry.name.startswith("."):
             left_out.beside.append(entry.name + ("/" if leads_to(entry.is_dir) else ""))
     return FolderLayout(folder=folder, parts=parts)
+
+
+def _check_apart(parts: Mapping[str, Path]) -> None:
+    """Raise `DataError` where links make one folder two parts: what is trained on tests nothing."""
+    found: dict[str, Path] = {}
+    for path in parts.values():
+        other = found.setdefault(os.path.realpath(path), path)
+        if other is not path:
+            raise DataError(f"{shown(str(other))} and {path.name} are one folder, by a link; remove one of them")
 
 
 def _folder_of(part: str, folder: Path, names: Sequence[str], *, divided: bool) -> str:

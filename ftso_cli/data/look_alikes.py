@@ -47,18 +47,24 @@ class LookAlikes:
     why_not: str = ""
 
 
-def find_look_alikes(held: ImageSource, train: ImageSource) -> LookAlikes:
-    """The images of a part, a sample of many, that look like a training image."""
-    if held.streams or train.streams:
-        return LookAlikes(why_not="memory doesn't hold all of them")
+def find_look_alikes(train: ImageSource, *parts: ImageSource) -> list[LookAlikes]:
+    """The images of each part, a sample of many, that look like a training image."""
+    if any(source.streams for source in (train, *parts)):
+        return [LookAlikes(why_not="memory doesn't hold all of them")] * len(parts)
     if min(train.read(torch.arange(1)).shape[2:]) < SIDE:
-        return LookAlikes(why_not=f"fewer than {SIDE} pixels are too few to tell")
+        return [LookAlikes(why_not=f"fewer than {SIDE} pixels are too few to tell")] * len(parts)
     known = _sample(len(train), MOST_TRAINING)
-    asked = _sample(len(held), MOST_PAIRS // len(known))
-    small, large = _structure(train, known)
+    structure = _structure(train, known)
+    return [_compared(part, known, structure) for part in parts]
+
+
+def _compared(part: ImageSource, known: Tensor, structure: tuple[Tensor, Tensor]) -> LookAlikes:
+    """The images of a part that look like one of the training images `known` (N,) of this structure."""
+    small, large = structure
+    asked = _sample(len(part), MOST_PAIRS // len(known))
     found: list[tuple[float, int, int]] = []
     for chunk in torch.split(asked, CHUNK):
-        own_small, own_large = _structure(held, chunk)
+        own_small, own_large = _structure(part, chunk)
         nearest, likeness, alone = _nearest(own_small, small)
         likeness = torch.minimum(likeness, (own_large * large[nearest]).sum(1))
         for at in torch.nonzero(likeness >= torch.where(alone, ALIKE, SAME)).flatten().tolist():

@@ -99,7 +99,7 @@ def lay_aside_validation(labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
         count = len(set(labels.tolist()))
         raise DataError(
             f"{len(labels)} training images of {count} classes are too few to lay {share:g} of them aside for "
-            "validation; give more images, a larger share, or 0 for none"
+            "validation; give more images, or another share for validation (0: none)"
         )
     return stay, held
 

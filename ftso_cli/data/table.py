@@ -99,6 +99,8 @@ def describe(images: ImageData) -> SetTable:
     height, width = images.image_size
     paths = [path for source in there.values() for path in source.paths]
     measured = _sizes(paths)
+    held = {part: source for part, source in there.items() if part != "train"}
+    alike = zip(held.items(), find_look_alikes(images.train, *held.values()), strict=True)
     return SetTable(
         name=images.name,
         classes=images.classes,
@@ -111,7 +113,7 @@ def describe(images: ImageData) -> SetTable:
         baseline=tested[most] / sum(tested),
         rarest=images.classes[least],
         imbalance=trained[most] / max(1, trained[least]),
-        alike=tuple(_alike(images, part, source) for part, source in there.items() if part != "train"),
+        alike=tuple(_alike(images, part, source, found) for (part, source), found in alike),
         left_out=images.left_out,
     )
 
@@ -139,8 +141,7 @@ def _kind(path: str) -> str:
     return "JPEG" if suffix in JPEG_SUFFIXES else "TIFF" if suffix == ".tif" else suffix[1:].upper()
 
 
-def _alike(images: ImageData, part: str, source: ImageSource) -> AlikePart:
-    found = find_look_alikes(source, images.train)
+def _alike(images: ImageData, part: str, source: ImageSource, found: LookAlikes) -> AlikePart:
     return AlikePart(
         part=part,
         found=found,

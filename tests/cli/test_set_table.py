@@ -35,11 +35,11 @@ def test_the_table_of_a_small_set(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert lines[4:] == [
         "images        450 PNG, 16×16, used at 16×16",
         "baseline      cat as the answer to all test images: 88.9% right",
+        "uneven        cat has 8.0 times as many training images as dog",
         "look-alikes   0 of 36 validation images look like a training image",
         "look-alikes   0 of 90 test images look like a training image",
         f"test images: 90, a fifth of each class of {tmp_path}",
         f"validation images: 36, 10 % of each class of {tmp_path}",
-        "warning: cat has 8.0 times as many training images as dog",
     ]
 
 

@@ -42,6 +42,14 @@ def test_two_folders_of_one_part_are_refused_by_name(tmp_path: Path, one: str, o
         open_images(str(tmp_path))
 
 
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_link_that_makes_one_folder_two_parts_is_refused(tmp_path: Path, part: str) -> None:
+    write_folder(tmp_path, parts("train", test="test"))
+    (tmp_path / "val").symlink_to(part)
+    with pytest.raises(DataError, match="are one folder, by a link; remove one of them"):
+        open_images(str(tmp_path))
+
+
 def test_every_other_entry_beside_train_is_named(tmp_path: Path) -> None:
     write_folder(tmp_path, {**parts("train", test="test"), "unlabelled": 2, "holdout/cat": 2})
     (tmp_path / "labels.csv").write_text("")

@@ -87,7 +87,7 @@ def test_frames_of_a_video_are_found_though_many_are_alike() -> None:
     images = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     labels = torch.zeros(16, dtype=torch.int64)
     odd = ArraySource(images[1::2], labels[1::2])
-    found = find_look_alikes(odd, ArraySource(images[::2], labels[::2]))
+    (found,) = find_look_alikes(ArraySource(images[::2], labels[::2]), odd)
     assert len(found.pairs) == len(odd)
 
 
@@ -97,13 +97,14 @@ def test_shapes_that_all_look_alike_are_no_copies() -> None:
     shape[..., 8:24, 4:28] = 200
     images = (shape + 20 + 30 * noise).clamp(0, 255).to(torch.uint8)
     labels = torch.zeros(200, dtype=torch.int64)
-    found = find_look_alikes(ArraySource(images[:50], labels[:50]), ArraySource(images[50:], labels[50:]))
+    (found,) = find_look_alikes(ArraySource(images[50:], labels[50:]), ArraySource(images[:50], labels[:50]))
     assert (found.pairs, found.compared, found.training) == ((), 50, 150)
 
 
 def test_flat_images_are_alike_to_none() -> None:
     grey = ArraySource(torch.full((8, 3, 32, 32), 128, dtype=torch.uint8), torch.zeros(8, dtype=torch.int64))
-    assert find_look_alikes(grey, grey).pairs == ()
+    (found,) = find_look_alikes(grey, grey)
+    assert found.pairs == ()
 
 
 def test_of_very_many_images_a_sample_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
