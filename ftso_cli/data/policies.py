@@ -39,7 +39,7 @@ class LightAugmentation(Augmentation):
     def of(cls, data: ImageData, cutout: int = 0) -> "LightAugmentation":
         """Return the one for the size of `data`; images are mirrored where classes allow it."""
         side = min(data.image_size)
-        return cls(padding=side // 8 if side <= SMALL else 0, flip=data.flip, cutout=cutout)
+        return cls(padding=max(side // 8, 1) if side <= SMALL else 0, flip=data.flip, cutout=cutout)
 
     def crop(self, images: Tensor, generator: Generator, share: Share) -> Tensor:
         """Return random crops of images (N, C, H, W) uint8, of their size."""

@@ -66,7 +66,7 @@ def test_the_boxes_are_distributed_as_those_of_torchvision() -> None:
 def test_small_images_are_padded_and_large_ones_resized() -> None:
     digits = open_images("digits")
     assert LightAugmentation.of(digits) == LightAugmentation(padding=1, flip=False, cutout=0)
-    assert LightAugmentation.of(open_images("digits", image_size=32)).padding == 4
+    assert [LightAugmentation.of(open_images("digits", image_size=size)).padding for size in (4, 32)] == [1, 4]
     assert LightAugmentation.of(open_images("digits", image_size=48)).padding == 0
 
 
