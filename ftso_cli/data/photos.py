@@ -78,7 +78,7 @@ class Draw:
 
     def box(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Return top, left, height and width of the crop."""
-        return crop_box(height, width, self.numbers[:CROP_NUMBERS], SMALLEST_CROP)
+        return crop_box(height, width, self.numbers[:CROP_NUMBERS], SMALLEST_CROP, self.size[1] / self.size[0])
 
     def changes(self) -> list[tuple[Callable[[Image.Image, float], Image.Image], float]]:
         """Return the changes of colour in their order, each with its factor."""
@@ -88,17 +88,21 @@ class Draw:
         return [factors[at] for at in order]
 
 
-def crop_box(height: int, width: int, numbers: Sequence[float], least: float) -> tuple[int, int, int, int]:
+def crop_box(
+    height: int, width: int, numbers: Sequence[float], least: float, aspect: float = 1.0
+) -> tuple[int, int, int, int]:
     """Return top, left, height and width of a crop of at least a share of an image, as RandomResizedCrop draws it.
 
-    `numbers` are `CROP_NUMBERS` random ones from 0 to 1, 1 excluded.
+    `numbers` are `CROP_NUMBERS` random ones from 0 to 1, 1 excluded. The width of a crop is 3/4 to 4/3 of what it has
+    by the `aspect`, the width for each height of what it is resized to.
     """
     across, down = numbers[2 * TRIES :]
     for share, shape in zip(numbers[:TRIES], numbers[TRIES : 2 * TRIES], strict=True):
         area = height * width * (least + (1 - least) * share)
-        ratio = math.exp(RATIO * (2 * shape - 1))
+        ratio = aspect * math.exp(RATIO * (2 * shape - 1))
         wide, high = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < wide <= width and 0 < high <= height:
             return int(down * (height - high + 1)), int(across * (width - wide + 1)), high, wide
-    high, wide = min(height, round(width * math.exp(RATIO))), min(width, round(height * math.exp(RATIO)))
+    most = math.exp(RATIO)
+    high, wide = max(min(height, round(width / aspect * most)), 1), max(min(width, round(height * aspect * most)), 1)
     return (height - high) // 2, (width - wide) // 2, high, wide

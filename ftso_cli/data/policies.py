@@ -39,7 +39,7 @@ class LightAugmentation(Augmentation):
     def of(cls, data: ImageData, cutout: int = 0) -> "LightAugmentation":
         """Return the one for the size of `data`; images are mirrored where classes allow it."""
         side = min(data.image_size)
-        return cls(padding=side // 8 if side <= SMALL else 0, flip=data.flip, cutout=cutout)
+        return cls(padding=max(side // 8, 1) if side <= SMALL else 0, flip=data.flip, cutout=cutout)
 
     def crop(self, images: Tensor, generator: Generator, share: Share) -> Tensor:
         """Return random crops of images (N, C, H, W) uint8, of their size."""
@@ -60,12 +60,13 @@ class StrongAugmentation(LightAugmentation):
 def random_resized_crop(images: Tensor, generator: Generator, share: Share = WHOLE) -> Tensor:
     """Cut a part of at least `LEAST_AREA` out of each of (N, C, H, W) uint8, and resize it to (H, W).
 
-    The parts are drawn as RandomResizedCrop draws them, with a width of 3/4 to 4/3 of the height.
+    The parts are drawn as RandomResizedCrop draws them, and are 3/4 to 4/3 times as wide as they would be in the shape
+    of the image.
     """
     height, width = images.shape[2:]
     crops = []
     for image, row in zip(images, numbers(len(images), CROP_NUMBERS, generator, share), strict=True):
-        box = crop_box(height, width, row, LEAST_AREA)
+        box = crop_box(height, width, row, LEAST_AREA, width / height)
         crops.append(functional.resized_crop_image(image, *box, [height, width]))
     return torch.stack(crops)
 

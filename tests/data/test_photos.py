@@ -1,6 +1,7 @@
 """Augmentation of photographs: the crops, flips and colours of torchvision's transforms, drawn from a seed."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from ftso_cli.data import Batches, as_imagenet, open_images
 from ftso_cli.data.decode import decode
 from ftso_cli.data.folders import FolderSource
 from ftso_cli.data.frames import Frame
-from ftso_cli.data.photos import JITTER, NUMBERS, Draw, PhotoAugmentation
+from ftso_cli.data.photos import CROP_NUMBERS, JITTER, NUMBERS, Draw, PhotoAugmentation, crop_box
 from ftso_cli.data.sources import ArraySource
 from tests.data.images import write_folder, write_image
 
@@ -70,6 +71,13 @@ def test_a_picture_that_no_crop_fits_gives_its_centre(shape: tuple[int, int]) ->
     assert (height, width) == (1, 1) and abs(max(top, left) - 200) <= 1
 
 
+@pytest.mark.parametrize("size", [(4, 1024), (1024, 4)])
+def test_a_crop_has_a_pixel_however_narrow_it_is(size: tuple[int, int]) -> None:
+    for draw in draws(50):
+        top, left, height, width = replace(draw, size=size).box(10, 12)
+        assert 1 <= height <= 10 - top and 1 <= width <= 12 - left
+
+
 def test_the_pixels_are_those_of_torchvisions_crop() -> None:
     picture, (draw,) = photograph(), draws(1)
     expected = v2.functional.resized_crop(picture, *draw.box(60, 90), [SIZE, SIZE])
@@ -85,6 +93,17 @@ def test_colours_change_in_every_order_and_by_factors_of_the_published_range() -
         factors = [dict(each)[change] for each in changes]
         assert low <= min(factors) < low + 0.01 and high - 0.01 < max(factors) <= high
         assert np.mean(factors) == pytest.approx((low + high) / 2, abs=0.02)
+
+
+def test_crops_have_about_the_shape_that_they_are_resized_to() -> None:
+    square = [crop_box(300, 300, draw.numbers[:CROP_NUMBERS], 0.08) for draw in draws(500)]
+    for aspect in (0.5, 3.0):
+        wide = [replace(draw, size=(SIZE, round(aspect * SIZE))).box(300, 300) for draw in draws(500)]
+        ratios = [width / height for *_, height, width in wide]
+        assert 0.7 * aspect < min(ratios) and max(ratios) < 1.4 * aspect
+        assert np.mean(ratios) == pytest.approx(
+            aspect * np.mean([width / height for *_, height, width in square]), rel=0.1
+        )
 
 
 def test_grey_pictures_stay_grey() -> None:

@@ -48,25 +48,29 @@ def test_the_crops_are_those_of_torchvision_for_the_same_boxes() -> None:
     batch = images()
     rows = numbers(len(batch), CROP_NUMBERS, generator())
     for image, crop, row in zip(batch, random_resized_crop(batch, generator()), rows, strict=True):
-        assert torch.equal(crop, v2.functional.resized_crop(image, *crop_box(H, W, row, 0.5), [H, W]))
+        assert torch.equal(crop, v2.functional.resized_crop(image, *crop_box(H, W, row, 0.5, W / H), [H, W]))
 
 
-def test_the_boxes_are_distributed_as_those_of_torchvision() -> None:
-    mine = [crop_box(H, W, row, 0.5) for row in numbers(4000, CROP_NUMBERS, generator())]
+@pytest.mark.parametrize(("height", "width"), [(48, 40), (40, 120), (90, 45)])
+def test_the_boxes_are_distributed_as_those_of_torchvision(height: int, width: int) -> None:
+    aspect = width / height
+    mine = [crop_box(height, width, row, 0.5, aspect) for row in numbers(4000, CROP_NUMBERS, generator())]
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        drawer, picture = v2.RandomResizedCrop((H, W), scale=(0.5, 1.0)), torch.empty(3, H, W)
+        ratio = (0.75 * aspect, aspect / 0.75)
+        drawer = v2.RandomResizedCrop((height, width), scale=(0.5, 1.0), ratio=ratio)
+        picture = torch.empty(3, height, width)
         theirs = [drawer.make_params([picture]) for _ in range(4000)]
     for place, name in enumerate(("top", "left", "height", "width")):
         found, expected = sorted(box[place] for box in mine), sorted(int(box[name]) for box in theirs)
-        assert max(abs(found[at] - expected[at]) for at in range(200, 4000, 200)) <= 2, name
-    assert min(height * width for *_, height, width in mine) >= 0.47 * H * W
+        assert max(abs(found[at] - expected[at]) for at in range(200, 4000, 200)) <= 0.04 * width, name
+    assert min(high * wide for *_, high, wide in mine) >= 0.47 * height * width
 
 
 def test_small_images_are_padded_and_large_ones_resized() -> None:
     digits = open_images("digits")
     assert LightAugmentation.of(digits) == LightAugmentation(padding=1, flip=False, cutout=0)
-    assert LightAugmentation.of(open_images("digits", image_size=32)).padding == 4
+    assert [LightAugmentation.of(open_images("digits", image_size=size)).padding for size in (4, 32)] == [1, 4]
     assert LightAugmentation.of(open_images("digits", image_size=48)).padding == 0
 
 
