@@ -2,11 +2,10 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import about_file, check_writable, holding, name_of, read
+from ftso_cli.api.cells import about_file, holding, name_of, read
+from ftso_cli.api.exports import Exported, export_run
 from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FileError, GenotypeError, SettingsError
@@ -14,9 +13,7 @@ from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, formats, storage
 from ftso_cli.genotype.formats import Imported
 from ftso_cli.settings.convert import DOT, NETWORK_FORMATS, Exporting, Importing
-
-if TYPE_CHECKING:
-    from ftso_cli.training.run import Config
+from ftso_cli.settings.options import OptionError
 
 
 @verb(Importing)
@@ -70,29 +67,14 @@ def _text(request: Importing) -> str:
         raise FileError(f"{where}: is no text (UTF-8)") from None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exported:
-    """What was written for another tool.
-
-    `text` is that of a genotype. `file` is None where no file was asked for. `lost` names what the format can't hold.
-    Of a trained network `config` has its classes and images, and `unfinished` says where a training stands that has
-    not ended yet.
-    """
-
-    format: str
-    file: Path | None
-    text: str | None = None
-    lost: tuple[str, ...] = ()
-    config: "Config | None" = None
-    unfinished: str = ""
-
-
 @verb(Exporting)
 def export(request: Exporting) -> Exported:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
     `cell` may be the run folder of a training, whose network is written as `onnx`, `torch-export` or `safetensors`,
-    into that folder unless `output` says otherwise. The text of a genotype is in the result, and in `output`.
+    into that folder unless `output` says otherwise. With `preprocess` it takes pictures of any size, with `int8` it is
+    an ONNX file in 8-bit integers. It answers as `predict` does, which is checked on test images of the training, where
+    they are there: `check`. The text of a genotype is in the result, and in `output`.
     Raises `GenotypeError` where the format can't hold the cell, `SettingsError` where a package is missing.
     """
     return export_cell(request)
@@ -103,13 +85,16 @@ def export_cell(request: Exporting) -> Exported:
     cell, format = request.cell, request.format
     folder = None if isinstance(cell, Genotype) else Path(cell)
     is_run = folder is not None and os.path.isfile(folder / "config.json")
-    output = None if request.output is None else Path(request.output)
     if format in NETWORK_FORMATS or (is_run and format is None):
         if folder is None or not folder.is_dir():
             raise SettingsError(f"{name_of(cell)}: {format} holds a trained network; give the run folder of ftso train")
-        return _network(folder, format or "onnx", output)
+        return export_run(folder, request)
+    if request.preprocess or request.int8:
+        option = "preprocess" if request.preprocess else "int8"
+        raise OptionError(option, "is for a trained network; give the run folder of ftso train")
     if is_run and folder is not None:
         cell = str(folder / "genotype.json")
+    output = None if request.output is None or str(request.output) == "-" else Path(request.output)
     genotype = read(cell)
     format = format or genotype.space
     with about_file(name_of(cell)):
@@ -125,15 +110,3 @@ def _written(genotype: Genotype, format: str) -> tuple[str, tuple[str, ...]]:
 
         return dot(genotype), ()
     return formats.dumps(genotype, format)
-
-
-def _network(folder: Path, format: str, output: Path | None) -> Exported:
-    """Write the network of a run, into its folder unless `output` says otherwise."""
-    target = output or folder / NETWORK_FORMATS[format]
-    check_writable(target)
-    from ftso_cli.training.export import export_network
-    from ftso_cli.training.run import Run
-
-    run = Run(folder)
-    unfinished = export_network(run, format, target)
-    return Exported(format=format, file=target, config=run.config(), unfinished=unfinished)

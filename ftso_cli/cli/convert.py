@@ -4,11 +4,13 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ftso_cli.api.cells import name_of
-from ftso_cli.api.convert import Exported, export_cell, import_text, source_name
+from ftso_cli.api.convert import export_cell, import_text, source_name
+from ftso_cli.api.exports import Exported
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
@@ -52,19 +54,21 @@ def import_(request: Importing, as_json: bool) -> None:
         next_step("draw", file)
 
 
-@command(Exporting, fill=_to_stdout)
+@command(Exporting)
 def export(request: Exporting, as_json: bool) -> None:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
-    What the format can't hold is named in a warning, and is an error where the network would be another one.
+    What the format can't hold is named in a warning, and is an error where the network would be another one. A network
+    is checked on up to 500 test images of its training: it is written only where it answers as predict does.
 
     Examples: `ftso export cell.json` · `ftso export pc_darts_cifar --format nni -o arch.json` ·
     `ftso export bayesnas_0.01 --format edges` · `ftso export cell.json --format dot | dot -Tsvg > cell.svg` ·
-    `ftso export runs/cell-photos --format onnx`
+    `ftso export runs/cell-photos --format onnx` · `ftso export runs/cell-photos --preprocess -o photos.onnx` ·
+    `ftso export runs/cell-photos --int8`
     """
     done = export_cell(request)
     if done.config is not None:
-        _report_network(done, name_of(request.cell), as_json)
+        _report_network(done, request, as_json)
         return
     if done.format in formats.FORMATS:
         _tell_lost(f"{name_of(request.cell)}: {formats.FORMATS[done.format].title} can't hold", done.lost)
@@ -78,8 +82,8 @@ def export(request: Exporting, as_json: bool) -> None:
         sys.stdout.buffer.write((done.text or "").encode())
 
 
-def _report_network(done: Exported, run: str, as_json: bool) -> None:
-    """Tell where the network of a run is, and what it takes and gives."""
+def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
+    """Tell where the network of a run is, what it takes and gives, and how it answers."""
     from ftso_cli.training.export import input_of
 
     config, file = done.config, done.file
@@ -88,14 +92,44 @@ def _report_network(done: Exported, run: str, as_json: bool) -> None:
         warn(done.unfinished)
     if as_json:
         image = [config.image_channels, *config.image_size]
-        print_json({"file": str(file), "format": done.format, "image": image, "classes": config.classes})
+        told = {"check": done.check, "quantised": done.quantised}
+        print_json(
+            {"file": str(file), "format": done.format, "image": image, "classes": config.classes}
+            | {name: asdict(found) for name, found in told.items() if found is not None}
+            | ({"unchecked": done.unchecked} if done.unchecked else {})
+        )
         return
     say(f"wrote {file}, {_size(file.stat().st_size)}")
     if done.format != "safetensors":
-        say(f"its input is {input_of(config, done.format)}; its output logits (N, {len(config.classes)})")
+        output = (
+            f"probabilities ({len(config.classes)})" if request.preprocess else f"logits (N, {len(config.classes)})"
+        )
+        say(f"its input is {input_of(config, done.format, request.preprocess)}; its output {output}")
         few = len(config.classes) <= FEW
-        where = f"see classes in {Path(run) / 'config.json'}"
+        where = f"see classes in {Path(name_of(request.cell)) / 'config.json'}"
         say(f"classes in order: {', '.join(config.classes) if few else where}")
+        _tell_answers(done)
+
+
+def _tell_answers(done: Exported) -> None:
+    """Tell how the answers of an exported network compare with those of `predict`, and of the network in 8 bits."""
+    from ftso_cli.data.left_out import counted
+
+    found, made = done.check, done.quantised
+    if found is None:
+        warn(f"not checked: {done.unchecked}")
+    else:
+        which = "the float32 network " if made else ""
+        same = "the same class" if found.same == found.images else f"the same class on {found.same:,} of them"
+        difference = f"probabilities that differ by at most {found.difference:.1g}"
+        say(f"{which}answers as predict does on {counted(found.images, 'test image')}: {same}, {difference}")
+    if made is not None:
+        before, after = made.float32, made.int8
+        say(
+            f"int8, calibrated on {counted(made.calibrated_on, 'training image')}: test accuracy {after.accuracy:.2%} "
+            f"({before.accuracy:.2%} in float32), {_size(after.bytes)} ({_size(before.bytes)}), "
+            f"{after.milliseconds:.2f} ms an image ({before.milliseconds:.2f})"
+        )
 
 
 def _size(count: int) -> str:

@@ -61,6 +61,12 @@ def decode(path: str, frame: Frame) -> Pixels:
         return np.asarray(prepared(image, frame))
 
 
+def whole(path: str, frame: Frame) -> Image.Image:
+    """The picture in a file that `decode` brings into a frame: RGB, upright; raises `DataError`."""
+    with _opened(path) as image:
+        return _upright(image, 2 * max(frame.reach)).copy()
+
+
 def decode_with(path: str, size: Size, transform: Transform) -> Pixels:
     """Return what a transform, which cuts and resizes to `size`, makes of the image in a file; raises `DataError`."""
     with _opened(path) as image:

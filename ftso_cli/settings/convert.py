@@ -8,7 +8,7 @@ from pydantic import PlainValidator
 
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.genotype import formats
-from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import CellLike, File
 
 DOT = "dot"
@@ -95,7 +95,21 @@ class Exporting(Settings):
         ),
     ] = None
 
+    preprocess: Annotated[
+        bool,
+        Option(help="Let the network of a run take pictures of any size: resizing and cropping are part of the file."),
+    ] = False
+    int8: Annotated[
+        bool, Option(help="Write the network of a run in 8-bit integers, and tell what that costs in accuracy.")
+    ] = False
+
     def check(self) -> None:
-        """Raise `SettingsError` for a format that is not known."""
+        """Raise `SettingsError` for a format that is not known, `OptionError` for options that it can't have."""
         if self.format is not None and self.format not in (*EXPORTS, *NETWORK_FORMATS):
             raise SettingsError(unknown("format", self.format, (*EXPORTS, *NETWORK_FORMATS)))
+        if self.int8 and self.format not in (None, "onnx"):
+            raise OptionError("int8", f"needs {{format=onnx}}, not {self.format}")
+        if self.preprocess and self.format == "safetensors":
+            raise OptionError(
+                "preprocess", "needs {format=onnx} or {format=torch-export}; safetensors hold weights only"
+            )

@@ -3,69 +3,57 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from io import BytesIO, StringIO
-from pathlib import Path
 
 import torch
 from torch import nn
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Step, storage
 from ftso_cli.nn.checkpoint import packed
 from ftso_cli.texts import last_name, page_text
-from ftso_cli.training.classifier import Classifier, load_classifier
+from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.picture_classifier import PictureClassifier
 from ftso_cli.training.run import Config, Run
 
-CPU = torch.device("cpu")
 
-DYNAMIC = ({0: torch.export.Dim("batch")},)
-"""The number of images is left open."""
-
-
-def export_network(run: Run, format: str, path: Path) -> str:
-    """Writes the trained network of a run as `onnx`, `torch-export` or `safetensors`.
-
-    Returns where the training stands if it has not ended yet, else "".
+def network_file(run: Run, classifier: Classifier, format: str, *, preprocess: bool = False) -> bytes:
+    """The trained network of a run as `onnx`, `torch-export` or `safetensors`.
 
     The first two hold a graph from `images` (N, C, H, W) in 0..1 to `logits` (N, classes), with normalising in it, as
-    `Classifier.deploy` gives it; the third holds the weights by the names of `Network`. Each carries texts about
-    itself: `input` in words, and as JSON `classes` in the order of the logits, `config`, which builds and normalises,
-    and `genotype`.
-    Raises `SettingsError` where a package is missing, `RunError` for a run without a network.
+    `Classifier.deploy` gives it, or with `preprocess` from a `picture` (H, W, 3) of any size to `probabilities`
+    (classes,); the third holds the weights by the names of `Network`. Each carries texts about itself: `input` in
+    words, and as JSON `classes` in the order of the output, `config`, which builds and normalises, and `genotype`.
     """
-    if format == "onnx":
-        _require("onnx", "onnxscript")
-    classifier = load_classifier(run, CPU)
-    about = _about(run, format)
-    write = write_inside if path.parent == run.folder else write_atomic
+    about = _about(run, format, preprocess)
     if format == "safetensors":
-        write(path, packed(classifier.network.state_dict(), about))
-        return classifier.unfinished
+        return packed(classifier.network.state_dict(), about)
     deployed = classifier.deploy()
-    write(path, _onnx(deployed, about) if format == "onnx" else _exported(deployed, about))
-    return classifier.unfinished
+    module = PictureClassifier(deployed).eval() if preprocess else deployed
+    return _onnx(module, about) if format == "onnx" else _exported(module, about)
 
 
-def input_of(config: Config, format: str) -> str:
+def input_of(config: Config, format: str, preprocess: bool = False) -> str:
     """What a network that is written in a format takes, in words."""
+    if preprocess:
+        return "a picture (H, W, 3), RGB, uint8, of any size, resized, cropped and normalised inside"
     shape = ", ".join(map(str, ("N", config.image_channels, *config.image_size)))
     colours = "RGB" if config.image_channels == 3 else "grey"
     inside = "normalised inside" if format != "safetensors" else "to be normalised by mean and std of config"
     return f"images ({shape}), {colours}, float32 in 0..1, {inside}"
 
 
-def _about(run: Run, format: str) -> dict[str, str]:
+def _about(run: Run, format: str, preprocess: bool) -> dict[str, str]:
     """What a file says of itself, by key."""
     config, genotype = run.config(), run.genotype()
     # The file is for others, who have no use for where the images lie on this machine.
     passed_on = config.model_copy(update={"data": last_name(config.data)})
     steps = tuple(_without_folders(step) for step in genotype.history)
     return {
-        "input": input_of(config, format),
+        "input": input_of(config, format, preprocess),
         "classes": json.dumps(config.classes),
         "config": passed_on.model_dump_json(),
         "genotype": json.dumps(json.loads(storage.dumps(genotype.replace(history=steps)))),
@@ -79,23 +67,29 @@ def _without_folders(step: Step) -> Step:
     return step.model_copy(update={"data": data, "settings": settings, "notes": tuple(map(page_text, step.notes))})
 
 
-def _example(classifier: nn.Module) -> torch.Tensor:
-    assert isinstance(classifier, Classifier)
+def _signature(module: nn.Module) -> tuple[torch.Tensor, dict[int, torch.export.Dim], str, str]:
+    """An example of the input, its sizes that are left open, and the names of input and output."""
+    if isinstance(module, PictureClassifier):
+        open_sizes = {0: torch.export.Dim("height"), 1: torch.export.Dim("width")}
+        return torch.zeros(90, 50, 3, dtype=torch.uint8), open_sizes, "picture", "probabilities"
+    assert isinstance(module, Classifier)
     # Two images: torch takes a size of one to be meant.
-    return torch.rand(2, classifier.channels, *classifier.image_size)
+    example = torch.rand(2, module.channels, *module.image_size)
+    return example, {0: torch.export.Dim("batch")}, "images", "logits"
 
 
-def _onnx(classifier: nn.Module, about: dict[str, str]) -> bytes:
+def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
     from onnx.helper import set_model_props
 
+    example, open_sizes, taken, given = _signature(module)
     with _quiet():
         program = torch.onnx.export(
-            classifier,
-            (_example(classifier),),
+            module,
+            (example,),
             dynamo=True,
-            input_names=["images"],
-            output_names=["logits"],
-            dynamic_shapes=DYNAMIC,
+            input_names=[taken],
+            output_names=[given],
+            dynamic_shapes=(open_sizes,),
             verbose=False,
         )
     assert program is not None
@@ -103,15 +97,16 @@ def _onnx(classifier: nn.Module, about: dict[str, str]) -> bytes:
     for node in model.graph.node:
         # Where torch traced it: paths of this machine, and more than half of a small file.
         node.ClearField("metadata_props")
-    set_model_props(model, about)
+    set_model_props(model, dict(about))
     content: bytes = model.SerializeToString()
     return content
 
 
-def _exported(classifier: nn.Module, about: dict[str, str]) -> bytes:
+def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
     content = BytesIO()
+    example, open_sizes, _, _ = _signature(module)
     with _quiet():
-        program = torch.export.export(classifier, (_example(classifier),), dynamic_shapes=DYNAMIC)
+        program = torch.export.export(module, (example,), dynamic_shapes=(open_sizes,))
         for node in program.graph.nodes:
             # Paths of this machine.
             node.meta.pop("stack_trace", None)
@@ -133,6 +128,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _require(*packages: str) -> None:
+def require_onnx() -> None:
+    """Raises `SettingsError` where a package is missing that writes ONNX or runs it."""
+    packages = ("onnx", "onnxscript", "onnxruntime")
     if missing := [name for name in packages if find_spec(name) is None]:
         raise SettingsError(f"ONNX needs {' and '.join(missing)}; install with: pip install 'ftso[onnx]'")

@@ -82,6 +82,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         data += ["--augmentation", "imagenet"] if request.param.startswith("as-imagenet") else []
     ftso("train", "ftso_wide_sep3", *data, *OPTIONS, *batch, "-o", folder / "run")
     ftso("export", folder / "run", "--format", "onnx", "-o", folder / "photos.onnx")
+    ftso("export", folder / "run", "--preprocess", "-o", folder / "preprocessing.onnx")
     return folder / "run"
 
 
@@ -104,3 +105,21 @@ def test_the_lines_of_the_page_answer_as_predict_does(
         assert np.array_equal(found[0], classifier.preprocess(shown).numpy()), kind
         answer = json.loads(ftso("predict", run, shown, "--top", "1", "--json").stdout)["images"][0]["classes"]
         assert said.getvalue().strip() == next(iter(answer)), kind
+
+
+def test_the_lines_for_a_network_that_preprocesses_answer_as_predict_does(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (snippet,) = [block.text for block in blocks(DOCS / "python.md") if "onnxruntime" in block.text]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos.onnx").write_bytes((run.parent / "preprocessing.onnx").read_bytes())
+    shown = tmp_path / "photos/two/2.png"
+    shown.parent.mkdir(parents=True)
+    classifier = ftso_cli.load(run)
+    for kind, write in WRITERS.items():
+        write(shown)
+        names: dict[str, np.ndarray] = {}
+        with redirect_stdout(io.StringIO()):
+            exec(compile(snippet, "python.md", "exec"), names)
+        expected = classifier.probabilities([shown])[0].numpy()
+        np.testing.assert_allclose(names["probabilities"], expected, atol=1e-2, err_msg=kind)

@@ -225,6 +225,84 @@ def test_onnx_answers_as_the_network_does_for_any_number_of_images(
     assert b"BatchNormalization" not in content and b"classifier.py" not in content
 
 
+def test_export_checks_its_answers_on_the_test_images_and_writes_nothing_that_answers_otherwise(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = ftso("export", run, "-o", tmp_path / "network.onnx").stdout
+    assert "answers as predict does on 24 test images: the same class, probabilities that differ by at most " in said
+    found = json.loads(ftso("export", run, "-o", tmp_path / "network.onnx", "--json").stdout)["check"]
+    assert found["images"] == found["same"] == 24 and found["difference"] <= 1e-4
+    (run.parent / "photos").rename(run.parent / "elsewhere")
+    moved = ftso("export", run, "-o", tmp_path / "unchecked.onnx").stderr
+    left = ftso("export", run, "--int8", "-o", tmp_path / "int8.onnx", status=1).stderr
+    (run.parent / "elsewhere").rename(run.parent / "photos")
+    assert "not checked: " in moved and "no such folder" in moved and (tmp_path / "unchecked.onnx").exists()
+    assert "int8 is calibrated on the training images of the run" in left
+    monkeypatch.setattr("ftso_cli.training.exported.TOLERANCE", -1.0)
+    refused = ftso("export", run, "-o", tmp_path / "wrong.onnx", status=1).stderr
+    assert "would answer otherwise than predict: the same class on 24 of 24 test images" in refused
+    assert not (tmp_path / "wrong.onnx").exists() and not (tmp_path / "int8.onnx").exists()
+
+
+@pytest.mark.parametrize("format", ["onnx", "torch-export"])
+def test_a_network_that_preprocesses_takes_pictures_of_any_size(
+    run: Path, classifier: Classifier, tmp_path: Path, format: str
+) -> None:
+    said = ftso("export", run, "--preprocess", "-f", format, "-o", tmp_path / "network").stdout
+    assert "its input is a picture (H, W, 3), RGB, uint8, of any size, resized, cropped and normalised inside" in said
+    assert "its output probabilities (3)\n" in said and "on 24 test images: the same class, " in said
+    if format == "onnx":
+        session = onnxruntime.InferenceSession(str(tmp_path / "network"), providers=["CPUExecutionProvider"])
+        assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["blue", "green", "red"]
+    else:
+        program = torch.export.load(tmp_path / "network").module()
+    noise = np.random.default_rng(0)
+    for height, width in ((8, 8), (1, 1), (37, 90), (90, 37), (300, 200), (2, 70)):
+        coarse = Image.fromarray(noise.integers(0, 256, (height // 4 + 2, width // 4 + 2, 3), dtype=np.uint8))
+        picture = coarse.resize((width, height), Image.Resampling.BICUBIC)
+        pixels = np.array(picture)
+        if format == "onnx":
+            (found,) = session.run(["probabilities"], {"picture": pixels})
+        else:
+            found = program(torch.from_numpy(pixels)).detach().numpy()
+        np.testing.assert_allclose(found, classifier.probabilities([picture])[0].numpy(), atol=1e-2)
+
+
+@pytest.mark.parametrize("options", [(), ("--preprocess",)])
+def test_a_network_in_8_bits_tells_what_that_costs(
+    run: Path, classifier: Classifier, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    said = ftso("export", run, "--int8", *options, "-o", tmp_path / "small.onnx").stdout
+    assert "int8, calibrated on 72 training images: test accuracy " in said and " ms an image (" in said
+    session = onnxruntime.InferenceSession(str(tmp_path / "small.onnx"), providers=["CPUExecutionProvider"])
+    photos = photos_of(run)
+    if options:
+        found = [session.run(None, {"picture": np.asarray(Image.open(photo))})[0].argmax() for photo in photos]
+    else:
+        images = torch.stack([classifier.preprocess(photo) for photo in photos]).numpy()
+        found = list(session.run(None, {"images": images})[0].argmax(1))
+    right = [classifier.classes[at] == photo.parent.name for at, photo in zip(found, photos, strict=True)]
+    told = json.loads((tmp_path / "small.json").read_text())
+    assert told["int8"]["accuracy"] == pytest.approx(sum(right) / 24) and sum(right) >= 20
+    assert told["float32"]["accuracy"] == pytest.approx(json.loads((run / "result.json").read_text())["test_accuracy"])
+    assert told["int8"]["bytes"] == (tmp_path / "small.onnx").stat().st_size
+    assert told["calibrated_on"] == 72 and told["test_images"] == 24
+    assert b"QuantizeLinear" in (tmp_path / "small.onnx").read_bytes()
+
+
+def test_export_refuses_options_that_a_format_or_a_cell_does_not_have(run: Path, tmp_path: Path) -> None:
+    for args, says in (
+        ([run, "--int8", "-f", "torch-export"], "needs --format onnx"),
+        ([run, "--preprocess", "-f", "safetensors"], "needs --format onnx or --format torch-export"),
+        (["darts_v2", "--int8"], "is for a trained network"),
+        (["darts_v2", "--preprocess"], "is for a trained network"),
+    ):
+        assert says in " ".join(ftso("export", *args, status=2).stderr.split())
+    before = sorted(path.name for path in run.iterdir())
+    assert "name one, as in -o network.onnx" in ftso("export", run, "-o", "-", status=1).stderr
+    assert sorted(path.name for path in run.iterdir()) == before
+
+
 def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Classifier) -> None:
     text = ftso("export", run, "--format", "torch-export").stdout
     assert f"wrote {run / 'network.pt2'}" in text
