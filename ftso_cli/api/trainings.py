@@ -1,6 +1,7 @@
 """The verb that trains: train."""
 
 import math
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.options import OptionError
-from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
 from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Update
 from ftso_cli.settings.training import ConfigFile, Training
 from ftso_cli.settings.values import check_seed
@@ -108,6 +109,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
 
     The processes that `torchrun` has started train together; but for the first they do what that one says.
     """
+    began = time.perf_counter()
     device = request.device if "device" in request.given else None
     plan = images = None
     if request.resume is None:
@@ -136,7 +138,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             trainer = opened(Path(request.resume), group, device)
         listener.watch.lap("start")
         with telling(listener, lambda: _kept(trainer)), alone_in(trainer.run.folder):
-            trainer = _filled(trainer, request, listener)
+            trainer = _filled(trainer, request, listener, began)
             listener.watch.lap("data")
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
@@ -153,15 +155,38 @@ def _follow(folder: Path, group: "Group") -> Trained:
     return Trained(folder=folder, metrics=tuple(trainer.rows), **NOT_TESTED)
 
 
-def _filled(trainer: "Trainer", request: Training, listener: TrainingListener) -> "Trainer":
-    """Read the images, and begin the run folder or go back to its last checkpoint."""
+def _filled(trainer: "Trainer", request: Training, listener: TrainingListener, began: float) -> "Trainer":
+    """Read the images, and begin the run folder or go back to its last checkpoint; the command has `began` then."""
     with listener.bar("read images", "image") as update:
         if request.resume is None:
-            return fill(trainer, update)
-        replaced = refill(trainer, update)
-    problem = trainer.load_checkpoint() if trainer.checkpoints.exist() else ""
-    listener.resumed(trainer, replaced, problem or "")
+            trainer = fill(trainer, update)
+        else:
+            replaced = refill(trainer, update)
+    if request.resume is None:
+        if request.limit is not None:
+            trainer = limited(trainer, request, began + request.limit - time.perf_counter(), listener)
+        _create(trainer)
+    else:
+        problem = trainer.load_checkpoint() if trainer.checkpoints.exist() else ""
+        listener.resumed(trainer, replaced, problem or "")
+    _limit(trainer, began)
     return trainer
+
+
+def _create(trainer: "Trainer") -> None:
+    """Write what the run folder begins with."""
+    from ftso_cli.data import record_of
+
+    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
+
+
+def _limit(trainer: "Trainer", began: float) -> None:
+    """Have a training with a time end in time, of which a run that goes on has taken what its rows say."""
+    from ftso_cli.training.pace import Pace, Work
+
+    if trainer.config.time is not None:
+        used = trainer.sums.seconds + sum(row["seconds"] or 0.0 for row in trainer.rows)
+        trainer.pace = Pace(began + trainer.config.time - used, Work.of(trainer))
 
 
 def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> Trained:
@@ -172,8 +197,6 @@ def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | 
     _run(trainer, listener, curves)
     if trainer.waited:
         listener.note(f"ended after epoch {len(trainer.rows)}: {trainer.waited} validated without a better one")
-    if trainer.config.recipe.keep == "best":
-        listener.note(f"keeping the network of epoch {trainer.kept_epoch}, the best one on the validation images")
     trainer.save_weights()
     listener.watch.lap("train")
     listener.watch.peak_memory = peak_memory(trainer.device)
@@ -199,12 +222,12 @@ def _kept(trainer: "Trainer") -> str:
 
 def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> None:
     """Train behind a progress bar."""
-    epochs, validated = trainer.config.recipe.epochs, ""
+    validated = ""
     with listener.bar("train", "step") as update:
 
         def on_step(state: "TrainingProgress") -> None:
             figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}{validated}"
-            update(state.epoch * state.steps + state.step, epochs * state.steps, figures)
+            update(state.epoch * trainer.batches.steps_per_epoch + state.step, trainer.course.end, figures)
 
         def on_epoch(row: "Row") -> None:
             nonlocal validated
@@ -212,7 +235,7 @@ def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None"
                 validated = f", validation {row['val_accuracy']:.1%}"
             if curves is not None:
                 curves.add(row)
-            listener.epoch(row, epochs)
+            listener.epoch(row, trainer.epochs)
 
         with advising(trainer):
             trainer.train(on_step, on_epoch)
@@ -250,6 +273,7 @@ def started(
     from ftso_cli.training.run import Config, Run
 
     check_seed(asked.seed)
+    repeated = asked.versions is not None and asked.steps is not None and settings == asked.settings(None, {})
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
@@ -277,6 +301,7 @@ def started(
             device=str(chosen),
             precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
             compile=compiled,
+            steps=asked.steps if repeated else None,
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )
@@ -295,8 +320,8 @@ def _check_validates(images: "ImageData", settings: Recipe) -> None:
 
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
-    """Reads all images and writes what the run folder begins with; gives the training without broken images."""
-    from ftso_cli.data import read_held, read_training, record_of
+    """Reads all images; gives the training without broken images."""
+    from ftso_cli.data import read_held, read_training
     from ftso_cli.training.loop import Trainer
 
     # Images first: where a class has none, the same request can be given again.
@@ -304,8 +329,25 @@ def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
     if images is not trainer.data:
         trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group)
     trainer.data = read_held(images, update)
-    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
     return trainer
+
+
+def limited(trainer: "Trainer", request: Training, left: float, listener: TrainingListener) -> "Trainer":
+    """Time some steps, and return the training with as many of them as fit in the seconds that are left."""
+    from ftso_cli.training.loop import Trainer
+    from ftso_cli.training.pace import Work, described, measure, steps_for
+
+    seconds, config = request.seconds, trainer.config
+    # Its steps leave no trace in the training itself.
+    began, trial = time.perf_counter(), Trainer(trainer.genotype, config, trainer.data, trainer.run)
+    step = measure(trial, seconds) / trainer.group.size
+    work = Work.of(trainer)
+    most = request.hyper_parameters.epochs if request.planned else MOST_EPOCHS
+    steps = steps_for(left - (time.perf_counter() - began), step, work, most)
+    listener.note(described(steps, step, work, config.recipe.batch_size, seconds))
+    recipe = with_epochs(config.recipe, -(-steps // work.epoch))
+    planned = {"recipe": recipe, "time": seconds, "steps": steps if steps % work.epoch else None}
+    return Trainer(trainer.genotype, config.model_copy(update=planned), trainer.data, trainer.run, trainer.group)
 
 
 def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":

@@ -69,7 +69,7 @@ class TrainListener(CommandListener, TrainingListener):
         if problem:
             warn(f"{problem}; going on from the checkpoint before it")
         step = f", step {trainer.sums.steps} of the next" if trainer.sums.steps else ""
-        note(f"{trainer.run.folder}: going on after epoch {len(trainer.rows)} of {trainer.config.recipe.epochs}{step}")
+        note(f"{trainer.run.folder}: going on after epoch {len(trainer.rows)} of {trainer.epochs}{step}")
 
     def started(self, trainer: "Trainer") -> None:
         """Tell what is trained, on which images."""

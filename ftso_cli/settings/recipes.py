@@ -6,7 +6,7 @@ which the paper says it follows. `quick` is ours, for a laptop.
 """
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import Annotated, Literal
 
 from ftso_cli.errors import SettingsError, unknown
@@ -188,6 +188,12 @@ class Recipe(Settings):
     ] = "none"
     image_size: ImageSize = None
     """Height and width of the images where none is asked for; None: as the data set has it."""
+
+
+def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
+    """Return a recipe of so many epochs; its warm-up keeps its share where it would be more than half of them."""
+    warmup = recipe.warmup if 2 * recipe.warmup <= epochs else recipe.warmup * epochs // recipe.epochs
+    return replace(recipe, epochs=epochs, warmup=warmup)
 
 
 LEAST_CLIP = 1e-3

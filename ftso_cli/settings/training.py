@@ -18,7 +18,7 @@ from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.costs import count
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe
+from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe, with_epochs
 from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
 from ftso_cli.settings.values import ImageSize, duration, size_option
 from ftso_cli.spaces.sets import Resize
@@ -31,6 +31,19 @@ IMAGES = "images.json"
 """The file in a run folder that names its images."""
 
 Precision = Literal["float32", "bfloat16"]
+
+MOST_SECONDS = 1e9
+"""More is a slip of the hand."""
+
+
+def _seconds(value: object) -> object:
+    """Return the seconds of a time that is given; raises `SettingsError` for one that is none."""
+    if value is None:
+        return None
+    seconds = duration(value)  # type: ignore[arg-type]
+    if not 0 < seconds <= MOST_SECONDS:
+        raise SettingsError(f"a time is above 0 seconds and at most {MOST_SECONDS:,.0f}, not {seconds:g}")
+    return seconds
 
 
 class ConfigFile(Model):
@@ -45,6 +58,13 @@ class ConfigFile(Model):
     device: str | None = None
     precision: Precision | None = None
     compile: bool | None = None
+    time: Annotated[float | None, BeforeValidator(_seconds)] = Field(
+        default=None,
+        description="How long it may take, as in 10m or in seconds; of a run, what decided its epochs.",
+    )
+    steps: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Steps of a run whose last epoch was cut short."
+    )
     save_minutes: Annotated[float, Field(ge=0)] | None = None
     flip: bool | None = Field(default=None, description="Whether images are mirrored at random in training.")
     images: str | None = Field(default=None, description="The images.json of a run: the same images again.")
@@ -73,8 +93,8 @@ class ConfigFile(Model):
             before, asked = asked, Recipe(**{**asdict(asked), **given})
             if asked.augmentation != before.augmentation and "cutout" not in given:
                 asked = replace(asked, cutout=CUTOUT.get(asked.augmentation, base.cutout))
-        if "warmup" not in {**values, **overruled} and 2 * asked.warmup > asked.epochs:
-            asked = replace(asked, warmup=base.warmup * asked.epochs // base.epochs)
+        if "warmup" not in {**values, **overruled}:
+            asked = replace(asked, warmup=with_epochs(base, asked.epochs).warmup)
         check_trains(asked)
         return asked
 
@@ -131,11 +151,6 @@ OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
 """The options that can be given beside `resume`."""
 
 
-def _seconds(value: object) -> object:
-    """Return the seconds of a time that is given."""
-    return None if value is None else duration(value)  # type: ignore[arg-type]
-
-
 @settings
 class OnCellOrNot(Settings):
     """A request about a cell, which may have it from elsewhere."""
@@ -165,7 +180,9 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
     time: Annotated[
         Annotated[str | float | None, BeforeValidator(_seconds)],
         Option(
-            help="How long it may take, as in 90s, 10m, 1h.", metavar="TIME", shown="none; 10m in auto", panel=FITTED
+            help="Take as many epochs as fit in this time, as in 90s, 10m, 1h.",
+            metavar="TIME",
+            shown="none; 10m in auto",
         ),
     ] = None
     fit_macs: Annotated[
@@ -271,8 +288,11 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             self.wanted  # noqa: B018 - it raises
             if self.hyper_parameters.augmentation == "imagenet" and self.file.resize not in (None, "crop"):
                 raise OptionError("resize", "has no meaning with {augmentation=imagenet}, which cuts out of pictures")
-            if not self.planned and (fits := self.asked("time", "fit_macs", "fit_params", "fit_latency", "dry_run")):
+            if not self.planned and (fits := self.asked("fit_macs", "fit_params", "fit_latency", "dry_run")):
                 raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
+            of_file = self.time is None and self.file.versions is None and "epochs" in self.file.names | self.given
+            if (self.time is not None and "epochs" in self.given) or (of_file and self.file.time is not None):
+                raise OptionError("time", "decides the number of epochs; give {time} or {epochs}, not both")
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
             raise OptionError(
                 "resume",
@@ -309,9 +329,17 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         return self.cell is not None or self.file.cell is not None
 
     @property
+    def limit(self) -> float | None:
+        """The seconds that it may take; None where epochs are given, as by the file of a run."""
+        of_file = self.file.time if self.file.versions is None else None
+        given = of_file if self.time is None else float(self.time)
+        chosen = self.planned and "epochs" not in self.fixed
+        return PLANNED_SECONDS if given is None and chosen else given
+
+    @property
     def seconds(self) -> float:
         """The time that a planned training may take."""
-        return PLANNED_SECONDS if self.time is None else float(self.time)
+        return self.limit or PLANNED_SECONDS
 
     @property
     def fixed(self) -> set[str]:

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,7 @@ from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, read_tensors, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
-from ftso_cli.nn.graphs import Step, graphed
+from ftso_cli.nn.graphs import graphed
 from ftso_cli.nn.merged import network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
@@ -29,6 +30,7 @@ from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.losses import Loss
 from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
+from ftso_cli.training.pace import Pace, check_interval
 from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues, Row, Sums, TrainingProgress
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
@@ -81,8 +83,9 @@ class Trainer:
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
-        all_steps = recipe.epochs * batches.steps_per_epoch
-        self.course = Course(length=all_steps, end=all_steps)
+        self.pace: Pace | None = None
+        """Tells where to end, where the time is limited and this is the process that knows it."""
+        self.course = self._planned
         self.mixing = Mixing.of(recipe, config.seed)
         of_classes = weights.float().to(self.device) if recipe.balance == "loss" else None
         self._loss = Loss(smoothing=recipe.label_smoothing, weights=of_classes)
@@ -112,10 +115,7 @@ class Trainer:
             compiling(self.config.compile),
             enough_memory(self.device),
         ):
-            if self.config.compile:
-                compile_cells(self.network)
-            self._forward = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
-            self._update = self._made_step()
+            self.prepare()
             while not self.finished:
                 row = self._epoch(len(self.rows), on_step, interrupt)
                 self.rows.append(row | self._validated(row))
@@ -129,8 +129,19 @@ class Trainer:
 
     @property
     def finished(self) -> bool:
-        """Return True after the last epoch, or where patience has ended the training before."""
-        return len(self.rows) >= self.config.recipe.epochs or self.waited > 0
+        """Return True after the last step, or where patience has ended the training before."""
+        return len(self.rows) >= self.epochs or self.waited > 0
+
+    @property
+    def epochs(self) -> int:
+        """The epochs that it takes, as things stand; the last one may be cut short."""
+        return -(-self.course.end // self.batches.steps_per_epoch)
+
+    @property
+    def _planned(self) -> Course:
+        """The way through the schedule as it was planned."""
+        steps = self.config.recipe.epochs * self.batches.steps_per_epoch
+        return Course(length=steps, end=min(self.config.steps or steps, steps))
 
     @property
     def waited(self) -> int:
@@ -144,20 +155,29 @@ class Trainer:
         best = best_epoch(self.rows) if self.config.recipe.keep == "best" else None
         return len(self.rows) if best is None else int(best["epoch"] or 0)
 
-    def _made_step(self) -> Step:
-        """The step of training as this device takes it."""
-        if not self.graphs or self.group.size > 1:
-            return self._step
-        return graphed(self._step, self.device, [self.drop_path_draws])
+    def prepare(self) -> None:
+        """Make the step of training as this device takes it."""
+        if self.config.compile:
+            compile_cells(self.network)
+        self._forward = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
+        alone = self.graphs and self.group.size == 1
+        self._update = graphed(self._step, self.device, [self.drop_path_draws]) if alone else self._step
+
+    def timed_step(self) -> float:
+        """Train on the next batch, and return the seconds that it took."""
+        started = time.perf_counter()
+        self._take_step()
+        self._unread[-1].cpu()
+        return time.perf_counter() - started
 
     def _epoch(self, epoch: int, on_step: Callable[[TrainingProgress], None], interrupt: Interrupt) -> Row:
         """Trains what is left of an epoch."""
-        steps = self.batches.steps_per_epoch
         self.network.train()
         saved = self._since = time.perf_counter()
-        while self.sums.steps < steps:
+        while self.sums.steps < self._steps_of(epoch):
+            self._look_at_the_clock()
             self._take_step()
-            taken = self.sums.steps + len(self._unread)
+            taken, steps = self.sums.steps + len(self._unread), self._steps_of(epoch)
             if self._look.due() or taken in (1, steps) or interrupt.asked or self.group.size > 1:
                 self._read(epoch, interrupt)
             sums = self.sums
@@ -178,6 +198,21 @@ class Trainer:
             "seconds": round(self.sums.seconds, 3),
         }
 
+    def _steps_of(self, epoch: int) -> int:
+        """Return the steps of an epoch, of which the last may have fewer."""
+        steps = self.batches.steps_per_epoch
+        return min(steps, self.course.end - epoch * steps)
+
+    def _look_at_the_clock(self) -> None:
+        """Move the end of the training now and then, where its time asks for that; all processes move it alike."""
+        step = self._next
+        if self.config.time is None or step % check_interval(self.course.length):
+            return
+        end = 0 if self.pace is None else self.pace.end(step, self.course.end, self._planned.end)
+        end = int(self.group.total(torch.tensor(end)))
+        if end not in (0, self.course.end):
+            self.course = self.course.ending(end, now=step)
+
     def _validated(self, row: Row) -> Row:
         """Return what validation adds to the row of an epoch; the last epoch always has some, if any has."""
         if not validates(self.config.recipe, self.data):
@@ -185,7 +220,7 @@ class Trainer:
         assert self.data.val is not None
         epoch, recipe = len(self.rows) + 1, self.config.recipe
         every = interval(len(self.data.val), self.batches.steps_per_epoch * recipe.batch_size)
-        if epoch % every and epoch < recipe.epochs:
+        if epoch % every and epoch < self.epochs:
             return NOT_VALIDATED
         started, numbers = time.perf_counter(), torch.zeros(2, dtype=torch.float64)
         if self.group.first:
@@ -302,7 +337,9 @@ class Trainer:
         """
         if not self.group.first:
             return
-        values = {"rows": self.rows, "sums": asdict(self.sums)}
+        values: dict[str, Any] = {"rows": self.rows, "sums": asdict(self.sums)}
+        if self.course != self._planned:
+            values["course"] = asdict(self.course)
         try:
             if self.config.recipe.keep == "best" and not self.sums.steps and self.kept_epoch == len(self.rows):
                 write_tensors(self._weights(), self.run.best_file, {"epoch": str(self.kept_epoch)})
@@ -341,7 +378,8 @@ class Trainer:
             self.batches.restore(_under("batches.", tensors))
             steps, state_ = self.batches.steps_per_epoch, self.batches.state()
             done = state_["epoch"] * steps + state_["position"]
-            values.check(self.config.recipe.epochs, steps, self.config.recipe.batch_size, done)
+            self.course = values.course or self._planned
+            values.check(self._planned, self.course, steps, self.config.recipe.batch_size, done)
             for name, parameter in self._named():
                 # The fused optimizer goes through memory without looking at the order of dimensions.
                 momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])

@@ -6,6 +6,7 @@ from pydantic import TypeAdapter
 
 from ftso_cli.genotype.schema import Model
 from ftso_cli.training.run import Epoch
+from ftso_cli.training.schedule import Course
 
 Row = dict[str, float | int | None]
 """A line of metrics.csv; None is an empty field."""
@@ -40,14 +41,24 @@ class CheckpointValues(Model):
 
     rows: tuple[Row, ...]
     sums: Sums
+    course: Course | None = None
+    """Where a training ends whose time is limited, if it is not as planned."""
 
-    def check(self, epochs: int, steps: int, batch_size: int, done: int) -> None:
-        """Raises `ValueError` for counts that no training of so many epochs and steps has, `done` of which are done."""
+    def check(self, planned: Course, course: Course, steps: int, batch_size: int, done: int) -> None:
+        """Raises `ValueError` for counts that no training of so many steps an epoch has, of which `done` are done.
+
+        It was `planned`, and goes on by `course`.
+        """
+        epochs, whole = -(-course.end // steps), len(self.rows) * steps
+        if course.length != planned.length or not 0 <= course.since < course.end <= planned.end:
+            raise ValueError(f"steps {course.since} to {course.end} of {planned.end}")
+        if not 0 <= course.place < course.length:
+            raise ValueError(f"place {course.place} in a schedule of {course.length} steps")
         TypeAdapter(tuple[Epoch, ...]).validate_python(self.rows)
         sums = self.sums
         if [row["epoch"] for row in self.rows] != list(range(1, len(self.rows) + 1)) or len(self.rows) > epochs:
             raise ValueError(f"{len(self.rows)} rows of metrics for {epochs} epochs")
-        if not 0 <= sums.steps < steps or done != len(self.rows) * steps + sums.steps:
+        if not 0 <= sums.steps < steps or done != min(whole + sums.steps, course.end):
             raise ValueError(f"step {sums.steps} of epoch {len(self.rows) + 1}, and its batches are at step {done}")
         if not 0 <= sums.correct <= sums.images <= sums.steps * batch_size or min(sums.loss, sums.seconds) < 0:
             raise ValueError(f"{sums.correct} right answers of {sums.images} images in {sums.steps} steps")
