@@ -182,11 +182,11 @@ def _create(trainer: "Trainer") -> None:
 
 def _limit(trainer: "Trainer", began: float) -> None:
     """Have a training with a time end in time, of which a run that goes on has taken what its rows say."""
-    from ftso_cli.training.pace import Pace, Work
+    from ftso_cli.training.pace import Deadline, Work
 
     if trainer.config.time is not None:
         used = trainer.sums.seconds + sum(row["seconds"] or 0.0 for row in trainer.rows)
-        trainer.pace = Pace(began + trainer.config.time - used, Work.of(trainer))
+        trainer.pace = Deadline(began + trainer.config.time - used, Work.of(trainer))
 
 
 def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> Trained:
@@ -345,6 +345,8 @@ def limited(trainer: "Trainer", request: Training, left: float, listener: Traini
     most = request.hyper_parameters.epochs if request.planned else MOST_EPOCHS
     steps = steps_for(left - (time.perf_counter() - began), step, work, most)
     listener.note(described(steps, step, work, config.recipe.batch_size, seconds))
+    if steps < work.epoch:
+        listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
     recipe = with_epochs(config.recipe, -(-steps // work.epoch))
     planned = {"recipe": recipe, "time": seconds, "steps": steps if steps % work.epoch else None}
     return Trainer(trainer.genotype, config.model_copy(update=planned), trainer.data, trainer.run, trainer.group)

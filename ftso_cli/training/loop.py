@@ -30,7 +30,7 @@ from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.losses import Loss
 from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
-from ftso_cli.training.pace import Pace, check_interval
+from ftso_cli.training.pace import Deadline, check_interval
 from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues, Row, Sums, TrainingProgress
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
@@ -83,7 +83,7 @@ class Trainer:
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
-        self.pace: Pace | None = None
+        self.pace: Deadline | None = None
         """Tells where to end, where the time is limited and this is the process that knows it."""
         self.course = self._planned
         self.mixing = Mixing.of(recipe, config.seed)

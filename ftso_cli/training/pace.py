@@ -105,7 +105,7 @@ def measure(trainer: "Trainer", seconds: float) -> float:
     return sum(counted) / len(counted)
 
 
-class Pace:
+class Deadline:
     """The pace of a training that has to be over, tested, at a deadline on `clock`."""
 
     def __init__(self, deadline: float, work: Work, clock: Callable[[], float] = time.perf_counter) -> None:

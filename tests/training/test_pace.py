@@ -15,7 +15,7 @@ from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import State, read_tensors
 from ftso_cli.settings.recipes import RECIPES, Recipe, with_epochs
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.pace import FINISH, RESERVE, Pace, Work, described, measure, steps_for
+from ftso_cli.training.pace import FINISH, RESERVE, Deadline, Work, described, measure, steps_for
 from ftso_cli.training.run import Run
 from tests.processes import run_ftso
 from tests.training.test_loop import Killed, silent, start
@@ -65,7 +65,7 @@ class Clock:
 def ends(pace_of: Callable[[int], float], deadline: float, planned: int, work: Work, every: int = 10) -> list[int]:
     """The ends that a training is given one after another, whose steps take `pace_of` seconds, and its seconds."""
     clock, step, found = Clock(), 0, [planned]
-    pace = Pace(deadline, work, clock)
+    pace = Deadline(deadline, work, clock)
     while step < found[-1]:
         if step % every == 0:
             end = pace.end(step, found[-1], planned)
@@ -91,7 +91,7 @@ def test_a_machine_that_is_busy_for_a_while_gets_its_epochs_back() -> None:
 
 def test_cuts_fall_on_the_end_of_an_epoch_where_little_is_lost_and_the_next_step_where_time_is_up() -> None:
     clock = Clock()
-    pace = Pace(90, Work(epoch=30), clock)
+    pace = Deadline(90, Work(epoch=30), clock)
     assert pace.end(0, 1000, 1000) == 1000
     clock.now = 10
     assert pace.end(100, 900, 1000) == 900
@@ -106,7 +106,7 @@ def trained(folder: Path, data: ImageData, slow_from: int) -> tuple[Trainer, Cal
     config = trainer.config.model_copy(update={"time": 20.0})
     trainer.run.config_file.write_text(config.model_dump_json())
     trainer = Trainer(trainer.genotype, config, data, trainer.run)
-    trainer.pace = Pace(31.0, Work.of(trainer), clock)
+    trainer.pace = Deadline(31.0, Work.of(trainer), clock)
 
     def on_step(progress: object) -> None:
         clock.now += 1 if trainer.sums.steps + 5 * len(trainer.rows) < slow_from else 3
