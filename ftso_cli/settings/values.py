@@ -75,7 +75,7 @@ def duration(text: str | float) -> float:
     if isinstance(text, int | float):
         return float(text)
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", text.strip())
-    if match is None or not float(match[1]):
+    if match is None:
         raise SettingsError(f"{short(text)} is no time; give one as in 2ms, 90s, 10m, 1h")
     return float(match[1]) * {"ms": 0.001, **UNITS}[match[2]]
 

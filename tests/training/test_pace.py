@@ -217,7 +217,7 @@ def test_a_run_with_a_time_that_is_repeated_takes_its_epochs_and_no_time(tmp_pat
     [
         (["--time", "10m", "--epochs", "3"], "decides the number of epochs; give --time or --epochs, not both"),
         (["--time", "0s"], "a time is above 0 seconds"),
-        (["--time", "10"], "'10' is no time; give one as in 90s, 10m, 1h"),
+        (["--time", "10"], "'10' is no time; give one as in 2ms, 90s, 10m, 1h"),
     ],
 )
 def test_a_time_that_cannot_be_is_one_line(options: list[str], message: str) -> None:
