@@ -40,7 +40,7 @@ PART_OF = {name: part for part, names in PARTS.items() for name in names}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class LabelRow:
     """A line of a table: a file below its folder, with its label; `part` and `group` may be empty."""
 
     line: int
@@ -51,12 +51,12 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class LabelTable:
     """The rows of a table whose files are there, each file once, and what was passed over."""
 
     data: str
     folder: Path
-    rows: Sequence[Row]
+    rows: Sequence[LabelRow]
     left_out: LeftOut
     remarks: list[str] = field(default_factory=list)
 
@@ -65,14 +65,14 @@ class Table:
         """The labels, sorted."""
         return tuple(sorted({row.label for row in self.rows}))
 
-    def parts(self) -> dict[str, list[Row]]:
+    def parts(self) -> dict[str, list[LabelRow]]:
         """The rows by part; all are for training where the table doesn't say."""
-        found: dict[str, list[Row]] = {}
+        found: dict[str, list[LabelRow]] = {}
         for row in self.rows:
             found.setdefault(row.part or "train", []).append(row)
         return found
 
-    def files(self, rows: Sequence[Row], classes: Sequence[str]) -> Files:
+    def files(self, rows: Sequence[LabelRow], classes: Sequence[str]) -> Files:
         """The files of rows, sorted by class and name, with the labels of `classes`."""
         label_of = {spelled(name): label for label, name in enumerate(classes)}
         if unknown := [row for row in rows if row.label not in label_of]:
@@ -130,7 +130,7 @@ def open_test_table(data: str, classes: tuple[str, ...], wanted: Wanted) -> Imag
     return replace(images, remarks=(*images.remarks, *table.remarks))
 
 
-def _torn(table: Table) -> Iterator[str]:
+def _torn(table: LabelTable) -> Iterator[str]:
     """A remark where the table itself has put images of one group into two parts."""
     parts: dict[str, set[str]] = {}
     for row in table.rows:
@@ -140,7 +140,7 @@ def _torn(table: Table) -> Iterator[str]:
         yield f"{shown(table.data)}: {counted(len(torn), 'group')} with images in several splits: {listed(torn)}"
 
 
-def read_table(data: str) -> Table:
+def read_table(data: str) -> LabelTable:
     """The table in the file `data`; raises `DataError` where it has no header, no rows, or contradicts itself."""
     place = Path(os.path.expanduser(data))
     if not os.path.isfile(place):
@@ -148,8 +148,8 @@ def read_table(data: str) -> Table:
     lines, header = _lines(data, read_bytes(place, limit=LIMIT))
     left_out = LeftOut()
     left_out.beside.extend(f"column {short(name)}" for name in header if name not in COLUMNS)
-    known: dict[str, Row] = {}
-    rows: dict[str, Row] = {}
+    known: dict[str, LabelRow] = {}
+    rows: dict[str, LabelRow] = {}
     repeated = 0
     for line, fields in lines:
         row = _row(data, line, dict(zip(header, fields, strict=True)), place.parent)
@@ -167,10 +167,10 @@ def read_table(data: str) -> Table:
     if split and len(split) < len(rows):
         bare = next(row for row in rows.values() if not row.part)
         raise _wrong(data, bare.line, "the split is empty, and other rows have one; give train, val or test")
-    return Table(data=data, folder=place.parent, rows=tuple(rows.values()), left_out=left_out, remarks=remarks)
+    return LabelTable(data=data, folder=place.parent, rows=tuple(rows.values()), left_out=left_out, remarks=remarks)
 
 
-def _none(known: Mapping[str, Row]) -> str:
+def _none(known: Mapping[str, LabelRow]) -> str:
     if not known:
         return "has no rows; give one an image: path,label"
     return (
@@ -212,7 +212,7 @@ def _read(data: str, text: str, delimiter: str, width: int) -> Iterator[tuple[in
         raise _wrong(data, reader.line_num, str(error)) from None
 
 
-def _row(data: str, line: int, fields: Mapping[str, str], folder: Path) -> Row:
+def _row(data: str, line: int, fields: Mapping[str, str], folder: Path) -> LabelRow:
     values = {name: fields.get(name, "").strip() for name in COLUMNS}
     for name, value in values.items():
         if name in NEEDED and not value:
@@ -223,7 +223,7 @@ def _row(data: str, line: int, fields: Mapping[str, str], folder: Path) -> Row:
     if values["split"] and not part:
         raise _wrong(data, line, f"split is {short(values['split'])}; give train, val or test")
     name = _below(data, line, values["path"], folder)
-    return Row(line=line, name=name, label=spelled(values["label"]), part=part, group=values["group"])
+    return LabelRow(line=line, name=name, label=spelled(values["label"]), part=part, group=values["group"])
 
 
 def _below(data: str, line: int, text: str, folder: Path) -> str:
@@ -236,7 +236,7 @@ def _below(data: str, line: int, text: str, folder: Path) -> str:
     return str(path)
 
 
-def _check_same(data: str, before: Row, row: Row) -> None:
+def _check_same(data: str, before: LabelRow, row: LabelRow) -> None:
     """Raise `DataError` where two rows tell differently of one file."""
     for what in ("label", "part", "group"):
         first, second = getattr(before, what), getattr(row, what)
