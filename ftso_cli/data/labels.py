@@ -36,6 +36,8 @@ LIMIT = 200_000_000
 LONGEST = 255
 """Characters of a label, as many as a class folder can have; and of a group."""
 
+LONGEST_PATH = 4000
+
 PART_OF = {name: part for part, names in PARTS.items() for name in names}
 
 
@@ -181,12 +183,12 @@ def _none(known: Mapping[str, LabelRow]) -> str:
 def _lines(data: str, content: bytes) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
     """The lines below the header by their number, without empty ones, and the names of the columns."""
     try:
-        text = content.decode("utf-8-sig")
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
         raise DataError(f"{shown(data)}: is not UTF-8; save it as CSV in UTF-8") from None
-    head = text.lstrip("\r\n").partition("\n")[0]
+    head = text.lstrip("\n").partition("\n")[0]
     for delimiter in DELIMITERS:
-        header = [name.strip().lower() for name in next(csv.reader([head.strip("\r")], delimiter=delimiter), [])]
+        header = [name.strip().lower() for name in _header(head, delimiter)]
         if set(NEEDED) <= set(header):
             break
     else:
@@ -196,8 +198,15 @@ def _lines(data: str, content: bytes) -> tuple[Iterator[tuple[int, list[str]]], 
     return _read(data, text, delimiter, len(header)), header
 
 
+def _header(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return []
+
+
 def _read(data: str, text: str, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
     headed = False
     try:
         for fields in reader:
@@ -217,8 +226,9 @@ def _row(data: str, line: int, fields: Mapping[str, str], folder: Path) -> Label
     for name, value in values.items():
         if name in NEEDED and not value:
             raise _wrong(data, line, f"the {name} is empty")
-        if name != "path" and (len(value) > LONGEST or not value.isprintable()):
-            raise _wrong(data, line, f"the {name} {short(value)} is longer than {LONGEST} characters, or not printable")
+        most = LONGEST_PATH if name == "path" else LONGEST
+        if len(value) > most or (name != "path" and not value.isprintable()):
+            raise _wrong(data, line, f"the {name} {short(value)} is longer than {most} characters, or not printable")
     part = PART_OF.get(values["split"].lower(), "")
     if values["split"] and not part:
         raise _wrong(data, line, f"split is {short(values['split'])}; give train, val or test")

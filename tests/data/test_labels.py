@@ -66,10 +66,10 @@ def test_delimiters_and_encodings_of_spreadsheets_are_read(folder: Path, delimit
     plain = open_images(write(folder, "path,label", *rows()))
     lines = [delimiter.join([" Label ", "PATH"]), "", delimiter * 1]
     lines += [delimiter.join(reversed(row.split(","))) for row in rows()]
-    text = "\r\n".join(lines)
-    (folder / "other.CSV").write_bytes(text.encode(encoding))
-    other = open_images(str(folder / "other.CSV"))
-    assert named(other, other.train) == named(plain, plain.train)
+    for end in ("\r\n", "\r"):
+        (folder / "other.CSV").write_bytes(end.join(lines).encode(encoding))
+        other = open_images(str(folder / "other.CSV"))
+        assert named(other, other.train) == named(plain, plain.train)
 
 
 def test_quoted_names_with_delimiters_and_letters_of_all_languages_are_read(folder: Path) -> None:
@@ -164,6 +164,7 @@ def test_other_columns_and_repeated_rows_are_told(folder: Path) -> None:
         ("photos/00.png," + "x" * 300, "longer than 255"),
         ("photos/00.png,\x1b[31m", "not printable"),
         ("x" * 200_000 + ",cat", "line 22"),
+        ("x" * 5_000 + ",cat", "longer than 4000"),
     ],
 )
 def test_a_row_that_cannot_be_is_refused_with_its_line(folder: Path, row: str, told: str) -> None:
@@ -191,6 +192,7 @@ def test_tables_without_a_header_rows_or_classes_are_refused(folder: Path) -> No
     assert "no columns path and label" in refusal(write(folder, ""))
     assert "has two columns label" in refusal(write(folder, "path,label,label", *rows(more=",a")))
     assert "has no rows" in refusal(write(folder, "path,label"))
+    assert "no columns path and label" in refusal(write(folder, '"path"x,label', *rows()))
     assert "has one label, 'cat'" in refusal(write(folder, "path,label", *rows()[::2]))
     assert "none of its 1 file is there, as 'gone.png'" in refusal(write(folder, "path,label", "gone.png,cat"))
     assert "not UTF-8" in refusal(write(folder, "path,label", *rows(), encoding="utf-16"))
