@@ -24,7 +24,7 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
 
     record = None if asked.images is None else read_images(Path(asked.images))
     folder = None if record is None else image_folder(data)
-    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop")
+    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop", bool(asked.nested))
     if record is not None and folder is not None and holds_tests(folder, record):
         images = _recorded(data, record, asked.classes or record.classes, wanted, settings.validation)
         _check_validates(images)
@@ -94,10 +94,13 @@ def _check_validates(images: "ImageData") -> None:
 def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
     """The test images in `data`: those of the run where that is its folder, moved; else all that it has for testing."""
     from ftso_cli.data import image_folder, open_tests
+    from ftso_cli.data.labels import is_table
     from ftso_cli.data.record import holds_tests
 
     folder, wanted = image_folder(data), _wanted(config)
-    if record is not None and folder is not None and holds_tests(folder, record):
+    # Another table in the same folder names other images.
+    same = not is_table(data) or os.path.basename(data) == os.path.basename(config.data)
+    if record is not None and folder is not None and same and holds_tests(folder, record):
         images = _recorded(data, record, config.classes, wanted, config.recipe.validation)
     else:
         images = open_tests(data, config.classes, wanted)
@@ -115,4 +118,4 @@ def _wanted(config: "Config") -> "Wanted":
     """How the images of a run are read."""
     from ftso_cli.data.frames import Wanted
 
-    return Wanted(config.image_size, config.resize)
+    return Wanted(config.image_size, config.resize, config.nested)

@@ -291,6 +291,7 @@ def started(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
             image_size=images.image_size,
             resize=asked.resize or "crop",
+            nested=bool(asked.nested),
             image_channels=images.channels,
             classes=images.classes,
             mean=images.mean,

@@ -6,6 +6,7 @@ import stat
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import BinaryIO
 
 import numpy as np
@@ -18,9 +19,23 @@ from ftso_cli.errors import DataError
 AVIF = features.check("avif") is True
 """True where the installed Pillow reads AVIF: from 11.3 on, where it was built with it."""
 
+HEIF = find_spec("pillow_heif") is not None
+"""True where HEIC photos are read."""
+
+HEIF_SUFFIXES = frozenset({".heic", ".heif", ".hif"})
+
+HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})
+"""The kinds of files, named in their first bytes, that phones write HEIC photos as."""
+
+HEIF_REMEDY = "to read it: pip install 'ftso[heic]'"
+
 JPEG_SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".jfif"})
-SUFFIXES = JPEG_SUFFIXES | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
-UNREAD = frozenset({".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".tga", ".ico", ".svg"}) - SUFFIXES
+SUFFIXES = (
+    JPEG_SUFFIXES
+    | {".png", ".bmp", ".gif", ".ppm", ".pgm", ".tif", ".tiff", ".webp", *([".avif"] * AVIF)}
+    | (HEIF_SUFFIXES if HEIF else frozenset())
+)
+UNREAD = frozenset({".avif", ".jxl", ".jp2", ".psd", ".tga", ".ico", ".svg"}) - SUFFIXES
 """Suffixes of images that are not read."""
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP", *(["AVIF"] * AVIF))
@@ -161,7 +176,7 @@ def _opened(path: str) -> Iterator[Image.Image]:
         # Who opens a pipe waits for somebody to write into it.
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
             raise DataError(f"{shown(path)}: neither a file nor a folder; remove it")
-        with Image.open(path, formats=FORMATS) as image:
+        with _identified(path) as image:
             yield image
     except DataError:
         raise
@@ -178,6 +193,23 @@ def _opened(path: str) -> Iterator[Image.Image]:
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
     except Exception as error:
         raise DataError(f"{shown(path)}: can't be read ({_reason(error)}); remove or replace it") from None
+
+
+def _identified(path: str) -> Image.Image:
+    """Open an image of one of the formats; the reader of HEIC photos is imported where the first is met."""
+    try:
+        return Image.open(path, formats=FORMATS)
+    except UnidentifiedImageError:
+        with open(path, "rb") as file:
+            head = file.read(12)
+        if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
+            raise
+    if not HEIF:
+        raise DataError(f"{shown(path)}: a HEIC photo; {HEIF_REMEDY}")
+    from pillow_heif import register_heif_opener
+
+    register_heif_opener()
+    return Image.open(path, formats=("HEIF",))
 
 
 def _reason(error: Exception) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import copy
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -35,7 +36,7 @@ from ftso_cli.data.layout import read_layout
 from ftso_cli.data.left_out import LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
-from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test, lay_aside_validation, of_each_class
+from ftso_cli.data.splits import LAID_ASIDE, group_numbers, lay_aside_test, lay_aside_validation, of_each_class
 from ftso_cli.errors import DataError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -58,6 +59,8 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 """Used for every folder: photographs are close to it, and nothing needs to be read to know it."""
 
+
+NO_GROUPS: Mapping[str, str] = {}
 
 Result = TypeVar("Result")
 
@@ -258,6 +261,20 @@ def _problems(indices: Tensor, found: Sequence[object]) -> dict[int, str]:
     return {index: str(each) for index, each in pairs if isinstance(each, DataError)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The files of a set by part: train, test and maybe val.
+
+    `come_from` says by part where they come from, `val_share` which share of the training images was laid aside as
+    `val`, and `groups` by path which images belong together.
+    """
+
+    files: Mapping[str, Files]
+    come_from: Mapping[str, str]
+    val_share: float = 0.0
+    groups: Mapping[str, str] = field(default_factory=dict)
+
+
 def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
     """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
@@ -271,30 +288,38 @@ def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData
     layout = read_layout(data, left_out)
     found = class_folders(layout.train, left_out)
     classes = list_classes(layout.train, found)
-    files = {"train": list_images(layout.train, classes, left_out, found=found)}
+    files = {"train": list_images(layout.train, classes, left_out, found=found, nested=wanted.nested)}
     held = {part: place for part, place in layout.parts.items() if part != "train"}
-    if not validation and "test" not in held and "val" in held:
-        held["test"] = held.pop("val")
     for part, place in held.items():
-        files[part] = list_images(place, classes, left_out, may_lack=True)
-    come_from = {part: shown(str(place)) for part, place in held.items()}
-    if "test" not in held:
-        files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"]))
+        files[part] = list_images(place, classes, left_out, may_lack=True, nested=wanted.nested)
+    parts = with_parts(data, files, {part: shown(str(place)) for part, place in held.items()}, validation)
+    return folder_data(data, layout.folder, tuple(classes), wanted, parts, left_out=left_out)
+
+
+def with_parts(
+    data: str,
+    files: Mapping[str, Files],
+    come_from: Mapping[str, str],
+    validation: float,
+    groups: Mapping[str, str] = NO_GROUPS,
+) -> Parts:
+    """The parts of a set, with images for testing and, for a share `validation` above 0, for validation laid aside.
+
+    Raises `DataError` where there are too few.
+    """
+    files, come_from = dict(files), dict(come_from)
+    if not validation and "test" not in files and "val" in files:
+        files["test"], come_from["test"] = files.pop("val"), come_from.pop("val")
+    if "test" not in files:
+        files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"], groups))
         come_from["test"] = f"{LAID_ASIDE} of {shown(data)}"
-    val_share = 0.0 if "val" in held else validation
+    val_share = 0.0 if "val" in files else validation
     if val_share:
-        files["train"], files["val"] = _divided(files["train"], lay_aside_validation(files["train"][1], val_share))
+        paths, labels = files["train"]
+        held = lay_aside_validation(labels, val_share, group_numbers(paths, groups))
+        files["train"], files["val"] = _divided(files["train"], held)
         come_from["val"] = of_each_class(val_share, data)
-    return folder_data(
-        data,
-        layout.folder,
-        tuple(classes),
-        wanted,
-        files,
-        left_out=left_out,
-        come_from=come_from,
-        val_share=val_share,
-    )
+    return Parts(files=files, come_from=come_from, val_share=val_share, groups=groups)
 
 
 def open_test_folder(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
@@ -305,35 +330,19 @@ def open_test_folder(data: str, classes: tuple[str, ...], wanted: Wanted) -> Ima
     left_out = LeftOut()
     layout = read_layout(data, left_out, may_lack_train=True)
     folder = layout.parts.get("test", layout.parts.get("val", layout.train))
-    files = list_images(folder, classes, left_out, may_lack=True)
-    parts = {"train": files, "test": files}
-    return folder_data(
-        data,
-        layout.folder,
-        classes,
-        wanted,
-        parts,
-        left_out=left_out,
-        come_from={"test": shown(str(folder))},
-    )
+    files = list_images(folder, classes, left_out, may_lack=True, nested=wanted.nested)
+    parts = Parts(files={"train": files, "test": files}, come_from={"test": shown(str(folder))})
+    return folder_data(data, layout.folder, classes, wanted, parts, left_out=left_out)
 
 
 def folder_data(
-    data: str,
-    folder: Path,
-    classes: tuple[str, ...],
-    wanted: Wanted,
-    files: Mapping[str, Files],
-    *,
-    left_out: LeftOut,
-    come_from: Mapping[str, str],
-    val_share: float = 0.0,
+    data: str, folder: Path, classes: tuple[str, ...], wanted: Wanted, parts: Parts, *, left_out: LeftOut
 ) -> ImageData:
-    """The data set of these files by part, which lie below `folder`; `come_from` says by part where they come from."""
-    frame = Frame(wanted.size or own_size(files["train"][0]), wanted.resize)
+    """The data set of these files by part, which lie below `folder`."""
+    frame = Frame(wanted.size or own_size(parts.files["train"][0]), wanted.resize)
     sources: dict[str, ImageSource] = {
         part: FolderSource(of_part, frame, place=_place(folder, part, frame, of_part[0]))
-        for part, of_part in files.items()
+        for part, of_part in parts.files.items()
     }
     return ImageData(
         name=data,
@@ -348,15 +357,16 @@ def folder_data(
         std=IMAGENET_STD,
         left_out=left_out,
         root=str(folder),
-        test_from=come_from.get("test", ""),
-        val_from=come_from.get("val", ""),
-        val_share=val_share,
+        test_from=parts.come_from.get("test", ""),
+        val_from=parts.come_from.get("val", ""),
+        val_share=parts.val_share,
+        groups=parts.groups,
     )
 
 
-def _test_of(data: str, files: Files) -> tuple[Tensor, Tensor]:
+def _test_of(data: str, files: Files, groups: Mapping[str, str]) -> tuple[Tensor, Tensor]:
     """Indices of the files for training and of those for testing; raises `DataError` where these are none."""
-    stay, held = lay_aside_test(files[1])
+    stay, held = lay_aside_test(files[1], group_numbers(files[0], groups))
     if not len(held):
         classes = len(set(files[1].tolist()))
         raise DataError(

@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ftso_cli.data.decode import shown
+from ftso_cli.data.decode import HEIF_REMEDY, HEIF_SUFFIXES, UNREAD, shown
 
 KINDS = {
     "other": "no suffix of an image",
+    "heic": f"HEIC photo, {HEIF_REMEDY}",
     "unread": "image of a kind that is not read, convert it to JPEG or PNG",
     "hidden": "hidden",
     "folders": "folder within a class",
-    "nested": "image in a folder within a class, move it up into the class",
+    "nested": "image in a folder within a class, move it up into the class or train with --nested",
     "loose": "image beside the class folders",
     "hidden_classes": "hidden folder of images, rename it to make it a class",
     "empty": "class folder without images",
@@ -128,6 +129,13 @@ def listed(names: Iterable[str]) -> str:
 def counted(count: int, noun: str) -> str:
     """A number of things, as in `1 image` or `1,200 images`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def kind_of(suffix: str) -> str:
+    """Return the kind, of `KINDS`, of a file with this suffix that is passed over."""
+    if suffix in HEIF_SUFFIXES:
+        return "heic"
+    return "unread" if suffix in UNREAD else "other"
 
 
 def is_text(name: str) -> bool:

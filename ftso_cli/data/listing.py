@@ -2,14 +2,15 @@
 
 import os
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import SUFFIXES, UNREAD, shown
-from ftso_cli.data.left_out import LeftOut, is_text
+from ftso_cli.data.decode import SUFFIXES, shown
+from ftso_cli.data.left_out import LeftOut, is_text, kind_of
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]
@@ -66,10 +67,12 @@ def list_images(
     *,
     found: Sequence[str] | None = None,
     may_lack: bool = False,
+    nested: bool = False,
 ) -> Files:
     """The image files in the class folders of `folder`, sorted by class and name, with the labels of `classes`.
 
-    Adds what is passed over to `left_out`; `found` are the class folders where they are known. Raises `DataError` for
+    Adds what is passed over to `left_out`; `found` are the class folders where they are known. With `nested`, images in
+    folders within a class folder are of that class. Raises `DataError` for
     a class that is not in `classes`, for none at all, and unless a class `may_lack` images for one without any.
     """
     passed = LeftOut() if left_out is None else left_out
@@ -82,7 +85,7 @@ def list_images(
     paths: list[str] = []
     labels: list[Tensor] = []
     for name in names:
-        images = sorted(_images(folder / name, passed))
+        images = sorted(_images(folder / name, passed, nested))
         if not images:
             if not may_lack:
                 raise DataError(_no_images(folder / name))
@@ -118,8 +121,8 @@ def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
                 folders += [] if entry.is_symlink() else [Path(entry.path)]
             elif called_image(entry.name):
                 found.append(entry.path)
-            elif _suffix(entry.name) in UNREAD:
-                passed.add("unread", entry.path)
+            elif (kind := kind_of(_suffix(entry.name))) != "other":
+                passed.add(kind, entry.path)
     if not found:
         kinds = f"; it has {passed}" if passed else ""
         raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))}){kinds}")
@@ -186,9 +189,14 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _images(folder: Path, left_out: LeftOut) -> list[str]:
+def _images(folder: Path, left_out: LeftOut, nested: bool = False) -> list[str]:
     images: list[str] = []
-    for entry in entries(folder):
+    # Not by os.walk, which calls itself for each folder in a folder.
+    folders = [folder]
+    for entry in chain.from_iterable(entries(each) for each in _popped(folders)):
+        if nested and _goes_into(entry):
+            folders.append(Path(entry.path))
+            continue
         if _hidden(entry.name):
             left_out.add("hidden", entry.path)
         elif not called_image(entry.name):
@@ -206,10 +214,22 @@ def _images(folder: Path, left_out: LeftOut) -> list[str]:
     return images
 
 
+def _popped(folders: list[Path]) -> Iterator[Path]:
+    """The folders of a list that grows while they are taken from it."""
+    while folders:
+        yield folders.pop()
+
+
+def _goes_into(entry: os.DirEntry[str]) -> bool:
+    """Return True for a folder within a class whose images are of that class: no link, which may lead back."""
+    own = not _hidden(entry.name) and entry.name not in SYSTEM and is_text(entry.name)
+    return own and not entry.is_symlink() and leads_to(entry.is_dir)
+
+
 def _pass_over(entry: os.DirEntry[str], left_out: LeftOut) -> None:
     """Counts an entry of a class folder that is no image."""
     if not leads_to(entry.is_dir):
-        left_out.add("unread" if _suffix(entry.name) in UNREAD else "other", entry.path)
+        left_out.add(kind_of(_suffix(entry.name)), entry.path)
         return
     left_out.add("folders", entry.path)
     if nested := [name for name in _names(Path(entry.path)) if called_image(name)]:

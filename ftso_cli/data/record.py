@@ -11,12 +11,12 @@ import torch
 from pydantic import AfterValidator, Field, model_validator
 
 from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import folder_data
+from ftso_cli.data.folders import Parts, folder_data
 from ftso_cli.data.frames import Wanted
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_images, spelled
 from ftso_cli.data.sources import ImageData, ImageSource
-from ftso_cli.data.splits import lay_aside_validation, of_each_class
+from ftso_cli.data.splits import group_numbers, lay_aside_validation, of_each_class
 from ftso_cli.errors import FtsoError, RunError, short
 from ftso_cli.genotype.schema import Model
 
@@ -25,20 +25,23 @@ FORMAT: Literal["ftso-images/1"] = "ftso-images/1"
 
 def _below(name: str) -> str:
     path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or "\0" in name:
-        raise ValueError(f"{short(name)} is no file in a class folder")
+    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
+        raise ValueError(f"{short(name)} is no file below the folder of the images")
     return name
 
 
 Name = Annotated[str, AfterValidator(_below)]
+
+Label = Annotated[str, Field(min_length=1, max_length=255)]
 
 
 class ImageRecord(Model):
     """The images of a run. Names are paths below the folder of the data set, with slashes.
 
     `train` and `val` have the bytes of each file and `test` its SHA-256; `broken` names what could not be read.
-    `val_share` is the share of the training images that `val` is, 0 where it has images of its own. Of a set that is
-    not made of image files, `labels` is the SHA-256 of the labels of the test images, in order.
+    `val_share` is the share of the training images that `val` is, 0 where it has images of its own. `labels_of` has the
+    class of each image that does not lie in the folder of its class, and `groups` which images stay together. Of a set
+    that is not made of image files, `labels` is the SHA-256 of the labels of the test images, in order.
     """
 
     format: Literal["ftso-images/1"]
@@ -49,6 +52,8 @@ class ImageRecord(Model):
     val: Mapping[Name, int] = {}
     test: Mapping[Name, str] = {}
     broken: tuple[Name, ...] = ()
+    labels_of: Mapping[Name, Label] = {}
+    groups: Mapping[Name, Label] = {}
     labels: str = ""
 
     @model_validator(mode="after")
@@ -67,7 +72,11 @@ class ImageRecord(Model):
     @property
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, sorted; none for a set that is not made of image files."""
-        return tuple(sorted({_class(name) for name in self.train}))
+        return tuple(sorted({self.class_of(name) for name in self.train}))
+
+    def class_of(self, name: str) -> str:
+        """The class of an image: that of its folder where no other is recorded."""
+        return self.labels_of.get(name) or Path(name).parent.name
 
     def divided(self, data: str, share: float) -> "ImageRecord":
         """Return the record with the `share` of the training images of `data` as `val`, where it has none of its own.
@@ -77,10 +86,14 @@ class ImageRecord(Model):
         if share == self.val_share or (self.val and not self.val_share):
             return self
         sizes = {**self.train, **self.val}
-        names = sorted(sizes, key=lambda name: (_class(name), name))
-        label_of = {name: label for label, name in enumerate(sorted({_class(name) for name in names}))}
-        labels = torch.tensor([label_of[_class(name)] for name in names], dtype=torch.int64)
-        stay, held = lay_aside_validation(labels, share) if share else (torch.arange(len(names)), labels[:0])
+        names = sorted(sizes, key=lambda name: (self.class_of(name), name))
+        label_of = {name: label for label, name in enumerate(sorted({self.class_of(name) for name in names}))}
+        labels = torch.tensor([label_of[self.class_of(name)] for name in names], dtype=torch.int64)
+        stay, held = (
+            lay_aside_validation(labels, share, group_numbers(names, self.groups))
+            if share
+            else (torch.arange(len(names)), labels[:0])
+        )
         train, val = ({names[at]: sizes[names[at]] for at in part.tolist()} for part in (stay, held))
         come_from = of_each_class(share, data) if share else ""
         return self.model_copy(update={"train": train, "val": val, "val_share": share, "val_from": come_from})
@@ -91,6 +104,14 @@ def record_of(data: ImageData) -> ImageRecord:
     held = data.final
     if not held.paths:
         return ImageRecord(format=FORMAT, test_from=data.test_from, labels=_labels(held))
+    class_of = {
+        _name(path, data.root): data.classes[label]
+        for source in (data.train, data.val, held)
+        if source is not None
+        for path, label in zip(source.paths, source.labels.tolist(), strict=True)
+    }
+    elsewhere = {name: label for name, label in class_of.items() if spelled(Path(name).parent.name) != spelled(label)}
+    groups = {_name(path, data.root): group for path, group in data.groups.items()}
     return ImageRecord(
         format=FORMAT,
         test_from=data.test_from,
@@ -99,6 +120,8 @@ def record_of(data: ImageData) -> ImageRecord:
         train={_name(path, data.root): os.stat(path).st_size for path in data.train.paths},
         val={_name(path, data.root): os.stat(path).st_size for path in ([] if data.val is None else data.val.paths)},
         test={_name(path, data.root): _checksum(Path(path)) or "" for path in held.paths},
+        labels_of=elsewhere,
+        groups={name: group for name, group in groups.items() if name in class_of},
         broken=tuple(_name(path, data.root) for path in data.left_out.broken),
     )
 
@@ -122,7 +145,7 @@ def recorded_data(
     sizes = {name: _size(folder / name) for name in record.train}
     validating = {name: _size(folder / name) for name in record.val}
     found = {name: _checksum(folder / name) for name in record.test}
-    _check_classes(data, classes, {**sizes, **validating, **found})
+    _check_classes(data, classes, record, {**sizes, **validating, **found})
     changes = Changes(
         missing_train=[name for name, had in sizes.items() if had is None],
         missing_val=[name for name, had in validating.items() if had is None],
@@ -130,7 +153,7 @@ def recorded_data(
         changed_train=[name for name, had in sizes.items() if had not in (None, record.train[name])],
         changed_val=[name for name, had in validating.items() if had not in (None, record.val[name])],
         changed_test=[name for name, had in found.items() if had not in (None, record.test[name])],
-        added=_added(folder, record),
+        added=_added(folder, record, wanted.nested),
     )
     train = [name for name, had in sizes.items() if stand_in or had is not None]
     parts = {"train": train}
@@ -138,18 +161,11 @@ def recorded_data(
         parts[part] = [name for name, had in there.items() if had is not None]
     if not parts["test"]:
         raise RunError(f"{shown(data)}: none of the {len(record.test)} test images of the run are there")
-    files = {part: _files(names, folder, classes) for part, names in parts.items() if names}
-    images = folder_data(
-        data,
-        folder,
-        classes,
-        wanted,
-        files,
-        left_out=LeftOut(),
-        come_from={"test": record.test_from, "val": record.val_from},
-        val_share=record.val_share,
-    )
-    return images, changes
+    files = {part: _files(names, folder, classes, record) for part, names in parts.items() if names}
+    come_from = {"test": record.test_from, "val": record.val_from}
+    groups = {str(folder / name): group for name, group in record.groups.items()}
+    division = Parts(files=files, come_from=come_from, val_share=record.val_share, groups=groups)
+    return folder_data(data, folder, classes, wanted, division, left_out=LeftOut()), changes
 
 
 def compare_labels(images: ImageData, record: ImageRecord) -> Changes:
@@ -168,11 +184,11 @@ def holds_tests(folder: Path, record: ImageRecord) -> bool:
     return 2 * sum(_checksum(folder / name) == checksum for name, checksum in some) > len(some)
 
 
-def _check_classes(data: str, classes: tuple[str, ...], names: Mapping[str, object]) -> None:
+def _check_classes(data: str, classes: tuple[str, ...], record: ImageRecord, names: Mapping[str, object]) -> None:
     """Raise `RunError` where a class has no file left, or a file is of no class."""
     known = {spelled(name) for name in classes}
-    recorded = {spelled(_class(name)) for name in names}
-    there = {spelled(_class(name)) for name, had in names.items() if had is not None}
+    recorded = {spelled(record.class_of(name)) for name in names}
+    there = {spelled(record.class_of(name)) for name, had in names.items() if had is not None}
     if known - there or recorded - known:
         raise other_classes(data, classes)
 
@@ -182,29 +198,34 @@ def other_classes(data: str, classes: tuple[str, ...]) -> RunError:
     return RunError(f"{data}: has other classes than the run was started with, {short(', '.join(classes), 200)}")
 
 
-def _files(names: Sequence[str], folder: Path, classes: tuple[str, ...]) -> Files:
+def _files(names: Sequence[str], folder: Path, classes: tuple[str, ...], record: ImageRecord) -> Files:
     label_of = {spelled(name): label for label, name in enumerate(classes)}
-    labels = [label_of[spelled(_class(name))] for name in names]
+    labels = [label_of[spelled(record.class_of(name))] for name in names]
     return [str(folder / name) for name in names], torch.tensor(labels, dtype=torch.int64)
 
 
-def _added(folder: Path, record: ImageRecord) -> list[str]:
-    """Images in class folders beside those of the record that it doesn't name."""
+def _added(folder: Path, record: ImageRecord, nested: bool) -> list[str]:
+    """Images in class folders beside those of the record that it doesn't name; none where labels are from a table."""
+    if record.labels_of and not nested:
+        return []
     known = {*record.train, *record.val, *record.test, *record.broken}
-    parts = {folder / Path(name).parent.parent for name in known}
+    parts = {folder / _part(name, record.class_of(name)) for name in known}
     added: list[str] = []
     for part in sorted(parts):
         try:
             classes = class_folders(part)
-            paths, _ = list_images(part, classes, found=classes, may_lack=True)
+            paths, _ = list_images(part, classes, found=classes, may_lack=True, nested=nested)
         except FtsoError:
             continue
         added += [name for path in paths if (name := _name(path, str(folder))) not in known]
     return added
 
 
-def _class(name: str) -> str:
-    return Path(name).parent.name
+def _part(name: str, label: str) -> Path:
+    """The folder that the class folder of an image lies in."""
+    above = [*Path(name).parts[:-1]]
+    at = next((at for at, each in enumerate(above) if spelled(each) == spelled(label)), max(0, len(above) - 1))
+    return Path(*above[:at])
 
 
 def _name(path: str, root: str) -> str:

@@ -10,6 +10,7 @@ from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
 from ftso_cli.data.decode import shown
 from ftso_cli.data.folders import open_folder, open_test_folder
 from ftso_cli.data.frames import AS_IT_IS, Wanted
+from ftso_cli.data.labels import folder_of, is_table, open_table, open_test_table
 from ftso_cli.data.left_out import Changes
 from ftso_cli.data.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
@@ -27,7 +28,7 @@ def open_images(
     root: Path | None = None,
     validation: float = 0.0,
 ) -> ImageData:
-    """The data set that `data` means: one of `NAMES`, or a folder of images in class folders (see `open_folder`).
+    """The data set that `data` means: one of `NAMES`, a folder of images in class folders, or a table of them.
 
     A name comes before a folder of that name; ./digits is the folder. `image_size` asks for squares. The share
     `validation` of the training images is laid aside for validation in a set that has no images for that. Sets are
@@ -39,6 +40,8 @@ def open_images(
     for side in wanted.size or ():
         if not LEAST_PIXELS <= side <= MOST_PIXELS:
             raise SettingsError(f"the image size must lie between {LEAST_PIXELS} and {MOST_PIXELS} pixels, not {side}")
+    if is_table(data):
+        return open_table(data, wanted, validation)
     folder = image_folder(data, root)
     if folder is None:
         known = open_digits(wanted) if data == "digits" else open_downloaded(data, _store(root), wanted)
@@ -49,7 +52,7 @@ def open_images(
 
 
 def image_folder(data: str, root: Path | None = None) -> Path | None:
-    """The folder of images that `data` means; None for a named set that is not made of image files.
+    """The folder of images that `data` means, of a table the one that it lies in; None for a set that has none.
 
     Raises `DataError` where there is none.
     """
@@ -66,11 +69,16 @@ def image_folder(data: str, root: Path | None = None) -> Path | None:
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
             f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(folder))}"
         )
+    if is_table(data):
+        return folder_of(data)
     place = Path(os.path.expanduser(data))
     if not data or not os.path.exists(place):
         raise DataError(_nothing_called(data, place))
     if not os.path.isdir(place):
-        raise DataError(f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg")
+        raise DataError(
+            f"{data}: is a file; unpack it and give the folder, --data DIR with DIR/train/CLASS/*.jpg, or a table "
+            "LABELS.csv of path,label"
+        )
     return place
 
 
@@ -105,6 +113,8 @@ def open_tests(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData
 
     Raises `DataError` for a class that the network doesn't know.
     """
+    if is_table(data):
+        return open_test_table(data, classes, wanted)
     folder = image_folder(data)
     if folder is not None:
         return _known_as(data, open_test_folder(str(folder), classes, wanted))

@@ -232,6 +232,7 @@ class ImageData:
     test_from: str = ""
     val_from: str = ""
     val_share: float = 0.0
+    groups: Mapping[str, str] = field(default_factory=dict)
     changes: Changes = field(default_factory=Changes)
     remarks: tuple[str, ...] = ()
 

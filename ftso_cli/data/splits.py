@@ -1,7 +1,8 @@
 """Seeded, stratified splits: every part has each class in its share."""
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -73,28 +74,65 @@ def search_halves(data: ImageData, seed: int, shares: tuple[float, float] = (0.5
     return weights, architecture
 
 
-def hold_out(labels: Tensor, share: float, seed: int) -> tuple[Tensor, Tensor]:
+def hold_out(labels: Tensor, share: float, seed: int, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices of the images that stay and of the `share` that is laid aside, for validation or as a test set.
 
-    An image of every class stays.
+    An image of every class stays. Images of one number in `groups` (N,) come into one part.
     """
     if not 0 < share < 1:
         raise SettingsError(f"the share to hold out must lie between 0 and 1, not {share:g}")
+    if groups is not None:
+        return _hold_out_groups(labels, share, seed, groups)
     stay, held = split(labels, (1 - share, share), seed, complete=0)
     return stay, held
 
 
-def lay_aside_test(labels: Tensor) -> tuple[Tensor, Tensor]:
+def _hold_out_groups(labels: Tensor, share: float, seed: int, groups: Tensor) -> tuple[Tensor, Tensor]:
+    """`hold_out` of whole groups, largest first: each is laid aside where that brings the classes nearer to the share.
+
+    scikit-learn's StratifiedGroupKFold goes through groups so too, but divides into equal parts alone.
+    """
+    counts: dict[int, Counter[int]] = {}
+    for group, label in zip(groups.tolist(), labels.tolist(), strict=True):
+        counts.setdefault(group, Counter())[label] += 1
+    names = list(counts)
+    order = torch.randperm(len(names), generator=torch.Generator().manual_seed(seed)).tolist()
+    totals, held = Counter(labels.tolist()), Counter[int]()
+    chosen: set[int] = set()
+    for group in sorted((names[at] for at in order), key=lambda group: -counts[group].total()):
+        own = counts[group]
+        # The change of the squared distance to the wanted count of each class, as a share of the class.
+        change = sum(
+            count * (count + 2 * (held[label] - share * totals[label])) / totals[label] ** 2
+            for label, count in own.items()
+        )
+        if change < 0 and all(held[label] + count < totals[label] for label, count in own.items()):
+            chosen.add(group)
+            held.update(own)
+    aside = torch.tensor([group in chosen for group in groups.tolist()], dtype=torch.bool)
+    return torch.nonzero(~aside).flatten(), torch.nonzero(aside).flatten()
+
+
+def group_numbers(names: Sequence[str], groups: Mapping[str, str]) -> Tensor | None:
+    """The number of each image's group, (N,) int64; an image without one is its own. None where there are no groups."""
+    if not groups:
+        return None
+    number_of: dict[tuple[bool, str], int] = {}
+    keys = [(name in groups, groups.get(name, name)) for name in names]
+    return torch.tensor([number_of.setdefault(key, len(number_of)) for key in keys], dtype=torch.int64)
+
+
+def lay_aside_test(labels: Tensor, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices for training and for testing of a set that comes undivided; the same in every run."""
-    return hold_out(labels, TEST_SHARE, TEST_SEED)
+    return hold_out(labels, TEST_SHARE, TEST_SEED, groups)
 
 
-def lay_aside_validation(labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
+def lay_aside_validation(labels: Tensor, share: float, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices for training and for validation of the training images with `labels`; the same in every run.
 
     Raises `DataError` where no image would be for validation.
     """
-    stay, held = hold_out(labels, share, VALIDATION_SEED)
+    stay, held = hold_out(labels, share, VALIDATION_SEED, groups)
     if not len(held):
         count = len(set(labels.tolist()))
         raise DataError(

@@ -27,7 +27,10 @@ DEFAULT_DATA = "digits"
 DATA_SETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
 """The data sets that have a name."""
 
-DATA_HELP = f"{', '.join(DATA_SETS)}, or a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`."
+DATA_HELP = (
+    f"{', '.join(DATA_SETS)}, a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`, or a table "
+    "`FILE.csv` of `path,label`."
+)
 
 RUN = "History, checkpoints and machine"
 """A panel of help."""

@@ -55,6 +55,7 @@ class ConfigFile(Model):
     seed: Annotated[int, Field(ge=0)] | None = None
     image_size: ImageSize = None
     resize: Resize | None = None
+    nested: bool | None = None
     device: str | None = None
     precision: Precision | None = None
     compile: bool | None = None
@@ -249,6 +250,12 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             shown="crop",
         ),
     ] = None
+    nested: Annotated[
+        bool | None,
+        Option(
+            help="Take images in folders within a class folder, too.", spelled="--nested/--no-nested", shown="no-nested"
+        ),
+    ] = None
     precision: Annotated[
         Literal["auto", Precision] | None,
         Option(help="float32, or bfloat16 where that is exact enough.", shown="auto: bfloat16 on GPUs"),
@@ -303,7 +310,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
     def file(self) -> ConfigFile:
         """The config file with what is given besides."""
         of_file = ConfigFile() if self.config is None else read_config(Path(self.config))
-        names = {"data", "seed", "image_size", "resize", "precision", "compile", "flip"} & self.given
+        names = {"data", "seed", "image_size", "resize", "nested", "precision", "compile", "flip"} & self.given
         own = {name: getattr(self, name) for name in names}
         own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
         if own.get("precision") == "auto":

@@ -28,7 +28,7 @@ class RunEvaluation(OnDevice, OnRun):
     data: Annotated[
         Data | None,
         Option(
-            help="Other test images: a set, or a folder as `DIR/test/CLASS/*.jpg` or `DIR/CLASS/*.jpg`.",
+            help="Other test images: a set, a folder as `DIR/test/CLASS/*.jpg` or `DIR/CLASS/*.jpg`, or a table.",
             short="-d",
             metavar="DATA",
             shown="the test images of the training",

@@ -84,7 +84,8 @@ def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
     """Return 224 or 160x128 (height x width) as a height and a width; raises `ValueError` for another text."""
     if value is None:
         return None
-    text = "x".join(map(str, value)) if isinstance(value, tuple | list) else str(value).strip()
+    pair = isinstance(value, tuple | list) and len(value) == 2
+    text = "x".join(map(str, value)) if pair else str(value).strip()
     found = re.fullmatch(r"(\d{1,6})(?:[x×](\d{1,6}))?", text, re.ASCII)
     height, width = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not least <= min(height, width) <= max(height, width) <= most:

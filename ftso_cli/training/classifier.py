@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.decode import decode, prepared, quiet
+from ftso_cli.data.decode import TOO_LARGE, decode, prepared, quiet
 from ftso_cli.data.frames import Frame
 from ftso_cli.errors import DataError
 from ftso_cli.nn.merged import deployed
@@ -56,7 +56,13 @@ class Classifier(nn.Module):
     def preprocess(self, image: str | Path | Image.Image) -> Tensor:
         """An image or its file as (C, H, W) in 0..1, brought to its size as in training; raises `DataError`."""
         if isinstance(image, Image.Image):
-            coloured = prepared(image.copy(), self.frame)
+            picture = image.copy()
+            # What the levels of an image of 32 bits mean depends on the kind of its file.
+            picture.format = image.format
+            try:
+                coloured = prepared(picture, self.frame)
+            except (ValueError, Image.DecompressionBombError) as error:
+                raise DataError(f"the image can't be used: {str(error) or TOO_LARGE}") from None
         else:
             with quiet():
                 coloured = Image.fromarray(decode(str(image), self.frame))

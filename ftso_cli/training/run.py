@@ -62,6 +62,7 @@ class Config(Model):
     mean: tuple[Annotated[float, Field(ge=-1000, le=1000)], ...]
     std: tuple[Annotated[float, Field(ge=1e-6, le=1000)], ...]
     resize: Resize = "crop"
+    nested: bool = False
     flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
     seed: Seed

@@ -191,11 +191,11 @@ def test_a_folder_beside_the_set_of_its_name_is_told(tmp_path: Path, monkeypatch
 def test_predict_tells_of_images_of_kinds_that_are_not_read(tmp_path: Path) -> None:
     pets = write_folder(tmp_path / "pets", {"cat": 5, "dog": 5})
     ftso("train", "ftso_wide_sep3", "--data", str(pets), *SMALL, "-o", str(tmp_path / "run"))
-    (pets / "cat/a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (pets / "cat/a.PSD").write_bytes(b"8BPS")
     done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(pets), "--top", "1"])
     assert done.exit_code == 0 and "left out: 1 × image of a kind that is not read, convert it" in done.stderr
-    done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(pets / "cat/a.HEIC")])
-    assert done.exit_code == 1 and "a.HEIC: an image of a kind that is not read; convert it to JPEG" in done.stderr
+    done = CliRunner().invoke(app, ["predict", str(tmp_path / "run"), str(pets / "cat/a.PSD")])
+    assert done.exit_code == 1 and "a.PSD: an image of a kind that is not read; convert it to JPEG" in done.stderr
 
 
 def test_a_short_search_that_meets_a_broken_image_names_all_of_them(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ SEARCH = ["search-topology", "--iters", "1", "--batch-size", "2", "--cells", "1"
 def untidy(tmp_path):
     """A folder with one or more of each kind that is passed over, in train and in test."""
     pets = write_folder(tmp_path / "pets", PETS)
-    for name in ("train/cat/photo.heic", "train/cat/Thumbs.db", "test/dog/notes"):
+    for name in ("train/cat/photo.psd", "train/cat/Thumbs.db", "test/dog/notes"):
         (pets / name).write_bytes(b"")
     (pets / "train/dog/.DS_Store").write_bytes(b"")
     write_image(pets / "train/cat/deeper/a.png")
@@ -46,9 +46,10 @@ def test_the_first_of_each_kind_is_named(untidy):
     text = str(open_images(str(untidy)).left_out)
     assert text == (
         f"2 × no suffix of an image ({untidy}/test/dog/notes), "
-        f"1 × image of a kind that is not read, convert it to JPEG or PNG ({untidy}/train/cat/photo.heic), "
+        f"1 × image of a kind that is not read, convert it to JPEG or PNG ({untidy}/train/cat/photo.psd), "
         f"1 × hidden ({untidy}/train/dog/.DS_Store), 2 × folder within a class ({untidy}/train/cat/deeper), "
-        f"1 × image in a folder within a class, move it up into the class ({untidy}/train/cat/deeper/a.png), "
+        f"1 × image in a folder within a class, move it up into the class or train with --nested "
+        f"({untidy}/train/cat/deeper/a.png), "
         f"1 × image beside the class folders ({untidy}/train/loose.png)"
     )
 
