@@ -1,5 +1,6 @@
 """From a request to what is trained: the device, and where no network is given, one for the images and the time."""
 
+import time
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.run_images import asked_images
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def planned(
-    request: Training, genotype: Genotype, device: str | None, listener: "TrainingListener"
+    request: Training, genotype: Genotype, device: str | None, listener: "TrainingListener", began: float
 ) -> tuple["Plan", "ImageData"]:
-    """Read the images of a request, and choose network and recipe for them, this machine and the time."""
+    """Read the images of a request, and choose network and recipe for them, this machine and what is left of the time.
+
+    The command has `began` at that reading of `time.perf_counter`.
+    """
     from ftso_cli.data import read_held, read_training
     from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
 
@@ -32,7 +36,8 @@ def planned(
         listener.note(threads)
     timer = MeasuredTimes(genotype=genotype, size=images.image_size, device=chosen)
     latency = None if request.fit_latency is None else float(request.fit_latency)
-    limits = Limits(seconds=request.seconds, macs=request.fit_macs, params=request.fit_params, latency=latency)
+    left = max(request.seconds - (time.perf_counter() - began), 0.0)
+    limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
     plan = Planner(genotype, images, recipe, request.fixed, timer).plan(limits)
     listener.planned(plan, images)
     return plan, images
@@ -49,7 +54,7 @@ def _threads(genotype: Genotype, images: "ImageData", recipe: Recipe) -> str:
     step = training_step(genotype, shape_of(recipe, images), recipe, images.image_size, torch.device("cpu"))
     if use_fewer_threads(step) == every:
         return ""
-    return f"one thread is faster than {every}, as the processor is busy otherwise; on an idle one start it again"
+    return f"taking one thread: it is faster than {every} now"
 
 
 def device_here(name: str, *, may_differ: bool) -> "torch.device":
