@@ -114,7 +114,6 @@ HANDED_ON: Mapping[str, str] = {
     "setting": "the network of a cost; a row of a study",
     "space": "a name, and what it means",
     "stem": "of a search, of a race, of a recipe",
-    "steps": "of a race, of a measurement, of a run whose last epoch was cut short",
     "batch_size": "of searches, of a recipe, of a measurement",
     "channels": "of searches, of a recipe, of a cost",
     "storage": "the database of a study, and of a report on one",

@@ -182,11 +182,11 @@ def _create(trainer: "Trainer") -> None:
 
 def _limit(trainer: "Trainer", began: float) -> None:
     """Have a training with a time end in time, of which a run that goes on has taken what its rows say."""
-    from ftso_cli.training.pace import Deadline, Work
+    from ftso_cli.training.budget import TimeBudget, Work
 
     if trainer.config.time is not None:
         used = trainer.sums.seconds + sum(row["seconds"] or 0.0 for row in trainer.rows)
-        trainer.pace = Deadline(began + trainer.config.time - used, Work.of(trainer))
+        trainer.budget = TimeBudget(began + trainer.config.time - used, Work.of(trainer))
 
 
 def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> Trained:
@@ -273,7 +273,6 @@ def started(
     from ftso_cli.training.run import Config, Run
 
     check_seed(asked.seed)
-    repeated = asked.versions is not None and asked.steps is not None and settings == asked.settings(None, {})
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
@@ -302,7 +301,7 @@ def started(
             device=str(chosen),
             precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
             compile=compiled,
-            steps=asked.steps if repeated else None,
+            total_steps=asked.steps_of(settings),
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )
@@ -335,8 +334,8 @@ def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
 
 def limited(trainer: "Trainer", request: Training, left: float, listener: TrainingListener) -> "Trainer":
     """Time some steps, and return the training with as many of them as fit in the seconds that are left."""
+    from ftso_cli.training.budget import Work, described, measure, steps_for
     from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.pace import Work, described, measure, steps_for
 
     seconds, config = request.seconds, trainer.config
     # Its steps leave no trace in the training itself.
@@ -349,7 +348,7 @@ def limited(trainer: "Trainer", request: Training, left: float, listener: Traini
     if steps < work.epoch:
         listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
     recipe = with_epochs(config.recipe, -(-steps // work.epoch))
-    planned = {"recipe": recipe, "time": seconds, "steps": steps if steps % work.epoch else None}
+    planned = {"recipe": recipe, "time": seconds, "total_steps": steps if steps % work.epoch else None}
     return Trainer(trainer.genotype, config.model_copy(update=planned), trainer.data, trainer.run, trainer.group)
 
 

@@ -41,8 +41,8 @@ def _seconds(value: object) -> object:
     if value is None:
         return None
     seconds = duration(value)  # type: ignore[arg-type]
-    if not 0 < seconds <= MOST_SECONDS:
-        raise SettingsError(f"a time is above 0 seconds and at most {MOST_SECONDS:,.0f}, not {seconds:g}")
+    if seconds > MOST_SECONDS:
+        raise SettingsError(f"a time is at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
     return seconds
 
 
@@ -63,7 +63,7 @@ class ConfigFile(Model):
         default=None,
         description="How long it may take, as in 10m or in seconds; of a run, what decided its epochs.",
     )
-    steps: Annotated[int, Field(ge=1)] | None = Field(
+    total_steps: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Steps of a run whose last epoch was cut short."
     )
     save_minutes: Annotated[float, Field(ge=0)] | None = None
@@ -98,6 +98,10 @@ class ConfigFile(Model):
             asked = replace(asked, warmup=with_epochs(base, asked.epochs).warmup)
         check_trains(asked)
         return asked
+
+    def steps_of(self, settings: Recipe) -> int | None:
+        """Return the steps of the run whose settings these are, where its last epoch was cut short."""
+        return self.total_steps if self.versions is not None and settings == self.settings(None, {}) else None
 
     def base(self, name: str | None) -> Recipe:
         """Return the recipe called `name`, or that of the file, without the values that overrule it."""

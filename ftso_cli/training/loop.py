@@ -26,11 +26,11 @@ from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
 from ftso_cli.training.averaging import averaged
+from ftso_cli.training.budget import TimeBudget, check_interval
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.losses import Loss
 from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
-from ftso_cli.training.pace import Deadline, check_interval
 from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues, Row, Sums, TrainingProgress
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
@@ -83,7 +83,7 @@ class Trainer:
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
         self.batches = AheadBatches(batches) if ahead else batches
-        self.pace: Deadline | None = None
+        self.budget: TimeBudget | None = None
         """Tells where to end, where the time is limited and this is the process that knows it."""
         self.course = self._planned
         self.mixing = Mixing.of(recipe, config.seed)
@@ -141,7 +141,7 @@ class Trainer:
     def _planned(self) -> Course:
         """The way through the schedule as it was planned."""
         steps = self.config.recipe.epochs * self.batches.steps_per_epoch
-        return Course(length=steps, end=min(self.config.steps or steps, steps))
+        return Course(length=steps, end=min(self.config.total_steps or steps, steps))
 
     @property
     def waited(self) -> int:
@@ -208,7 +208,7 @@ class Trainer:
         step = self._next
         if self.config.time is None or step % check_interval(self.course.length):
             return
-        end = 0 if self.pace is None else self.pace.end(step, self.course.end, self._planned.end)
+        end = 0 if self.budget is None else self.budget.end(step, self.course.end, self._planned.end)
         end = int(self.group.total(torch.tensor(end)))
         if end not in (0, self.course.end):
             self.course = self.course.ending(end, now=step)

@@ -72,7 +72,7 @@ class Config(Model):
     time: Annotated[float, Field(gt=0, le=1e9)] | None = Field(
         default=None, description="Seconds that the training may take, where these have decided its epochs."
     )
-    steps: Annotated[int, Field(ge=1)] | None = Field(
+    total_steps: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Steps of the training, where the last epoch is cut short."
     )
     save_minutes: float = Field(default=10, ge=0, le=1e9, description="Minutes between checkpoints within an epoch.")

@@ -105,8 +105,8 @@ def measure(trainer: "Trainer", seconds: float) -> float:
     return sum(counted) / len(counted)
 
 
-class Deadline:
-    """The pace of a training that has to be over, tested, at a deadline on `clock`."""
+class TimeBudget:
+    """The end of a training that has to be over, tested, at a deadline on `clock`."""
 
     def __init__(self, deadline: float, work: Work, clock: Callable[[], float] = time.perf_counter) -> None:
         self._deadline, self._work, self._clock = deadline, work, clock
