@@ -1,6 +1,7 @@
 """The images of a training and of its test: names and checksums, so that later they are known again."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
@@ -69,6 +70,16 @@ class ImageRecord(Model):
         """The names of the classes, sorted; none for a set that is not made of image files."""
         return tuple(sorted({_class(name) for name in self.train}))
 
+    def counts(self, classes: Sequence[str]) -> dict[str, list[int]]:
+        """Return the images of each class, in the order of `classes`, of the parts `train` and `val`, where known."""
+        number = {spelled(name): at for at, name in enumerate(classes)}
+        found = {}
+        for part, names in (("train", self.train), ("val", self.val)):
+            of_class = Counter(number.get(spelled(_class(name)), -1) for name in names)
+            if names and -1 not in of_class:
+                found[part] = [of_class[at] for at in range(len(classes))]
+        return found
+
     def divided(self, data: str, share: float) -> "ImageRecord":
         """Return the record with the `share` of the training images of `data` as `val`, where it has none of its own.
 
@@ -98,7 +109,7 @@ def record_of(data: ImageData) -> ImageRecord:
         val_share=data.val_share,
         train={_name(path, data.root): os.stat(path).st_size for path in data.train.paths},
         val={_name(path, data.root): os.stat(path).st_size for path in ([] if data.val is None else data.val.paths)},
-        test={_name(path, data.root): _checksum(Path(path)) or "" for path in held.paths},
+        test={_name(path, data.root): checksum_of(Path(path)) or "" for path in held.paths},
         broken=tuple(_name(path, data.root) for path in data.left_out.broken),
     )
 
@@ -121,7 +132,7 @@ def recorded_data(
         raise RunError(f"{shown(data)}: no such folder; its images are needed where they were when the run was started")
     sizes = {name: _size(folder / name) for name in record.train}
     validating = {name: _size(folder / name) for name in record.val}
-    found = {name: _checksum(folder / name) for name in record.test}
+    found = {name: checksum_of(folder / name) for name in record.test}
     _check_classes(data, classes, {**sizes, **validating, **found})
     changes = Changes(
         missing_train=[name for name, had in sizes.items() if had is None],
@@ -165,7 +176,7 @@ def holds_tests(folder: Path, record: ImageRecord) -> bool:
     Of very many, a thousand or two are looked at.
     """
     some = list(record.test.items())[:: 1 + len(record.test) // 1000]
-    return 2 * sum(_checksum(folder / name) == checksum for name, checksum in some) > len(some)
+    return 2 * sum(checksum_of(folder / name) == checksum for name, checksum in some) > len(some)
 
 
 def _check_classes(data: str, classes: tuple[str, ...], names: Mapping[str, object]) -> None:
@@ -220,7 +231,7 @@ def _size(path: Path) -> int | None:
     return found.st_size if S_ISREG(found.st_mode) else None
 
 
-def _checksum(path: Path) -> str | None:
+def checksum_of(path: Path) -> str | None:
     """The SHA-256 of a file; None where it can't be read."""
     if _size(path) is None:
         return None
