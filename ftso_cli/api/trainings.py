@@ -422,7 +422,7 @@ def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
             folder=trainer.run.folder,
             epochs=trainer.run.epochs(),
             recipe=trainer.config.recipe,
-            time=getattr(trainer.config, "time", None),
+            time=trainer.config.time,
             table=score.by_class,
             trained=labels.bincount(minlength=len(score.classes)).tolist(),
             answers=score.answers,

@@ -132,7 +132,7 @@ def _advice(training: TrainedRun, table: Confusion, trained: Sequence[int]) -> l
             folder=training.shown_folder,
             epochs=training.epochs,
             recipe=training.config.recipe,
-            time=getattr(training.config, "time", None),
+            time=training.config.time,
             table=table,
             trained=trained,
             answers=training.answers,

@@ -72,6 +72,7 @@ def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
     if lead is not None:
         found.append(Fact(name="test accuracy", value=lead.accuracy, remark=f"{lead.interval} (95 % interval)"))
         found.append(Fact(name="always one answer", value=lead.baseline, remark="the commonest class"))
+        found += _latency(report.trainings[0])
     for training in report.trainings:
         if training.result is not None and lead is None:
             epochs = len(training.epochs)
@@ -92,6 +93,16 @@ def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
         certain, chosen = agreement.found(genotype)
         found.append(Fact(name="edges found", value=f"{certain} of {chosen}", remark="the others were drawn by lot"))
     return found
+
+
+def _latency(training: TrainedRun) -> list[Fact]:
+    """How long an image takes, as it was measured last."""
+    measured = training.latency
+    if measured is None or measured.median is None:
+        return []
+    threads = f", {measured.threads} thread{'s' * (measured.threads > 1)}" if measured.device == "cpu" else ""
+    batch = "an image" if measured.batch_size == 1 else f"a batch of {measured.batch_size:,}"
+    return [Fact(name="latency", value=f"{measured.median:.3g} ms", remark=f"{batch}, {measured.device}{threads}")]
 
 
 def found_cells(report: Report) -> list[DrawnCell]:

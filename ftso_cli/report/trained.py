@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ftso_cli.genotype import Genotype
 from ftso_cli.texts import last_name, one_line
 from ftso_cli.training.answers import ImageAnswer, read_answers
-from ftso_cli.training.run import Config, Epoch, Run, TestResult
+from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageRecord
@@ -54,6 +54,11 @@ class TrainedRun:
     def answers(self) -> tuple[ImageAnswer, ...]:
         """The answers for the test images; none where the run has none. Raises `RunError` where they are damaged."""
         return read_answers(Run(self.folder), self.config.classes)
+
+    @cached_property
+    def latency(self) -> MeasuredLatency | None:
+        """How long the network takes, where that was measured; raises `RunError` for a damaged file."""
+        return Run(self.folder).latency()
 
     @cached_property
     def images(self) -> "ImageRecord | None":

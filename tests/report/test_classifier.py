@@ -15,6 +15,7 @@ from PIL import Image
 
 from ftso_cli.api.run_images import asked_images
 from ftso_cli.data import record_of
+from ftso_cli.errors import RunError
 from ftso_cli.genotype import library
 from ftso_cli.report.calibration import calibration_error, confidence_bins
 from ftso_cli.report.collect import collect
@@ -152,6 +153,18 @@ def test_it_says_on_what_and_how_it_was_trained(text: str) -> None:
     assert "8×8 pixels, RGB" in words and "SGD, momentum 0.9" in words
     assert "padding and random crops, half of them mirrored, cutout of 25% of the side" in words
     assert "0.05, cosine schedule" in words and "torch 2.0" in words
+
+
+def test_a_latency_that_was_measured_stands_at_the_head(run: Path, tmp_path: Path) -> None:
+    copy = Run(shutil.copytree(run, tmp_path / "run"))
+    assert "latency" not in re.findall(r"<dt>(.*?)</dt>", page(collect([str(copy.folder)])))
+    copy.write_latency({"device": "cpu", "threads": 2, "batch_size": 1, "milliseconds": {"50": 1.234, "90": 2.0}})
+    assert "1.23 ms" in page(collect([str(copy.folder)])) and "an image, cpu, 2 threads" in page(
+        collect([str(copy.folder)])
+    )
+    copy.latency_file.write_text('{"device": "cpu"}')
+    with pytest.raises(RunError, match=r"latency\.json"):
+        page(collect([str(copy.folder)]))
 
 
 def test_an_answer_file_of_another_result_is_left_out(run: Path, tmp_path: Path) -> None:
