@@ -34,6 +34,7 @@ from ftso_cli.shell import command
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
+    from ftso_cli.training.advice import Advice
     from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.evaluate import Score
@@ -411,6 +412,24 @@ def tested(trainer: "Trainer") -> "Score":
     record = trainer.run.images()
     trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
     return score
+
+
+def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
+    """What may help after a training, by its curves and its answers for the test images."""
+    from ftso_cli.training.advice import Finished, advise
+
+    labels = trainer.data.train.labels
+    return advise(
+        Finished(
+            folder=trainer.run.folder,
+            epochs=trainer.run.epochs(),
+            recipe=trainer.config.recipe,
+            time=trainer.config.time,
+            table=score.by_class,
+            trained=labels.bincount(minlength=len(score.classes)).tolist(),
+            answers=score.answers,
+        )
+    )
 
 
 def _precision(asked: str | None, fast: bool) -> Any:

@@ -1,7 +1,7 @@
 """The verbs of trained networks: evaluate, latency, load."""
 
 import os
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,10 +98,16 @@ def latency(request: Timing) -> "Latency":
 
 
 def time_network(request: Timing, listener: Listener) -> "Latency":
-    """Time the network of a request."""
+    """Time the network of a request, and keep the result in its run folder, where that can be written."""
     from ftso_cli.training.latency import measure_latency
+    from ftso_cli.training.run import Run
 
     classifier = load(request.run, request.device)
     if classifier.unfinished:
         listener.warn(classifier.unfinished)
-    return measure_latency(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)
+    found = measure_latency(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)
+    try:
+        Run(Path(request.run)).write_latency(asdict(found))
+    except FileError as error:
+        listener.warn(str(error))
+    return found

@@ -34,7 +34,7 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
     },
     "Look": {
         "draw": CommandEntry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
-        "report": CommandEntry("ftso_cli.cli.report:report", "Make a page about a cell, its searches and trainings."),
+        "report": CommandEntry("ftso_cli.cli.report:report", "Make a page about a trained network, a cell or a study."),
         "compare": CommandEntry("ftso_cli.cli.compare:compare", "Compare cells or runs: edges, costs, accuracies."),
         "cost": CommandEntry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     },

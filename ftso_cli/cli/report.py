@@ -1,4 +1,4 @@
-"""`ftso report`: a page about a cell, its searches and its trainings, or about a study."""
+"""`ftso report`: a page about a trained network, about a cell and its searches, or about a study."""
 
 from typing import Any
 
@@ -14,12 +14,13 @@ def _fill(given: dict[str, Any]) -> None:
 
 @command(Reporting, fill=_fill)
 def report(request: Reporting, as_json: bool) -> None:
-    """Make a page about a cell: what was searched, trained and measured of it; or about a study.
+    """Make a page about a trained network, about a cell with its searches and trainings, or about a study.
 
-    One HTML file that opens without a network, to look at, to send and to print. A genotype file brings the searches
-    that lie beside it; add the run folders of its trainings.
+    One HTML file that opens without a network, to look at, to send and to print. That of a run tells how well its
+    network does, on which classes, and shows test images that it mistakes. A genotype file brings the searches that
+    lie beside it; add the run folders of its trainings.
 
-    Examples: `ftso report cell.json -o report.html` · `ftso report cell.json runs/cell-digits` ·
+    Examples: `ftso report runs/cell-digits` · `ftso report cell.json runs/cell-digits -o report.html` ·
     `ftso report cell.search-ops` ·
     `ftso report pc_darts_cifar` · `ftso report runs/table3`
     """

@@ -1,6 +1,8 @@
 """What the test images say of a network, in the terminal: accuracy, a table of the classes, mistakes, confusion."""
 
+from collections.abc import Sequence
 from string import ascii_uppercase
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -8,6 +10,7 @@ from rich.cells import cell_len
 from ftso_cli.cli.console import aligned, clipped, note, say
 
 if TYPE_CHECKING:
+    from ftso_cli.training.advice import Advice
     from ftso_cli.training.class_scores import ClassScore, Confusion
     from ftso_cli.training.evaluate import Score
 
@@ -49,6 +52,15 @@ def tell_score(score: "Score", rest: str) -> None:
         say("", *mistakes)
     if len(table.classes) <= MOST_SQUARES:
         say("", "confusion: a row is a true class, a column an answer", *_matrix(table))
+
+
+def tell_advice(found: Sequence["Advice"]) -> None:
+    """Say what may help, with the commands that do it."""
+    for at, advice in enumerate(found):
+        lines = wrap(f"- {advice.text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+        say(*(["", "what may help"] if at == 0 else []), *lines)
+        if advice.command:
+            say(f"    {advice.command}")
 
 
 def score_facts(score: "Score") -> dict[str, Any]:

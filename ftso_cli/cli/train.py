@@ -1,16 +1,18 @@
 """`ftso train`: train the network of a genotype from scratch."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ftso_cli import shell
-from ftso_cli.api.trainings import TrainingListener, run_training
+from ftso_cli.api.trainings import TrainingListener, advice_of, run_training
 from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.listening import CommandListener
 from ftso_cli.cli.plan import tell_plan
-from ftso_cli.cli.scores import score_facts, tell_score
+from ftso_cli.cli.scores import score_facts, tell_advice, tell_score
 from ftso_cli.cli.set_table import tell_set
+from ftso_cli.errors import DrawingError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
@@ -92,18 +94,22 @@ class TrainListener(CommandListener, TrainingListener):
     def tested(self, trainer: "Trainer", score: "Score") -> None:
         """Say what came of it."""
         run, pictures = trainer.run, _draw_metrics(trainer)
+        advice = advice_of(trainer, score)
         if self._as_json:
             result = {"run": str(run.folder), **score_facts(score), "test_images": score.images}
+            result["advice"] = [asdict(one) for one in advice]
             print_json(result | trainer.data.left_out.facts() | self.watch.facts())
             return
         epochs = len(trainer.rows)
         if trainer.kept_epoch != epochs:
             note(f"tested: the network of epoch {trainer.kept_epoch} of {epochs}, the best on the validation images")
         tell_score(score, shell.command("evaluate", run.folder, json=True))
-        files = "answers.csv, config.json, genotype.json, images.json, result.json"
-        say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{files}")
+        tell_advice(advice)
+        written = f"answers.csv, {_write_page(trainer)}config.json, genotype.json, images.json, result.json"
+        say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{written}")
         say(f"took {self.watch}")
-        next_step("evaluate", run.folder)
+        files = trainer.data.final.paths
+        next_step(*(("predict", run.folder, files[0]) if files else ("evaluate", run.folder)))
 
 
 def _tell_warmup(settings: Recipe, base: Recipe) -> None:
@@ -122,6 +128,17 @@ def _draw_metrics(trainer: "Trainer") -> str:
     for name in ("metrics.png", "metrics.svg"):
         plot_metrics(trainer.rows, trainer.run.folder / name)
     return "metrics.png, metrics.svg, "
+
+
+def _write_page(trainer: "Trainer") -> str:
+    """Write the page of the run where that can be done; gives the name of the file, for a list."""
+    from ftso_cli.report.writing import write_run_page
+
+    try:
+        return f"{write_run_page(trainer.run.folder).name}, "
+    except DrawingError as error:
+        note(f"no page of the run: {error}")
+        return ""
 
 
 def _description(trainer: "Trainer") -> str:

@@ -1,6 +1,7 @@
 """The images of a training and of its test: names and checksums, so that later they are known again."""
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
@@ -78,6 +79,16 @@ class ImageRecord(Model):
         """The class of an image: that of its folder where no other is recorded."""
         return self.labels_of.get(name) or Path(name).parent.name
 
+    def counts(self, classes: Sequence[str]) -> dict[str, list[int]]:
+        """Return the images of each class, in the order of `classes`, of the parts `train` and `val`, where known."""
+        number = {spelled(name): at for at, name in enumerate(classes)}
+        found = {}
+        for part, names in (("train", self.train), ("val", self.val)):
+            of_class = Counter(number.get(spelled(self.class_of(name)), -1) for name in names)
+            if names and -1 not in of_class:
+                found[part] = [of_class[at] for at in range(len(classes))]
+        return found
+
     def divided(self, data: str, share: float) -> "ImageRecord":
         """Return the record with the `share` of the training images of `data` as `val`, where it has none of its own.
 
@@ -119,7 +130,7 @@ def record_of(data: ImageData) -> ImageRecord:
         val_share=data.val_share,
         train={_name(path, data.root): os.stat(path).st_size for path in data.train.paths},
         val={_name(path, data.root): os.stat(path).st_size for path in ([] if data.val is None else data.val.paths)},
-        test={_name(path, data.root): _checksum(Path(path)) or "" for path in held.paths},
+        test={_name(path, data.root): checksum_of(Path(path)) or "" for path in held.paths},
         labels_of=elsewhere,
         groups={name: group for name, group in groups.items() if name in class_of},
         broken=tuple(_name(path, data.root) for path in data.left_out.broken),
@@ -144,7 +155,7 @@ def recorded_data(
         raise RunError(f"{shown(data)}: no such folder; its images are needed where they were when the run was started")
     sizes = {name: _size(folder / name) for name in record.train}
     validating = {name: _size(folder / name) for name in record.val}
-    found = {name: _checksum(folder / name) for name in record.test}
+    found = {name: checksum_of(folder / name) for name in record.test}
     _check_classes(data, classes, record, {**sizes, **validating, **found})
     changes = Changes(
         missing_train=[name for name, had in sizes.items() if had is None],
@@ -181,7 +192,7 @@ def holds_tests(folder: Path, record: ImageRecord) -> bool:
     Of very many, a thousand or two are looked at.
     """
     some = list(record.test.items())[:: 1 + len(record.test) // 1000]
-    return 2 * sum(_checksum(folder / name) == checksum for name, checksum in some) > len(some)
+    return 2 * sum(checksum_of(folder / name) == checksum for name, checksum in some) > len(some)
 
 
 def _check_classes(data: str, classes: tuple[str, ...], record: ImageRecord, names: Mapping[str, object]) -> None:
@@ -241,7 +252,7 @@ def _size(path: Path) -> int | None:
     return found.st_size if S_ISREG(found.st_mode) else None
 
 
-def _checksum(path: Path) -> str | None:
+def checksum_of(path: Path) -> str | None:
     """The SHA-256 of a file; None where it can't be read."""
     if _size(path) is None:
         return None

@@ -16,8 +16,8 @@ COLOURS: Mapping[str, str] = {
     "nor": "#CC79A7",
     "max": "#009E73",
     "avg": "#009E73",
-    "skip": "#333333",
-    "none": "#BBBBBB",
+    "skip": "#6E6E6E",
+    "none": "#949494",
 }
 """The colour of an operator's family, by the first word of its name.
 
@@ -25,7 +25,7 @@ Blue, orange, green and purple of Okabe and Ito's palette, which people with any
 labels say the same without colour.
 """
 
-OTHER = "#555555"
+OTHER = "#7F7F7F"
 """An operator of no known family, and an edge without an operator."""
 
 TITLE_WIDTH = 100

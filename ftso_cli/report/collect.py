@@ -34,6 +34,11 @@ class Report:
     strangers: tuple[Path, ...] = ()
     """Folders of searches beside the genotype whose history is not that of its cell."""
 
+    @property
+    def lead(self) -> TrainedRun | None:
+        """The training whose classifier the page begins with: the only one of a page about a cell."""
+        return self.trainings[0] if len(self.trainings) == 1 and self.study is None else None
+
 
 def collect(sources: Sequence[str], title: str | None = None, storage: str | None = None) -> Report:
     """Reads genotype files, published cells by name, folders of searches and of trainings, all of one cell; or a study.
@@ -96,7 +101,8 @@ def _report(
     genotypes |= {str(training.folder / "genotype.json"): training.genotype for training in trainings}
     _check_same(genotypes)
     genotype = next(iter(genotypes.values()), None)
-    named = title or (name_of(genotype) if genotype else "") or _name(own or source)
+    of_run = trainings[0].name if len(trainings) == 1 and Path(source) == trainings[0].folder else ""
+    named = title or of_run or (name_of(genotype) if genotype else "") or _name(own or source)
     return Report(
         title=printable(named),
         file=own if Path(own).is_file() else "cell.json",

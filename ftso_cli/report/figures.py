@@ -184,24 +184,33 @@ def _two_lines(names: Sequence[str]) -> Spec:
 
 
 def training_curves(trainings: Sequence[TrainedRun], names: Mapping[int, str]) -> list[str]:
-    """Loss and accuracy over the epochs of all trainings; none of one epoch, which has no course."""
+    """Loss and accuracy over the epochs of all trainings; none of one epoch, which has no course.
+
+    A training alone is shown with its validation images, where it had some.
+    """
+    validated = len(trainings) == 1 and any(epoch.val_loss is not None for epoch in trainings[0].epochs)
+    lines = [(at, names[at], "") for at in range(len(trainings))]
+    if validated:
+        lines = [(0, "training", ""), (0, "validation", "val_")]
     pictures = []
-    for y, title, scale, unit in (("loss", "Training loss", 1, ""), ("accuracy", "Training accuracy, %", 100, " %")):
+    for y, title, scale, unit in (("loss", "loss", 1, ""), ("accuracy", "accuracy, %", 100, " %")):
         values: Values = [
             {
                 "epoch": epoch.epoch,
                 y: scale * value,
-                "of": names[at],
-                "colour": source_colour(at),
-                "tip": f"{names[at]}, epoch {epoch.epoch}\n{y} {scale * value:.4g}{unit}",
+                "of": of,
+                "colour": source_colour(line),
+                "tip": f"{of}, epoch {epoch.epoch}\n{y} {scale * value:.4g}{unit}",
             }
-            for at, training in enumerate(trainings)
-            for epoch in training.epochs
-            if (value := getattr(epoch, y)) is not None
+            for line, (at, of, part) in enumerate(lines)
+            for epoch in trainings[at].epochs
+            if (value := getattr(epoch, f"{part}{y}")) is not None
         ]
         if len({value["epoch"] for value in values}) > 1:
-            more: dict[str, Any] = {"color": charts.painted("colour"), "detail": charts.category("of")}
-            spec = charts.line(values, "epoch", y, title=title, **more)
+            colour = _two_lines([of for _, of, _ in lines]) if validated else charts.painted("colour")
+            more: dict[str, Any] = {"color": colour, "detail": charts.category("of")}
+            heading = f"{title[0].upper()}{title[1:]}" if validated else f"Training {title}"
+            spec = charts.line(values, "epoch", y, title=heading, **more)
             spec["encoding"]["x"]["axis"] |= {"tickMinStep": 1, "format": "d"}
             spec["encoding"]["y"]["title"] = None
             pictures.append(charts.svg(spec))

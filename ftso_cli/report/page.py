@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 from ftso_cli import __version__
-from ftso_cli.report import over_time, palette, sections, study
+from ftso_cli.report import classifier, over_time, palette, recipe_words, sections, study
 from ftso_cli.report.charts import check_charts
 from ftso_cli.report.collect import Report
 from ftso_cli.texts import page_text
@@ -53,6 +53,8 @@ def _rendered(report: Report) -> str:
     # For what is markup already: charts, whose texts Vega-Lite escapes, and JSON that holds no sign of markup.
     environment.filters["as_is"] = Markup
     script, cells = _text("page.js"), sections.found_cells(report)
+    lead = report.lead
+    found = None if lead is None else classifier.classifier(lead)
     return environment.get_template("page.html").render(
         title=report.title,
         subtitle=sections.subtitle(report),
@@ -62,10 +64,15 @@ def _rendered(report: Report) -> str:
         policy=_policy(script),
         made_by=f"ftso {__version__}, Python {platform.python_version()}",
         study=None if report.study is None else study.section(report.study),
-        facts=sections.facts(report),
+        facts=sections.facts(report, found),
         cells=cells,
         dashes=sections.dashes(cells),
         searches=[over_time.section(trace, report) for trace in report.traces],
+        classifier=found,
+        uses=recipe_words.uses(lead) if lead is not None else (),
+        python_use=recipe_words.python_use(lead) if lead is not None else "",
+        trained_on=recipe_words.trained_on(lead, lead.counts) if lead is not None and found is not None else (),
+        trained_how=recipe_words.trained_how(lead) if lead is not None else (),
         training=sections.training(report),
         costs=sections.costs(report),
         published=sections.published(report),
@@ -86,9 +93,9 @@ def _style() -> str:
 
 
 def _policy(script: str) -> str:
-    """The policy of the page: no requests, inline styles, and of scripts this one alone."""
+    """The policy of the page: no requests, pictures that it holds itself, inline styles, and of scripts this one."""
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
-        f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
+        f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )

@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ftso_cli.costs.networks import CountedNetwork
+from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.genotype import agreement
 from ftso_cli.report import figures, pareto
+from ftso_cli.report.classifier import ClassifierSection
 from ftso_cli.report.collect import Report
 from ftso_cli.report.commands import commands, train_command
 from ftso_cli.report.comparison import shapes
 from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.palette import Key, source_colour
-from ftso_cli.report.trained import TrainedRun
+from ftso_cli.report.trained import TrainedRun, duration
 from ftso_cli.spaces import SPACES
 from ftso_cli.texts import last_name
 
@@ -65,29 +66,43 @@ class Done:
     started: str = ""
 
 
-def facts(report: Report) -> list[Fact]:
-    """The figures at the head of the page."""
+def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
+    """The figures at the head of the page, those of the classifier that leads it first."""
     found = []
+    if lead is not None:
+        found.append(Fact(name="test accuracy", value=lead.accuracy, remark=f"{lead.interval} (95 % interval)"))
+        found.append(Fact(name="always one answer", value=lead.baseline, remark="the commonest class"))
+        found += _latency(report.trainings[0])
     for training in report.trainings:
-        if training.result is not None:
+        if training.result is not None and lead is None:
             epochs = len(training.epochs)
-            remark = f"{Path(training.config.data).name}, {epochs} epoch{'s' * (epochs != 1)}"
+            remark = f"{training.data}, {epochs} epoch{'s' * (epochs != 1)}"
             found.append(Fact(name="test accuracy", value=f"{training.result.test_accuracy:.2%}", remark=remark))
     if report.network is not None:
         size = "×".join(map(str, report.network.image_size))
         found.append(Fact(name="parameters", value=_short(report.network.params), remark=report.network.name))
         found.append(Fact(name="MACs", value=_short(report.network.macs), remark=f"an image of {size}"))
     genotype = report.genotype
-    if genotype is not None and genotype.stage != "searched":
+    if genotype is not None and genotype.stage != "searched" and lead is None:
         for kind, shape in shapes(genotype).items():
             found.append(Fact(name="depth", value=str(shape.depth), remark=f"{kind} cell, {shape.width:.3g} wide"))
     if genotype is not None and (took := sum(sum(times.seconds.values()) for times in genotype.times)):
         steps = len(genotype.history)
-        found.append(Fact(name="to find it", value=_duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
+        found.append(Fact(name="to find it", value=duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
     if genotype is not None and genotype.ensemble is not None:
         certain, chosen = agreement.found(genotype)
         found.append(Fact(name="edges found", value=f"{certain} of {chosen}", remark="the others were drawn by lot"))
     return found
+
+
+def _latency(training: TrainedRun) -> list[Fact]:
+    """How long an image takes, as it was measured last."""
+    measured = training.latency
+    if measured is None or measured.median is None:
+        return []
+    threads = f", {measured.threads} thread{'s' * (measured.threads > 1)}" if measured.device == "cpu" else ""
+    batch = "an image" if measured.batch_size == 1 else f"a batch of {measured.batch_size:,}"
+    return [Fact(name="latency", value=f"{measured.median:.3g} ms", remark=f"{batch}, {measured.device}{threads}")]
 
 
 def found_cells(report: Report) -> list[DrawnCell]:
@@ -120,10 +135,10 @@ def _trained(each: TrainedRun) -> dict[str, str]:
     recipe, result = each.config.recipe, each.result
     return {
         "run": each.name,
-        "data": Path(each.config.data).name,
+        "data": each.data,
         "network": f"{recipe.cells} cells, {recipe.channels} channels",
         "epochs": f"{len(each.epochs)} of {recipe.epochs}",
-        "time": _duration(each.seconds),
+        "time": each.duration,
         "test accuracy": "not tested yet"
         if result is None
         else f"{result.test_accuracy:.2%} of {result.test_images:,} images",
@@ -193,6 +208,9 @@ def subtitle(report: Report) -> str:
     stage = {"searched": "all edges, weighed", "pruned": "wiring decided, operators open", "complete": "complete"}
     about = genotype.about
     origin = [about.source] if about is not None and about.source else []
+    if report.lead is not None:
+        classes, name = len(report.lead.config.classes), printable(name_of(genotype) or "a cell of its own")
+        return f"Classifier of {classes:,} classes · {report.lead.data} · cell {name}"
     return " · ".join([f"{genotype.space} space", stage[genotype.stage], *origin])
 
 
@@ -210,9 +228,3 @@ def _short(number: int) -> str:
         if number >= scale:
             return f"{number / scale:.3g} {unit}"
     return str(number)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

@@ -1,11 +1,18 @@
 """What a training has left in its run folder: settings, a line an epoch, the accuracy on the test images."""
 
+from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftso_cli.genotype import Genotype
-from ftso_cli.texts import one_line
-from ftso_cli.training.run import Config, Epoch, Run, TestResult
+from ftso_cli.texts import last_name, one_line
+from ftso_cli.training.answers import ImageAnswer, read_answers
+from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
+
+if TYPE_CHECKING:
+    from ftso_cli.data import ImageRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +31,47 @@ class TrainedRun:
         return one_line(self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name)
 
     @property
+    def shown_folder(self) -> Path:
+        """The folder as others may see it."""
+        return Path(last_name(str(self.folder)))
+
+    @property
     def seconds(self) -> float:
         """Those of all epochs."""
         return sum(epoch.seconds or 0.0 for epoch in self.epochs)
+
+    @property
+    def duration(self) -> str:
+        """The seconds, as people write them."""
+        return duration(self.seconds)
+
+    @property
+    def data(self) -> str:
+        """The name of the data set: that of its folder."""
+        return Path(self.config.data).name
+
+    @cached_property
+    def answers(self) -> tuple[ImageAnswer, ...]:
+        """The answers for the test images; none where the run has none. Raises `RunError` where they are damaged."""
+        return read_answers(Run(self.folder), self.config.classes)
+
+    @cached_property
+    def latency(self) -> MeasuredLatency | None:
+        """How long the network takes, where that was measured; raises `RunError` for a damaged file."""
+        return Run(self.folder).latency()
+
+    @cached_property
+    def images(self) -> "ImageRecord | None":
+        """The images that it was trained and tested on; imports torch. Raises `RunError` where they are damaged."""
+        return Run(self.folder).images()
+
+    @cached_property
+    def counts(self) -> dict[str, list[int]]:
+        """The images of each class by part, as far as that is known: `train`, `val`, `test`."""
+        classes = self.config.classes
+        tested = Counter(each.truth for each in self.answers)
+        found = {"test": [tested[at] for at in range(len(classes))]}
+        return found if self.images is None else found | self.images.counts(classes)
 
 
 def is_training(folder: Path) -> bool:
@@ -44,3 +89,10 @@ def read_training(folder: Path) -> TrainedRun:
         epochs=run.epochs(),
         result=run.result(),
     )
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people write them."""
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"

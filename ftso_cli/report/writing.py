@@ -25,7 +25,7 @@ class Page:
 
 @verb(Reporting)
 def write_report(request: Reporting) -> Page:
-    """Make a page about a cell: what was searched, trained and measured of it; or about a study.
+    """Make a page about a trained network, about a cell with its searches and trainings, or about a study.
 
     `sources` are the file of a cell or its published name, run folders of its searches and trainings, or the folder of
     a study. The page is one HTML file that opens without a network; with an `output` it is written there.
@@ -46,3 +46,14 @@ def make_page(request: Reporting) -> Page:
         # Whoever has put a link where the page lies by default wasn't the one who asks for the page.
         (write_inside if output == DEFAULT_PAGE else write_atomic)(output, html.encode())
     return Page(html=html, about=found)
+
+
+def write_run_page(folder: Path) -> Path:
+    """Write the page about a training into its run folder, as report.html, and return its path.
+
+    Raises `DrawingError` where the extra `report` is not installed.
+    """
+    check_charts()
+    path = folder / DEFAULT_PAGE
+    write_inside(path, page(collect([str(folder)])).encode())
+    return path

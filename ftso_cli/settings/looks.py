@@ -67,7 +67,7 @@ STORAGE_HELP = "A database that many machines reach, as in postgresql+psycopg://
 
 @settings
 class Reporting(Settings):
-    """A page about a cell, or about a study."""
+    """A page about a trained network, a cell or a study."""
 
     sources: Annotated[
         Annotated[Sequence[File], BeforeValidator(several)],

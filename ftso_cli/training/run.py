@@ -9,6 +9,7 @@
     weights.safetensors     the trained network without its auxiliary head
     result.json             the accuracy on the test images, of the last epoch's network or of the best one's
     answers.csv             a line a test image: its class, the answer, and the probabilities of both
+    latency.json            how long the network takes, as it was measured last
 
 Files are replaced in one piece. Only safetensors, JSON and CSV: nothing here is ever unpickled.
 """
@@ -130,6 +131,22 @@ class TestResult(Model):
     tested_on: str = Field(default="", description="A digest of the test images; equal for equal images.")
 
 
+class MeasuredLatency(Model):
+    """latency.json: the time of a batch in milliseconds, by percentile, as `ftso latency` measured it last."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    device: str
+    threads: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=1)]
+    milliseconds: Mapping[int, Annotated[float, Field(gt=0, le=1e9)]]
+
+    @property
+    def median(self) -> float | None:
+        """Milliseconds of a batch in half of the runs."""
+        return self.milliseconds.get(50)
+
+
 def read_images(path: Path) -> "ImageRecord":
     """The images in an images.json; raises `RunError` where it holds anything else."""
     # Here, because reports read runs without torch.
@@ -202,6 +219,11 @@ class Run:
         """The answers for the test images."""
         return self.folder / "answers.csv"
 
+    @property
+    def latency_file(self) -> Path:
+        """The time that the network takes."""
+        return self.folder / "latency.json"
+
     def check_free(self) -> None:
         """Raises `RunError` where the folder holds a run already."""
         if self.config_file.exists():
@@ -259,6 +281,19 @@ class Run:
             return TestResult.model_validate_json(read_bytes(self.result_file, limit=TEXT_LIMIT))
         except ValidationError as error:
             raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
+
+    def latency(self) -> MeasuredLatency | None:
+        """How long the network takes; None where that was not measured. Raises `RunError` for a damaged file."""
+        if not self.latency_file.is_file():
+            return None
+        try:
+            return MeasuredLatency.model_validate_json(read_bytes(self.latency_file, limit=TEXT_LIMIT))
+        except ValidationError as error:
+            raise RunError(f"{self.latency_file}: {storage.describe(error)}") from None
+
+    def write_latency(self, found: Mapping[str, Any]) -> None:
+        """Replace latency.json."""
+        write_inside(self.latency_file, (json.dumps(found, indent=2) + "\n").encode())
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Replaces metrics.csv by these rows."""

@@ -39,7 +39,7 @@ def test_train_and_evaluate_tell_the_same_of_each_class(tmp_path: Path) -> None:
     run = tmp_path / "run"
     data = write_folder(tmp_path / "photos")
     trained = ftso("train", "ftso_residual", "--data", data, *OPTIONS, "-o", run).stdout
-    head, _, _ = trained.partition("\nwrote ")
+    head, _, _ = trained.partition("\nwhat may help\n")
     assert ftso("evaluate", run).stdout == head
     for text in ("test accuracy ", "95 % interval ", "balanced accuracy ", "always answering ", "confusion: "):
         assert text in head

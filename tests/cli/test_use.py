@@ -340,6 +340,7 @@ def test_a_network_format_needs_a_run_and_a_run_needs_weights(run: Path, tmp_pat
 
 def test_latency_says_milliseconds_and_images_a_second(run: Path) -> None:
     found = json.loads(ftso("latency", run, "--runs", "20", "--batch-size", "4", "--device", "cpu", "--json").stdout)
+    assert json.loads((run / "latency.json").read_text())["milliseconds"]["50"] == found["milliseconds"]["p50"]
     times = found["milliseconds"]
     assert 0 < times["p50"] <= times["p90"] <= times["p99"]
     assert found["images_a_second"] == pytest.approx(4000 / times["p50"], rel=0.02)
