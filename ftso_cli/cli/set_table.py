@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ftso_cli.cli.common import tell_images
-from ftso_cli.cli.console import plain, show, warn
+from ftso_cli.cli.console import plain, show, visible, warn
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -16,6 +16,9 @@ MOST_ROWS = 25
 """Classes that have a row of their own; of more, the first `FIRST_ROWS` have."""
 
 FIRST_ROWS = 20
+
+LONGEST = 40
+"""Columns that the name of a class takes; a longer one is cut."""
 
 MANY_ALIKE = 0.02
 """Share of the images of a part that look like a training image, from which a warning says so."""
@@ -40,14 +43,15 @@ def _counts(table: "SetTable") -> "Table":
     """A row of counts for each class, or for the first of many, and one for all."""
     from rich.table import Table
 
-    rows = Table(box=None, padding=(0, 3, 0, 0), header_style="dim")
-    rows.add_column(f"{len(table.classes):,} classes", no_wrap=True, overflow="ellipsis", max_width=40)
+    rows = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    # On a narrow terminal names are folded, and no count is lost.
+    rows.add_column(f"{len(table.classes):,} classes", overflow="fold")
     for part in table.counts:
         rows.add_column(COLUMN_NAMES[part], justify="right", no_wrap=True)
     rows.add_column("all", justify="right", no_wrap=True)
     shown = FIRST_ROWS if len(table.classes) > MOST_ROWS else len(table.classes)
     for label, name in enumerate(table.classes[:shown]):
-        _add(rows, plain(name), [counts[label] for counts in table.counts.values()])
+        _add(rows, name, [counts[label] for counts in table.counts.values()])
     if shown < len(table.classes):
         _add(rows, f"{len(table.classes) - shown:,} more", [sum(counts[shown:]) for counts in table.counts.values()])
     _add(rows, "all", [sum(counts) for counts in table.counts.values()], style="bold")
@@ -55,7 +59,11 @@ def _counts(table: "SetTable") -> "Table":
 
 
 def _add(rows: "Table", name: str, counts: list[int], style: str = "") -> None:
-    rows.add_row(name, *(f"{count:,}" if count else "-" for count in counts), f"{sum(counts):,}", style=style)
+    from rich.text import Text
+
+    text = Text(visible(name))
+    text.truncate(LONGEST, overflow="ellipsis")
+    rows.add_row(text, *(f"{count:,}" if count else "-" for count in counts), f"{sum(counts):,}", style=style)
 
 
 def _remarks(table: "SetTable") -> "Table":

@@ -67,3 +67,12 @@ def test_of_many_classes_the_first_are_shown_and_the_rest_counted(
     assert lines[0].startswith("130 classes") and lines[20].startswith("0019 ")
     assert lines[21].split() == ["110", "more", "440", "110", "550"]
     assert lines[22].split() == ["all", "520", "130", "650"]
+
+
+def test_on_a_narrow_terminal_names_are_folded_and_no_count_is_lost(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "42")
+    lines = told(write_folder(tmp_path, {"a" * 60: 20, "b": 30}), capsys, validation=0.25)
+    rows = [line.split()[1:] for line in lines if line.startswith(("aaa", "b", "all"))]
+    assert ["12", "4", "4", "20"] in rows and ["18", "6", "6", "30"] in rows and ["30", "10", "10", "50"] in rows
