@@ -1,6 +1,7 @@
 """The verb that trains: train."""
 
 import math
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -443,6 +444,6 @@ def _free_folder(cell: str, data: str) -> Path:
     """runs/CELL-DATA, or runs/DATA where the cell was chosen, with a number behind it where that is taken."""
     # Not the stem: a published cell is called bayesnas_0.01.
     known = "cell" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
-    name = "-".join(filter(None, (known, Path(data).name or "data")))
+    name = "-".join(filter(None, (known, re.sub(r"\.[ct]sv$", "", Path(data).name) or "data")))
     names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
     return next(folder for folder in names if not folder.exists())

@@ -36,7 +36,14 @@ from ftso_cli.data.layout import read_layout
 from ftso_cli.data.left_out import LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
-from ftso_cli.data.splits import LAID_ASIDE, group_numbers, lay_aside_test, lay_aside_validation, of_each_class
+from ftso_cli.data.splits import (
+    LAID_ASIDE,
+    WHOLE_GROUPS,
+    group_numbers,
+    lay_aside_test,
+    lay_aside_validation,
+    of_each_class,
+)
 from ftso_cli.errors import DataError
 
 MEMORY_LIMIT = 2 * 1024**3
@@ -308,17 +315,18 @@ def with_parts(
     Raises `DataError` where there are too few.
     """
     files, come_from = dict(files), dict(come_from)
+    whole = WHOLE_GROUPS if groups else ""
     if not validation and "test" not in files and "val" in files:
         files["test"], come_from["test"] = files.pop("val"), come_from.pop("val")
     if "test" not in files:
         files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"], groups))
-        come_from["test"] = f"{LAID_ASIDE} of {shown(data)}"
+        come_from["test"] = f"{LAID_ASIDE} of {shown(data)}{whole}"
     val_share = 0.0 if "val" in files else validation
     if val_share:
         paths, labels = files["train"]
         held = lay_aside_validation(labels, val_share, group_numbers(paths, groups))
         files["train"], files["val"] = _divided(files["train"], held)
-        come_from["val"] = of_each_class(val_share, data)
+        come_from["val"] = f"{of_each_class(val_share, data)}{whole}"
     return Parts(files=files, come_from=come_from, val_share=val_share, groups=groups)
 
 

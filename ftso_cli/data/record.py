@@ -17,7 +17,7 @@ from ftso_cli.data.frames import Wanted
 from ftso_cli.data.left_out import Changes, LeftOut
 from ftso_cli.data.listing import Files, class_folders, list_images, spelled
 from ftso_cli.data.sources import ImageData, ImageSource
-from ftso_cli.data.splits import group_numbers, lay_aside_validation, of_each_class
+from ftso_cli.data.splits import WHOLE_GROUPS, group_numbers, lay_aside_validation, of_each_class
 from ftso_cli.errors import FtsoError, RunError, short
 from ftso_cli.genotype.schema import Model
 
@@ -106,7 +106,7 @@ class ImageRecord(Model):
             else (torch.arange(len(names)), labels[:0])
         )
         train, val = ({names[at]: sizes[names[at]] for at in part.tolist()} for part in (stay, held))
-        come_from = of_each_class(share, data) if share else ""
+        come_from = of_each_class(share, data) + (WHOLE_GROUPS if self.groups else "") if share else ""
         return self.model_copy(update={"train": train, "val": val, "val_share": share, "val_from": come_from})
 
 

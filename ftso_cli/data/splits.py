@@ -18,6 +18,8 @@ TEST_SHARE = 0.2
 LAID_ASIDE = "a fifth of each class"
 """The share in words."""
 
+WHOLE_GROUPS = ", as nearly as whole groups allow"
+
 TEST_SEED = 0
 """Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
 
