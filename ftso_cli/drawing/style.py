@@ -16,8 +16,8 @@ COLOURS: Mapping[str, str] = {
     "nor": "#CC79A7",
     "max": "#009E73",
     "avg": "#009E73",
-    "skip": "#6E6E6E",
-    "none": "#949494",
+    "skip": "#6A6A6A",
+    "none": "#BBBBBB",
 }
 """The colour of an operator's family, by the first word of its name.
 

@@ -79,7 +79,7 @@ def test_the_operator_none_is_dashed_grey() -> None:
     picture = read(drawing.dot(library.load("snas_aggressive")))
     nothing = next(name for name, node in picture.nodes.items() if node.get("label") == "none")
     lines = [edge for edge in picture.edges if nothing in (edge["tail"], edge["head"])]
-    assert {(edge["style"], edge["color"]) for edge in lines} == {("dashed", "#949494")}
+    assert {(edge["style"], edge["color"]) for edge in lines} == {("dashed", "#BBBBBB")}
 
 
 def test_an_edge_with_several_candidates_shows_the_strongest_and_its_share() -> None:

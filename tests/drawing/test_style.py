@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ftso_cli.drawing.style import COLOURS, TITLE_WIDTH, lines, nodes, printable
+from ftso_cli.drawing.style import COLOURS, OTHER, TITLE_WIDTH, lines, nodes, printable
 from ftso_cli.genotype import Cell, Edge
 from ftso_cli.spaces import OPERATORS
 from tests.drawing.cells import WIDE, cell, genotype, pruned, searched, weighed
@@ -99,3 +99,17 @@ def _lab(colour: str, seen: tuple[tuple[float, ...], ...]) -> tuple[float, float
     ratios = [sum(map(math.prod, zip(row, eye, strict=True))) / top for row, top in zip(xyz, white, strict=True)]
     x, y, z = (ratio ** (1 / 3) if ratio > 0.008856 else 7.787 * ratio + 16 / 116 for ratio in ratios)
     return 116 * y - 16, 500 * (x - y), 200 * (y - z)
+
+
+def luminance(colour: str) -> float:
+    """The relative luminance of #RRGGBB, as WCAG 2 defines it."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("colour", sorted({*COLOURS.values(), OTHER} - {COLOURS["none"]}))
+def test_operators_are_legible_on_light_and_on_dark_ground(colour: str) -> None:
+    """A contrast of 3, which WCAG 2 asks of graphics, on white and on the dark grey of a terminal; `none` is pale."""
+    light, own, dark = luminance("#FFFFFF"), luminance(colour), luminance("#1E1E1E")
+    assert (light + 0.05) / (own + 0.05) >= 3 and (own + 0.05) / (dark + 0.05) >= 3
