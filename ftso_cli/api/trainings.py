@@ -228,7 +228,7 @@ def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None"
     with listener.bar("train", "step") as update:
 
         def on_step(state: "TrainingProgress") -> None:
-            figures = f"epoch {state.epoch + 1}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}{validated}"
+            figures = f"epoch {state.epoch + 1}{validated}, loss {state.loss:.3f}, accuracy {state.accuracy:.1%}"
             update(state.epoch * trainer.batches.steps_per_epoch + state.step, trainer.course.end, figures)
 
         def on_epoch(row: "Row") -> None:

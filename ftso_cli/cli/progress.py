@@ -102,11 +102,12 @@ def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
     """As many columns as a terminal of this width has room for; the figures give way first."""
     figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
     start: list[ProgressColumn] = [TextColumn(title, table_column=Column(no_wrap=True))]
+    count = MofNCompleteColumn(table_column=Column(no_wrap=True))
     if width < NARROW:
-        return [*start, MofNCompleteColumn(table_column=Column(no_wrap=True)), figures]
-    start += [BarColumn(bar_width=24 if width >= WIDE else 8), MofNCompleteColumn()]
+        return [*start, count, figures]
+    start += [BarColumn(bar_width=24 if width >= WIDE else 8), count]
     start += [RateColumn(unit), TimeElapsedColumn()] if width >= WIDE else []
-    return [*start, LeftColumn(), figures]
+    return [*start, LeftColumn(table_column=Column(no_wrap=True)), figures]
 
 
 @contextmanager

@@ -80,7 +80,7 @@ class TrainListener(CommandListener, TrainingListener):
         common.tell_name(trainer.config.data)
         note(_description(trainer))
         note(_flipping(trainer))
-        if uneven := _uneven(trainer):
+        if not self._is_planned and (uneven := _uneven(trainer)):
             note(uneven)
 
     def epoch(self, row: "Row", epochs: int) -> None:
