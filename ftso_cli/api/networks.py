@@ -34,11 +34,12 @@ def cost(request: Counting) -> CountedNetwork:
 
 def count_network(request: Counting) -> CountedNetwork:
     """Count the network of a request; errors name the cell and, where it isn't ready, the command to run."""
-    cell, own = request.cell, None
+    cell, own, auxiliary = request.cell, None, True
     if (run := _run(cell)) is not None:
         genotype = run.genotype()
         if request.setting is None:
-            own = run.config().shape, run.config().image_size
+            config = run.config()
+            own, auxiliary = (config.shape, config.image_size), config.recipe.auxiliary > 0
     else:
         genotype = read(cell)
     name, size = name_of(cell), request.image_size
@@ -55,6 +56,7 @@ def count_network(request: Counting) -> CountedNetwork:
             params=request.fit_params,
             convention=request.counted_by,
             own=own,
+            auxiliary=auxiliary,
         )
     except SettingsError as error:
         raise SettingsError(f"{name}: {error}") from None

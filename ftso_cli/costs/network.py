@@ -109,8 +109,12 @@ class NetworkCost:
         return self.total.bias_outputs
 
 
-def network_cost(genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int]) -> NetworkCost:
+def network_cost(
+    genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int], *, auxiliary: bool = True
+) -> NetworkCost:
     """Counts the network of `genotype` and `shape` on images of `image_size` (height, width), kept edges only.
+
+    Without `auxiliary` it is trained without an auxiliary head.
 
     Raises `GenotypeError` where operators are still to be chosen and `SpaceError` for an image without pixels.
     """
@@ -130,7 +134,7 @@ def network_cost(genotype: Genotype, shape: NetworkShape, image_size: tuple[int,
         return of_cell(place.kind, place.channels, inputs, nodes)
 
     concat = {kind: len(cell.concat) for kind, cell in genotype.cells.items()}
-    skeleton = space.skeleton(shape, concat, auxiliary=True)
+    skeleton = space.skeleton(shape, concat, auxiliary=auxiliary)
     stages = stage_costs(skeleton, image_shape(shape, image_size), edges_cost)
     return NetworkCost(stages=stages, auxiliary=_auxiliary_cost(skeleton, stages))
 

@@ -70,11 +70,13 @@ def counted(
     params: int | None,
     convention: str,
     own: tuple[NetworkShape, tuple[int, int]] | None = None,
+    auxiliary: bool = True,
 ) -> CountedNetwork:
     """The network of a complete genotype called `name`: that of a setting with changes, as wide as a budget allows.
 
     `image_size` is (height, width). `own` takes the place of the setting: the shape and image size of a network that
-    was trained. Raises `SettingsError` where the space hasn't got the setting or nothing fits.
+    was trained, which has an `auxiliary` head or none. Raises `SettingsError` where the space hasn't got the setting or
+    nothing fits.
     """
     if own is None:
         usual, pixels = preset(genotype.space, setting)
@@ -84,6 +86,5 @@ def counted(
     shape = replace(usual, **changes)
     if macs is not None or params is not None:
         shape = fit_channels(genotype, shape, size, macs=macs, params=params, convention=convention)
-    return CountedNetwork(
-        name=name, space=genotype.space, shape=shape, image_size=size, cost=network_cost(genotype, shape, size)
-    )
+    cost = network_cost(genotype, shape, size, auxiliary=auxiliary)
+    return CountedNetwork(name=name, space=genotype.space, shape=shape, image_size=size, cost=cost)

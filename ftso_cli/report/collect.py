@@ -146,13 +146,16 @@ def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Coun
     if genotype is None or genotype.stage != "complete":
         return None
     if trainings:
-        first = trainings[0]
-        return counted(genotype, f"the network of {first.name}", first.config.shape, first.config.image_size)
+        first, config = trainings[0], trainings[0].config
+        auxiliary = config.recipe.auxiliary > 0
+        return counted(genotype, f"the network of {first.name}", config.shape, config.image_size, auxiliary=auxiliary)
     shape, pixels = preset(genotype.space, "cifar")
     return counted(genotype, SPACES[genotype.space].reference, shape, (pixels, pixels))
 
 
-def counted(genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int]) -> CountedNetwork:
+def counted(
+    genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int], *, auxiliary: bool = True
+) -> CountedNetwork:
     """The network of a complete genotype with its exact costs."""
-    cost = network_cost(genotype, shape, image_size)
+    cost = network_cost(genotype, shape, image_size, auxiliary=auxiliary)
     return CountedNetwork(name=name, space=genotype.space, shape=shape, image_size=image_size, cost=cost)

@@ -29,6 +29,9 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     assert json.loads((run / "result.json").read_text())["test_accuracy"] > 0.6
     assert "--batch-size   16" in result.stderr
     assert "3 steps an epoch" in result.stderr
+    (counted,) = json.loads(ftso("cost", run, "--json").stdout)["networks"]
+    assert counted["auxiliary"] is None
+    assert counted["params_with_auxiliary"] == counted["params"]
 
 
 def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
