@@ -99,6 +99,8 @@ def latency(request: Timing) -> "Latency":
 
 def time_network(request: Timing, listener: Listener) -> "Latency":
     """Time the network of a request, and keep the result in its run folder, where that can be written."""
+    import torch
+
     from ftso_cli.training.latency import measure_latency
     from ftso_cli.training.run import Run
 
@@ -106,6 +108,8 @@ def time_network(request: Timing, listener: Listener) -> "Latency":
     if classifier.unfinished:
         listener.warn(classifier.unfinished)
     found = measure_latency(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)
+    if found.threads < (all_ := torch.get_num_threads()):
+        listener.note(f"measured with {found.threads} thread, which is faster here than {all_}")
     try:
         Run(Path(request.run)).write_latency(asdict(found))
     except FileError as error:

@@ -41,8 +41,8 @@ def _seconds(value: object) -> object:
     if value is None:
         return None
     seconds = duration(value)  # type: ignore[arg-type]
-    if seconds > MOST_SECONDS:
-        raise SettingsError(f"a time is at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
+    if not 0 < seconds <= MOST_SECONDS:
+        raise SettingsError(f"a time is above 0 and at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
     return seconds
 
 

@@ -1,11 +1,9 @@
 """Training a network from scratch, so that a killed training goes on where its last checkpoint was written."""
 
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -15,7 +13,7 @@ from ftso_cli.data.balance import class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.interrupt import Interrupt, asked_to_stop
-from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike, read_tensors, write_tensors
+from ftso_cli.nn.checkpoint import Checkpoints, read_tensors, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.graphs import graphed
@@ -31,10 +29,11 @@ from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.losses import Loss
 from ftso_cli.training.mixing import Mixing
 from ftso_cli.training.optimizer import optimizer_of, set_rate
-from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues, Row, Sums, TrainingProgress
+from ftso_cli.training.progress import Row, Sums, TrainingProgress
+from ftso_cli.training.resuming import restore, state_of
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
-from ftso_cli.training.validation import best_epoch, interval, validate, validates, waited
+from ftso_cli.training.validation import best_epoch, validated, waited
 
 
 class Trainer:
@@ -85,7 +84,7 @@ class Trainer:
         self.batches = AheadBatches(batches) if ahead else batches
         self.budget: TimeBudget | None = None
         """Tells where to end, where the time is limited and this is the process that knows it."""
-        self.course = self._planned
+        self.course = self.planned
         self.mixing = Mixing.of(recipe, config.seed)
         of_classes = weights.float().to(self.device) if recipe.balance == "loss" else None
         self._loss = Loss(smoothing=recipe.label_smoothing, weights=of_classes)
@@ -118,7 +117,7 @@ class Trainer:
             self.prepare()
             while not self.finished:
                 row = self._epoch(len(self.rows), on_step, interrupt)
-                self.rows.append(row | self._validated(row))
+                self.rows.append(row | validated(self))
                 self.sums = Sums()
                 self.save_checkpoint()
                 if self.group.first:
@@ -138,7 +137,7 @@ class Trainer:
         return -(-self.course.end // self.batches.steps_per_epoch)
 
     @property
-    def _planned(self) -> Course:
+    def planned(self) -> Course:
         """The way through the schedule as it was planned."""
         steps = self.config.recipe.epochs * self.batches.steps_per_epoch
         return Course(length=steps, end=min(self.config.total_steps or steps, steps))
@@ -208,34 +207,10 @@ class Trainer:
         step = self._next
         if self.config.time is None or step % check_interval(self.course.length):
             return
-        end = 0 if self.budget is None else self.budget.end(step, self.course.end, self._planned.end)
+        end = 0 if self.budget is None else self.budget.end(step, self.course.end, self.planned.end)
         end = int(self.group.total(torch.tensor(end)))
         if end not in (0, self.course.end):
             self.course = self.course.ending(end, now=step)
-
-    def _validated(self, row: Row) -> Row:
-        """Return what validation adds to the row of an epoch; the last epoch always has some, if any has."""
-        if not validates(self.config.recipe, self.data):
-            return NOT_VALIDATED
-        assert self.data.val is not None
-        epoch, recipe = len(self.rows) + 1, self.config.recipe
-        every = interval(len(self.data.val), self.batches.steps_per_epoch * recipe.batch_size)
-        if epoch % every and epoch < self.epochs:
-            return NOT_VALIDATED
-        started, numbers = time.perf_counter(), torch.zeros(2, dtype=torch.float64)
-        if self.group.first:
-            found = validate(self._plain(), self.data, recipe.batch_size, self.device)
-            numbers += torch.tensor(found, dtype=numbers.dtype)
-        loss, accuracy = self.group.total(numbers).tolist()
-        seconds = self.sums.seconds + time.perf_counter() - started
-        return {"seconds": round(seconds, 3), "val_loss": loss, "val_accuracy": accuracy}
-
-    def _plain(self) -> Network:
-        """The trained network as it is built to be used: neither compiled nor shared by processes."""
-        with torch.device("meta"):
-            network = Network(self.genotype, self.config.shape, auxiliary=False)
-        network.load_state_dict(self._weights(), assign=True)
-        return network.eval()
 
     def _take_step(self) -> None:
         """Train on the next batch."""
@@ -337,25 +312,13 @@ class Trainer:
         """
         if not self.group.first:
             return
-        values: dict[str, Any] = {"rows": self.rows, "sums": asdict(self.sums)}
-        if self.course != self._planned:
-            values["course"] = asdict(self.course)
         try:
             if self.config.recipe.keep == "best" and not self.sums.steps and self.kept_epoch == len(self.rows):
-                write_tensors(self._weights(), self.run.best_file, {"epoch": str(self.kept_epoch)})
-            self.checkpoints.write(State(tensors=self._tensors(), values=values))
+                write_tensors(self.weights(), self.run.best_file, {"epoch": str(self.kept_epoch)})
+            self.checkpoints.write(state_of(self))
         except FileError as error:
             raise FileError(f"{error}; {self.saved}") from None
         self._saved = len(self.rows), self.sums.steps
-
-    def _tensors(self) -> dict[str, Tensor]:
-        """The tensors of a checkpoint, as they are now."""
-        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        tensors |= {f"momentum.{name}": self._momentum(parameter) for name, parameter in self._named()}
-        tensors |= {f"batches.{name}": torch.as_tensor(value) for name, value in self.batches.state().items()}
-        if self.average is not None:
-            tensors |= {f"average.{name}": tensor for name, tensor in self.average.state_dict().items()}
-        return tensors | {"drop_path": self.drop_path_draws.get_state()}
 
     def load_checkpoint(self) -> str:
         """Goes back to the last checkpoint, or to the one before where that is damaged, and says what is wrong with it.
@@ -363,50 +326,16 @@ class Trainer:
         Raises `RunError` where both are damaged, or belong to another network.
         """
         state, problem = self.checkpoints.read()
-        tensors = dict(state.tensors)
-        self._check_images(tensors)
-        try:
-            own = self._tensors()
-            if tensors.get("drop_path") is not None and tensors["drop_path"].shape != own["drop_path"].shape:
-                # Of another kind of device: its random numbers can't be gone on with here.
-                tensors["drop_path"] = own["drop_path"]
-            check_alike(tensors, own)
-            values = CheckpointValues.model_validate_json(json.dumps(state.values))
-            self.network.load_state_dict(_under("network.", tensors))
-            if self.average is not None:
-                self.average.load_state_dict(_under("average.", tensors))
-            self.batches.restore(_under("batches.", tensors))
-            steps, state_ = self.batches.steps_per_epoch, self.batches.state()
-            done = state_["epoch"] * steps + state_["position"]
-            self.course = values.course or self._planned
-            values.check(self._planned, self.course, steps, self.config.recipe.batch_size, done)
-            for name, parameter in self._named():
-                # The fused optimizer goes through memory without looking at the order of dimensions.
-                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
-                self.optimizer.state[parameter]["momentum_buffer"] = momentum
-            self.drop_path_draws.set_state(tensors["drop_path"])
-            self.rows, self.sums = [row | NOT_VALIDATED | row for row in values.rows], values.sums
-            self._saved = len(self.rows), self.sums.steps
-        except (RunError, ValueError, RuntimeError) as error:
-            reason = " ".join(str(error).split())[:120]
-            raise RunError(f"{self.run.checkpoint_file}: not a checkpoint of this network ({reason})") from None
+        restore(self, state)
+        self._saved = len(self.rows), self.sums.steps
         return problem
-
-    def _check_images(self, tensors: Mapping[str, Tensor]) -> None:
-        """Raises `RunError` for a checkpoint of another number of images, which a run without a record may meet."""
-        was, now = tensors.get("batches.images", torch.empty(0)), len(self.data.train)
-        if was.dtype == torch.int64 and was.numel() == 1 and int(was) != now:
-            raise RunError(
-                f"{self.run.folder}: was started with {int(was)} training images, and {self.data.name} has {now}; "
-                f"bring it to what it was, or train anew: {command('train', config=self.run.config_file)}"
-            )
 
     def save_weights(self) -> None:
         """Writes the trained network, of the last epoch or of the best one, without its auxiliary head.
 
         Raises `RunError` where the best one is missing.
         """
-        kept = self._weights()
+        kept = self.weights()
         if self.kept_epoch < len(self.rows):
             kept, about = read_tensors(self.run.best_file)
             if about.get("epoch") != str(self.kept_epoch):
@@ -416,18 +345,10 @@ class Trainer:
                 )
         write_tensors(kept, self.run.weights_file)
 
-    def _weights(self) -> dict[str, Tensor]:
+    def weights(self) -> dict[str, Tensor]:
         """The weights to use: the averages, where there are some. The auxiliary head, which only trains, has none."""
         trained = self.network if self.average is None else self.average.module
         return {name: t for name, t in trained.state_dict().items() if not name.startswith("auxiliary.")}
-
-    def _named(self) -> list[tuple[str, torch.nn.Parameter]]:
-        return list(self.network.named_parameters())
-
-    def _momentum(self, parameter: torch.nn.Parameter) -> Tensor:
-        """The optimizer's memory of a parameter; a parameter that no loss depends on has none."""
-        momentum = self.optimizer.state[parameter].get("momentum_buffer")
-        return torch.zeros_like(parameter) if momentum is None else momentum
 
 
 def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
@@ -444,10 +365,6 @@ def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
     kinds: dict[str, type[Augmentation]]
     kinds = {"light": LightAugmentation, "strong": StrongAugmentation, "imagenet": PhotoAugmentation}
     return kinds[recipe.augmentation].of(data, cutout)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _reads_all(genotype: Genotype) -> bool:

@@ -1,7 +1,9 @@
 """Validation after an epoch: how often, which epoch is the best, and when to stop waiting for a better one."""
 
 import math
+import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -9,8 +11,12 @@ from torch.nn import functional
 
 from ftso_cli.data import ImageData, on_device, sound_batches
 from ftso_cli.errors import DataError
+from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.training.progress import Row
+from ftso_cli.training.progress import NOT_VALIDATED, Row
+
+if TYPE_CHECKING:
+    from ftso_cli.training.loop import Trainer
 
 LARGEST_SHARE = 0.1
 """The most that validation may add to the time of training."""
@@ -48,6 +54,35 @@ def waited(rows: Sequence[Row]) -> int:
 def _rank(row: Row) -> tuple[float, float, float]:
     accuracy, loss = row["val_accuracy"] or 0.0, row["val_loss"]
     return accuracy, -math.inf if loss is None or math.isnan(loss) else -loss, row["epoch"] or 0
+
+
+def validated(trainer: "Trainer") -> Row:
+    """Return what validation adds to the row of an epoch that has ended; the last one always has some, if any has.
+
+    The first of several processes looks at the images, and tells the others.
+    """
+    recipe, data, started = trainer.config.recipe, trainer.data, time.perf_counter()
+    if data.val is None or not validates(recipe, data):
+        return NOT_VALIDATED
+    epoch = len(trainer.rows) + 1
+    every = interval(len(data.val), trainer.batches.steps_per_epoch * recipe.batch_size)
+    if epoch % every and epoch < trainer.epochs:
+        return NOT_VALIDATED
+    numbers = torch.zeros(2, dtype=torch.float64)
+    if trainer.group.first:
+        found = validate(_plain(trainer), data, recipe.batch_size, trainer.device)
+        numbers += torch.tensor(found, dtype=numbers.dtype)
+    loss, accuracy = trainer.group.total(numbers).tolist()
+    seconds = trainer.sums.seconds + time.perf_counter() - started
+    return {"seconds": round(seconds, 3), "val_loss": loss, "val_accuracy": accuracy}
+
+
+def _plain(trainer: "Trainer") -> Network:
+    """The trained network as it is built to be used: neither compiled nor shared by processes."""
+    with torch.device("meta"):
+        network = Network(trainer.genotype, trainer.config.shape, auxiliary=False)
+    network.load_state_dict(trainer.weights(), assign=True)
+    return network.eval()
 
 
 @torch.inference_mode()

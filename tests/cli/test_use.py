@@ -345,3 +345,15 @@ def test_latency_says_milliseconds_and_images_a_second(run: Path) -> None:
     assert 0 < times["p50"] <= times["p90"] <= times["p99"]
     assert found["images_a_second"] == pytest.approx(4000 / times["p50"], rel=0.02)
     assert "images a second on cpu, 1 thread" in ftso("latency", run, "--runs", "3", "--device", "cpu").stdout
+
+
+def test_latency_takes_one_thread_or_all_says_so_and_leaves_torch_as_it_was(run: Path) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        result = ftso("latency", run, "--runs", "3", "--device", "cpu", "--json")
+        threads = json.loads(result.stdout)["threads"]
+        assert threads in (1, 2) and torch.get_num_threads() == 2
+        assert ("measured with 1 thread, which is faster here than 2" in result.stderr) == (threads == 1)
+    finally:
+        torch.set_num_threads(before)

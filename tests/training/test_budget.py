@@ -147,7 +147,7 @@ def test_a_training_that_is_cut_runs_its_schedule_to_the_end_and_goes_on_so_afte
         broken.train(kill, silent)
     resumed = Trainer(broken.run.genotype(), broken.run.config(), digits, broken.run)
     resumed.load_checkpoint()
-    assert resumed.course == whole.course != broken._planned
+    assert resumed.course == whole.course != broken.planned
     resumed.train(silent, silent)
     assert whole.average is not None and resumed.average is not None
     expected, found = whole.average.state_dict(), resumed.average.state_dict()
@@ -218,7 +218,7 @@ def test_a_run_with_a_time_that_is_repeated_takes_its_epochs_and_no_time(tmp_pat
         (["--time", "10m", "--epochs", "3"], "decides the number of epochs; give --time or --epochs, not both"),
         (["--time", "0s"], "'0s' is no time"),
         (["--time", "10"], "'10' is no time"),
-        (["--time", "99999999h"], "a time is at most 1,000,000,000 seconds"),
+        (["--time", "99999999h"], "at most 1,000,000,000 seconds"),
     ],
 )
 def test_a_time_that_cannot_be_is_one_line(options: list[str], message: str) -> None:
