@@ -113,6 +113,7 @@ HANDED_ON: Mapping[str, str] = {
     "seeds": "of an ensemble, of a study, of Table 2",
     "setting": "the network of a cost; a row of a study",
     "space": "a name, and what it means",
+    "start": "a run whose network is trained on, its weights, when a wiring was searched",
     "stem": "of a search, of a race, of a recipe",
     "batch_size": "of searches, of a recipe, of a measurement",
     "channels": "of searches, of a recipe, of a cost",

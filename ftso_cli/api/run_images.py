@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.errors import RunError
+from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import ConfigFile
 
@@ -19,6 +19,7 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
     from ftso_cli.data.frames import Wanted
+    from ftso_cli.data.left_out import counted
     from ftso_cli.data.record import holds_tests
     from ftso_cli.training.run import read_images
 
@@ -33,6 +34,14 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
         if folder is not None:
             remark = f"the images of the run in {asked.images} are not in {data}; its test images are chosen anew"
             images = replace(images, remarks=(remark,))
+    if asked.start_from is not None and asked.mean is not None and asked.std is not None:
+        if len(asked.mean) != images.channels:
+            raise SettingsError(
+                f"{asked.start_from}: its network takes images of {counted(len(asked.mean), 'channel')}, and those of "
+                f"{data} have {images.channels}"
+            )
+        # As the network to start from is used to see them.
+        images = replace(images, mean=asked.mean, std=asked.std)
     return _as_trained(images, settings, asked.flip)
 
 
@@ -59,7 +68,7 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
                 "are there now, and may have been training images"
             )
             images = replace(images, remarks=(remark,))
-    return _as_trained(images, config.recipe, config.flip)
+    return _as_trained(replace(images, mean=config.mean, std=config.std), config.recipe, config.flip)
 
 
 def _as_trained(images: "ImageData", recipe: Recipe, flip: bool | None) -> "ImageData":

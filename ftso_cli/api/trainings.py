@@ -28,11 +28,13 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
 from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Update
-from ftso_cli.settings.training import ConfigFile, Training
+from ftso_cli.settings.training import ConfigFile, StartRecord, Training
 from ftso_cli.settings.values import check_seed
 from ftso_cli.shell import command
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.advice import Advice
@@ -78,7 +80,11 @@ def train(request: Training) -> Trained:
     Without a `cell` the network, its batches and epochs are chosen for the images, this machine and `time`. `recipe` is
     `auto`, `quick`, `cifar` or `imagenet`; other options, those of `ftso train`, overrule values of it. The run
     folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an interrupted run, to the same weights,
-    elsewhere with a `device`; `config` reads the settings of another run. `flip` says whether images are mirrored at
+    elsewhere with a `device`; `config` reads the settings of another run. `start=FOLDER` begins with the weights of
+    another run instead of random ones, and takes its cell, channels and image size where none are given; the classifier
+    is new where classes differ. `freeze` trains that alone, `body_rate` makes the rest learn slower.
+
+    `flip` says whether images are mirrored at
     random: not where classes differ by left and right. `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
@@ -178,8 +184,10 @@ def _filled(trainer: "Trainer", request: Training, listener: TrainingListener, b
 def _create(trainer: "Trainer") -> None:
     """Write what the run folder begins with."""
     from ftso_cli.data import record_of
+    from ftso_cli.nn.checkpoint import packed
 
-    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data))
+    start = None if trainer.start is None else packed(trainer.start)
+    trainer.run.create(trainer.genotype, trainer.config, record_of(trainer.data), start)
 
 
 def _limit(trainer: "Trainer", began: float) -> None:
@@ -263,10 +271,9 @@ def started(
 ) -> "Trainer":
     """A training from the beginning of the cell of that name; its run folder is not made yet.
 
-    Its `images`, where they have been read already, are those that `asked` and `settings` mean.
-
-    Where no `device` is given and that of `asked`, as the config.json of another machine has it, is not here, it takes
-    what there is. Raises `SettingsError` for a value that is asked for and can't be.
+    Its `images`, where they have been read already, are those that `asked` and `settings` mean. Where no `device` is
+    given and that of `asked`, as the config.json of another machine has it, is not here, it takes what there is.
+    Raises `SettingsError` for a value that is asked for and can't be.
     """
     from ftso_cli.data import NAMES
     from ftso_cli.nn.device import has_fast_bfloat16
@@ -285,6 +292,7 @@ def started(
     run = Run(_free_folder(cell, data) if folder is None else folder)
     run.check_free()
     _check_validates(images, settings)
+    images, record, weights = _begun(images, asked, genotype)
     steps = settings.epochs * (len(images.train) // settings.batch_size)
     compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
@@ -299,6 +307,7 @@ def started(
             std=images.std,
             flip=images.flip,
             recipe=settings,
+            start=record,
             seed=asked.seed or 0,
             device=str(chosen),
             precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
@@ -309,7 +318,19 @@ def started(
         )
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
-    return Trainer(genotype, config, images, run, group)
+    return Trainer(genotype, config, images, run, group, weights)
+
+
+def _begun(
+    images: "ImageData", asked: ConfigFile, genotype: Genotype
+) -> tuple["ImageData", StartRecord | None, "Mapping[str, Tensor] | None"]:
+    """Return the images with a remark on the network to start from, the record of its weights, and these."""
+    from ftso_cli.training.start import start_of
+
+    if asked.start_from is None:
+        return images, None, None
+    found = start_of(Path(asked.start_from), asked.start, genotype, images.classes)
+    return replace(images, remarks=(*images.remarks, *found.remarks)), found.record, found.tensors
 
 
 def _check_validates(images: "ImageData", settings: Recipe) -> None:
@@ -329,7 +350,7 @@ def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
     # Images first: where a class has none, the same request can be given again.
     images = read_training(trainer.data, update)
     if images is not trainer.data:
-        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group)
+        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group, trainer.start)
     trainer.data = read_held(images, update)
     return trainer
 
@@ -341,7 +362,10 @@ def limited(trainer: "Trainer", request: Training, left: float, listener: Traini
 
     seconds, config = request.seconds, trainer.config
     # Its steps leave no trace in the training itself.
-    began, trial = time.perf_counter(), Trainer(trainer.genotype, config, trainer.data, trainer.run)
+    began, trial = (
+        time.perf_counter(),
+        Trainer(trainer.genotype, config, trainer.data, trainer.run, start=trainer.start),
+    )
     step = measure(trial, seconds) / trainer.group.size
     work = Work.of(trainer)
     most = request.hyper_parameters.epochs if request.planned else MOST_EPOCHS
@@ -351,14 +375,17 @@ def limited(trainer: "Trainer", request: Training, left: float, listener: Traini
         listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
     recipe = with_epochs(config.recipe, -(-steps // work.epoch))
     planned = {"recipe": recipe, "time": seconds, "total_steps": steps if steps % work.epoch else None}
-    return Trainer(trainer.genotype, config.model_copy(update=planned), trainer.data, trainer.run, trainer.group)
+    config = config.model_copy(update=planned)
+    return Trainer(trainer.genotype, config, trainer.data, trainer.run, trainer.group, trainer.start)
 
 
 def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
     """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
+    from ftso_cli.nn.checkpoint import Checkpoints
     from ftso_cli.training.compiling import missing_compiler
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
+    from ftso_cli.training.start import read_start
 
     run = Run(folder)
     config = run.config()
@@ -371,7 +398,10 @@ def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer"
     except DataError as error:
         hint = "; put it back, or a link to where it is now" if is_gone(config.data) else ""
         raise DataError(f"{error}{hint}") from None
-    return Trainer(run.genotype(), config, images, run, group)
+    # A checkpoint holds all that has become of them.
+    fresh = config.start is not None and not Checkpoints(run.checkpoint_file).exist()
+    start = read_start(run.start_file, config.start) if fresh and config.start is not None else None
+    return Trainer(run.genotype(), config, images, run, group, start)
 
 
 def refill(trainer: "Trainer", update: Update | None) -> int:

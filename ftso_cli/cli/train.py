@@ -80,6 +80,8 @@ class TrainListener(CommandListener, TrainingListener):
         common.tell_name(trainer.config.data)
         note(_description(trainer))
         note(_flipping(trainer))
+        if trainer.config.start is not None:
+            note(_start(trainer))
         if not self._is_planned and (uneven := _uneven(trainer)):
             note(uneven)
 
@@ -164,6 +166,15 @@ def _flipping(trainer: "Trainer") -> str:
     if trainer.data.flip:
         return "half of the training images are mirrored; where classes differ by left and right: --no-flip"
     return "training images are not mirrored (--no-flip)"
+
+
+def _start(trainer: "Trainer") -> str:
+    """Say what a training starts from, and what of it is trained."""
+    config, recipe = trainer.config, trainer.config.recipe
+    assert config.start is not None
+    pace = f"learns at {recipe.body_rate:g} of the rate" if recipe.body_rate != 1 else "is trained as well"
+    trained = "stays as it is (--freeze)" if recipe.freeze else f"{pace} (--freeze keeps it, --body-rate 0.1 slows it)"
+    return f"starts from the network of {config.start.run}; all but its classifier {trained}"
 
 
 BALANCING = {

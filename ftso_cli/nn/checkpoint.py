@@ -52,7 +52,7 @@ class Checkpoints:
         """Makes `state` the last checkpoint. Raises `FileError` where it can't be written, and those before stay."""
         about = {"values": json.dumps(state.values)}
         following = self._beside("next")
-        write_tensors(state.tensors, following, {**about, CHECKSUM: _checksum(state.tensors, about["values"])})
+        write_tensors(state.tensors, following, {**about, CHECKSUM: checksum(state.tensors, about["values"])})
         try:
             if self.last.exists():
                 os.replace(self.last, self.before)
@@ -97,7 +97,7 @@ class Checkpoints:
 def _read(path: Path) -> State:
     tensors, about = read_tensors(path)
     values = about.get("values", "")
-    if about.get(CHECKSUM) != _checksum(tensors, values):
+    if about.get(CHECKSUM) != checksum(tensors, values):
         raise RunError(f"{path}: damaged (its checksum is wrong)")
     try:
         content = json.loads(values)
@@ -121,7 +121,7 @@ def check_alike(found: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> None:
             raise RunError(f"{name} is {there}, not {here}")
 
 
-def _checksum(tensors: Mapping[str, Tensor], values: str) -> str:
+def checksum(tensors: Mapping[str, Tensor], values: str = "") -> str:
     """SHA-256 of the names, types, shapes and bytes of all tensors in order of name, and of the values."""
     digest = hashlib.sha256(values.encode())
     for name in sorted(tensors):
@@ -144,6 +144,9 @@ def packed(tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors of a safetensors file and what its header says; raises `RunError` where it is damaged."""
+    # A device would be read up to the limit.
+    if path.exists() and not path.is_file():
+        raise RunError(f"{path}: neither a file nor a link to one")
     content = read_bytes(path, limit=TENSOR_LIMIT)
     try:
         tensors = load(content)

@@ -57,6 +57,7 @@ def train_command(training: TrainedRun) -> str:
     height, width = config.image_size
     options["image_size"] = height if height == width else f"{height}x{width}"
     options |= {"resize": config.resize} if config.resize != "crop" else {}
+    options |= {"from": last_name(config.start.run)} if config.start is not None else {}
     options |= {"nested": True} if config.nested else {}
     options |= {"seed": config.seed, "precision": config.precision}
     cell = Path(last_name(str(training.folder))) / "genotype.json"

@@ -186,6 +186,19 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = "none"
+    freeze: Annotated[
+        bool, Option(help="With --from: train the classifier alone; the rest stays as it is.", panel=PANEL)
+    ] = False
+    body_rate: Annotated[
+        float,
+        Option(
+            help="With --from: learning rate of all but the classifier, as a share of --rate.",
+            least=0,
+            most=1,
+            metavar="NUMBER",
+            panel=PANEL,
+        ),
+    ] = 1.0
     image_size: ImageSize = None
     """Height and width of the images where none is asked for; None: as the data set has it."""
 

@@ -30,6 +30,9 @@ DEFAULT_RECIPE = "quick"
 IMAGES = "images.json"
 """The file in a run folder that names its images."""
 
+START = "start.safetensors"
+"""The file in a run folder with the weights that it started from, where these are those of another run."""
+
 Precision = Literal["float32", "bfloat16"]
 
 MOST_SECONDS = 1e9
@@ -44,6 +47,13 @@ def _seconds(value: object) -> object:
     if not 0 < seconds <= MOST_SECONDS:
         raise SettingsError(f"a time is above 0 and at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
     return seconds
+
+
+class StartRecord(Model):
+    """The network that a training has started from: the name of its run folder, and a digest of the weights taken."""
+
+    run: str
+    weights: str
 
 
 class ConfigFile(Model):
@@ -69,12 +79,16 @@ class ConfigFile(Model):
     save_minutes: Annotated[float, Field(ge=0)] | None = None
     flip: bool | None = Field(default=None, description="Whether images are mirrored at random in training.")
     images: str | None = Field(default=None, description="The images.json of a run: the same images again.")
+    start_from: str | None = Field(
+        default=None, description="The run folder of a network to start from, or the start.safetensors of a run."
+    )
 
     # What a run has found in its data, and what it ran on: known again, or different, when it runs again.
     image_channels: int | None = None
     classes: tuple[str, ...] | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    start: StartRecord | None = None
     versions: dict[str, str] | None = None
 
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
@@ -84,7 +98,7 @@ class ConfigFile(Model):
         are asked for, the warm-up of a recipe keeps its share of fewer epochs, and an augmentation has its own cutout.
         Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
-        base, values = self.base(name), self._values
+        base, values = self.base(name), self.values
         known = {field.name for field in fields(Recipe)}
         # Runs of before have fewer values.
         if name is not None and (self.versions is not None or values.keys() >= known):
@@ -116,10 +130,10 @@ class ConfigFile(Model):
     @property
     def names(self) -> set[str]:
         """The names of the values of a recipe that the file has."""
-        return set(self._values)
+        return set(self.values)
 
     @property
-    def _values(self) -> dict[str, Any]:
+    def values(self) -> dict[str, Any]:
         """The values of a recipe that the file has."""
         known = self.recipe if isinstance(self.recipe, dict) else {}
         return {key: value for key, value in known.items() if key != "name"}
@@ -136,6 +150,7 @@ def read_config(path: Path) -> ConfigFile:
         raise SettingsError(f"{path}: {describe(error)}") from None
     of_run = request.classes is not None
     beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
+    beside |= {"start_from": path.parent / START} if request.start is not None else {}
     found = {name: str(file) for name, file in beside.items() if getattr(request, name) is None and file.is_file()}
     return request.model_copy(update=found)
 
@@ -145,6 +160,9 @@ PLANNED_CELL = "ftso_block"
 
 PLANNED_SECONDS = 600.0
 """The time that a planned training may take where none is given."""
+
+OF_START = ("channels", "cells", "stem")
+"""The values of a recipe that weights to start from decide."""
 
 CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
 """What of the recipe auto is chosen."""
@@ -180,6 +198,16 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             short="-r",
             metavar="NAME",
             shown=f"{DEFAULT_RECIPE}; {AUTO} without a CELL",
+        ),
+    ] = None
+    start: Annotated[
+        File | None,
+        Option(
+            help="Start from the network of another run, which may have other classes.",
+            spelled="--from",
+            metavar="RUN",
+            shown="random weights",
+            in_studies=False,
         ),
     ] = None
     time: Annotated[
@@ -299,6 +327,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
             self.wanted  # noqa: B018 - it raises
             if self.hyper_parameters.augmentation == "imagenet" and self.file.resize not in (None, "crop"):
                 raise OptionError("resize", "has no meaning with {augmentation=imagenet}, which cuts out of pictures")
+            self._check_start()
             if not self.planned and (fits := self.asked("fit_macs", "fit_params", "fit_latency", "dry_run")):
                 raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
             of_file = self.time is None and self.file.versions is None and "epochs" in self.file.names | self.given
@@ -310,15 +339,48 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
                 "a resumed run has its cell and settings; give {resume} alone, or with {device} or {tensorboard}",
             )
 
+    def _check_start(self) -> None:
+        """Raise `OptionError` for options that the network to start from does not have, or that need one."""
+        recipe = self.hyper_parameters
+        if self.file.start_from is None:
+            if recipe.freeze or recipe.body_rate != 1:
+                name = "freeze" if recipe.freeze else "body_rate"
+                raise OptionError(name, "is for a network that starts from another: give {start=RUN}")
+        elif recipe.freeze and recipe.body_rate != 1:
+            raise OptionError("body_rate", "has no meaning with {freeze}, which keeps the weights")
+        for name, needed in self.start_values.items():
+            if (asked := getattr(recipe, name)) != needed:
+                raise OptionError(name, f"can't be {asked}: the network of {{start}} has {needed}; leave it out")
+
+    @cached_property
+    def of_start(self) -> ConfigFile | None:
+        """The settings of the run that is started from; raises `OptionError` where there is none."""
+        if self.start is None:
+            return None
+        file = Path(self.start) / "config.json"
+        if not file.is_file():
+            raise OptionError("start", f"{self.start} is no run folder, it has no config.json")
+        return read_config(file)
+
+    @property
+    def start_values(self) -> dict[str, Any]:
+        """The values of a recipe that the weights decide which are started from."""
+        values = {} if self.of_start is None else {**asdict(self.of_start.base(None)), **self.of_start.values}
+        return {name: values[name] for name in OF_START if name in values}
+
     @cached_property
     def file(self) -> ConfigFile:
-        """The config file with what is given besides."""
+        """The config file with what is given besides, and with what the run has that is started from."""
         of_file = ConfigFile() if self.config is None else read_config(Path(self.config))
         names = {"data", "seed", "image_size", "resize", "nested", "precision", "compile", "flip"} & self.given
         own = {name: getattr(self, name) for name in names}
         own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
         if own.get("precision") == "auto":
             own["precision"] = None
+        if (other := self.of_start) is not None:
+            own |= {"start_from": str(self.start), "start": None}
+            own |= {"image_channels": other.image_channels, "mean": other.mean, "std": other.std}
+            own = {name: getattr(of_file, name) or getattr(other, name) for name in ("image_size", "resize")} | own
         return of_file.model_copy(update=own)
 
     @cached_property
@@ -361,12 +423,14 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
     def overruled(self) -> dict[str, Any]:
         """The values of the recipe that are given."""
         names = {field.name for field in fields(Recipe)} - {"image_size"}
-        return {name: getattr(self, name) for name in names & self.given}
+        return {**self.start_values, **{name: getattr(self, name) for name in names & self.given}}
 
     @property
     def wanted(self) -> CellLike:
         """The cell that is given, or that of the file; raises `OptionError` where there is none."""
         found = self.file.cell if self.cell is None else self.cell
+        if found is None and self.of_start is not None:
+            found = self.of_start.cell
         if found is not None:
             return found
         if not self.planned:

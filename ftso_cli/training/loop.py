@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import torch
@@ -33,6 +33,7 @@ from ftso_cli.training.progress import Row, Sums, TrainingProgress
 from ftso_cli.training.resuming import restore, state_of
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.schedule import Course, step_drop_path, step_rate
+from ftso_cli.training.start import begin_from
 from ftso_cli.training.validation import best_epoch, validated, waited
 
 
@@ -45,8 +46,17 @@ class Trainer:
 
     graphs = True
 
-    def __init__(self, genotype: Genotype, config: Config, data: ImageData, run: Run, group: Group = ALONE) -> None:
+    def __init__(
+        self,
+        genotype: Genotype,
+        config: Config,
+        data: ImageData,
+        run: Run,
+        group: Group = ALONE,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
         recipe = config.recipe
+        self.start = start
         self.group = group
         self.genotype = genotype
         self.config = config
@@ -55,9 +65,7 @@ class Trainer:
         self.device = group.device(torch.device(config.device))
         if config.compile:
             check_compiler(self.device)
-        with seeded(config.seed):
-            kind = Network if config.compile else network_class(self.device)
-            network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0)
+        network = _built(genotype, config, self.device, start)
         with enough_memory(self.device):
             network = network.to(self.device).to(memory_format=torch.channels_last)
             self.average = averaged(network, recipe.average) if recipe.average else None
@@ -171,7 +179,7 @@ class Trainer:
 
     def _epoch(self, epoch: int, on_step: Callable[[TrainingProgress], None], interrupt: Interrupt) -> Row:
         """Trains what is left of an epoch."""
-        self.network.train()
+        self.network.train(not self.config.recipe.freeze)
         saved = self._since = time.perf_counter()
         while self.sums.steps < self._steps_of(epoch):
             self._look_at_the_clock()
@@ -349,6 +357,21 @@ class Trainer:
         """The weights to use: the averages, where there are some. The auxiliary head, which only trains, has none."""
         trained = self.network if self.average is None else self.average.module
         return {name: t for name, t in trained.state_dict().items() if not name.startswith("auxiliary.")}
+
+
+def _built(genotype: Genotype, config: Config, device: torch.device, start: Mapping[str, Tensor] | None) -> Network:
+    """Return a network of random weights or of those to start from; of a frozen one, the classifier is trained."""
+    recipe = config.recipe
+    # Merged networks take the moments of the batch, which a frozen body does not read.
+    kind = Network if config.compile or recipe.freeze else network_class(device)
+    with seeded(config.seed):
+        network = kind(genotype, config.shape, auxiliary=recipe.auxiliary > 0 and not recipe.freeze)
+    if start is not None:
+        begin_from(network, start)
+    if recipe.freeze:
+        network.eval().requires_grad_(False)
+        network.classifier.requires_grad_(True)
+    return network
 
 
 def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:

@@ -2,6 +2,7 @@
 
     genotype.json           the cell, as it was when the training started
     config.json             data set, recipe, seed, device: all that decides the result
+    start.safetensors       the weights that it starts from, where these are those of another run
     images.json             names of the training and validation images, names and checksums of the test images
     metrics.csv             a line an epoch
     checkpoint.safetensors  everything that the next step needs, and checkpoint-before.safetensors as it was once before
@@ -31,7 +32,7 @@ from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import IMAGES, Precision
+from ftso_cli.settings.training import IMAGES, START, Precision, StartRecord
 from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import Resize
@@ -66,6 +67,7 @@ class Config(Model):
     nested: bool = False
     flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
+    start: StartRecord | None = None
     seed: Seed
     device: str
     precision: Precision = "float32"
@@ -190,6 +192,11 @@ class Run:
         return self.folder / IMAGES
 
     @property
+    def start_file(self) -> Path:
+        """The weights that it starts from, where these are those of another run."""
+        return self.folder / START
+
+    @property
     def metrics_file(self) -> Path:
         """A line an epoch."""
         return self.folder / "metrics.csv"
@@ -231,14 +238,18 @@ class Run:
                 f"{self.folder} holds a run; go on with {option('resume', self.folder)} or name another folder"
             )
 
-    def create(self, genotype: Genotype, config: Config, images: "ImageRecord | None" = None) -> None:
-        """Makes the folder with its genotype, its settings and its images.
+    def create(
+        self, genotype: Genotype, config: Config, images: "ImageRecord | None" = None, start: bytes | None = None
+    ) -> None:
+        """Makes the folder with its genotype, its settings, its images, and the weights that it starts from.
 
         Raises `RunError` where it holds a run already.
         """
         self.check_free()
         make_folder(self.folder)
         write_inside(self.genotype_file, storage.dumps(genotype).encode())
+        if start is not None:
+            write_inside(self.start_file, start)
         if images is not None:
             write_inside(self.images_file, (images.model_dump_json(indent=1) + "\n").encode())
         write_inside(self.config_file, (config.model_dump_json(indent=2) + "\n").encode())
