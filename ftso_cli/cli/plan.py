@@ -18,7 +18,7 @@ def tell_plan(plan: "Plan") -> None:
     for decision in plan.decisions:
         rows.add_row(f"--{decision.option.replace('_', '-')}", decision.value, decision.why)
     show(rows, on_stderr=True)
-    note(f"expected: {plan.epochs} epochs in {_minutes(plan.seconds)}")
+    note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {_minutes(plan.seconds)}")
 
 
 def _minutes(seconds: float) -> str:
