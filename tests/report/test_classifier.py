@@ -26,7 +26,7 @@ from ftso_cli.training.answers import ImageAnswer, write_answers
 from ftso_cli.training.run import Config, Run
 from tests.images import write_folder
 from tests.report.browser import PROGRAM, SKIP, browser
-from tests.report.test_page import Reader
+from tests.report.test_page import EVIL, Reader
 
 CLASSES = ("a cat <b>&\"'", "ein sehr langer Name für eine Klasse_von_Bildern_2019", "\u0633\u0641\u064a\u0646\u0629")
 
@@ -190,6 +190,27 @@ def test_many_classes_have_a_picture_and_the_worst_of_them_a_table(run: Path, tm
     text = page(collect([str(copy.folder)]))
     assert len(text.encode()) < 2_000_000 and '<img class="confusion" src="data:image/png' in text
     assert text.count('<tr><th scope="row">class ') == 10 + 200
+
+
+def test_hostile_names_of_classes_and_images_stay_text(run: Path, tmp_path: Path) -> None:
+    copy = Run(shutil.copytree(run, tmp_path / "run"))
+    classes = ("a\nb\x1b[31m", EVIL, "=cmd|' /C calc'!A0")
+    config = json.loads(copy.config_file.read_text())
+    copy.config_file.write_text(json.dumps(config | {"classes": classes}))
+    copy.images_file.unlink()
+    names = (EVIL, "/home/miller/\x00\u202ex.png")
+    answers = [
+        ImageAnswer(image=name, truth=at, answer=(at + 1) % 3, confidence=0.5, truth_probability=0.5)
+        for at in range(3)
+        for name in names
+    ]
+    write_answers(copy, classes, answers)
+    copy.write_result({"test_accuracy": 0, "test_images": 6})
+    text = page(collect([str(copy.folder)]))
+    read = Reader(text)
+    assert read.tags.count("script") == 1 and "img" not in read.tags and "miller" not in text
+    assert not [name for name, _ in read.attributes if name.startswith("on")]
+    assert {sign for sign in text if not sign.isprintable()} == {"\n"} and EVIL in "".join(read.texts)
 
 
 def test_the_bins_of_the_confidence_and_their_error() -> None:

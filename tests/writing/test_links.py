@@ -45,7 +45,15 @@ def test_what_a_resumed_training_writes_replaces_the_links_of_its_run(trained: P
     before = lead_out(run, tmp_path / "elsewhere")
     ftso("train", "--resume", run)
     assert {path: path.read_bytes() for path in before} == before
-    written = ("metrics.csv", "metrics.svg", "metrics.png", "weights.safetensors", "result.json", "answers.csv")
+    written = (
+        "metrics.csv",
+        "metrics.svg",
+        "metrics.png",
+        "weights.safetensors",
+        "result.json",
+        "answers.csv",
+        "report.html",
+    )
     assert not any((run / name).is_symlink() for name in written)
     (run / "network.onnx").symlink_to(tmp_path / "elsewhere" / "new")
     (run / "network.safetensors").symlink_to(tmp_path / "elsewhere" / "new")
