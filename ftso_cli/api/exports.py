@@ -47,11 +47,10 @@ def export_run(folder: Path, request: Exporting) -> Exported:
     format, target = request.format or "onnx", _target(folder, request)
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.classifier import load_classifier
-    from ftso_cli.training.export import network_file, require_onnx
+    from ftso_cli.training.export import network_file, require_packages
     from ftso_cli.training.run import Run
 
-    if format == "onnx":
-        require_onnx()
+    require_packages(format)
     run = Run(folder)
     classifier = load_classifier(run, choose_device("cpu"))
     content = network_file(run, classifier, format, preprocess=request.preprocess)
@@ -67,7 +66,7 @@ def export_run(folder: Path, request: Exporting) -> Exported:
     write = write_inside if target.parent == run.folder else write_atomic
     write(target, content)
     if quantised is not None:
-        write(target.with_suffix(".json"), quantised.json())
+        write(target.with_name(f"{target.name}.json"), quantised.json())
     return Exported(
         format=format,
         file=target,

@@ -101,8 +101,11 @@ def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
         return
     say(f"wrote {file}, {_size(file.stat().st_size)}")
     if done.format != "safetensors":
+        number = 1 if done.format == "tflite" else "N"
         output = (
-            f"probabilities ({len(config.classes)})" if request.preprocess else f"logits (N, {len(config.classes)})"
+            f"probabilities ({len(config.classes)})"
+            if request.preprocess
+            else f"logits ({number}, {len(config.classes)})"
         )
         say(f"its input is {input_of(config, done.format, request.preprocess)}; its output {output}")
         few = len(config.classes) <= FEW

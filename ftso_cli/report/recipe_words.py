@@ -54,6 +54,7 @@ def trained_how(training: TrainedRun) -> list[tuple[str, str]]:
     decay = "" if recipe.decay_norms else ", none on batch norms and biases"
     return [
         ("network", f"{recipe.cells} cells, {recipe.channels} channels in the first, stem {recipe.stem}"),
+        *([("start", _start(training))] if config.start is not None else []),
         ("epochs", f"{done:,} of {recipe.epochs:,}, {training.duration}"),
         ("batch", f"{recipe.batch_size:,} images"),
         ("optimizer", f"SGD, momentum {recipe.momentum:g}{' (Nesterov)' if recipe.nesterov else ''}"),
@@ -65,6 +66,14 @@ def trained_how(training: TrainedRun) -> list[tuple[str, str]]:
         ("device", f"{config.device}, {config.precision}"),
         ("versions", ", ".join(f"{name} {version}" for name, version in config.versions.items())),
     ]
+
+
+def _start(training: TrainedRun) -> str:
+    recipe, start = training.config.recipe, training.config.start
+    assert start is not None
+    body = ", all but its classifier left as it was" if recipe.freeze else ""
+    slower = f", all but its classifier at {recipe.body_rate:g} of the rate" if recipe.body_rate != 1 else ""
+    return f"the network of {last_name(start.run)}{body}{slower}"
 
 
 def _warmup(recipe: Recipe) -> str:

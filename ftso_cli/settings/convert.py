@@ -20,6 +20,7 @@ NETWORK_FORMATS: Mapping[str, str] = {
     "onnx": "network.onnx",
     "torch-export": "network.pt2",
     "safetensors": "network.safetensors",
+    "tflite": "network.tflite",
 }
 """The formats of a trained network, and the file in the run folder that each is written to."""
 
@@ -109,7 +110,5 @@ class Exporting(Settings):
             raise SettingsError(unknown("format", self.format, (*EXPORTS, *NETWORK_FORMATS)))
         if self.int8 and self.format not in (None, "onnx"):
             raise OptionError("int8", f"needs {{format=onnx}}, not {self.format}")
-        if self.preprocess and self.format == "safetensors":
-            raise OptionError(
-                "preprocess", "needs {format=onnx} or {format=torch-export}; safetensors hold weights only"
-            )
+        if self.preprocess and self.format in ("safetensors", "tflite"):
+            raise OptionError("preprocess", f"needs {{format=onnx}} or {{format=torch-export}}, not {self.format}")

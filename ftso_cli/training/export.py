@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from importlib.util import find_spec
 from io import BytesIO, StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
 from torch import nn
@@ -27,12 +29,15 @@ def network_file(run: Run, classifier: Classifier, format: str, *, preprocess: b
     `Classifier.deploy` gives it, or with `preprocess` from a `picture` (H, W, 3) of any size to `probabilities`
     (classes,); the third holds the weights by the names of `Network`. Each carries texts about itself: `input` in
     words, and as JSON `classes` in the order of the output, `config`, which builds and normalises, and `genotype`.
+    `tflite` takes one image at a time, and carries no texts.
     """
     about = _about(run, format, preprocess)
     if format == "safetensors":
         return packed(classifier.network.state_dict(), about)
     deployed = classifier.deploy()
     module = PictureClassifier(deployed).eval() if preprocess else deployed
+    if format == "tflite":
+        return _tflite(module)
     return _onnx(module, about) if format == "onnx" else _exported(module, about)
 
 
@@ -40,7 +45,8 @@ def input_of(config: Config, format: str, preprocess: bool = False) -> str:
     """What a network that is written in a format takes, in words."""
     if preprocess:
         return "a picture (H, W, 3), RGB, uint8, of any size, resized, cropped and normalised inside"
-    shape = ", ".join(map(str, ("N", config.image_channels, *config.image_size)))
+    number = "1" if format == "tflite" else "N"
+    shape = ", ".join(map(str, (number, config.image_channels, *config.image_size)))
     colours = "RGB" if config.image_channels == 3 else "grey"
     inside = "normalised inside" if format != "safetensors" else "to be normalised by mean and std of config"
     return f"images ({shape}), {colours}, float32 in 0..1, {inside}"
@@ -102,6 +108,16 @@ def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
     return content
 
 
+def _tflite(module: nn.Module) -> bytes:
+    example, _, _, _ = _signature(module)
+    with _quiet(), TemporaryDirectory() as folder:
+        import litert_torch
+
+        file = Path(folder) / "network.tflite"
+        litert_torch.convert(module.eval(), (example[:1],)).export(str(file))
+        return file.read_bytes()
+
+
 def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
     content = BytesIO()
     example, open_sizes, _, _ = _signature(module)
@@ -128,8 +144,12 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def require_onnx() -> None:
-    """Raises `SettingsError` where a package is missing that writes ONNX or runs it."""
-    packages = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tflite": ("litert_torch", "ai_edge_litert")}
+"""Packages that write a format, or run it."""
+
+
+def require_packages(format: str) -> None:
+    """Raises `SettingsError` where a package is missing that a format needs."""
+    packages = PACKAGES.get(format, ())
     if missing := [name for name in packages if find_spec(name) is None]:
-        raise SettingsError(f"ONNX needs {' and '.join(missing)}; install with: pip install 'ftso[onnx]'")
+        raise SettingsError(f"{format} needs {' and '.join(missing)}; install with: pip install 'ftso[{format}]'")

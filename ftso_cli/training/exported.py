@@ -1,6 +1,6 @@
 """Answers of an exported network, compared with those of the network that it was made of."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from itertools import islice
@@ -89,20 +89,8 @@ def inputs_of(pictures: Sequence[Image.Image], classifier: Classifier, preproces
 
 
 def answers_of(content: bytes, format: str, classifier: Classifier, preprocess: bool) -> Answers:
-    """The answers of an exported file, `onnx` or `torch-export`."""
-    if format == "onnx":
-        session = onnx_session(content)
-        name = session.get_inputs()[0].name
-
-        def run(values: np.ndarray[Any, Any]) -> Tensor:
-            return torch.from_numpy(session.run(None, {name: values})[0])
-
-    else:
-        module = torch.export.load(BytesIO(content)).module()
-
-        def run(values: np.ndarray[Any, Any]) -> Tensor:
-            found: Tensor = module(torch.from_numpy(values.copy()))
-            return found
+    """The answers of an exported file: `onnx`, `torch-export` or `tflite`."""
+    run = _RUNNERS[format](content)
 
     @torch.inference_mode()
     def answers(pictures: Sequence[Image.Image]) -> Tensor:
@@ -110,6 +98,46 @@ def answers_of(content: bytes, format: str, classifier: Classifier, preprocess: 
         return torch.stack(found) if preprocess else found[0].softmax(1)
 
     return answers
+
+
+_Run = Callable[[np.ndarray[Any, Any]], Tensor]
+
+
+def _of_onnx(content: bytes) -> _Run:
+    session = onnx_session(content)
+    name = session.get_inputs()[0].name
+    return lambda values: torch.from_numpy(session.run(None, {name: values})[0])
+
+
+def _of_torch_export(content: bytes) -> _Run:
+    module = torch.export.load(BytesIO(content)).module()
+    return lambda values: module(torch.from_numpy(values.copy()))
+
+
+def _of_tflite(content: bytes) -> _Run:
+    """As the others, an image at a time."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(model_content=content)
+    interpreter.allocate_tensors()
+    taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
+
+    def run(values: np.ndarray[Any, Any]) -> Tensor:
+        found = []
+        for image in values:
+            interpreter.set_tensor(taken, image[None])
+            interpreter.invoke()
+            found.append(torch.from_numpy(interpreter.get_tensor(given).copy()))
+        return torch.cat(found)
+
+    return run
+
+
+_RUNNERS: Mapping[str, Callable[[bytes], _Run]] = {
+    "onnx": _of_onnx,
+    "torch-export": _of_torch_export,
+    "tflite": _of_tflite,
+}
 
 
 def compare_answers(answers: Answers, classifier: Classifier, pictures: Pictures, tolerance: float) -> ExportCheck:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -282,12 +283,21 @@ def test_a_network_in_8_bits_tells_what_that_costs(
         images = torch.stack([classifier.preprocess(photo) for photo in photos]).numpy()
         found = list(session.run(None, {"images": images})[0].argmax(1))
     right = [classifier.classes[at] == photo.parent.name for at, photo in zip(found, photos, strict=True)]
-    told = json.loads((tmp_path / "small.json").read_text())
+    told = json.loads((tmp_path / "small.onnx.json").read_text())
     assert told["int8"]["accuracy"] == pytest.approx(sum(right) / 24) and sum(right) >= 20
     assert told["float32"]["accuracy"] == pytest.approx(json.loads((run / "result.json").read_text())["test_accuracy"])
     assert told["int8"]["bytes"] == (tmp_path / "small.onnx").stat().st_size
     assert told["calibrated_on"] == 72 and told["test_images"] == 24
     assert b"QuantizeLinear" in (tmp_path / "small.onnx").read_bytes()
+
+
+def test_tflite_answers_as_the_network_does_or_says_what_is_missing(run: Path, tmp_path: Path) -> None:
+    if find_spec("litert_torch") is None:
+        said = ftso("export", run, "-f", "tflite", status=1).stderr
+        assert "tflite needs litert_torch and ai_edge_litert; install with: pip install 'ftso[tflite]'" in said
+    else:
+        said = ftso("export", run, "-f", "tflite", "-o", tmp_path / "network.tflite").stdout
+        assert "its output logits (1, 3)" in said and "on 24 test images: the same class, " in said
 
 
 def test_export_refuses_options_that_a_format_or_a_cell_does_not_have(run: Path, tmp_path: Path) -> None:
