@@ -12,7 +12,7 @@ from ftso_cli.cli.listening import CommandListener
 from ftso_cli.cli.plan import tell_plan
 from ftso_cli.cli.scores import score_facts, tell_advice, tell_score
 from ftso_cli.cli.set_table import tell_set
-from ftso_cli.errors import DrawingError
+from ftso_cli.errors import FtsoError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
@@ -138,7 +138,7 @@ def _write_page(trainer: "Trainer") -> str:
 
     try:
         return f"{write_run_page(trainer.run.folder).name}, "
-    except DrawingError as error:
+    except FtsoError as error:
         note(f"no page of the run: {error}")
         return ""
 
