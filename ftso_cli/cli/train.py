@@ -179,7 +179,7 @@ def _start(trainer: "Trainer") -> str:
 
 BALANCING = {
     "none": "--balance loss or sampling makes up for it",
-    "loss": "the loss weighs images inversely to the size of their class",
+    "loss": "the loss weighs images inversely to the root of the size of their class",
     "sampling": "an epoch draws all classes equally often",
 }
 

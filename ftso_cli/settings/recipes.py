@@ -181,8 +181,8 @@ class Recipe(Settings):
     balance: Annotated[
         Balance,
         Option(
-            help="Make up for classes with few images. loss: weigh images inversely to the size of their class; "
-            "sampling: draw all classes equally often.",
+            help="Make up for classes with few images. loss: weigh images inversely to the root of the size of their "
+            "class; sampling: draw all classes equally often.",
             panel=PANEL,
         ),
     ] = "none"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
-from ftso_cli.data.balance import class_weights
+from ftso_cli.data.balance import LOSS_POWER, class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.interrupt import Interrupt, asked_to_stop
@@ -76,7 +76,6 @@ class Trainer:
         self.optimizer = optimizer_of(self.network, recipe, self.device)
         augmentation = _augmentation(recipe, data)
         source = on_device(data.train, self.device)
-        weights = class_weights(source.labels, len(data.classes))
         batches = Batches(
             source,
             torch.arange(len(source)),
@@ -85,7 +84,7 @@ class Trainer:
             normalise=data.normalise,
             augment=augmentation,
             share=group.share,
-            weights=weights[source.labels] if recipe.balance == "sampling" else None,
+            weights=_weights(data, 1)[source.labels] if recipe.balance == "sampling" else None,
         )
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
@@ -94,7 +93,7 @@ class Trainer:
         """Tells where to end, where the time is limited and this is the process that knows it."""
         self.course = self.planned
         self.mixing = Mixing.of(recipe, config.seed)
-        of_classes = weights.float().to(self.device) if recipe.balance == "loss" else None
+        of_classes = _weights(data, LOSS_POWER).float().to(self.device) if recipe.balance == "loss" else None
         self._loss = Loss(smoothing=recipe.label_smoothing, weights=of_classes)
         self.checkpoints = Checkpoints(run.checkpoint_file)
         self.rows: list[Row] = []
@@ -372,6 +371,11 @@ def _built(genotype: Genotype, config: Config, device: torch.device, start: Mapp
         network.eval().requires_grad_(False)
         network.classifier.requires_grad_(True)
     return network
+
+
+def _weights(data: ImageData, power: float) -> Tensor:
+    """Return weights of the classes of the training images."""
+    return class_weights(data.train.labels, len(data.classes), power)
 
 
 def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ftso_cli.data import Augmentation, Batches, eval_batches, open_images
-from ftso_cli.data.balance import class_weights
+from ftso_cli.data.balance import LOSS_POWER, class_weights
 from ftso_cli.data.batches import check_batch
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import DataError, RunError
@@ -105,6 +105,9 @@ def test_weights_of_classes_are_inverse_to_their_images_with_mean_one():
     weights = class_weights(labels, 5)
     assert weights[labels].mean().item() == pytest.approx(1)
     assert (weights * torch.bincount(labels, minlength=5)).tolist() == pytest.approx([28, 28, 0, 28, 0])
+    milder = class_weights(labels, 5, LOSS_POWER)
+    assert milder[labels].mean().item() == pytest.approx(1)
+    assert (milder[1] / milder[0]).item() == pytest.approx(3**0.5)
 
 
 def test_a_balanced_epoch_draws_classes_equally_often_and_images_of_a_class_too():

@@ -34,7 +34,7 @@ def uneven(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("balance", "says"),
     [
         ("none", "--balance loss or sampling makes up for it"),
-        ("loss", "the loss weighs images inversely to the size of their class"),
+        ("loss", "the loss weighs images inversely to the root of the size of their class"),
         ("sampling", "an epoch draws all classes equally often"),
     ],
 )
