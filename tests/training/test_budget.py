@@ -216,7 +216,7 @@ def test_a_run_with_a_time_that_is_repeated_takes_its_epochs_and_no_time(tmp_pat
     ("options", "message"),
     [
         (["--time", "10m", "--epochs", "3"], "decides the number of epochs; give --time or --epochs, not both"),
-        (["--time", "0s"], "'0s' is no time"),
+        (["--time", "0s"], "a time is above 0 and at most"),
         (["--time", "10"], "'10' is no time"),
         (["--time", "99999999h"], "at most 1,000,000,000 seconds"),
     ],
