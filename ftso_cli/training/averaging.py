@@ -22,6 +22,8 @@ def averaged(network: nn.Module, decay: float) -> AveragedModel:
     """
 
     def move(averages: Sequence[Tensor], values: Sequence[Tensor], _: object) -> None:
+        if not averages[0].is_floating_point():
+            return  # How many batches a batch norm has seen, which nothing reads.
         # The count of the average is on the CPU: a GPU is not waited for.
         get_ema_multi_avg_fn(warm_decay(decay, int(average.n_averaged)))(averages, values, 0)  # type: ignore[no-untyped-call]
 

@@ -17,8 +17,8 @@ from ftso_cli.training.validation import FORWARD, interval, validates
 if TYPE_CHECKING:
     from ftso_cli.training.loop import Trainer
 
-FINISH = 2.0
-"""Seconds for saving and for pictures of the curves at the end."""
+FINISH = 4.0
+"""Seconds for saving, for pictures of the curves and for the page of the run at the end."""
 
 RESERVE = 0.04
 """The share of a time that is not planned: checkpoints, and what no measurement sees."""
