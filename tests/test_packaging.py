@@ -46,7 +46,7 @@ def test_every_package_that_the_code_imports_is_asked_for_and_no_other() -> None
     extras = PROJECT["optional-dependencies"]
     used = [
         *PROJECT["dependencies"],
-        *(one for name in ("heic", "nats", "onnx", "plots", "report", "sweep") for one in extras[name]),
+        *(one for name in ("heic", "nats", "onnx", "plots", "report", "sweep", "tflite") for one in extras[name]),
     ]
     assert asked(used) == imported() | set(RUN)
 

@@ -71,10 +71,10 @@ def _text(request: Importing) -> str:
 def export(request: Exporting) -> Exported:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
-    `cell` may be the run folder of a training, whose network is written as `onnx`, `torch-export` or `safetensors`,
-    into that folder unless `output` says otherwise. With `preprocess` it takes pictures of any size, with `int8` it is
-    an ONNX file in 8-bit integers. It answers as `predict` does, which is checked on test images of the training, where
-    they are there: `check`. The text of a genotype is in the result, and in `output`.
+    `cell` may be the run folder of a training, whose network is written as `onnx`, `torch-export`, `safetensors` or
+    `tflite`, into that folder unless `output` says otherwise. With `preprocess` it takes pictures of any size, with
+    `int8` it is an ONNX file in 8-bit integers. It answers as `predict` does, which is checked on test images of the
+    training, where they are there: `check`. The text of a genotype is in the result, and in `output`.
     Raises `GenotypeError` where the format can't hold the cell, `SettingsError` where a package is missing.
     """
     return export_cell(request)
