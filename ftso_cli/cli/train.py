@@ -1,5 +1,6 @@
 """`ftso train`: train the network of a genotype from scratch."""
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -107,11 +108,25 @@ class TrainListener(CommandListener, TrainingListener):
             note(f"tested: the network of epoch {trainer.kept_epoch} of {epochs}, the best on the validation images")
         tell_score(score, shell.command("evaluate", run.folder, json=True))
         tell_advice(advice)
-        written = f"answers.csv, {_write_page(trainer)}config.json, genotype.json, images.json, result.json"
+        page = self._write_page(trainer)
+        written = f"answers.csv, {page}config.json, genotype.json, images.json, result.json"
         say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{written}")
         say(f"took {self.watch}")
         files = trainer.data.final.paths
         next_step(*(("predict", run.folder, files[0]) if files else ("evaluate", run.folder)))
+
+    def _write_page(self, trainer: "Trainer") -> str:
+        """Write the page of a planned run, or one that is there, anew; gives the name of the file, for a list."""
+        from ftso_cli.report.writing import DEFAULT_PAGE, write_run_page
+
+        folder = trainer.run.folder
+        if not (self._is_planned or trainer.config.time or os.path.lexists(folder / DEFAULT_PAGE)):
+            return ""
+        try:
+            return f"{write_run_page(folder).name}, "
+        except FtsoError as error:
+            note(f"no page of the run: {error}")
+            return ""
 
 
 def _tell_warmup(settings: Recipe, base: Recipe) -> None:
@@ -130,17 +145,6 @@ def _draw_metrics(trainer: "Trainer") -> str:
     for name in ("metrics.png", "metrics.svg"):
         plot_metrics(trainer.rows, trainer.run.folder / name)
     return "metrics.png, metrics.svg, "
-
-
-def _write_page(trainer: "Trainer") -> str:
-    """Write the page of the run where that can be done; gives the name of the file, for a list."""
-    from ftso_cli.report.writing import write_run_page
-
-    try:
-        return f"{write_run_page(trainer.run.folder).name}, "
-    except FtsoError as error:
-        note(f"no page of the run: {error}")
-        return ""
 
 
 def _description(trainer: "Trainer") -> str:

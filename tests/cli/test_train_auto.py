@@ -25,6 +25,7 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     recipe = json.loads((run / "config.json").read_text())["recipe"]
     assert (recipe["channels"], recipe["epochs"], recipe["stem"]) == (4, 6, "cifar")
     assert recipe["schedule"] == "one-cycle"
+    assert (run / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>")
     assert json.loads((run / "images.json").read_text())["val"]
     assert json.loads((run / "result.json").read_text())["test_accuracy"] > 0.6
     assert "--batch-size   16" in result.stderr
