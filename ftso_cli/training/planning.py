@@ -1,7 +1,7 @@
 """A network and a recipe for a set of images, a machine and a time: a few rules, and steps that are timed.
 
 The narrowest network is timed first, then wider ones, until one is too slow for the epochs that the set needs. What the
-user has given is never changed. The rules come from trainings at equal time (docs/performance.md).
+user has given is never changed. The rules come from trainings at equal time (docs/log.md).
 """
 
 import math
@@ -127,10 +127,10 @@ class Planner:
 
     def _choose_by_rules(self, count: int) -> None:
         """Choose what needs no measurement."""
-        side = min(self._images.image_size)
-        stem = stem_for(side)
-        maps = side // REDUCED[stem]
-        self._choose("stem", stem, f"cells begin at {maps}x{maps} of {side}x{side} pixels")
+        height, width = self._images.image_size
+        stem = stem_for(min(height, width))
+        by = REDUCED[stem]
+        self._choose("stem", stem, f"cells begin at {height // by}x{width // by} of {height}x{width} pixels")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
         counts = class_counts(self._images.train.labels, len(self._images.classes))
