@@ -261,7 +261,7 @@ def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: 
         (lambda: ftso_cli.cost("darts_v2", setting="imagnet"), SettingsError, "did you mean imagenet"),
         (lambda: ftso_cli.cost("darts_v2", channels=4, fit_macs=10**6), SettingsError, "leave channels out"),
         (lambda: ftso_cli.draw("darts_v2", "cell.gif"), DrawingError, "unknown picture suffix"),
-        (lambda: ftso_cli.train(), SettingsError, "give a cell"),
+        (lambda: ftso_cli.train(), SettingsError, "give the folder of your images"),
         (lambda: ftso_cli.train("darts_v2", resume="run"), SettingsError, "give resume alone"),
         (lambda: ftso_cli.train("darts_v2", save_minutes=-1), SettingsError, "save every must be at least 0"),
         (lambda: ftso_cli.search_topology(3, iters=1), SettingsError, "a value of another type"),
