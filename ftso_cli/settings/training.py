@@ -436,7 +436,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         if not self.planned:
             raise OptionError("cell", f"give a cell to train, or {{recipe={AUTO}}}, which has one of its own")
         if self.file.data is None:
-            raise OptionError("data", "give the folder of your images, as in {data=photos/}, or a cell to train")
+            raise OptionError("data", "give the folder of your images, as in {data=photos/}, a cell, or {resume=RUN}")
         return PLANNED_CELL
 
     @property

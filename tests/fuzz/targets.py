@@ -190,7 +190,7 @@ def config(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
         path.write_bytes(content)
         request = read_config(path)
         request.settings(None, {})
-        assert request.side is None or request.side > 0
+        assert request.image_size is None or min(request.image_size) > 0
 
     return damaged(seeds) | exchanged(seeds), read
 
