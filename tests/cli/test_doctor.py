@@ -32,7 +32,7 @@ def test_a_search_and_a_training_on_digits_are_well_here() -> None:
     assert found["packages"]["facts"]["torch"] and found["device"]["facts"]["threads"] >= 1
     assert found["library"]["facts"]["cells"] > 40
     assert "svg" in found["pictures"]["facts"]["formats"]
-    assert set(found["extra onnx"]["facts"]) == {"onnx", "onnxruntime", "onnxscript"} and "extra test" not in found
+    assert {"onnx", "onnxscript"} <= set(found["extra onnx"]["facts"]) and "extra test" not in found
 
 
 def test_a_bug_report_names_no_file_of_the_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
