@@ -1,4 +1,4 @@
-"""`ftso train`: train the network of a genotype from scratch."""
+"""`ftso train`: train a network on images, that of a cell or one that is chosen for them."""
 
 import os
 from dataclasses import asdict

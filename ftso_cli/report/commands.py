@@ -16,8 +16,9 @@ from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.options import options
-from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.settings.topology import SearchTopology
+from ftso_cli.settings.training import CHOSEN
 from ftso_cli.texts import last_name
 
 MODELS: Mapping[str, Any] = {
@@ -52,8 +53,8 @@ def commands(genotype: Genotype, file: str) -> tuple[str, ...]:
 def train_command(training: TrainedRun) -> str:
     """The command that trains the same again."""
     config = training.config
-    name = min(RECIPES, key=lambda name: len(_overruled(config.recipe, RECIPES[name])))
-    options = {"data": last_name(config.data), "recipe": name, **_overruled(config.recipe, RECIPES[name])}
+    name = min(RECIPES, key=lambda name: len(_overruled(config.recipe, name)))
+    options = {"data": last_name(config.data), "recipe": name, **_overruled(config.recipe, name)}
     height, width = config.image_size
     options["image_size"] = height if height == width else f"{height}x{width}"
     options |= {"resize": config.resize} if config.resize != "crop" else {}
@@ -65,13 +66,18 @@ def train_command(training: TrainedRun) -> str:
     return shell.command("train", cell, **options, compile=config.compile or None, flip=mirrored)
 
 
-def _overruled(recipe: Recipe, base: Recipe) -> dict[str, Any]:
-    """The values in which a recipe differs from another, with the cutout that an augmentation would bring."""
-    values = asdict(recipe)
-    differing = {name for name, value in values.items() if value != getattr(base, name)}
+def _overruled(recipe: Recipe, name: str) -> dict[str, Any]:
+    """The values in which a recipe differs from the one called `name`, or that auto would choose anew.
+
+    With an augmentation comes its cutout.
+    """
+    values, base = asdict(recipe), RECIPES[name]
+    differing = {option for option, value in values.items() if value != getattr(base, option)}
     if "augmentation" in differing:
         differing.add("cutout")
-    return {name: value for name, value in values.items() if name in differing}
+    if name == AUTO:
+        differing |= {*CHOSEN, "balance", "keep"}
+    return {option: value for option, value in values.items() if option in differing}
 
 
 def _command(genotype: Genotype, step: Step, file: str) -> str:
