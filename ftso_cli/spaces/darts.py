@@ -4,6 +4,7 @@ Liu et al., DARTS, 2019; the FTSO paper uses it with four nodes, section 4 and T
 of the depth are reduction cells; they halve the size and double the channels.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
@@ -138,6 +139,12 @@ def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
     if shape.stem == "quarter":
         return (first,)
     return first, (Relu(), Conv(width, width, (3, 3), (2, 2)), BatchNorm(width))
+
+
+def stem_stride(stem: Stem) -> int:
+    """Return the side of an image for that of the map behind a stem: 2 where it is halved."""
+    layers = [layer for part in _stems(NetworkShape(channels=2, stem=stem), search=False) for layer in part]
+    return math.prod(layer.stride[0] for layer in layers if isinstance(layer, Conv))
 
 
 def _outputs(stem: Layers) -> int:

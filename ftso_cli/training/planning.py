@@ -5,7 +5,7 @@ user has given is never changed. The rules come from trainings at equal time (do
 """
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from ftso_cli.nn.device import median_seconds, seeded
 from ftso_cli.nn.merged import deployed, network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.spaces.darts import NetworkShape, Stem
+from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
 from ftso_cli.training.optimizer import optimizer_of
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
@@ -32,9 +32,6 @@ OVERHEAD = 1.15
 
 RATE = 0.2 / 128
 """Highest learning rate for each image of a batch."""
-
-REDUCED: Mapping[Stem, int] = {"cifar": 1, "half": 2, "quarter": 4, "imagenet": 8}
-"""The side of an image for that of the map behind a stem."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +126,7 @@ class Planner:
         """Choose what needs no measurement."""
         height, width = self._images.image_size
         stem = stem_for(min(height, width))
-        by = REDUCED[stem]
+        by = stem_stride(stem)
         self._choose("stem", stem, f"cells begin at {height // by}x{width // by} of {height}x{width} pixels")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")

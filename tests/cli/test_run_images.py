@@ -1,7 +1,6 @@
 """A run knows its images: what is missing, changed, added or broken is said, and never changes what is tested."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.data.frames import Frame
 from tests.data.images import write_folder, write_image
+from tests.images import copied_with_run
 
 SMALL = ["--epochs", "2", "--channels", "4", "--cells", "1", "--batch-size", "4", "--auxiliary", "0"]
 PETS = {"cat": 15, "dog": 15}
@@ -34,10 +34,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def work(trained: Path, tmp_path: Path) -> Path:
     """The same, to be changed: the run takes its images from the copy."""
-    shutil.copytree(trained, tmp_path / "work")
-    config = tmp_path / "work/run/config.json"
-    config.write_text(config.read_text().replace(str(trained), str(tmp_path / "work")))
-    return tmp_path / "work"
+    return copied_with_run(trained, tmp_path / "work")
 
 
 def images(run: Path) -> dict:

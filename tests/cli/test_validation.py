@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from tests.data.images import write_folder, write_image
+from tests.images import copied_with_run
 
 SMALL = ["--epochs", "1", "--channels", "4", "--cells", "1", "--batch-size", "4", "--auxiliary", "0"]
 
@@ -33,10 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def work(trained: Path, tmp_path: Path) -> Path:
     """The same, to be changed: the run takes its images from the copy."""
-    shutil.copytree(trained, tmp_path / "work")
-    config = tmp_path / "work/run/config.json"
-    config.write_text(config.read_text().replace(str(trained), str(tmp_path / "work")))
-    return tmp_path / "work"
+    return copied_with_run(trained, tmp_path / "work")
 
 
 def record(run: Path) -> dict:

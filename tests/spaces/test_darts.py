@@ -1,12 +1,13 @@
 """The skeleton of DARTS networks, against published sizes of whole networks."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
 from ftso_cli.errors import SpaceError
 from ftso_cli.spaces import operator
-from ftso_cli.spaces.darts import CIFAR, IMAGENET, SEARCH, NetworkShape, Stem, darts_skeleton, reductions
+from ftso_cli.spaces.darts import CIFAR, IMAGENET, SEARCH, NetworkShape, Stem, darts_skeleton, reductions, stem_stride
 from ftso_cli.spaces.layers import AuxiliaryPool, BatchNorm, Conv, FactorizedReduce, Linear
 from ftso_cli.spaces.skeleton import Skeleton
 from tests.spaces.test_operators import parameters
@@ -130,6 +131,10 @@ def test_the_auxiliary_head_stands_behind_the_second_reduction(shape: NetworkSha
 def test_shapes_below_1_are_refused(name: str, value: int) -> None:
     with pytest.raises(SpaceError, match=f"^{name} must be at least 1, not {value}$"):
         NetworkShape(**{name: value})  # type: ignore[arg-type]
+
+
+def test_stems_bring_images_to_the_part_of_their_size_that_they_are_called_by() -> None:
+    assert {stem: stem_stride(stem) for stem in get_args(Stem)} == {"cifar": 1, "half": 2, "quarter": 4, "imagenet": 8}
 
 
 @pytest.mark.parametrize("stem", ["quarter", "imagenet"])
