@@ -7,17 +7,22 @@ al., 2021). Networks that are compared start from the same weights and see the s
 import math
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
+from statistics import fmean
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData, on_device
+from ftso_cli.genotype import Genotype
 from ftso_cli.nn.graphs import graphed
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Reading, Throttle
 from ftso_cli.search.engine.bilevel import check_finite, descend
 from ftso_cli.search.engine.descent import SGD
+from ftso_cli.search.evaluators.evaluator import EvaluationContext
+from ftso_cli.search.phases import network_shape
 from ftso_cli.settings.searches import ShortTraining
 
 
@@ -88,3 +93,32 @@ def paired(network: Network, seed: int) -> Network:
             if isinstance(module, nn.Linear):
                 nn.init.zeros_(module.bias)
     return network
+
+
+class ByTraining:
+    """The evaluator of the first steps of a training: minus the mean loss over their second half.
+
+    All cells start from paired weights and see the same batches.
+    """
+
+    def __init__(self, context: EvaluationContext) -> None:
+        self.context = context
+
+    def __call__(self, genotype: Genotype) -> float:
+        """Return the reward of a cell; raises `TrainingError` where a loss is not finite."""
+        context, settings = self.context, self.context.settings
+        losses = first_losses(
+            paired(Network(genotype, network_shape(context.data, settings), auxiliary=False), context.seed),
+            context.data,
+            settings,
+            seed=context.seed,
+            steps=settings.steps,
+            device=context.device,
+            on_step=lambda step: None,
+        )
+        return -fmean(losses[len(losses) // 2 :])
+
+    def longer(self, times: int) -> "ByTraining":
+        """Return the evaluator of `times` as many steps."""
+        settings = replace(self.context.settings, steps=times * self.context.settings.steps)
+        return ByTraining(replace(self.context, settings=settings))

@@ -1,0 +1,27 @@
+"""The evaluators by name, and by the suffix of a file that one is read from."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from ftso_cli.errors import SettingsError, unknown
+from ftso_cli.search.evaluators.evaluator import EvaluationContext, Evaluator, MakeEvaluator
+from ftso_cli.search.evaluators.short_training import ByTraining
+from ftso_cli.search.evaluators.table import by_table
+
+EVALUATORS: Mapping[str, MakeEvaluator] = {
+    "training": ByTraining,
+    "table": by_table,
+}
+"""What `--evaluate NAME` means."""
+
+READERS: Mapping[str, MakeEvaluator] = {}
+"""What `--evaluate FILE` means, by the suffix of the file."""
+
+
+def make_evaluator(context: EvaluationContext) -> Evaluator:
+    """Return the evaluator that `context.settings.evaluate` names; raises `SettingsError` where there is none."""
+    name = context.settings.evaluate
+    make = EVALUATORS.get(name) or READERS.get(Path(name).suffix)
+    if make is None:
+        raise SettingsError(unknown("evaluator", name, EVALUATORS))
+    return make(context)

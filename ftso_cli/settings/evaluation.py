@@ -1,0 +1,29 @@
+"""The settings of an evaluator: by what a search that proposes whole cells chooses among them. No torch."""
+
+from dataclasses import KW_ONLY
+from typing import Annotated
+
+from ftso_cli.settings.options import Bounds, Option, settings
+from ftso_cli.settings.searches import ShortTraining
+
+EVALUATION = "Evaluated cells"
+"""A panel of help."""
+
+
+@settings
+class EvaluationSettings(ShortTraining):
+    """An evaluator and what decides its rewards; networks are those of a short training."""
+
+    _: KW_ONLY
+    evaluate: Annotated[
+        str,
+        Option(
+            help="What cells are judged by: training (a short one), or table (that of --table).",
+            metavar="EVALUATOR",
+            panel=EVALUATION,
+        ),
+    ] = "training"
+    steps: Annotated[int, Option(help="Training steps of a cell.", least=2, panel=EVALUATION)] = 20
+    """The losses of the second half count."""
+    images: Annotated[int, Bounds(least=2)] = 32
+    """Images of a batch that a score looks at."""

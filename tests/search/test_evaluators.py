@@ -1,0 +1,36 @@
+"""Evaluators: made by name, deterministic, and clear about what they lack."""
+
+import pytest
+import torch
+
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype.library import load
+from ftso_cli.search.evaluators.evaluator import EvaluationContext, ScalableEvaluator
+from ftso_cli.search.evaluators.registry import make_evaluator
+from ftso_cli.settings.evaluation import EvaluationSettings
+from tests.search.searches import CPU, digits
+
+
+def context(**settings: object) -> EvaluationContext:
+    small = {"channels": 4, "cells": 3, "batch_size": 8, "steps": 4, **settings}
+    return EvaluationContext(settings=EvaluationSettings(**small), data=digits(), seed=0, device=CPU)
+
+
+def test_a_short_training_rewards_a_cell_alike_whatever_torch_has_drawn_before() -> None:
+    train, cell = make_evaluator(context()), load("ftso_wide_sep3")
+    first = train(cell)
+    torch.rand(3)
+    assert train(cell) == first < 0
+
+
+def test_a_longer_training_has_a_higher_reward() -> None:
+    train, cell = make_evaluator(context(batch_size=32)), load("ftso_wide_sep3")
+    assert isinstance(train, ScalableEvaluator)
+    assert train.longer(8)(cell) > train(cell)
+
+
+def test_an_evaluator_that_there_is_none_of_and_one_that_lacks_its_table_are_refused() -> None:
+    with pytest.raises(SettingsError, match="synflop"):
+        make_evaluator(context(evaluate="synflop"))
+    with pytest.raises(SettingsError, match="--table"):
+        make_evaluator(context(evaluate="table"))
