@@ -1,5 +1,6 @@
 """DARTS and PC-DARTS: wiring and operators searched at once, in one super-net of all edges and all candidates."""
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import torch
@@ -14,7 +15,7 @@ from ftso_cli.search.blackbox.random_cells import RandomCells
 from ftso_cli.search.engine.bilevel import Bilevel
 from ftso_cli.search.engine.unrolled import Unrolled
 from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
-from ftso_cli.settings.searches import JointSettings
+from ftso_cli.settings.searches import GradientSettings, JointSettings, RandomSettings
 from ftso_cli.spaces import SPACES, Space, operator
 
 
@@ -28,14 +29,36 @@ def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.
         operator(op, space.operators)
     if len(set(settings.ops) - space.never_derived) < 2:
         raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
-    if settings.method == "random":
-        cells = RandomCells(data, settings, seed=seed, device=device, group=group)
-        return Search(cells, cells.best)
+    return SEARCHES[type(settings)](data, settings, seed, device, group)
+
+
+def by_gradient(
+    data: ImageData, settings: GradientSettings, seed: int, device: torch.device, group: Group = ALONE
+) -> Search:
+    """A search on a super-net of all edges and all candidates."""
+    space = SPACES[settings.space]
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
-    engine = Unrolled if settings.method == "darts-2nd" else Bilevel
-    search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine)
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, ENGINES[settings.order])
     return Search(search, lambda: derived(search.net, space))
+
+
+def at_random(
+    data: ImageData, settings: RandomSettings, seed: int, device: torch.device, group: Group = ALONE
+) -> Search:
+    """A search among random cells."""
+    cells = RandomCells(data, settings, seed=seed, device=device, group=group)
+    return Search(cells, cells.best)
+
+
+ENGINES: Mapping[int, type[Bilevel]] = {1: Bilevel, 2: Unrolled}
+"""The engines of a search by gradient, by its order."""
+
+SEARCHES: Mapping[type[JointSettings], Callable[..., Search]] = {
+    GradientSettings: by_gradient,
+    RandomSettings: at_random,
+}
+"""What carries out a method, by the class of its settings."""
 
 
 def derived(net: SuperNet, space: Space) -> Genotype:

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe
 from ftso_cli.settings.options import Option, OptionError, part_of, settings
 from ftso_cli.settings.searches import (
+    GradientSettings,
     JointSettings,
     Method,
     Operators,
+    RandomSettings,
     check_length,
     check_operators,
     checked,
@@ -22,8 +24,8 @@ from ftso_cli.spaces import DARTS, SPACES
 
 
 @settings
-class Searched(JointSettings):
-    """The method of a search, which is its first argument in Python."""
+class Searched(GradientSettings, RandomSettings):
+    """The method of a search, which is its first argument in Python, and the settings that any method has."""
 
     method: Annotated[Method, Option(help="How to search.", short="-m", shown="")]
 
@@ -61,15 +63,15 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
         """Raise `OptionError` for options that have no meaning together."""
         check_length(self)
         for name in ("track", "early_stop"):
-            if self.method == "random" and getattr(self, name) is not None:
-                raise OptionError(name, "a random search has no α and β along which a loss could curve")
+            if not self.settings.searches and getattr(self, name) is not None:
+                raise OptionError(name, f"a {self.method} search has no α and β along which a loss could curve")
         check_operators(self.ops, self.space)
-        checked(self)
+        checked(self.settings)
 
     @property
     def settings(self) -> JointSettings:
-        """The settings of the search."""
-        found: JointSettings = part_of(JointSettings, self)
+        """The settings of the search, of the class that its method has."""
+        found: JointSettings = part_of(type(METHODS[self.method]), self)
         return found
 
     @property

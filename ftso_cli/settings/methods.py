@@ -11,10 +11,10 @@ from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any, Literal
 
 from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.searches import JointSettings, Method
+from ftso_cli.settings.searches import GradientSettings, JointSettings, Method, RandomSettings
 from ftso_cli.spaces import DARTS
 
-_DARTS = JointSettings(
+_DARTS = GradientSettings(
     method="darts-1st",
     ops=DARTS.candidates,
     epochs=50,
@@ -25,10 +25,11 @@ _DARTS = JointSettings(
 
 METHODS: Mapping[Method, JointSettings] = {
     "darts-1st": _DARTS,
-    "darts-2nd": replace(_DARTS, method="darts-2nd"),
+    "darts-2nd": replace(_DARTS, method="darts-2nd", order=2),
     "pc-darts": replace(
         _DARTS,
         method="pc-darts",
+        weighs_edges=True,
         partial=4,
         batch_size=256,
         weight_rate=0.1,
@@ -36,9 +37,9 @@ METHODS: Mapping[Method, JointSettings] = {
         arch_rate=6e-4,
         warmup=15 / 50,
     ),
-    "random": replace(_DARTS, method="random"),
+    "random": RandomSettings(method="random", ops=DARTS.candidates, epochs=50, partial=1, weight_rate_end=1e-3),
 }
-"""The CIFAR-10 search of each method."""
+"""The CIFAR-10 search of each method; the class of its settings says what carries it out (`search.joint.SEARCHES`)."""
 
 IMAGENET: Mapping[str, Any] = {
     "stem": "imagenet",

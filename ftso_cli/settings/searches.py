@@ -225,7 +225,13 @@ class TopologySettings(SearchSettings):
         return self.engine == "folded" or (self.engine == "auto" and self.space == DARTS.name and self.ops == FOLDABLE)
 
 
-Method = Literal["darts-1st", "darts-2nd", "pc-darts", "random"]
+ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts"]
+"""The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
+
+AskTell = Literal["random"]
+"""The methods that propose cells and are told what each is worth; their settings are `RandomSettings`."""
+
+Method = Literal[ByGradient, AskTell]
 
 
 @settings
@@ -237,25 +243,37 @@ class JointSettings(SearchSettings):
     nodes: Nodes = DARTS.nodes
     """DARTS."""
     method: Method
+
+
+@settings
+class GradientSettings(JointSettings):
+    """A search along the gradient on α, and on β where edges are weighed."""
+
+    _: KW_ONLY
+    order: Literal[1, 2] = 1
+    """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
+    weighs_edges: bool = False
+    """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as the genotype's history keeps them; what the method's name says is left out."""
+        return {name: value for name, value in super().recorded().items() if name not in ("order", "weighs_edges")}
+
+
+@settings
+class RandomSettings(JointSettings):
+    """A search that trains random cells and takes the best."""
+
+    _: KW_ONLY
     samples: Annotated[
         int, Option(help="Random search: the cells that share the iterations.", least=1, panel=SUPER_NET)
     ] = 24
-    """Random search: how many cells are tried. DARTS: the best of 24."""
+    """How many cells are tried. DARTS: the best of 24."""
 
     @property
     def searches(self) -> bool:
         """Whether α and β are moved by their learning rate."""
-        return self.method != "random"
-
-    @property
-    def weighs_edges(self) -> bool:
-        """Whether edges have a β; in DARTS a node adds up its edges as they are."""
-        return self.method == "pc-darts"
-
-    def recorded(self) -> dict[str, Any]:
-        """Return the settings as the genotype's history keeps them."""
-        kept = super().recorded()
-        return kept if self.method == "random" else {name: value for name, value in kept.items() if name != "samples"}
+        return False
 
 
 @settings

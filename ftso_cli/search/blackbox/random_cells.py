@@ -34,7 +34,7 @@ from ftso_cli.search.engine.bilevel import (
 )
 from ftso_cli.search.engine.descent import SGD
 from ftso_cli.search.phases import network_shape, streams
-from ftso_cli.settings.searches import JointSettings
+from ftso_cli.settings.searches import JointSettings, RandomSettings
 from ftso_cli.spaces import SPACES
 
 
@@ -47,7 +47,7 @@ class RandomCells(Engine):
     def __init__(
         self,
         data: ImageData,
-        settings: JointSettings,
+        settings: RandomSettings,
         *,
         seed: int,
         device: torch.device,
