@@ -16,8 +16,8 @@ import torch
 from torch import Generator, Tensor
 
 from ftso_cli.data import Augmentation
-from ftso_cli.data.policies import SMALL, LightAugmentation, StrongAugmentation
-from ftso_cli.training.mixing import Mixing
+from ftso_cli.data.batching.policies import SMALL, LightAugmentation, StrongAugmentation
+from ftso_cli.training.step.mixing import Mixing
 
 Work = Callable[[Tensor], object]
 

@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from ftso_cli.api.nats_table2 import nats_table2
     from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
-    from ftso_cli.api.predictions import predict
     from ftso_cli.api.query import query
-    from ftso_cli.api.searches import search_baseline, search_operators, search_topology
+    from ftso_cli.api.search.searches import search_baseline, search_operators, search_topology
     from ftso_cli.api.stability import stability
-    from ftso_cli.api.trainings import train
-    from ftso_cli.api.uses import evaluate, latency, load
+    from ftso_cli.api.training.predictions import predict
+    from ftso_cli.api.training.trainings import train
+    from ftso_cli.api.training.uses import evaluate, latency, load
     from ftso_cli.genotype import Genotype
     from ftso_cli.report.comparison import compare
     from ftso_cli.report.writing import write_report
@@ -46,27 +46,27 @@ _PLACES = {
     "compare": "report.comparison",
     "cost": "api.networks",
     "draw": "api.pictures",
-    "evaluate": "api.uses",
+    "evaluate": "api.training.uses",
     "examine": "api.health",
     "export": "api.convert",
     "formulas": "api.networks",
     "genotypes": "api.library",
     "import_genotype": "api.convert",
-    "latency": "api.uses",
-    "load": "api.uses",
+    "latency": "api.training.uses",
+    "load": "api.training.uses",
     "nats_table2": "api.nats_table2",
-    "predict": "api.predictions",
+    "predict": "api.training.predictions",
     "prune": "api.edits",
     "query": "api.query",
     "read": "api.cells",
     "run_study": "studies.verbs",
-    "search_baseline": "api.searches",
-    "search_operators": "api.searches",
-    "search_topology": "api.searches",
+    "search_baseline": "api.search.searches",
+    "search_operators": "api.search.searches",
+    "search_topology": "api.search.searches",
     "stability": "api.stability",
     "study_results": "studies.verbs",
     "study_status": "studies.verbs",
-    "train": "api.trainings",
+    "train": "api.training.trainings",
     "write": "api.cells",
     "write_report": "report.writing",
 }

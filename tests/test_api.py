@@ -15,9 +15,9 @@ import ftso_cli
 from ftso_cli import FtsoError, Genotype
 from ftso_cli.api.cells import name_of
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.races import Raced, run_race
-from ftso_cli.api.searching import Task
-from ftso_cli.api.trainings import started
+from ftso_cli.api.search.races import Raced, run_race
+from ftso_cli.api.search.searching import Task
+from ftso_cli.api.training.trainings import started
 from ftso_cli.cli.app import app
 from ftso_cli.errors import DrawingError, GenotypeError, RunError, SettingsError, SpaceError
 from ftso_cli.genotype import storage

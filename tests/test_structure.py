@@ -215,9 +215,9 @@ def test_small_commands_import_nothing_heavy(args: list[str], searched_file: Pat
 
 def test_a_command_imports_no_other_command(searched_file: Path) -> None:
     imported = modules_imported_by(["prune", searched_file, "-o", "-"])
-    assert "ftso_cli.cli.prune" in imported
-    assert "ftso_cli.cli.train" not in imported
-    assert "ftso_cli.cli.assign_ops" not in imported
+    assert "ftso_cli.cli.commands.prune" in imported
+    assert "ftso_cli.cli.commands.train" not in imported
+    assert "ftso_cli.cli.commands.assign_ops" not in imported
 
 
 def test_the_list_of_modules_would_show_torch(tmp_path: Path) -> None:

@@ -7,11 +7,6 @@ verbs        from a class of settings to a function
 listening    how a caller follows the work
 cells        what cells may be given as; files to write
 record       what the history of a genotype keeps of a command
-searches     search_topology, search_operators, search_baseline
-searching    how any search is run and recorded
-recorded     searches that keep their history and their checkpoints in a folder
-ensembles    searches from many seeds
-races        searches by many short trainings
 edits        prune, assign_operators
 stability    stability
 networks     cost, formulas
@@ -20,10 +15,9 @@ library      genotypes
 convert      import_genotype, export
 query        query
 nats_table2  nats_table2
-trainings    train
-uses         evaluate, latency, load
-predictions  predict
 health       examine: what works on this machine
+search       search_topology, search_operators, search_baseline, each alone, from many seeds or as a race
+training     train, evaluate, latency, load, predict
 """
 
 from ftso_cli.genotype import Genotype

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from ftso_cli.api.cells import about_file, holding, name_of, read
-from ftso_cli.api.exports import Exported, export_run
 from ftso_cli.api.record import Stopwatch, edited
+from ftso_cli.api.training.exports import Exported, export_run
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FileError, GenotypeError, SettingsError
 from ftso_cli.files import read_bytes, write_atomic

@@ -252,8 +252,8 @@ def _data() -> Finding:
 def _smoke() -> Finding:
     """Two iterations of a topology search, and two epochs of a small network of what it found."""
     from ftso_cli.api.edits import assign_operators
-    from ftso_cli.api.searches import search_topology
-    from ftso_cli.api.trainings import train
+    from ftso_cli.api.search.searches import search_topology
+    from ftso_cli.api.training.trainings import train
 
     watch = Stopwatch()
     cell = search_topology("digits", iters=2, channels=8, cells=3)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.query import table_of
-from ftso_cli.api.recorded import telling
+from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.verbs import verb
 from ftso_cli.benchmarks.evolution import evolve
 from ftso_cli.benchmarks.ledger import Ledger, SearchKey

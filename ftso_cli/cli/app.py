@@ -12,50 +12,42 @@ from ftso_cli.cli.group import MARKUP, CommandEntry, Commands
 GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
     "Search": {
         "search-topology": CommandEntry(
-            "ftso_cli.cli.search_topology:search_topology",
+            "search_topology:search_topology",
             "Search how the nodes of a cell are wired (Algorithm 1).",
             parallel=True,
         ),
-        "stability": CommandEntry("ftso_cli.cli.stability:stability", "Tell whether other seeds find the same wiring."),
-        "prune": CommandEntry("ftso_cli.cli.prune:prune", "Keep the strongest edges of each node."),
-        "assign-ops": CommandEntry("ftso_cli.cli.assign_ops:assign_ops", "Give every kept edge the same operator."),
+        "stability": CommandEntry("stability:stability", "Tell whether other seeds find the same wiring."),
+        "prune": CommandEntry("prune:prune", "Keep the strongest edges of each node."),
+        "assign-ops": CommandEntry("assign_ops:assign_ops", "Give every kept edge the same operator."),
         "search-ops": CommandEntry(
-            "ftso_cli.cli.search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
+            "search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
         ),
-        "search": CommandEntry(
-            "ftso_cli.cli.search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True
-        ),
+        "search": CommandEntry("search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True),
     },
     "Train and use": {
-        "train": CommandEntry("ftso_cli.cli.train:train", "Train the network of a cell from scratch.", parallel=True),
-        "evaluate": CommandEntry("ftso_cli.cli.evaluate:evaluate", "Test a trained network again."),
-        "predict": CommandEntry("ftso_cli.cli.predict:predict", "Tell the classes of images by a trained network."),
-        "latency": CommandEntry("ftso_cli.cli.latency:latency", "Measure how long a trained network takes here."),
+        "train": CommandEntry("train:train", "Train the network of a cell from scratch.", parallel=True),
+        "evaluate": CommandEntry("evaluate:evaluate", "Test a trained network again."),
+        "predict": CommandEntry("predict:predict", "Tell the classes of images by a trained network."),
+        "latency": CommandEntry("latency:latency", "Measure how long a trained network takes here."),
     },
     "Look": {
-        "draw": CommandEntry("ftso_cli.cli.draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
-        "report": CommandEntry("ftso_cli.cli.report:report", "Make a page about a trained network, a cell or a study."),
-        "compare": CommandEntry("ftso_cli.cli.compare:compare", "Compare cells or runs: edges, costs, accuracies."),
-        "cost": CommandEntry("ftso_cli.cli.cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
+        "draw": CommandEntry("draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
+        "report": CommandEntry("report:report", "Make a page about a trained network, a cell or a study."),
+        "compare": CommandEntry("compare:compare", "Compare cells or runs: edges, costs, accuracies."),
+        "cost": CommandEntry("cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
     },
     "Library": {
-        "genotypes": CommandEntry("ftso_cli.cli.genotypes:genotypes", "List the published cells that come with ftso."),
-        "import": CommandEntry("ftso_cli.cli.convert:import_", "Read a genotype in the format of another tool."),
-        "export": CommandEntry(
-            "ftso_cli.cli.convert:export", "Write a genotype or a trained network for another tool."
-        ),
+        "genotypes": CommandEntry("genotypes:genotypes", "List the published cells that come with ftso."),
+        "import": CommandEntry("convert:import_", "Read a genotype in the format of another tool."),
+        "export": CommandEntry("convert:export", "Write a genotype or a trained network for another tool."),
     },
     "Studies": {
-        "sweep": CommandEntry("ftso_cli.cli.sweep:app", "Run a study over settings and seeds, or one of the paper's."),
-        "query": CommandEntry("ftso_cli.cli.query:query", "Look up a nats cell in the table of NATS-Bench."),
-        "nats-table2": CommandEntry(
-            "ftso_cli.cli.nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."
-        ),
+        "sweep": CommandEntry("sweep:app", "Run a study over settings and seeds, or one of the paper's."),
+        "query": CommandEntry("query:query", "Look up a nats cell in the table of NATS-Bench."),
+        "nats-table2": CommandEntry("nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),
     },
     "This machine": {
-        "doctor": CommandEntry(
-            "ftso_cli.cli.doctor:doctor", "Tell what works on this machine, and what mends the rest."
-        ),
+        "doctor": CommandEntry("doctor:doctor", "Tell what works on this machine, and what mends the rest."),
     },
 }
 """The commands by group, in the order they are used in."""

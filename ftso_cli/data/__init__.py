@@ -12,14 +12,14 @@ read_training   reads every training image and leaves out what can't be read; `r
 ImageRecord     the images of a training, by name and checksum; `record_of` makes it, `recorded_data` opens it
 """
 
-from ftso_cli.data.ahead import AheadBatches
-from ftso_cli.data.augment import Augmentation
-from ftso_cli.data.batches import Batches, eval_batches
+from ftso_cli.data.batching.ahead import AheadBatches
+from ftso_cli.data.batching.augment import Augmentation
+from ftso_cli.data.batching.batches import Batches, eval_batches
+from ftso_cli.data.batching.resident import on_device
 from ftso_cli.data.checks import read_held, read_training, reread_training, sound_batches
-from ftso_cli.data.left_out import Changes
+from ftso_cli.data.files.left_out import Changes
 from ftso_cli.data.named import NAMES
 from ftso_cli.data.record import ImageRecord, record_of
-from ftso_cli.data.resident import on_device
 from ftso_cli.data.sets import image_folder, open_images, open_recorded, open_tests
 from ftso_cli.data.sources import ImageData, ImageSource, as_imagenet
 from ftso_cli.data.splits import hold_out, search_halves, split

@@ -7,8 +7,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ftso_cli.data.batches import Batch
-from ftso_cli.data.folders import FolderSource
+from ftso_cli.data.batching.batches import Batch
+from ftso_cli.data.files.folders import FolderSource
 from ftso_cli.data.sources import ImageData, ImageSource, Progress, Selected
 from ftso_cli.errors import DataError
 

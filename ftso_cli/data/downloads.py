@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from ftso_cli.data.decode import shown
+from ftso_cli.data.files.decode import shown
 from ftso_cli.data.sources import Arrays
 from ftso_cli.errors import DataError
 

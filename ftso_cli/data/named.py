@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ftso_cli.data.cache import CacheKey, Entry, find_place, stamp_files
-from ftso_cli.data.decode import Transform
-from ftso_cli.data.frames import AS_IT_IS, Frame, Wanted
+from ftso_cli.data.files.cache import CacheKey, Entry, find_place, stamp_files
+from ftso_cli.data.files.decode import Transform
+from ftso_cli.data.files.frames import AS_IT_IS, Frame, Wanted
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
 from ftso_cli.spaces.sets import IMAGES, Images

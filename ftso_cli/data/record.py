@@ -11,11 +11,11 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, model_validator
 
-from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import Parts, folder_data
-from ftso_cli.data.frames import Wanted
-from ftso_cli.data.left_out import Changes, LeftOut
-from ftso_cli.data.listing import Files, class_folders, list_images, spelled
+from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.folders import Parts, folder_data
+from ftso_cli.data.files.frames import Wanted
+from ftso_cli.data.files.left_out import Changes, LeftOut
+from ftso_cli.data.files.listing import Files, class_folders, list_images, spelled
 from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.data.splits import WHOLE_GROUPS, group_numbers, lay_aside_validation, of_each_class
 from ftso_cli.errors import FtsoError, RunError, short

@@ -7,12 +7,12 @@ from pathlib import Path
 import platformdirs
 
 from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
-from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import open_folder, open_test_folder
-from ftso_cli.data.frames import AS_IT_IS, Wanted
-from ftso_cli.data.labels import folder_of, is_table, open_table, open_test_table
-from ftso_cli.data.left_out import Changes
-from ftso_cli.data.listing import list_folders
+from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.folders import open_folder, open_test_folder
+from ftso_cli.data.files.frames import AS_IT_IS, Wanted
+from ftso_cli.data.files.labels import folder_of, is_table, open_table, open_test_table
+from ftso_cli.data.files.left_out import Changes
+from ftso_cli.data.files.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
 from ftso_cli.data.sources import ImageData

@@ -14,9 +14,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data.decode import Transform
-from ftso_cli.data.frames import Frame, Size
-from ftso_cli.data.left_out import Changes, LeftOut
+from ftso_cli.data.files.decode import Transform
+from ftso_cli.data.files.frames import Frame, Size
+from ftso_cli.data.files.left_out import Changes, LeftOut
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]

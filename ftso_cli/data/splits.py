@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import shown
+from ftso_cli.data.files.decode import shown
 from ftso_cli.data.sources import ImageData, Selected
 from ftso_cli.errors import DataError, SettingsError
 

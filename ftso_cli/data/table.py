@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ftso_cli.data.decode import JPEG_SUFFIXES, quiet, stored_size
-from ftso_cli.data.left_out import LeftOut
+from ftso_cli.data.files.decode import JPEG_SUFFIXES, quiet, stored_size
+from ftso_cli.data.files.left_out import LeftOut
 from ftso_cli.data.look_alikes import LookAlikes, find_look_alikes
 from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.errors import DataError

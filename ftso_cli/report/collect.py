@@ -9,9 +9,9 @@ from ftso_cli.costs.networks import CountedNetwork, preset
 from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
-from ftso_cli.report.study import StudyFound, is_study, read_found
-from ftso_cli.report.trace import Trace, is_history, is_search, read_trace
-from ftso_cli.report.trained import TrainedRun, is_training, read_training
+from ftso_cli.report.cell.trace import Trace, is_history, is_search, read_trace
+from ftso_cli.report.run.trained import TrainedRun, is_training, read_training
+from ftso_cli.report.studies.study import StudyFound, is_study, read_found
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.run import runs_inside

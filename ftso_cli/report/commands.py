@@ -11,7 +11,7 @@ from typing import Any
 
 from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
-from ftso_cli.report.trained import TrainedRun
+from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators

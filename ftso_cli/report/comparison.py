@@ -11,7 +11,7 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
-from ftso_cli.report.trained import TrainedRun, is_training, read_training
+from ftso_cli.report.run.trained import TrainedRun, is_training, read_training
 from ftso_cli.settings.looks import Comparing
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES

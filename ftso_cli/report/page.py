@@ -12,9 +12,12 @@ from functools import cache
 from pathlib import Path
 
 from ftso_cli import __version__
-from ftso_cli.report import classifier, over_time, palette, recipe_words, sections, study
-from ftso_cli.report.charts import check_charts
+from ftso_cli.report import palette, sections
+from ftso_cli.report.cell import over_time
 from ftso_cli.report.collect import Report
+from ftso_cli.report.plots.charts import check_charts
+from ftso_cli.report.run import classifier, recipe_words
+from ftso_cli.report.studies import study
 from ftso_cli.texts import page_text
 
 TEMPLATES = Path(__file__).parent / "templates"

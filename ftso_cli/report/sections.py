@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.style import name_of, printable
 from ftso_cli.genotype import agreement
-from ftso_cli.report import figures, pareto
-from ftso_cli.report.classifier import ClassifierSection
+from ftso_cli.report.cell.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.collect import Report
 from ftso_cli.report.commands import commands, train_command
 from ftso_cli.report.comparison import shapes
-from ftso_cli.report.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.palette import Key, source_colour
-from ftso_cli.report.trained import TrainedRun, duration
+from ftso_cli.report.plots import figures, pareto
+from ftso_cli.report.run.classifier import ClassifierSection
+from ftso_cli.report.run.trained import TrainedRun, duration
 from ftso_cli.spaces import SPACES
 from ftso_cli.texts import last_name
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from ftso_cli.api.cells import check_writable
 from ftso_cli.api.verbs import verb
 from ftso_cli.files import write_atomic, write_inside
-from ftso_cli.report.charts import check_charts
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
+from ftso_cli.report.plots.charts import check_charts
 from ftso_cli.settings.looks import Reporting
 
 DEFAULT_PAGE = Path("report.html")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 
 from ftso_cli.data import Augmentation, Batches, ImageData, on_device, search_halves
-from ftso_cli.data.augment import WHOLE, Share
-from ftso_cli.data.batches import check_batch
+from ftso_cli.data.batching.augment import WHOLE, Share
+from ftso_cli.data.batching.batches import check_batch
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import require_searchable

@@ -7,7 +7,7 @@ from typing import Literal
 from ftso_cli.spaces.darts import IMAGENET_PIXELS
 
 Resize = Literal["crop", "pad", "stretch"]
-"""How pictures of other shapes are brought to the size of the images: `ftso_cli.data.frames`."""
+"""How pictures of other shapes are brought to the size of the images: `ftso_cli.data.files.frames`."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,8 @@ from threading import Event
 from typing import BinaryIO
 
 from ftso_cli import locks
-from ftso_cli.api.ensembles import seeds_folder
-from ftso_cli.api.races import journal_of
+from ftso_cli.api.search.ensembles import seeds_folder
+from ftso_cli.api.search.races import journal_of
 from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage

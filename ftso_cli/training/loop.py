@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
-from ftso_cli.data.balance import LOSS_POWER, class_weights
+from ftso_cli.data.batching.balance import LOSS_POWER, class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.interrupt import Interrupt, asked_to_stop
@@ -23,17 +23,17 @@ from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.shell import command
-from ftso_cli.training.averaging import averaged
 from ftso_cli.training.budget import TimeBudget, check_interval
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
-from ftso_cli.training.losses import Loss
-from ftso_cli.training.mixing import Mixing
-from ftso_cli.training.optimizer import optimizer_of, set_rate
 from ftso_cli.training.progress import Row, Sums, TrainingProgress
 from ftso_cli.training.resuming import restore, state_of
 from ftso_cli.training.run import Config, Run
-from ftso_cli.training.schedule import Course, step_drop_path, step_rate
 from ftso_cli.training.start import begin_from
+from ftso_cli.training.step.averaging import averaged
+from ftso_cli.training.step.losses import Loss
+from ftso_cli.training.step.mixing import Mixing
+from ftso_cli.training.step.optimizer import optimizer_of, set_rate
+from ftso_cli.training.step.schedule import Course, step_drop_path, step_rate
 from ftso_cli.training.validation import best_epoch, validated, waited
 
 
@@ -386,8 +386,8 @@ def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
     if recipe.augmentation == "none":
         return Augmentation(padding=0, flip=data.flip, cutout=cutout)
     # Imported here: torchvision's transforms take a second, which no other training should wait for.
-    from ftso_cli.data.photos import PhotoAugmentation
-    from ftso_cli.data.policies import LightAugmentation, StrongAugmentation
+    from ftso_cli.data.batching.photos import PhotoAugmentation
+    from ftso_cli.data.batching.policies import LightAugmentation, StrongAugmentation
 
     kinds: dict[str, type[Augmentation]]
     kinds = {"light": LightAugmentation, "strong": StrongAugmentation, "imagenet": PhotoAugmentation}

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from ftso_cli.costs.fit import fit_channels
 from ftso_cli.data import ImageData
-from ftso_cli.data.balance import UNEVEN, class_counts
+from ftso_cli.data.batching.balance import UNEVEN, class_counts
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import median_seconds, seeded
@@ -22,7 +22,7 @@ from ftso_cli.nn.merged import deployed, network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
-from ftso_cli.training.optimizer import optimizer_of
+from ftso_cli.training.step.optimizer import optimizer_of
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""

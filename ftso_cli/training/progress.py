@@ -6,7 +6,7 @@ from pydantic import TypeAdapter
 
 from ftso_cli.genotype.schema import Model
 from ftso_cli.training.run import Epoch
-from ftso_cli.training.schedule import Course
+from ftso_cli.training.step.schedule import Course
 
 Row = dict[str, float | int | None]
 """A line of metrics.csv; None is an empty field."""

@@ -12,8 +12,8 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.nn.checkpoint import check_alike, checksum, read_tensors
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.training import StartRecord
-from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Run
+from ftso_cli.training.testing.evaluate import load_trained
 
 HEADS = ("classifier.", "auxiliary.")
 """How the names of tensors begin that belong to classes; all others are the body of a network."""

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.trained import read_training
+from ftso_cli.report.run.trained import read_training
 from ftso_cli.studies.plan import Stage
 from ftso_cli.studies.work import arguments
 

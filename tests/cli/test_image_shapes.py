@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.trained import read_training
+from ftso_cli.report.run.trained import read_training
 from tests.images import COLOURS
 
 SMALL = ["--channels", "4", "--cells", "3", "--epochs", "1", "--batch-size", "8", "--cutout", "0"]

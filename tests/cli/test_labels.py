@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.trained import read_training
+from ftso_cli.report.run.trained import read_training
 from tests.images import write_folder
 
 SMALL = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "8", "--cutout", "0", "--auxiliary", "0"]

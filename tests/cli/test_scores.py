@@ -10,8 +10,8 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.cli.scores import score_facts, tell_score
-from ftso_cli.training.evaluate import Score
+from ftso_cli.cli.output.scores import score_facts, tell_score
+from ftso_cli.training.testing.evaluate import Score
 from tests.images import write_folder
 
 OPTIONS = ["--channels", "4", "--cells", "2", "--epochs", "2", "--batch-size", "12"]

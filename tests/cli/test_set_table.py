@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from ftso_cli.cli.set_table import tell_set
+from ftso_cli.cli.output.set_table import tell_set
 from ftso_cli.data import open_images, read_held, read_training
 from tests.data.images import write_folder, write_image
 

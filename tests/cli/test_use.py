@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Step, Times, library, storage
-from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.use.classifier import Classifier
 from tests.images import write_folder
 
 OPTIONS = ["--channels", "4", "--cells", "3", "--epochs", "8", "--batch-size", "12", "--cutout", "0"]
@@ -239,7 +239,7 @@ def test_export_checks_its_answers_on_the_test_images_and_writes_nothing_that_an
     (run.parent / "elsewhere").rename(run.parent / "photos")
     assert "not checked: " in moved and "no such folder" in moved and (tmp_path / "unchecked.onnx").exists()
     assert "int8 is calibrated on the training images of the run" in left
-    monkeypatch.setattr("ftso_cli.training.exported.TOLERANCE", -1.0)
+    monkeypatch.setattr("ftso_cli.training.use.exported.TOLERANCE", -1.0)
     refused = ftso("export", run, "-o", tmp_path / "wrong.onnx", status=1).stderr
     assert "would answer otherwise than predict: the same class on 24 of 24 test images" in refused
     assert not (tmp_path / "wrong.onnx").exists() and not (tmp_path / "int8.onnx").exists()

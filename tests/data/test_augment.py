@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ftso_cli.data import Augmentation, open_images
-from ftso_cli.data.augment import random_crop, random_cutout, random_flip
+from ftso_cli.data.batching.augment import random_crop, random_cutout, random_flip
 from ftso_cli.errors import SettingsError
 
 N, C, H, W = 64, 3, 12, 10

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from ftso_cli.data import Augmentation, Batches, eval_batches, open_images
-from ftso_cli.data.balance import LOSS_POWER, class_weights
-from ftso_cli.data.batches import check_batch
+from ftso_cli.data.batching.balance import LOSS_POWER, class_weights
+from ftso_cli.data.batching.batches import check_batch
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import DataError, RunError
 from tests.data.images import CountingSource

@@ -17,8 +17,9 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
-from ftso_cli.data import ImageSource, cache, folders, open_images
-from ftso_cli.data.cache import CacheKey
+from ftso_cli.data import ImageSource, open_images
+from ftso_cli.data.files import cache, folders
+from ftso_cli.data.files.cache import CacheKey
 from ftso_cli.errors import DataError
 from ftso_cli.files import cache_folder
 from tests.data.images import write_fashion, write_folder, write_image
@@ -238,7 +239,7 @@ def test_only_what_is_read_is_loaded():
     cache.find_place({"set": "grey"}, []).write(images, labels, stamps)
     code = """
 import torch
-from ftso_cli.data.cache import find_place
+from ftso_cli.data.files.cache import find_place
 def pages(): return int(open("/proc/self/statm").read().split()[1])
 chosen, before = torch.arange(10_000, 10_064), pages()
 entry = find_place({"set": "grey"}, []).read()

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftso_cli.data.decode import decode, quiet
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.decode import decode, quiet
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
 from tests.data.images import write_image
 

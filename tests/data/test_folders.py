@@ -15,9 +15,9 @@ import torch
 from PIL import Image
 
 from ftso_cli.data import open_images
-from ftso_cli.data.folders import FolderSource
-from ftso_cli.data.frames import Frame
-from ftso_cli.data.listing import list_images
+from ftso_cli.data.files.folders import FolderSource
+from ftso_cli.data.files.frames import Frame
+from ftso_cli.data.files.listing import list_images
 from ftso_cli.errors import DataError
 from tests.data.images import write_folder, write_image
 

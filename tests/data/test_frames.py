@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from ftso_cli.data import ImageData, as_imagenet, open_images
-from ftso_cli.data.decode import decode, quiet
-from ftso_cli.data.folders import FolderSource
-from ftso_cli.data.frames import Frame, Wanted, framed
+from ftso_cli.data.files.decode import decode, quiet
+from ftso_cli.data.files.folders import FolderSource
+from ftso_cli.data.files.frames import Frame, Wanted, framed
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import SettingsError
 from tests.data.images import write_folder, write_image
@@ -118,7 +118,7 @@ def all_of(data: ImageData) -> torch.Tensor:
 
 
 def test_the_cache_keeps_images_of_every_frame_apart(wide: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftso_cli.data.folders.SETTLED", 0)
+    monkeypatch.setattr("ftso_cli.data.files.folders.SETTLED", 0)
     wishes = [Wanted(size, resize) for size in ((8, 8), (8, 16), (16, 8)) for resize in ("crop", "pad", "stretch")]
     first = [all_of(open_images(wide, wanted)) for wanted in wishes]
     for wanted, images in zip(wishes, first, strict=True):

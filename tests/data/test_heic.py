@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from ftso_cli.data import open_images
-from ftso_cli.data.decode import LARGEST, decode, quiet
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.decode import LARGEST, decode, quiet
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
 from tests.data.images import write_folder
 from tests.processes import run_ftso

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ftso_cli.data import ImageData, open_images, open_tests, record_of
-from ftso_cli.data.frames import Wanted
+from ftso_cli.data.files.frames import Wanted
 from ftso_cli.data.record import recorded_data
 from ftso_cli.data.sources import ImageSource
 from ftso_cli.data.splits import hold_out
@@ -201,7 +201,7 @@ def test_tables_without_a_header_rows_or_classes_are_refused(folder: Path) -> No
 
 
 def test_a_table_that_would_fill_the_memory_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftso_cli.data.labels.LIMIT", 100)
+    monkeypatch.setattr("ftso_cli.data.files.labels.LIMIT", 100)
     with pytest.raises(FileError, match="larger than"):
         open_images(write(folder, "path,label", *rows()))
 

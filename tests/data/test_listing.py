@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
-from ftso_cli.data.listing import list_below
+from ftso_cli.data.files.listing import list_below
 from tests.data.images import write_folder, write_image
 from tests.processes import run_ftso
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftso_cli.data import open_images, record_of
-from ftso_cli.data.frames import Wanted
+from ftso_cli.data.files.frames import Wanted
 from ftso_cli.data.record import recorded_data
 from tests.data.images import write_folder, write_image
 

@@ -11,10 +11,10 @@ from PIL import Image
 from torchvision.transforms import v2
 
 from ftso_cli.data import Batches, as_imagenet, open_images
-from ftso_cli.data.decode import decode
-from ftso_cli.data.folders import FolderSource
-from ftso_cli.data.frames import Frame
-from ftso_cli.data.photos import CROP_NUMBERS, JITTER, NUMBERS, Draw, PhotoAugmentation, crop_box
+from ftso_cli.data.batching.photos import CROP_NUMBERS, JITTER, NUMBERS, Draw, PhotoAugmentation, crop_box
+from ftso_cli.data.files.decode import decode
+from ftso_cli.data.files.folders import FolderSource
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.data.sources import ArraySource
 from tests.data.images import write_folder, write_image
 

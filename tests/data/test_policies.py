@@ -9,9 +9,9 @@ import torch
 from torchvision.transforms import v2
 
 from ftso_cli.data import Augmentation, Batches, open_images
-from ftso_cli.data.augment import numbers
-from ftso_cli.data.photos import CROP_NUMBERS, crop_box
-from ftso_cli.data.policies import (
+from ftso_cli.data.batching.augment import numbers
+from ftso_cli.data.batching.photos import CROP_NUMBERS, crop_box
+from ftso_cli.data.batching.policies import (
     LEVELS,
     OPERATIONS,
     SIGNED,

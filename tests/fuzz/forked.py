@@ -18,7 +18,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from ftso_cli.report import renderer
+from ftso_cli.report.plots import renderer
 from tests.fuzz.oracle import CHANGES, RUNS, WRITING
 from tests.processes import ROOT, environment
 

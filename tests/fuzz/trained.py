@@ -13,9 +13,9 @@ from PIL import Image
 from safetensors.torch import save
 
 from ftso_cli.data import open_images
-from ftso_cli.data.cache import CacheKey
-from ftso_cli.data.decode import decode, quiet
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.cache import CacheKey
+from ftso_cli.data.files.decode import decode, quiet
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import Checkpoints, State, read_tensors
@@ -25,10 +25,10 @@ from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.searches import RaceSettings
-from ftso_cli.training.classifier import load_classifier
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.progress import Sums
 from ftso_cli.training.run import Config, Run
+from ftso_cli.training.use.classifier import load_classifier
 from tests.fuzz.damage import damaged, exchanged
 from tests.fuzz.targets import Read, Target
 from tests.search.searches import search

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
-from ftso_cli.data.policies import StrongAugmentation
+from ftso_cli.data.batching.policies import StrongAugmentation
 from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import library
 from ftso_cli.nn import readings

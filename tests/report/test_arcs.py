@@ -3,7 +3,7 @@
 import pytest
 
 from ftso_cli.genotype import library
-from ftso_cli.report.arcs import WIDTH, layout
+from ftso_cli.report.cell.arcs import WIDTH, layout
 from ftso_cli.spaces import SPACES
 
 

@@ -13,17 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftso_cli.api.run_images import asked_images
+from ftso_cli.api.training.run_images import asked_images
 from ftso_cli.data import record_of
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import library
-from ftso_cli.report.calibration import calibration_error, confidence_bins
 from ftso_cli.report.collect import collect
 from ftso_cli.report.page import page
+from ftso_cli.report.run.calibration import calibration_error, confidence_bins
 from ftso_cli.settings.recipes import RECIPES
 from ftso_cli.settings.training import ConfigFile
-from ftso_cli.training.answers import ImageAnswer, write_answers
 from ftso_cli.training.run import Config, Run
+from ftso_cli.training.testing.answers import ImageAnswer, write_answers
 from tests.images import write_folder
 from tests.report.browser import PROGRAM, SKIP, browser
 from tests.report.test_page import EVIL, Reader

@@ -10,7 +10,7 @@ import pytest
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.genotype import Genotype, Step, Times, library, storage
 from ftso_cli.report.commands import MODELS, OF_IMPORT, commands, train_command
-from ftso_cli.report.trained import read_training
+from ftso_cli.report.run.trained import read_training
 from ftso_cli.texts import last_name
 from tests.report.conftest import ftso
 

@@ -15,7 +15,7 @@ from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Step, Times, library, storage
 from ftso_cli.report.collect import collect
 from ftso_cli.report.page import page
-from ftso_cli.report.pareto import frontier, points
+from ftso_cli.report.plots.pareto import frontier, points
 from ftso_cli.spaces import DARTS
 from tests.report.test_trace import ALPHAS, BETAS, METRICS
 

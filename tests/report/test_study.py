@@ -9,8 +9,8 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
-from ftso_cli.report.study import StudyFound, section
-from ftso_cli.report.study_figure import panels
+from ftso_cli.report.studies.study import StudyFound, section
+from ftso_cli.report.studies.study_figure import panels
 from ftso_cli.studies.results import summary
 from ftso_cli.studies.study import read_study
 from tests.images import write_folder

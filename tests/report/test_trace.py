@@ -7,9 +7,9 @@ import pytest
 
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import edit, storage
-from ftso_cli.report.figures import beta_heat
-from ftso_cli.report.moments import leads
-from ftso_cli.report.trace import MOST_RECORDS, read_trace
+from ftso_cli.report.cell.moments import leads
+from ftso_cli.report.cell.trace import MOST_RECORDS, read_trace
+from ftso_cli.report.plots.figures import beta_heat
 
 METRICS = "iteration,epoch,weight_loss,arch_loss,skips,edges,eigenvalue\n"
 BETAS = "iteration,cell,source,target,beta,share\n"

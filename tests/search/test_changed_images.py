@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import ftso_cli
-from ftso_cli.api.searching import Task
+from ftso_cli.api.search.searching import Task
 from ftso_cli.data import open_images
 from ftso_cli.errors import RunError, differences
 from ftso_cli.search.race.journal import opened

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ftso_cli.data.batches import Batch
+from ftso_cli.data.batching.batches import Batch
 from ftso_cli.nn.network import Network
 from ftso_cli.search.evaluators.scores import NONE, SCORES, naswot, synflow, zico
 from ftso_cli.search.evaluators.short_training import paired

@@ -5,8 +5,8 @@ from threading import Event
 
 import pytest
 
-from ftso_cli.api.ensembles import seeds_folder
-from ftso_cli.api.races import journal_of
+from ftso_cli.api.search.ensembles import seeds_folder
+from ftso_cli.api.search.races import journal_of
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import Checkpoints, State
 from ftso_cli.studies.measures import measured

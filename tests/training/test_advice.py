@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.settings.recipes import RECIPES, Recipe
 from ftso_cli.settings.training import Training
-from ftso_cli.training.advice import Finished, advise
-from ftso_cli.training.answers import ImageAnswer
-from ftso_cli.training.class_scores import Confusion
 from ftso_cli.training.run import Epoch
+from ftso_cli.training.testing.advice import Finished, advise
+from ftso_cli.training.testing.answers import ImageAnswer
+from ftso_cli.training.testing.class_scores import Confusion
 from tests.images import write_folder
 
 QUICK = RECIPES["quick"]

@@ -12,9 +12,9 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.errors import FtsoError
-from ftso_cli.training import answers
-from ftso_cli.training.answers import ImageAnswer, read_answers, write_answers
 from ftso_cli.training.run import Run
+from ftso_cli.training.testing import answers
+from ftso_cli.training.testing.answers import ImageAnswer, read_answers, write_answers
 from tests.images import write_folder
 
 OPTIONS = ["--channels", "4", "--cells", "2", "--epochs", "2", "--batch-size", "12"]

@@ -9,7 +9,7 @@ from sklearn.metrics import balanced_accuracy_score
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.training.evaluate import Score
+from ftso_cli.training.testing.evaluate import Score
 from tests.images import write_folder
 
 TINY = ("--channels", "4", "--cells", "2", "--epochs", "1", "--batch-size", "8", "--auxiliary", "0")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import balanced_accuracy_score, precision_recall_fscore_support
 
-from ftso_cli.training.class_scores import Confusion, wilson
+from ftso_cli.training.testing.class_scores import Confusion, wilson
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=60))

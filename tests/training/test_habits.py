@@ -15,11 +15,11 @@ from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe, check_trains
-from ftso_cli.training.averaging import averaged, warm_decay
-from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.optimizer import optimizer_of
-from ftso_cli.training.schedule import learning_rate
+from ftso_cli.training.step.averaging import averaged, warm_decay
+from ftso_cli.training.step.optimizer import optimizer_of
+from ftso_cli.training.step.schedule import learning_rate
+from ftso_cli.training.testing.evaluate import load_trained
 from tests.training.test_loop import CPU, Killed, silent, start
 
 SMALL = Recipe(channels=2, cells=2, epochs=2, batch_size=256, rate=0.1, auxiliary=0.0, cutout=0.25)

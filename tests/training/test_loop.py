@@ -15,9 +15,9 @@ from ftso_cli.errors import RunError, TrainingError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import State, read_tensors
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.training.evaluate import evaluate, load_network
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
+from ftso_cli.training.testing.evaluate import evaluate, load_network
 
 CPU = torch.device("cpu")
 TINY = Recipe(channels=4, cells=3, epochs=3, batch_size=64, rate=0.1, drop_path=0.2, cutout=0.25)

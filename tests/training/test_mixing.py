@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import v2
 
-from ftso_cli.training.losses import Loss
-from ftso_cli.training.mixing import Mixing
+from ftso_cli.training.step.losses import Loss
+from ftso_cli.training.step.mixing import Mixing
 
 CLASSES = 5
 

@@ -6,8 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.frames import Frame, framed
-from ftso_cli.training.picture_classifier import PictureClassifier
+from ftso_cli.data.files.frames import Frame, framed
+from ftso_cli.training.use.picture_classifier import PictureClassifier
 
 FRAMES = [
     Frame((32, 32)),

@@ -8,10 +8,10 @@ import torch
 from PIL import Image, features
 
 import ftso_cli
-from ftso_cli.data.folders import FolderSource
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.folders import FolderSource
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
-from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.use.classifier import Classifier
 from tests.images import write_folder
 
 SIZE = (40, 24)

@@ -6,7 +6,7 @@ import pytest
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.settings.recipes import RECIPES, Recipe, recipe
-from ftso_cli.training.schedule import RISE, Course, drop_path_rate, learning_rate, step_drop_path, step_rate
+from ftso_cli.training.step.schedule import RISE, Course, drop_path_rate, learning_rate, step_drop_path, step_rate
 
 CIFAR, IMAGENET = RECIPES["cifar"], RECIPES["imagenet"]
 

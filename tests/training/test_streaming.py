@@ -14,12 +14,12 @@ from torchvision.transforms import v2
 from typer.testing import CliRunner
 
 import ftso_cli
-from ftso_cli.api.trainings import advising, opened, refill
+from ftso_cli.api.training.trainings import advising, opened, refill
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
-from ftso_cli.data.folders import FolderSource
-from ftso_cli.data.frames import Frame
-from ftso_cli.data.listing import list_images
+from ftso_cli.data.files.folders import FolderSource
+from ftso_cli.data.files.frames import Frame
+from ftso_cli.data.files.listing import list_images
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import library
 from ftso_cli.nn.distributed import ALONE

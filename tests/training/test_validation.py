@@ -10,13 +10,13 @@ from torch import Tensor
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.cli.progress import LINE, ProgressLines
+from ftso_cli.cli.output.progress import LINE, ProgressLines
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.nn.checkpoint import State, read_tensors
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Run
+from ftso_cli.training.testing.evaluate import load_trained
 from ftso_cli.training.validation import best_epoch, interval, validate, waited
 from tests.training.test_loop import CPU, Killed, silent, start
 

@@ -33,7 +33,7 @@ WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 MOMENTS = {"os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate", "fcntl.flock"}
 EXTRAS = (
     "ftso_cli.training.loop",
-    "ftso_cli.training.export",
+    "ftso_cli.training.use.export",
     "ftso_cli.search.phases",
     "ftso_cli.search.joint",
     "ftso_cli.search.race.race",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import Stopwatch
-from ftso_cli.api.recorded import telling
-from ftso_cli.api.searching import Found, IterationState, Task, execute, step_of
+from ftso_cli.api.search.recorded import telling
+from ftso_cli.api.search.searching import Found, IterationState, Task, execute, step_of
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import alone_in, write_inside
 from ftso_cli.genotype import Genotype, Step, storage

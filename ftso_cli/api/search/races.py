@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.recorded import telling
-from ftso_cli.api.searching import Found, IterationState, Task, execute
+from ftso_cli.api.search.recorded import telling
+from ftso_cli.api.search.searching import Found, IterationState, Task, execute
 from ftso_cli.genotype import Genotype
 from ftso_cli.locks import alone
 from ftso_cli.processes import check_alone

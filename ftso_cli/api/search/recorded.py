@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.searching import Found, IterationState, Task, execute
+from ftso_cli.api.search.searching import Found, IterationState, Task, execute
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.recording.options import Recording, has_checkpoint
@@ -17,7 +17,7 @@ from ftso_cli.settings.shared import Recorded
 if TYPE_CHECKING:
     import torch
 
-    from ftso_cli.api.search_curves import SearchCurves
+    from ftso_cli.api.search.curves import SearchCurves
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
     from ftso_cli.search.phases import Search
@@ -139,7 +139,7 @@ class RecordedSearch:
         if problem:
             self.listener.warn(f"{problem}; going on from the checkpoint before it")
         if self.request.tensorboard and self._group.first and self.recording.folder is not None:
-            from ftso_cli.api.search_curves import SearchCurves
+            from ftso_cli.api.search.curves import SearchCurves
 
             self._curves = SearchCurves(self.recording.folder, search.engine.iteration, self.listener.warn)
         self.listener.begun(search)

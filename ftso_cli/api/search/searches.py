@@ -6,11 +6,11 @@ Each is called with keywords, or by the command line as `find_...` with a reques
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import about_file, holding, name_of, read
-from ftso_cli.api.ensembles import FromSeeds, run_ensemble
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.races import Raced, run_capacity, run_race
-from ftso_cli.api.recorded import run_recorded
-from ftso_cli.api.searching import Found, task_of
+from ftso_cli.api.search.ensembles import FromSeeds, run_ensemble
+from ftso_cli.api.search.races import Raced, run_capacity, run_race
+from ftso_cli.api.search.recorded import run_recorded
+from ftso_cli.api.search.searching import Found, task_of
 from ftso_cli.api.verbs import verb
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_searchable

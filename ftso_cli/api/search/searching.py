@@ -163,7 +163,7 @@ def _written(genotype: Genotype, task: Task, listener: Listener) -> dict[str, An
 @contextmanager
 def _naming_all(images: "ImageData") -> Iterator[None]:
     """Around a search that reads only what it needs: where an image can't be read, all are read, and the bad named."""
-    from ftso_cli.data.left_out import FEW
+    from ftso_cli.data.files.left_out import FEW
 
     try:
         yield

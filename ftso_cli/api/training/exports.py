@@ -5,17 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import check_writable
-from ftso_cli.api.run_images import images_of
+from ftso_cli.api.training.run_images import images_of
 from ftso_cli.errors import DataError, RunError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.settings.convert import NETWORK_FORMATS, Exporting
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
-    from ftso_cli.training.classifier import Classifier
-    from ftso_cli.training.exported import ExportCheck
-    from ftso_cli.training.quantise import Quantised
     from ftso_cli.training.run import Config, Run
+    from ftso_cli.training.use.classifier import Classifier
+    from ftso_cli.training.use.exported import ExportCheck
+    from ftso_cli.training.use.quantise import Quantised
 
 CHECKED = 500
 """Test images that an exported network is compared on."""
@@ -46,9 +46,9 @@ def export_run(folder: Path, request: Exporting) -> Exported:
     """Write the network of a run, into its folder unless the request says otherwise."""
     format, target = request.format or "onnx", _target(folder, request)
     from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.classifier import load_classifier
-    from ftso_cli.training.export import network_file, require_packages
     from ftso_cli.training.run import Run
+    from ftso_cli.training.use.classifier import load_classifier
+    from ftso_cli.training.use.export import network_file, require_packages
 
     require_packages(format)
     run = Run(folder)
@@ -100,7 +100,7 @@ def _images(run: "Run") -> "ImageData | str":
 
 
 def _checked(content: bytes, request: Exporting, classifier: "Classifier", images: "ImageData") -> "ExportCheck":
-    from ftso_cli.training.exported import TOLERANCE, WITH_PICTURES, Pictures, answers_of, compare_answers
+    from ftso_cli.training.use.exported import TOLERANCE, WITH_PICTURES, Pictures, answers_of, compare_answers
 
     answers = answers_of(content, request.format or "onnx", classifier, request.preprocess)
     pictures = Pictures(images.final, classifier, CHECKED)
@@ -110,8 +110,8 @@ def _checked(content: bytes, request: Exporting, classifier: "Classifier", image
 def _in_8_bits(
     content: bytes, request: Exporting, classifier: "Classifier", images: "ImageData"
 ) -> tuple[bytes, "Quantised"]:
-    from ftso_cli.training.exported import Pictures
-    from ftso_cli.training.quantise import CALIBRATION, Quantised, measured, quantised
+    from ftso_cli.training.use.exported import Pictures
+    from ftso_cli.training.use.quantise import CALIBRATION, Quantised, measured, quantised
 
     pictures, tests = Pictures(images.train, classifier, CALIBRATION), Pictures(images.final, classifier)
     made, calibrated_on = quantised(content, classifier, request.preprocess, pictures)

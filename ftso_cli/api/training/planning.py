@@ -3,7 +3,7 @@
 import time
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.run_images import asked_images
+from ftso_cli.api.training.run_images import asked_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.recipes import Recipe
@@ -12,7 +12,7 @@ from ftso_cli.settings.training import Training
 if TYPE_CHECKING:
     import torch
 
-    from ftso_cli.api.trainings import TrainingListener
+    from ftso_cli.api.training.trainings import TrainingListener
     from ftso_cli.data import ImageData
     from ftso_cli.training.planning import Plan
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import check_writable
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.uses import load
+from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.files import write_atomic
 from ftso_cli.settings.use import Prediction
 from ftso_cli.texts import csv_table
 
 if TYPE_CHECKING:
-    from ftso_cli.training.classifier import Classifier
+    from ftso_cli.training.use.classifier import Classifier
 
 BATCH = 64
 """Images that a network looks at together."""
@@ -74,8 +74,8 @@ def predict(request: Prediction) -> Predictions:
 
 def predict_images(request: Prediction, listener: PredictionListener) -> Predictions:
     """Look at the images of a request, batch by batch; - as the file of the table is left to the caller."""
-    from ftso_cli.data.left_out import LeftOut
-    from ftso_cli.data.listing import list_below
+    from ftso_cli.data.files.left_out import LeftOut
+    from ftso_cli.data.files.listing import list_below
 
     table = None if request.csv is None or str(request.csv) == "-" else Path(request.csv)
     if table is not None:

@@ -11,15 +11,15 @@ from ftso_cli.settings.training import ConfigFile
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord
-    from ftso_cli.data.frames import Wanted
+    from ftso_cli.data.files.frames import Wanted
     from ftso_cli.training.run import Config
 
 
 def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
-    from ftso_cli.data.frames import Wanted
-    from ftso_cli.data.left_out import counted
+    from ftso_cli.data.files.frames import Wanted
+    from ftso_cli.data.files.left_out import counted
     from ftso_cli.data.record import holds_tests
     from ftso_cli.training.run import read_images
 
@@ -103,7 +103,7 @@ def _check_validates(images: "ImageData") -> None:
 def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
     """The test images in `data`: those of the run where that is its folder, moved; else all that it has for testing."""
     from ftso_cli.data import image_folder, open_tests
-    from ftso_cli.data.labels import is_table
+    from ftso_cli.data.files.labels import is_table
     from ftso_cli.data.record import holds_tests
 
     folder, wanted = image_folder(data), _wanted(config)
@@ -125,6 +125,6 @@ def is_gone(data: str) -> bool:
 
 def _wanted(config: "Config") -> "Wanted":
     """How the images of a run are read."""
-    from ftso_cli.data.frames import Wanted
+    from ftso_cli.data.files.frames import Wanted
 
     return Wanted(config.image_size, config.resize, config.nested)

@@ -14,11 +14,11 @@ from pydantic import ValidationError
 
 from ftso_cli.api.cells import UNNAMED, about_file, name_of, read
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.planning import device_here, planned
 from ftso_cli.api.record import versions
-from ftso_cli.api.recorded import telling
-from ftso_cli.api.run_images import asked_images, images_of, is_gone
-from ftso_cli.api.uses import load
+from ftso_cli.api.search.recorded import telling
+from ftso_cli.api.training.planning import device_here, planned
+from ftso_cli.api.training.run_images import asked_images, images_of, is_gone
+from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DataError, RunError, SettingsError
 from ftso_cli.files import alone_in
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
-    from ftso_cli.training.advice import Advice
-    from ftso_cli.training.classifier import Classifier
     from ftso_cli.training.curves import Curves
-    from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
     from ftso_cli.training.progress import Row, TrainingProgress
+    from ftso_cli.training.testing.advice import Advice
+    from ftso_cli.training.testing.evaluate import Score
+    from ftso_cli.training.use.classifier import Classifier
 
 RUNS = Path("runs")
 
@@ -425,9 +425,9 @@ def advising(trainer: "Trainer") -> Iterator[None]:
 
 def tested(trainer: "Trainer") -> "Score":
     """How the weights that were saved do on the test images, which the run folder keeps as its result."""
-    from ftso_cli.training.answers import write_answers
-    from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_network
+    from ftso_cli.training.testing.answers import write_answers
+    from ftso_cli.training.testing.evaluate import evaluate as test
+    from ftso_cli.training.testing.evaluate import load_network
 
     images = trainer.data
     network = load_network(trainer.run, trainer.device)
@@ -447,7 +447,7 @@ def tested(trainer: "Trainer") -> "Score":
 
 def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
     """What may help after a training, by its curves and its answers for the test images."""
-    from ftso_cli.training.advice import Finished, advise
+    from ftso_cli.training.testing.advice import Finished, advise
 
     labels = trainer.data.train.labels
     return advise(

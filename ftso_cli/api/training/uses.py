@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import check_writable
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.run_images import images_of, is_gone, other_tests
+from ftso_cli.api.training.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
 from ftso_cli.settings.use import RunEvaluation, Timing
 
 if TYPE_CHECKING:
-    from ftso_cli.training.classifier import Classifier
-    from ftso_cli.training.evaluate import Score
-    from ftso_cli.training.latency import Latency
     from ftso_cli.training.run import Run
+    from ftso_cli.training.testing.evaluate import Score
+    from ftso_cli.training.use.classifier import Classifier
+    from ftso_cli.training.use.latency import Latency
 
 
 def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
@@ -26,8 +26,8 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
     Raises `RunError` where the folder holds no trained network.
     """
     from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.classifier import load_classifier
     from ftso_cli.training.run import Run
+    from ftso_cli.training.use.classifier import load_classifier
 
     return load_classifier(Run(Path(run)), choose_device(device))
 
@@ -53,9 +53,9 @@ def evaluate_run(request: RunEvaluation) -> "Score":
         check_plot(picture)
         check_writable(picture)
     from ftso_cli.nn.device import choose_device
-    from ftso_cli.training.evaluate import evaluate as test
-    from ftso_cli.training.evaluate import load_trained
     from ftso_cli.training.run import Run
+    from ftso_cli.training.testing.evaluate import evaluate as test
+    from ftso_cli.training.testing.evaluate import load_trained
 
     folder = Run(Path(request.run))
     config, chosen = folder.config(), choose_device(request.device)
@@ -78,7 +78,7 @@ def evaluate_run(request: RunEvaluation) -> "Score":
 
 def _keep_answers(run: "Run", score: "Score") -> list[str]:
     """Write answers.csv of a run; return a remark where that can't be done, as in a folder of somebody else."""
-    from ftso_cli.training.answers import write_answers
+    from ftso_cli.training.testing.answers import write_answers
 
     try:
         write_answers(run, score.classes, score.answers)
@@ -101,8 +101,8 @@ def time_network(request: Timing, listener: Listener) -> "Latency":
     """Time the network of a request, and keep the result in its run folder, where that can be written."""
     import torch
 
-    from ftso_cli.training.latency import measure_latency
     from ftso_cli.training.run import Run
+    from ftso_cli.training.use.latency import measure_latency
 
     classifier = load(request.run, request.device)
     if classifier.unfinished:

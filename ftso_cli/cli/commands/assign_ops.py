@@ -3,9 +3,9 @@
 from collections import Counter
 
 from ftso_cli.api.edits import assign_cell
-from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import command
+from ftso_cli.cli.output import common
 from ftso_cli.settings.edits import Assignment
 
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from ftso_cli.api.cells import name_of
 from ftso_cli.api.convert import export_cell, import_text, source_name
-from ftso_cli.api.exports import Exported
-from ftso_cli.cli import common
+from ftso_cli.api.training.exports import Exported
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
+from ftso_cli.cli.output import common
 from ftso_cli.genotype import formats, storage
 from ftso_cli.genotype.formats.plain import NOTES
 from ftso_cli.settings.convert import Exporting, Importing
@@ -84,7 +84,7 @@ def export(request: Exporting, as_json: bool) -> None:
 
 def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
     """Tell where the network of a run is, what it takes and gives, and how it answers."""
-    from ftso_cli.training.export import input_of
+    from ftso_cli.training.use.export import input_of
 
     config, file = done.config, done.file
     assert config is not None and file is not None
@@ -116,7 +116,7 @@ def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
 
 def _tell_answers(done: Exported) -> None:
     """Tell how the answers of an exported network compare with those of `predict`, and of the network in 8 bits."""
-    from ftso_cli.data.left_out import counted
+    from ftso_cli.data.files.left_out import counted
 
     found, made = done.check, done.quantised
     if found is None:

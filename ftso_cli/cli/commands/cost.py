@@ -19,7 +19,7 @@ def cost(request: Costing, as_json: bool) -> None:
     `ftso cost --n 7 --p 8` · `ftso cost --sweep n=4..12`
     """
     # Imported here, so that no other command waits for it.
-    from ftso_cli.cli import cost_report
+    from ftso_cli.cli.output import cost_report
 
     if request.cell:
         cost_report.report_networks(request, as_json)

@@ -9,7 +9,7 @@ from rich.text import Text
 from ftso_cli.api.health import Finding, examined
 from ftso_cli.cli.console import print_json, say, show, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.progress import waiting
+from ftso_cli.cli.output.progress import waiting
 from ftso_cli.settings.health import Examination
 
 COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from ftso_cli import shell
-from ftso_cli.api.uses import evaluate_run
+from ftso_cli.api.training.uses import evaluate_run
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.scores import score_facts, tell_score
+from ftso_cli.cli.output.scores import score_facts, tell_score
 from ftso_cli.settings.use import RunEvaluation
 
 if TYPE_CHECKING:
-    from ftso_cli.training.evaluate import Score
+    from ftso_cli.training.testing.evaluate import Score
 
 
 @command(RunEvaluation)
@@ -39,7 +39,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
 
 def _tell(score: "Score") -> None:
     """Name the test images, and what of them is not as it was in the training."""
-    from ftso_cli.data.left_out import broken_lines, counted
+    from ftso_cli.data.files.left_out import broken_lines, counted
 
     if score.unfinished:
         warn(score.unfinished)

@@ -3,7 +3,7 @@
 from ftso_cli.api.library import listed_cells, shown_cell
 from ftso_cli.cli.console import next_step, print_json, say
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.genotypes_output import row_json, show_cell, show_table
+from ftso_cli.cli.output.genotypes_output import row_json, show_cell, show_table
 from ftso_cli.genotype import storage
 from ftso_cli.settings.library import ListingOrCell
 

@@ -1,9 +1,9 @@
 """`ftso latency`: how long a trained network takes on this device."""
 
-from ftso_cli.api.uses import time_network
+from ftso_cli.api.training.uses import time_network
 from ftso_cli.cli.console import print_json, say
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.use import Timing
 
 

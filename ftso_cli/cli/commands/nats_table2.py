@@ -7,7 +7,7 @@ from ftso_cli.api.nats_table2 import Accuracies, MethodRow, compare_methods
 from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.tables import NatsComparison
 from ftso_cli.spaces.nats import DATA_SETS
 

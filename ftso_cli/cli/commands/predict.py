@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import typer
 
-from ftso_cli.api.predictions import NONE, PredictionListener, Predictions, predict_images
+from ftso_cli.api.training.predictions import NONE, PredictionListener, Predictions, predict_images
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.errors import FtsoError
 from ftso_cli.settings.shared import Update
 from ftso_cli.settings.use import Prediction
@@ -47,7 +47,7 @@ def predict(request: Prediction, as_json: bool) -> None:
     Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json` ·
     `ftso predict runs/cell-photos new/ --threshold 0.7 --csv answers.csv`
     """
-    from ftso_cli.data.left_out import broken_lines, counted
+    from ftso_cli.data.files.left_out import broken_lines, counted
 
     to_stdout = str(request.csv) == "-"
     if as_json and to_stdout:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from ftso_cli.api.edits import prune_cell
-from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import command, wrong_use
+from ftso_cli.cli.output import common
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.edits import Pruning
 from ftso_cli.settings.options import OptionError

@@ -9,7 +9,7 @@ from ftso_cli.api.query import Answer, look_up
 from ftso_cli.benchmarks.nats import CELLS, Table
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.tables import Query
 from ftso_cli.spaces.nats import DATA_SETS
 

@@ -1,9 +1,9 @@
 """`ftso search`: the searches for wiring and operators at once, which FTSO is compared with."""
 
-from ftso_cli.api.searches import find_baseline
+from ftso_cli.api.search.searches import find_baseline
 from ftso_cli.cli.console import say, show
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.searching import SearchListener, counted, finish, new_file, propose_training, say_written
+from ftso_cli.cli.output.searching import SearchListener, counted, finish, new_file, propose_training, say_written
 from ftso_cli.settings.joint import SearchBaseline
 
 

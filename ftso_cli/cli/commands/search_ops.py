@@ -1,10 +1,10 @@
 """`ftso search-ops`: the second phase of FTSO, by gradient or by capacity."""
 
-from ftso_cli.api.searches import find_operators
-from ftso_cli.cli import capacity, common
+from ftso_cli.api.search.searches import find_operators
 from ftso_cli.cli.console import next_step, say, show
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.searching import SearchListener, counted, finish, propose_training, say_written
+from ftso_cli.cli.output import capacity, common
+from ftso_cli.cli.output.searching import SearchListener, counted, finish, propose_training, say_written
 from ftso_cli.settings.operators import SearchOperators
 
 

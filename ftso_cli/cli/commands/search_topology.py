@@ -2,17 +2,17 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ftso_cli.api.searches import find_topology
-from ftso_cli.cli import racing
+from ftso_cli.api.search.searches import find_topology
 from ftso_cli.cli.console import next_step, note, say, show, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.searching import SearchListener, finish, new_file, propose_training, say_written
+from ftso_cli.cli.output import racing
+from ftso_cli.cli.output.searching import SearchListener, finish, new_file, propose_training, say_written
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
-    from ftso_cli.api.searching import Found
+    from ftso_cli.api.search.searching import Found
 
 
 @command(SearchTopology, fill=new_file)

@@ -5,11 +5,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from ftso_cli.cli import sweep_output
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
-from ftso_cli.cli.listening import CommandListener
+from ftso_cli.cli.output import sweep_output
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.studies import StudyResults, StudyRunOrPresets, StudyStatus
 from ftso_cli.studies import presets
 from ftso_cli.studies.runner import Ended

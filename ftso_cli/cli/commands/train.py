@@ -5,24 +5,24 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ftso_cli import shell
-from ftso_cli.api.trainings import TrainingListener, advice_of, run_training
-from ftso_cli.cli import common
+from ftso_cli.api.training.trainings import TrainingListener, advice_of, run_training
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
-from ftso_cli.cli.listening import CommandListener
-from ftso_cli.cli.plan import tell_plan
-from ftso_cli.cli.scores import score_facts, tell_advice, tell_score
-from ftso_cli.cli.set_table import tell_set
+from ftso_cli.cli.output import common
+from ftso_cli.cli.output.listening import CommandListener
+from ftso_cli.cli.output.plan import tell_plan
+from ftso_cli.cli.output.scores import score_facts, tell_advice, tell_score
+from ftso_cli.cli.output.set_table import tell_set
 from ftso_cli.errors import FtsoError
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import Training
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
-    from ftso_cli.training.evaluate import Score
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
     from ftso_cli.training.progress import Row
+    from ftso_cli.training.testing.evaluate import Score
 
 
 @command(Training)
@@ -190,7 +190,7 @@ BALANCING = {
 
 def _uneven(trainer: "Trainer") -> str:
     """Say how uneven the classes are, and what is done about it; "" where they are not."""
-    from ftso_cli.data.balance import UNEVEN, class_counts
+    from ftso_cli.data.batching.balance import UNEVEN, class_counts
 
     names = trainer.data.classes
     counts = class_counts(trainer.data.train.labels, len(names)).tolist()

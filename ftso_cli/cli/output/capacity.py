@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ftso_cli.api.races import label
+from ftso_cli.api.search.races import label
 from ftso_cli.cli.console import note, show
 from ftso_cli.settings.operators import SearchOperators
 
 if TYPE_CHECKING:
-    from ftso_cli.api.searching import Found
+    from ftso_cli.api.search.searching import Found
 
 
 def report(found: "Found", request: SearchOperators) -> None:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from ftso_cli.api.networks import count_network, is_run
-from ftso_cli.cli import cost_output
 from ftso_cli.cli.console import next_step, note, print_json, say
+from ftso_cli.cli.output import cost_output
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.costs.network import MOBILE_MACS, network_cost
 from ftso_cli.costs.networks import CountedNetwork

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.cli import common
 from ftso_cli.cli.console import err, note, warn
+from ftso_cli.cli.output import common
 from ftso_cli.settings.shared import Update
 
 
@@ -19,7 +19,7 @@ class CommandListener(Listener):
     @contextmanager
     def bar(self, title: str, unit: str) -> Iterator[Update]:
         """Show a progress bar, or a line now and then where there is no terminal."""
-        from ftso_cli.cli.progress import ProgressLines, bar
+        from ftso_cli.cli.output.progress import ProgressLines, bar
 
         if not err.is_terminal:
             yield ProgressLines(title, unit).update

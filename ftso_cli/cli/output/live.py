@@ -8,7 +8,7 @@ from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from ftso_cli.api.search_curves import candidate_shares
+from ftso_cli.api.search.curves import candidate_shares
 from ftso_cli.drawing.style import Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
 from ftso_cli.search.race.standings import standings

@@ -7,7 +7,7 @@ from rich.table import Table
 from ftso_cli.cli.console import say, show
 
 if TYPE_CHECKING:
-    from ftso_cli.api.searching import Found
+    from ftso_cli.api.search.searching import Found
 
 
 def report(found: "Found") -> None:

@@ -10,9 +10,9 @@ from rich.cells import cell_len
 from ftso_cli.cli.console import aligned, clipped, note, say
 
 if TYPE_CHECKING:
-    from ftso_cli.training.advice import Advice
-    from ftso_cli.training.class_scores import ClassScore, Confusion
-    from ftso_cli.training.evaluate import Score
+    from ftso_cli.training.testing.advice import Advice
+    from ftso_cli.training.testing.class_scores import ClassScore, Confusion
+    from ftso_cli.training.testing.evaluate import Score
 
 WIDTH = 80
 """Columns of a terminal that everything fits into."""

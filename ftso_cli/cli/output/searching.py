@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 from rich.console import RenderableType
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.cli import common
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
-from ftso_cli.cli.listening import CommandListener
-from ftso_cli.cli.live import LiveCell, LiveEnsemble, LiveRace
-from ftso_cli.cli.progress import bar
+from ftso_cli.cli.output import common
+from ftso_cli.cli.output.listening import CommandListener
+from ftso_cli.cli.output.live import LiveCell, LiveEnsemble, LiveRace
+from ftso_cli.cli.output.progress import bar
 from ftso_cli.errors import FileError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.shared import OnImages, Update
 
 if TYPE_CHECKING:
-    from ftso_cli.api.searching import Found
+    from ftso_cli.api.search.searching import Found
     from ftso_cli.data import ImageData
     from ftso_cli.search.phases import Search
     from ftso_cli.search.race.journal import Journal

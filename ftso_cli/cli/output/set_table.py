@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ftso_cli.cli.common import tell_images
 from ftso_cli.cli.console import plain, show, visible, warn
+from ftso_cli.cli.output.common import tell_images
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +70,7 @@ def _remarks(table: "SetTable") -> "Table":
     """Sizes and kinds of the files, how often the most frequent class would be right, uneven classes, look-alikes."""
     from rich.table import Table
 
-    from ftso_cli.data.balance import UNEVEN
+    from ftso_cli.data.batching.balance import UNEVEN
 
     rows = Table(box=None, padding=(0, 3, 0, 0), show_header=False)
     rows.add_column(style="dim", no_wrap=True)

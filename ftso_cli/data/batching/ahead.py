@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-from ftso_cli.data.batches import Batch, Batches
+from ftso_cli.data.batching.batches import Batch, Batches
 
 DEPTH = 2
 """Batches that wait to be taken."""

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional
 
-from ftso_cli.data.resident import to_device
+from ftso_cli.data.batching.resident import to_device
 from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.errors import SettingsError
 

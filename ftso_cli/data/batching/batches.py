@@ -6,8 +6,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ftso_cli.data.augment import WHOLE, Augmentation, Normalise, Share
-from ftso_cli.data.resident import to_device
+from ftso_cli.data.batching.augment import WHOLE, Augmentation, Normalise, Share
+from ftso_cli.data.batching.resident import to_device
 from ftso_cli.data.sources import ImageSource
 from ftso_cli.errors import DataError, RunError
 

@@ -13,9 +13,9 @@ from PIL import Image
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
-from ftso_cli.data.augment import WHOLE, Augmentation, Share, numbers
-from ftso_cli.data.decode import SMALLEST_CROP
-from ftso_cli.data.frames import Size
+from ftso_cli.data.batching.augment import WHOLE, Augmentation, Share, numbers
+from ftso_cli.data.files.decode import SMALLEST_CROP
+from ftso_cli.data.files.frames import Size
 from ftso_cli.data.sources import ImageData, ImageSource
 
 RATIO = math.log(4 / 3)

@@ -15,8 +15,8 @@ import torch
 from torch import Generator, Tensor
 from torchvision.transforms.v2 import functional
 
-from ftso_cli.data.augment import WHOLE, Augmentation, Share, numbers
-from ftso_cli.data.photos import CROP_NUMBERS, crop_box
+from ftso_cli.data.batching.augment import WHOLE, Augmentation, Share, numbers
+from ftso_cli.data.batching.photos import CROP_NUMBERS, crop_box
 from ftso_cli.data.sources import ImageData
 
 SMALL = 32

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import Transform
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.decode import Transform
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.data.sources import ImageSource, Progress
 
 SHARE = 0.25

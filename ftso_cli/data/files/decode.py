@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError, features
 
-from ftso_cli.data.frames import Frame, Size, framed
+from ftso_cli.data.files.frames import Frame, Size, framed
 from ftso_cli.errors import DataError
 
 AVIF = features.check("avif") is True

@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from ftso_cli.bounds import LEAST_PIXELS
-from ftso_cli.data.cache import CacheKey, find_place, stamp_files
-from ftso_cli.data.decode import (
+from ftso_cli.data.files.cache import CacheKey, find_place, stamp_files
+from ftso_cli.data.files.decode import (
     Pixels,
     Transform,
     check_file,
@@ -31,10 +31,10 @@ from ftso_cli.data.decode import (
     shown,
     stored_size,
 )
-from ftso_cli.data.frames import Frame, Size, Wanted
-from ftso_cli.data.layout import read_layout
-from ftso_cli.data.left_out import LeftOut
-from ftso_cli.data.listing import Files, class_folders, list_classes, list_images
+from ftso_cli.data.files.frames import Frame, Size, Wanted
+from ftso_cli.data.files.layout import read_layout
+from ftso_cli.data.files.left_out import LeftOut
+from ftso_cli.data.files.listing import Files, class_folders, list_classes, list_images
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import (
     LAID_ASIDE,

@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from ftso_cli.data.decode import shown
-from ftso_cli.data.folders import Parts, folder_data, with_parts
-from ftso_cli.data.frames import Wanted
-from ftso_cli.data.layout import PARTS
-from ftso_cli.data.left_out import LeftOut, counted, listed
-from ftso_cli.data.listing import Files, spelled
+from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.folders import Parts, folder_data, with_parts
+from ftso_cli.data.files.frames import Wanted
+from ftso_cli.data.files.layout import PARTS
+from ftso_cli.data.files.left_out import LeftOut, counted, listed
+from ftso_cli.data.files.listing import Files, spelled
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import DataError, short
 from ftso_cli.files import read_bytes

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftso_cli.data.decode import shown
-from ftso_cli.data.left_out import LeftOut, is_text
-from ftso_cli.data.listing import SYSTEM, class_folders, entries, holds_images, leads_to
+from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.left_out import LeftOut, is_text
+from ftso_cli.data.files.listing import SYSTEM, class_folders, entries, holds_images, leads_to
 from ftso_cli.errors import DataError
 
 PARTS = {

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ftso_cli.data.decode import HEIF_REMEDY, HEIF_SUFFIXES, UNREAD, shown
+from ftso_cli.data.files.decode import HEIF_REMEDY, HEIF_SUFFIXES, UNREAD, shown
 
 KINDS = {
     "other": "no suffix of an image",

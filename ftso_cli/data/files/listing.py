@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftso_cli.data.decode import SUFFIXES, shown
-from ftso_cli.data.left_out import LeftOut, is_text, kind_of
+from ftso_cli.data.files.decode import SUFFIXES, shown
+from ftso_cli.data.files.left_out import LeftOut, is_text, kind_of
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]

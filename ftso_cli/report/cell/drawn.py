@@ -9,10 +9,10 @@ from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.style import TITLES, Line, agreed, lines
 from ftso_cli.genotype import Edge, Genotype
 from ftso_cli.genotype.agreement import FOUND
-from ftso_cli.report.arcs import Arc, ArcLayout, layout
-from ftso_cli.report.moments import Lead, leads
+from ftso_cli.report.cell.arcs import Arc, ArcLayout, layout
+from ftso_cli.report.cell.moments import Lead, leads
+from ftso_cli.report.cell.trace import Trace
 from ftso_cli.report.palette import operator_colour
-from ftso_cli.report.trace import Trace
 from ftso_cli.spaces import OPERATORS, SPACES, operator
 from ftso_cli.spaces.layers import Shape
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ftso_cli.report.trace import CellTrace, Ends, Trace
+from ftso_cli.report.cell.trace import CellTrace, Ends, Trace
 from ftso_cli.spaces import Space
 
 

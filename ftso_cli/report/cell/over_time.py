@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.report import figures
+from ftso_cli.report.cell.drawn import DrawnCell, cell_at
+from ftso_cli.report.cell.trace import CellTrace, Trace
 from ftso_cli.report.collect import Report
-from ftso_cli.report.drawn import DrawnCell, cell_at
 from ftso_cli.report.palette import Key, operator_key, source_colour
-from ftso_cli.report.trace import CellTrace, Trace
+from ftso_cli.report.plots import figures
 
 MOST_SMALL = 30
 """Edges of a cell that have charts of lines; one of more has the heat map, and the table that the slider moves."""

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from ftso_cli.errors import DrawingError
-from ftso_cli.report import renderer
+from ftso_cli.report.plots import renderer
 from ftso_cli.texts import page_text
 
 Spec = dict[str, Any]

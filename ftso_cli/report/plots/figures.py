@@ -6,11 +6,11 @@ from typing import Any
 
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import Genotype
-from ftso_cli.report import charts
-from ftso_cli.report.charts import Spec, Values
+from ftso_cli.report.cell.trace import CellTrace, Trace
 from ftso_cli.report.palette import operator_colour, operator_dash, source_colour
-from ftso_cli.report.trace import CellTrace, Trace
-from ftso_cli.report.trained import TrainedRun
+from ftso_cli.report.plots import charts
+from ftso_cli.report.plots.charts import Spec, Values
+from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.texts import one_line
 
 SMALL = (176, 104)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from ftso_cli.costs.networks import preset
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.schema import About
-from ftso_cli.report import charts
-from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.collect import Report, counted
+from ftso_cli.report.plots import charts
+from ftso_cli.report.plots.charts import Spec, Values
 from ftso_cli.spaces import DARTS
 from ftso_cli.texts import one_line
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftso_cli.report import charts
-from ftso_cli.report.charts import Spec, Values
-from ftso_cli.training.answers import ImageAnswer
+from ftso_cli.report.plots import charts
+from ftso_cli.report.plots.charts import Spec, Values
+from ftso_cli.training.testing.answers import ImageAnswer
 
 BINS = 10
 """Bins of the confidence, of one width."""

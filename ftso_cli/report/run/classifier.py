@@ -5,12 +5,12 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftso_cli.report.calibration import calibration_error, confidence_bins, reliability
-from ftso_cli.report.trained import TrainedRun
-from ftso_cli.report.wrong_images import WrongImage, wrong_images
-from ftso_cli.training.advice import Advice, Finished, advise
-from ftso_cli.training.answers import ImageAnswer
-from ftso_cli.training.class_scores import ClassScore, Confusion, Mistake
+from ftso_cli.report.run.calibration import calibration_error, confidence_bins, reliability
+from ftso_cli.report.run.trained import TrainedRun
+from ftso_cli.report.run.wrong_images import WrongImage, wrong_images
+from ftso_cli.training.testing.advice import Advice, Finished, advise
+from ftso_cli.training.testing.answers import ImageAnswer
+from ftso_cli.training.testing.class_scores import ClassScore, Confusion, Mistake
 
 MOST_CLASSES = 2_000
 """Classes of a network whose answers a page shows."""

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 
 from ftso_cli import shell
-from ftso_cli.report.trained import TrainedRun
+from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.texts import last_name
 

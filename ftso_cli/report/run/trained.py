@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.genotype import Genotype
 from ftso_cli.texts import last_name, one_line
-from ftso_cli.training.answers import ImageAnswer, read_answers
 from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
+from ftso_cli.training.testing.answers import ImageAnswer, read_answers
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageRecord

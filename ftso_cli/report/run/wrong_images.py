@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.errors import FtsoError
-from ftso_cli.report.trained import TrainedRun
+from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.texts import csv_cell
-from ftso_cli.training.answers import ImageAnswer
+from ftso_cli.training.testing.answers import ImageAnswer
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -95,7 +95,7 @@ def _thumbnail(path: Path) -> tuple[str, bool]:
     """A small copy of an image as a data URI, and whether the image itself is that small; raises `DataError`."""
     from PIL import Image
 
-    from ftso_cli.data.decode import decode_with, quiet
+    from ftso_cli.data.files.decode import decode_with, quiet
 
     def shrink(image: "Image.Image") -> "Image.Image":
         image.thumbnail((SIDE, SIDE))

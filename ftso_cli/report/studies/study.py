@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftso_cli import shell
-from ftso_cli.report import charts
-from ftso_cli.report.charts import Spec, Values
 from ftso_cli.report.palette import Key, source_colour
-from ftso_cli.report.study_figure import Panel, panels
+from ftso_cli.report.plots import charts
+from ftso_cli.report.plots.charts import Spec, Values
+from ftso_cli.report.studies.study_figure import Panel, panels
 from ftso_cli.studies import tables
 from ftso_cli.studies.results import FILE, SettingRow, Trial, read, read_settings, summary
 from ftso_cli.studies.study import Study

@@ -6,8 +6,8 @@ Bars need none of their own: the errors of all settings are on every page.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ftso_cli.report import charts
-from ftso_cli.report.charts import Spec, Values
+from ftso_cli.report.plots import charts
+from ftso_cli.report.plots.charts import Spec, Values
 from ftso_cli.studies.lines import Curve, lines
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import Trial

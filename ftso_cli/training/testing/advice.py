@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import short
 from ftso_cli.shell import command
-from ftso_cli.training.answers import ImageAnswer
-from ftso_cli.training.class_scores import Confusion
 from ftso_cli.training.run import Epoch
+from ftso_cli.training.testing.answers import ImageAnswer
+from ftso_cli.training.testing.class_scores import Confusion
 
 if TYPE_CHECKING:
     from ftso_cli.settings.recipes import Recipe

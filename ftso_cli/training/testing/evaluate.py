@@ -15,9 +15,9 @@ from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.shell import command
-from ftso_cli.training.answers import ImageAnswer
-from ftso_cli.training.class_scores import Confusion
 from ftso_cli.training.run import Run
+from ftso_cli.training.testing.answers import ImageAnswer
+from ftso_cli.training.testing.class_scores import Confusion
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,13 +9,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from ftso_cli.data.decode import TOO_LARGE, decode, prepared, quiet
-from ftso_cli.data.frames import Frame
+from ftso_cli.data.files.decode import TOO_LARGE, decode, prepared, quiet
+from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
-from ftso_cli.training.evaluate import load_trained
 from ftso_cli.training.run import Config, Run
+from ftso_cli.training.testing.evaluate import load_trained
 
 
 class Classifier(nn.Module):

@@ -17,9 +17,9 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Step, storage
 from ftso_cli.nn.checkpoint import packed
 from ftso_cli.texts import last_name, page_text
-from ftso_cli.training.classifier import Classifier
-from ftso_cli.training.picture_classifier import PictureClassifier
 from ftso_cli.training.run import Config, Run
+from ftso_cli.training.use.classifier import Classifier
+from ftso_cli.training.use.picture_classifier import PictureClassifier
 
 
 def network_file(run: Run, classifier: Classifier, format: str, *, preprocess: bool = False) -> bytes:

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from ftso_cli.data import ImageSource
-from ftso_cli.data.decode import quiet, whole
+from ftso_cli.data.files.decode import quiet, whole
 from ftso_cli.errors import DataError, FtsoError
-from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.use.classifier import Classifier
 
 Answers = Callable[[Sequence[Image.Image]], Tensor]
 """Return the probability of each class for each picture, (n, classes)."""

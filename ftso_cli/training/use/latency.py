@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from ftso_cli.nn.device import kept_threads, use_fewer_threads
-from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.use.classifier import Classifier
 
 PERCENTILES = (50, 90, 99)
 

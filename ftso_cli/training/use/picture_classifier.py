@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.training.classifier import Classifier
+from ftso_cli.training.use.classifier import Classifier
 
 GREY = (19595, 38470, 7471)
 """Shares of red, green and blue in a grey level, in 65536ths, as Pillow has them."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ftso_cli.errors import DataError
-from ftso_cli.training.classifier import Classifier
-from ftso_cli.training.exported import Pictures, accuracy_of, answers_of, inputs_of, onnx_session
+from ftso_cli.training.use.classifier import Classifier
+from ftso_cli.training.use.exported import Pictures, accuracy_of, answers_of, inputs_of, onnx_session
 
 CALIBRATION = 256
 """Training pictures whose activations say which range of numbers 8 bits stand for."""

@@ -1,0 +1,1 @@
+"""The verbs that train networks and use what was trained."""

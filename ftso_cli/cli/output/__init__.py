@@ -1,0 +1,1 @@
+"""Progress, tables and remarks that commands show."""

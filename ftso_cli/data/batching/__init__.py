@@ -1,0 +1,1 @@
+"""Batches of images: augmented, balanced, read ahead, kept on the device."""

@@ -1,0 +1,1 @@
+"""Images in files: finding, labelling, decoding and caching them."""

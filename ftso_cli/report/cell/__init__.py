@@ -1,0 +1,1 @@
+"""The cell of a page: its picture, and its search over time."""

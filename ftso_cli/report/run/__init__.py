@@ -1,0 +1,1 @@
+"""The trained network of a page: its recipe, accuracy, mistakes and confidence."""

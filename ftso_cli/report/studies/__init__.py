@@ -1,0 +1,1 @@
+"""The study of a page: its settings, trials and figure."""

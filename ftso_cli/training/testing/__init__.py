@@ -1,0 +1,1 @@
+"""Testing a trained network: its answers, their scores by class, and advice."""
