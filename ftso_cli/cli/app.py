@@ -50,9 +50,13 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
         "doctor": CommandEntry("doctor:doctor", "Tell what works on this machine, and what mends the rest."),
     },
 }
-"""The commands by group, in the order they are used in."""
+"""The commands by group, in the order they are used in; places are in `cli.commands`."""
 
-COMMANDS = {name: replace(entry, panel=group) for group, entries in GROUPS.items() for name, entry in entries.items()}
+COMMANDS = {
+    name: replace(entry, place=f"ftso_cli.cli.commands.{entry.place}", panel=group)
+    for group, entries in GROUPS.items()
+    for name, entry in entries.items()
+}
 
 
 class Ftso(Commands):

@@ -38,7 +38,7 @@ MARKUP: Final = "markdown"
 
 @dataclass(frozen=True)
 class CommandEntry:
-    """A command: its function or Typer as `module:name` in `cli.commands`, and the words of `ftso --help`."""
+    """A command of the program: where its function or Typer is, as `module:name`; what `ftso --help` says of it."""
 
     place: str
     summary: str
@@ -68,7 +68,7 @@ class CommandEntry:
 
     def _target(self) -> Any:
         module, within = self.place.split(":")
-        return getattr(import_module(f"ftso_cli.cli.commands.{module}"), within)
+        return getattr(import_module(module), within)
 
 
 class Remarks(io.TextIOWrapper):
