@@ -1,4 +1,8 @@
-"""A cell as a `networkx.MultiDiGraph`, and back without loss; its depth and width, which the graph alone decides."""
+"""A cell as a `networkx.MultiDiGraph`, and back without loss; depth, width and reachability, which its wiring decides.
+
+Networks, races, comparisons and reports ask it. Reading a genotype file and drawing it do without: an edge leads to a
+later node there, which is checked in one pass, and networkx takes as long to import as the rest of a light command.
+"""
 
 from collections.abc import Hashable, Iterable
 from typing import Any
@@ -40,6 +44,12 @@ def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
         return Cell(edges=edges, concat=tuple(graph.graph.get("concat", ())))
     except ValidationError as error:
         raise GenotypeError(f"the graph is no cell: {describe(error)}") from None
+
+
+def read_by(edges: Iterable[Edge], outputs: Iterable[int]) -> set[int]:
+    """The nodes that `outputs` depend on by these edges, themselves included."""
+    graph, read = wiring(edges), set(outputs)
+    return read.union(*(nx.ancestors(graph, node) for node in read & set(graph)))
 
 
 def depths(graph: "nx.Graph[Any]") -> dict[Hashable, int]:

@@ -11,7 +11,7 @@ from torch import Tensor
 from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
 from ftso_cli.data.batching.balance import LOSS_POWER, class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
-from ftso_cli.genotype import Cell, Genotype
+from ftso_cli.genotype import Cell, Genotype, graph
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, read_tensors, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
@@ -400,9 +400,5 @@ def _reads_all(genotype: Genotype) -> bool:
 
 
 def _is_read(cell: Cell) -> bool:
-    nodes = set(cell.concat)
-    for edge in sorted(cell.kept, key=lambda edge: edge.target, reverse=True):
-        if edge.target in nodes:
-            nodes.add(edge.source)
     # A zero passes no gradient on.
-    return all(edge.op != "none" for edge in cell.kept) and nodes == {0, 1} | {edge.target for edge in cell.kept}
+    return all(edge.op != "none" for edge in cell.kept) and graph.read_by(cell.kept, cell.concat) == {0, 1, *cell.nodes}

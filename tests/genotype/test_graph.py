@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Cell, Edge, library
-from ftso_cli.genotype.graph import depth, from_graph, to_graph, width
+from ftso_cli.genotype.graph import depth, from_graph, read_by, to_graph, width
 from tests.strategies import STAGES, cells
 
 ANY_CELL = st.sampled_from(STAGES).flatmap(lambda stage: cells(stage=stage))
@@ -55,6 +55,11 @@ def test_an_input_that_is_passed_on_is_a_node_although_no_edge_touches_it() -> N
 
 def test_two_edges_between_two_nodes_stay_two() -> None:
     assert to_graph(cell((0, 2), (0, 2), concat=(2,))).number_of_edges(0, 2) == 2
+
+
+def test_the_output_reads_what_a_path_leads_from_and_no_other_node() -> None:
+    wired = cell((0, 2), (1, 3), (2, 4), (0, 5), concat=(1, 4), pruned=((3, 4),))
+    assert read_by(wired.kept, wired.concat) == {0, 1, 2, 4}
 
 
 def test_a_graph_with_a_cycle_is_refused_with_the_cycle() -> None:

@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from torch import nn
 
-from ftso_cli.genotype import Edge
+from ftso_cli.genotype import Edge, graph
 from ftso_cli.nn.merged.separable import steps_of
 
 
@@ -90,7 +90,7 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
     into: Mapping[int, list[int]] = defaultdict(list)
     for at, edge in enumerate(edges):
         into[edge.target].append(at)
-    read = read_nodes(edges, concat)
+    read = graph.read_by(edges, concat)
     alike: dict[Hashable, list[tuple[int, list[int]]]] = {}
     for node in sorted(read & into.keys()):
         ordered = sorted(into[node], key=lambda at: (edges[at].source, str(edges[at].op)))
@@ -105,12 +105,3 @@ def _block(members: list[tuple[int, list[int]]], edges: Sequence[Edge], kinds: S
     nodes, ordered = zip(*members, strict=True)
     terms = tuple(Term(source=edges[at[0]].source, kind=kinds[at[0]], edges=at) for at in zip(*ordered, strict=True))
     return Block(nodes=nodes, terms=terms)
-
-
-def read_nodes(edges: Sequence[Edge], concat: Sequence[int]) -> set[int]:
-    """The nodes that the output of the cell depends on."""
-    nodes = set(concat)
-    for edge in sorted(edges, key=lambda edge: edge.target, reverse=True):
-        if edge.target in nodes:
-            nodes.add(edge.source)
-    return nodes

@@ -4,7 +4,7 @@ from typing import cast
 
 from torch import nn
 
-from ftso_cli.nn.merged.plan import read_nodes
+from ftso_cli.genotype import graph
 from ftso_cli.nn.network import EvaluationCell, Network
 
 Reader = tuple[int, int]
@@ -27,7 +27,7 @@ def readers_of(network: Network, *, auxiliary: bool = True) -> Readers:
             cell = cast(EvaluationCell, network.cells[index])
             last = index + stems - 1
             for place, at in enumerate(cell.stage.read(max(last - 1, 0), last)):
-                if place in read_nodes(cell.edges, cell.concat):
+                if place in graph.read_by(cell.edges, cell.concat):
                     readers.setdefault(at, []).append(((index, place), cast(nn.Sequential, cell.preprocess[place])))
                     outputs.add(at)
     return readers
