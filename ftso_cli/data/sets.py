@@ -16,7 +16,7 @@ from ftso_cli.data.files.listing import list_folders
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
 from ftso_cli.data.sources import ImageData
-from ftso_cli.data.splits import with_validation
+from ftso_cli.data.splits import with_fold, with_validation
 from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 
@@ -45,7 +45,7 @@ def open_images(
     folder = image_folder(data, root)
     if folder is None:
         known = open_digits(wanted) if data == "digits" else open_downloaded(data, _store(root), wanted)
-        return with_validation(known, validation)
+        return with_validation(with_fold(known, wanted.fold), validation)
     if data in NAMES:
         return _known_as(data, open_folder(str(folder), wanted, validation))
     return open_folder(data, wanted, validation)

@@ -24,6 +24,9 @@ TEST_SEED = 0
 """Fixed, so that search, training and evaluation of whatever seed agree on what is a test image."""
 
 
+FOLD_SEED = 2
+"""Fixed, so that trainings of whatever seed are compared on the same folds."""
+
 VALIDATION_SEED = 1
 """Fixed, so that trainings of whatever seed are compared on the same validation images."""
 
@@ -142,6 +145,45 @@ def lay_aside_validation(labels: Tensor, share: float, groups: Tensor | None = N
             "validation; give more images, or another share for validation (0: none)"
         )
     return stay, held
+
+
+def lay_aside_fold(labels: Tensor, fold: tuple[int, int], groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Indices for training and for testing in cross-validation, of the images with `labels` (N,).
+
+    A `fold` of (2, 5) tests on the second of five stratified parts, which cover all images and share none; they are the
+    same in every run. Raises `DataError` where the others lack a class, or there is nothing to test on.
+    """
+    number, count = fold
+    rest = held = torch.arange(len(labels))
+    for left in range(count, max(count - number, 1), -1):
+        stay, aside = hold_out(labels[rest], 1 / left, FOLD_SEED, None if groups is None else groups[rest])
+        rest, held = rest[stay], rest[aside]
+    held = rest if number == count else held
+    train = torch.ones(len(labels), dtype=torch.bool)
+    train[held] = False
+    if not len(held) or set(labels[train].tolist()) < set(labels.tolist()):
+        raise DataError(
+            f"{len(labels)} images are too few for {count} folds with images of every class to train on; take fewer"
+        )
+    return torch.nonzero(train).flatten(), torch.sort(held).values
+
+
+def with_fold(images: ImageData, fold: tuple[int, int] | None) -> ImageData:
+    """Return a set whose test images are a fold of its training images; as it is for None."""
+    if fold is None:
+        return images
+    stay, held = lay_aside_fold(images.train.labels, fold)
+    return replace(
+        images,
+        train=Selected(images.train, stay),
+        test=Selected(images.train, held),
+        test_from=fold_of(fold, images.name),
+    )
+
+
+def fold_of(fold: tuple[int, int], data: str) -> str:
+    """The images of a fold, in words."""
+    return f"fold {fold[0]} of {fold[1]} of the training images of {shown(data)}"
 
 
 def with_validation(images: ImageData, share: float) -> ImageData:

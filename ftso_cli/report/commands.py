@@ -60,6 +60,7 @@ def train_command(training: TrainedRun) -> str:
     options |= {"resize": config.resize} if config.resize != "crop" else {}
     options |= {"from": last_name(config.start.run)} if config.start is not None else {}
     options |= {"nested": True} if config.nested else {}
+    options |= {"fold": "/".join(map(str, config.fold))} if config.fold is not None else {}
     options |= {"seed": config.seed, "precision": config.precision}
     cell = Path(last_name(str(training.folder))) / "genotype.json"
     mirrored = False if config.flip is False and config.data != "digits" else None

@@ -3,6 +3,7 @@
 import re
 from dataclasses import KW_ONLY, asdict, fields, replace
 from fractions import Fraction
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -11,7 +12,7 @@ from ftso_cli.costs.formulas import Formulas
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import OnCell
-from ftso_cli.settings.values import size_option
+from ftso_cli.settings.values import as_option, size
 from ftso_cli.spaces import DARTS, SPACES
 
 PAPER = Formulas()
@@ -88,7 +89,7 @@ class NetworkChoice(Settings):
     channels: Annotated[int | None, _part("Channels of the first cell's nodes.", "channels")] = None
     cells: Annotated[int | None, _part("Cells in a row.", "cells", 1000)] = None
     image_size: Annotated[
-        Annotated[tuple[int, int] | int | None, BeforeValidator(size_option(1, MOST))],
+        Annotated[tuple[int, int] | int | None, BeforeValidator(as_option(partial(size, least=1, most=MOST)))],
         Option(
             help="Pixels: 64 or, height by width, 64x48.",
             metavar="SIZE",

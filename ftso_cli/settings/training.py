@@ -20,7 +20,7 @@ from ftso_cli.settings.costs import count
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe, with_epochs
 from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
-from ftso_cli.settings.values import ImageSize, duration, size_option
+from ftso_cli.settings.values import Fold, ImageSize, as_option, duration, fold_numbers, size
 from ftso_cli.spaces.sets import Resize
 
 LIMIT = 16_000_000
@@ -66,6 +66,7 @@ class ConfigFile(Model):
     image_size: ImageSize = None
     resize: Resize | None = None
     nested: bool | None = None
+    fold: Fold = None
     device: str | None = None
     precision: Precision | None = None
     compile: bool | None = None
@@ -267,7 +268,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         ),
     ] = None
     image_size: Annotated[
-        Annotated[tuple[int, int] | None, BeforeValidator(size_option())],
+        Annotated[tuple[int, int] | None, BeforeValidator(as_option(size))],
         Option(
             help="Bring images to this size in pixels: 64 or, height by width, 64x96.",
             metavar="SIZE",
@@ -286,6 +287,15 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         bool | None,
         Option(
             help="Take images in folders within a class folder, too.", spelled="--nested/--no-nested", shown="no-nested"
+        ),
+    ] = None
+    fold: Annotated[
+        Annotated[tuple[int, int] | None, BeforeValidator(as_option(fold_numbers))],
+        Option(
+            help="Cross-validation: test on one of several equal parts of the training images, as in 2/5, and train on "
+            "the others.",
+            metavar="N/K",
+            shown="none",
         ),
     ] = None
     precision: Annotated[
@@ -372,8 +382,10 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
     def file(self) -> ConfigFile:
         """The config file with what is given besides, and with what the run has that is started from."""
         of_file = ConfigFile() if self.config is None else read_config(Path(self.config))
-        names = {"data", "seed", "image_size", "resize", "nested", "precision", "compile", "flip"} & self.given
+        names = {"data", "seed", "image_size", "resize", "nested", "fold", "precision", "compile", "flip"} & self.given
         own = {name: getattr(self, name) for name in names}
+        if "fold" in own and own["fold"] != of_file.fold:
+            own["images"] = None
         own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
         if own.get("precision") == "auto":
             own["precision"] = None

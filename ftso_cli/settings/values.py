@@ -18,6 +18,8 @@ MOST_SEED = 10**SEED_DIGITS - 1
 
 SEEDS = re.compile(rf"(\d{{1,{SEED_DIGITS}}})(?:-(\d{{1,{SEED_DIGITS}}}))?")
 
+MOST_FOLDS = 100
+
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 OPERATOR_SETS: Mapping[str, tuple[str, ...]] = {
@@ -93,20 +95,35 @@ def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
     return height, width
 
 
+def fold_numbers(value: Any) -> tuple[int, int] | None:
+    """Return 2/5, the second of five parts, as its numbers; raises `ValueError` for another text."""
+    if value is None:
+        return None
+    text = "/".join(map(str, value)) if isinstance(value, tuple | list) else str(value).strip()
+    found = re.fullmatch(r"(\d{1,3})/(\d{1,3})", text, re.ASCII)
+    number, count = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not (1 <= number <= count and 2 <= count <= MOST_FOLDS):
+        raise ValueError(f"no fold; write 2/5 for the second of five, of {MOST_FOLDS} at most")
+    return number, count
+
+
+Fold = Annotated[tuple[int, int] | None, BeforeValidator(fold_numbers)]
+"""A part of the training images, by its number and how many there are."""
+
 ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(size)]
 """Height and width of the images that networks are trained on."""
 
 
-def size_option(least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Callable[[Any, ValidationInfo], Any]:
-    """Return what reads an option as `size` does; it raises `OptionError`."""
+def as_option(read: Callable[[Any], Any]) -> Callable[[Any, ValidationInfo], Any]:
+    """Return a reader of a text as one of an option, which raises `OptionError` where that raises `ValueError`."""
 
-    def read(value: Any, info: ValidationInfo) -> Any:
+    def of_option(value: Any, info: ValidationInfo) -> Any:
         try:
-            return size(value, least, most)
+            return read(value)
         except ValueError as error:
             raise OptionError(str(info.field_name), f"{short(value)} is {error}") from None
 
-    return read
+    return of_option
 
 
 def check_seed(seed: int | None) -> None:

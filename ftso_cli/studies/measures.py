@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,17 @@ def _of_run(folder: Path) -> dict[str, Any]:
     return {"accuracy": result.test_accuracy, "parameters": cost.params, "macs": cost.macs, "cells": _edges(genotype)}
 
 
-def tested_alike(folders: Sequence[Path]) -> bool:
-    """Return True unless trainings in these folders of stages know that they were tested on different images."""
-    results = [Run(folder / "run").result() for folder in folders]
-    return len({result.tested_on for result in results if result is not None and result.tested_on}) < 2
+def tested_alike(stages: Iterable[tuple[int, Path]]) -> bool:
+    """Return True unless trainings of one fold know that they were tested on different images.
+
+    `stages` has the number of the fold and the folder of each training.
+    """
+    tests: dict[int, set[str]] = {}
+    for fold, folder in stages:
+        result = Run(folder / "run").result()
+        if result is not None and result.tested_on:
+            tests.setdefault(fold, set()).add(result.tested_on)
+    return all(len(digests) == 1 for digests in tests.values())
 
 
 def _of_query(stage: Stage, place: Workspace) -> dict[str, Any]:

@@ -13,8 +13,10 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
-from ftso_cli.studies.stages import STAGES, UNDECIDING, check, dashed, known, shared, takes_seed
+from ftso_cli.studies.stages import STAGES, UNDECIDING, check, chooses_network, dashed, known, shared, takes_seed
 from ftso_cli.studies.study import Pipeline, Setting, Study
+
+SEARCHES = {"search", "search-topology", "search-ops"}
 
 RANDOM = "random"
 """The value of `cell` that draws a wiring by the seed."""
@@ -52,7 +54,7 @@ class Planned:
 
 def plan(study: Study) -> tuple[Planned, ...]:
     """All trials, all settings of the first seed first; raises `SettingsError` for what can't be run."""
-    trials = [_planned(setting, seed) for seed in study.seeds for setting in study.settings]
+    trials = [_planned(setting, seed, study.folds) for seed in study.seeds for setting in study.settings]
     known: dict[str, Planned] = {}
     for trial in trials:
         other = known.setdefault(trial.key, trial)
@@ -72,19 +74,30 @@ def _fixed(trial: Planned) -> bool:
     return all(stage.options.get("seed", trial.seed) != trial.seed for stage in trial.stages)
 
 
-def _planned(setting: Setting, seed: int) -> Planned:
+def _planned(setting: Setting, seed: int, folds: int | None) -> Planned:
     try:
-        stages = _stages(setting.pipeline, seed)
+        pipeline = setting.pipeline if folds is None else _folded(setting.pipeline, seed, folds)
+        stages = _stages(pipeline, seed)
     except SettingsError as error:
         raise SettingsError(f"{setting.name}: {error}") from None
     return Planned(setting=setting.name, seed=seed, stages=tuple(stages))
 
 
+def _folded(pipeline: Pipeline, seed: int, folds: int) -> Pipeline:
+    """Return the pipeline with a training on all but the fold of the seed."""
+    if found := SEARCHES & pipeline.keys():
+        raise SettingsError(f"{min(found)} would see the images of every fold; with folds give a cell, or train alone")
+    if not isinstance(train := pipeline.get("train"), dict):
+        raise SettingsError("folds are for a study that ends with train")
+    return pipeline | {"train": {"fold": f"{seed % folds + 1}/{folds}"} | train}
+
+
 def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
     """The stages of a trial in order, checked."""
     stages: list[Stage] = []
-    if not any(name in pipeline for name in ("cell", "search", "search-topology")):
-        raise SettingsError("has no start: give search-topology, search or cell")
+    begins = any(name in pipeline for name in ("cell", "search", "search-topology"))
+    if not begins and not chooses_network(pipeline):
+        raise SettingsError("has no start: give search-topology, search or cell, or train alone by the recipe auto")
     if not any(name in pipeline for name in ("train", "query")):
         raise SettingsError("has no end: give train or query")
     if cell := pipeline.get("cell"):
@@ -96,8 +109,8 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
         if not isinstance(options or {}, dict):
             raise SettingsError(f"{name} is a table of options, as in {name}.{dashed(known(name)[0])} = ...")
         given = {key: pipeline[key] for key in shared(name) if pipeline.get(key) is not None} | dict(options or {})
-        check(name, given)
-        if takes_seed(name, given):
+        check(name, given, cell=begins)
+        if takes_seed(name, given, cell=begins):
             given = {"seed": seed} | given
         stages.append(_stage(name, given, stages))
     return stages

@@ -8,6 +8,7 @@ from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.options import OptionError, options
+from ftso_cli.settings.recipes import AUTO
 from ftso_cli.settings.tables import Query
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.settings.training import Training
@@ -26,6 +27,9 @@ STAGES: Mapping[str, Any] = {
     "query": Query,
 }
 """The settings of each command, in the order in which a trial runs them."""
+
+EARLIER = STAGES.keys() - {"train", "query"}
+"""Those that find a cell, or change it."""
 
 COMMON = ("data", "image_size", "device", "seed")
 """Options that stages have from the study, where they don't have their own."""
@@ -58,13 +62,19 @@ def shared(name: str) -> tuple[str, ...]:
     return tuple(option for option in known(name) if option in COMMON)
 
 
-def check(name: str, given: Options) -> None:
+def chooses_network(pipeline: Options) -> bool:
+    """Return whether a trial is a training alone that chooses its network."""
+    train = pipeline.get("train")
+    return isinstance(train, dict) and train.get("recipe", AUTO) == AUTO and not pipeline.keys() & EARLIER
+
+
+def check(name: str, given: Options, *, cell: bool = True) -> None:
     """Check the options of a stage as its command does; raises `SettingsError`, in the words of a study."""
     try:
         for option in given:
             if option not in known(name):
                 raise SettingsError(unknown("option", dashed(option), map(dashed, known(name))))
-        request_of(name, given)
+        request_of(name, given, cell=cell)
         _check_more(name, given)
     except OptionError as error:
         raise SettingsError(f"{name}: {dashed(error.option)}: {error.spelled(_as_written)}") from None
@@ -72,12 +82,12 @@ def check(name: str, given: Options) -> None:
         raise SettingsError(f"{name}: {error}") from None
 
 
-def request_of(name: str, given: Options) -> Any:
-    """Return the request of a stage, whose cell is another stage's affair."""
+def request_of(name: str, given: Options, *, cell: bool = True) -> Any:
+    """Return the request of a stage, whose cell is another stage's affair, or with `cell` False its own."""
     values = {option: tuple(value) if isinstance(value, list) else value for option, value in given.items()}
     model = STAGES[name]
-    cell = {"cell": "cell.json"} if "cell" in dict(options(model)) else {}
-    return model(**cell, **{option: value for option, value in values.items() if option not in (OF, *RETIRED)})
+    of_other = {"cell": "cell.json"} if cell and "cell" in dict(options(model)) else {}
+    return model(**of_other, **{option: value for option, value in values.items() if option not in (OF, *RETIRED)})
 
 
 def _check_more(name: str, given: Options) -> None:
@@ -102,9 +112,9 @@ def keeps_history(name: str, given: Options) -> bool:
     return bool(getattr(request_of(name, given), "keeps_history", False))
 
 
-def takes_seed(name: str, given: Options) -> bool:
+def takes_seed(name: str, given: Options, *, cell: bool = True) -> bool:
     """Return whether the seed of a trial decides anything of a stage: an ensemble has seeds of its own."""
-    return bool(getattr(request_of(name, given), "takes_seed", False))
+    return bool(getattr(request_of(name, given, cell=cell), "takes_seed", False))
 
 
 def flags(name: str, given: Options) -> list[str]:

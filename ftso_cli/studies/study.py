@@ -3,6 +3,7 @@
 title = "How long to search"
 data = "cifar10"                # what all stages have, unless they say otherwise
 seeds = "0-2"
+# folds = 3                     # cross-validation: each seed is tested on another third of the training images
 search-topology.channels = 8    # a table for each command, options as its --help names them
 assign-ops.op = "sep_conv_3x3"
 train.epochs = 1
@@ -25,7 +26,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -34,7 +35,7 @@ from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.genotype.storage import describe
-from ftso_cli.settings.values import seeds_of
+from ftso_cli.settings.values import MOST_FOLDS, seeds_of
 from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, STAGES, dashed
 
 LIMIT = 1_000_000
@@ -43,6 +44,9 @@ MOST = 5_000
 
 TABLES = ("cell", *STAGES)
 SHARED = ("data", "image_size", "device")
+
+Folds = Annotated[int | None, Field(ge=2, le=MOST_FOLDS)]
+"""Seed s trains on all but fold s + 1 of so many, counted round, and is tested on that."""
 
 Pipeline = dict[str, Any]
 """By command, the options of each stage; `cell` is a published cell, a file, or random."""
@@ -75,6 +79,7 @@ class Study(Model):
     name: str
     title: str = ""
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=MOST)
+    folds: Folds = None
     settings: tuple[Setting, ...] = Field(min_length=1, max_length=MOST)
     figure: Figure = Figure()
 
@@ -90,6 +95,7 @@ class _Head(Model):
 
     title: str = ""
     seeds: str | int | list[int] = 0
+    folds: Folds = None
     data: str = "digits"
     image_size: int | None = Field(default=None, ge=1, le=MOST_PIXELS)
     device: str = "auto"
@@ -133,11 +139,12 @@ def _study(raw: dict[str, Any], name: str) -> Study:
             raise SettingsError(unknown("setting", dashed(key), map(dashed, (*TABLES, *_Head.model_fields))))
     # By JSON, for TOML has no tuples, and a list is none where types aren't guessed.
     study = _Head.model_validate_json(json.dumps(head, default=str))
-    listed, grid, seeds = study.settings or [{}], dict(_leaves(study.grid)), _seeds(study.seeds)
+    listed, grid = study.settings or [{}], dict(_leaves(study.grid))
+    seeds = tuple(range(study.folds)) if study.folds and "seeds" not in head else _seeds(study.seeds)
     _check_size(len(listed) * len(seeds) * math.prod(map(len, grid.values())))
     base = {key: raw[key] for key in TABLES if key in raw} | {key: getattr(study, key) for key in SHARED}
     settings = tuple(_settings(base, listed, grid))
-    found = Study(name=name, title=study.title, seeds=seeds, settings=settings, figure=study.figure)
+    found = Study(name=name, title=study.title, seeds=seeds, folds=study.folds, settings=settings, figure=study.figure)
     found.check()
     # A study.json of an earlier version may say so, and is read without.
     _check_trust(settings)

@@ -33,6 +33,7 @@ from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.training import IMAGES, START, Precision, StartRecord
+from ftso_cli.settings.values import Fold
 from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import Resize
@@ -65,6 +66,7 @@ class Config(Model):
     std: tuple[Annotated[float, Field(ge=1e-6, le=1000)], ...]
     resize: Resize = "crop"
     nested: bool = False
+    fold: Fold = None
     flip: bool | None = Field(default=None, description="Whether images are mirrored; None: as is usual for the set.")
     recipe: Recipe
     start: StartRecord | None = None

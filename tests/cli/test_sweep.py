@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library
 from ftso_cli.studies import results
+from ftso_cli.training.run import Run
 from tests.processes import modules_imported_by
 from tests.studies.studies import TRAINED, looked_up, written
 
@@ -39,6 +40,27 @@ def test_a_study_on_digits_gives_accuracies_costs_and_cells(trained: Path) -> No
         assert one.cells.count("=skip_connect") == 16
     assert (plain.parameters, plain.macs) == (twice.parameters, twice.macs)
     assert library.load(str(plain.folders["assign-ops"] / "cell.json")).stage == "complete"
+
+
+def test_folds_cross_validate_the_network_that_is_chosen(tmp_path: Path) -> None:
+    train = "train = { epochs = 1, channels = 8, stem = 'cifar', batch-size = 64 }"
+    file = tmp_path / "folds.toml"
+    file.write_text(f"data = 'digits'\nfolds = 2\n{train}\n")
+    result = invoke(file, "-o", tmp_path / "run", "--workers", "1")
+    assert result.exit_code == 0, result.output
+    assert "tested on different images" not in result.output
+    found = results.read(tmp_path / "run")
+    tests = [Run(one.folders["train"] / "run").result().tested_on for one in found]
+    assert len(found) == len({*tests}) == 2
+    answer = CliRunner().invoke(app, ["evaluate", str(found[1].folders["train"] / "run"), "--json"])
+    assert json.loads(answer.stdout)["test_accuracy"] == pytest.approx(found[1].accuracy)
+    assert "fold 2 of 2 of the training images of digits" in answer.stderr
+
+
+def test_folds_have_no_meaning_for_a_search(tmp_path: Path) -> None:
+    result = invoke(written(tmp_path, f"folds = 2\n{TRAINED}"), "--dry-run")
+    assert result.exit_code == 1
+    assert "search-topology would see the images of every fold" in result.stderr
 
 
 def test_what_trials_share_is_done_once(trained: Path) -> None:

@@ -55,6 +55,22 @@ def test_the_same_settings_again_give_the_same_network(tmp_path: Path) -> None:
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
 
 
+def test_a_fold_is_tested_on_and_another_can_follow(tmp_path: Path) -> None:
+    data = write_folder(tmp_path / "photos")
+    runs = [tmp_path / "first", tmp_path / "again", tmp_path / "second"]
+    settings = ["--epochs", "1", *TINY]
+    assert ftso("train", "--data", data, "--fold", "1/2", *settings, "-o", runs[0]).exit_code == 0
+    config = runs[0] / "config.json"
+    assert ftso("train", "--config", config, "-o", runs[1]).exit_code == 0
+    assert ftso("train", "--config", config, "--fold", "2/2", "-o", runs[2]).exit_code == 0
+    first, again, second = (json.loads((run / "images.json").read_text()) for run in runs)
+    assert first["test"] == again["test"]
+    assert first["test"].keys() == {**second["train"], **second["val"]}.keys()
+    refused = ftso("train", "--data", data, "--fold", "3/2")
+    assert refused.exit_code == 2
+    assert "'3/2' is no fold; write 2/5" in refused.stderr
+
+
 def test_a_cell_of_ones_own_can_have_its_network_chosen(tmp_path: Path) -> None:
     run = tmp_path / "run"
     data = write_folder(tmp_path / "photos")

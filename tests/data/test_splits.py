@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftso_cli.data import hold_out, open_images, search_halves, split
-from ftso_cli.data.splits import lay_aside_test
-from ftso_cli.errors import SettingsError
+from ftso_cli.data.splits import lay_aside_fold, lay_aside_test
+from ftso_cli.errors import DataError, SettingsError
 
 COUNTS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
 SHARES = st.lists(st.integers(1, 9), min_size=2, max_size=4).map(lambda parts: [part / sum(parts) for part in parts])
@@ -31,6 +31,28 @@ def test_parts_are_disjoint_cover_all_and_have_each_class_in_its_share(counts, s
         found = Counter(labels[part].tolist())
         for label, count in enumerate(counts):
             assert abs(found[label] - count * share) < 1 + 1e-6
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(2, 40), min_size=2, max_size=8), st.integers(2, 6), st.booleans())
+def test_folds_cover_all_images_once_and_train_on_every_class(counts, folds, grouped):
+    labels = labels_of([folds * count for count in counts])
+    groups = torch.div(torch.arange(len(labels)), 2, rounding_mode="floor") if grouped else None
+    parts = [lay_aside_fold(labels, (number, folds), groups) for number in range(1, folds + 1)]
+    assert torch.equal(torch.cat([held for _, held in parts]).sort().values, torch.arange(len(labels)))
+    for train, held in parts:
+        assert torch.equal(torch.cat([train, held]).sort().values, torch.arange(len(labels)))
+        assert set(labels[train].tolist()) == set(range(len(counts)))
+        if grouped:
+            assert not {*groups[train].tolist()} & {*groups[held].tolist()}
+        else:
+            assert Counter(labels[held].tolist()) == Counter(dict(enumerate(counts)))
+
+
+def test_a_class_of_one_image_is_too_few_to_fold():
+    labels = torch.tensor([0, 0, 0, 1])
+    with pytest.raises(DataError, match="too few for 2 folds"):
+        [lay_aside_fold(labels, (number, 2)) for number in (1, 2)]
 
 
 def test_halves_of_odd_classes_have_the_same_size():

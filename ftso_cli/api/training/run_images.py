@@ -25,7 +25,7 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
 
     record = None if asked.images is None else read_images(Path(asked.images))
     folder = None if record is None else image_folder(data)
-    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop", bool(asked.nested))
+    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop", bool(asked.nested), asked.fold)
     if record is not None and folder is not None and holds_tests(folder, record):
         images = _recorded(data, record, asked.classes or record.classes, wanted, settings.validation)
         _check_validates(images)
@@ -127,4 +127,4 @@ def _wanted(config: "Config") -> "Wanted":
     """How the images of a run are read."""
     from ftso_cli.data.files.frames import Wanted
 
-    return Wanted(config.image_size, config.resize, config.nested)
+    return Wanted(config.image_size, config.resize, config.nested, config.fold)

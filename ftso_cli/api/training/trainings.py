@@ -33,6 +33,7 @@ from ftso_cli.settings.values import check_seed
 from ftso_cli.shell import command
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ftso_cli.data import ImageData
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
     from ftso_cli.training.progress import Row, TrainingProgress
+    from ftso_cli.training.run import Config
     from ftso_cli.training.testing.advice import Advice
     from ftso_cli.training.testing.evaluate import Score
     from ftso_cli.training.use.classifier import Classifier
@@ -275,11 +277,8 @@ def started(
     given and that of `asked`, as the config.json of another machine has it, is not here, it takes what there is.
     Raises `SettingsError` for a value that is asked for and can't be.
     """
-    from ftso_cli.data import NAMES
-    from ftso_cli.nn.device import has_fast_bfloat16
-    from ftso_cli.training.compiling import compiles_by_default
     from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.run import Config, Run
+    from ftso_cli.training.run import Run
 
     check_seed(asked.seed)
     of_file = "auto" if asked.device is None else asked.device
@@ -293,32 +292,44 @@ def started(
     run.check_free()
     _check_validates(images, settings)
     images, record, weights = _begun(images, asked, genotype)
+    return Trainer(genotype, _config(asked, settings, images, record, chosen), images, run, group, weights)
+
+
+def _config(
+    asked: ConfigFile, settings: Recipe, images: "ImageData", start: StartRecord | None, device: "torch.device"
+) -> "Config":
+    """The settings of a run in full; raises `SettingsError` for a value that can't be."""
+    from ftso_cli.data import NAMES
+    from ftso_cli.nn.device import has_fast_bfloat16
+    from ftso_cli.training.compiling import compiles_by_default
+    from ftso_cli.training.run import Config
+
+    data = DEFAULT_DATA if asked.data is None else asked.data
     steps = settings.epochs * (len(images.train) // settings.batch_size)
-    compiled = compiles_by_default(chosen, steps) if asked.compile is None else asked.compile
     try:
-        config = Config(
+        return Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
             image_size=images.image_size,
             resize=asked.resize or "crop",
             nested=bool(asked.nested),
+            fold=asked.fold,
             image_channels=images.channels,
             classes=images.classes,
             mean=images.mean,
             std=images.std,
             flip=images.flip,
             recipe=settings,
-            start=record,
+            start=start,
             seed=asked.seed or 0,
-            device=str(chosen),
-            precision=_precision(asked.precision, has_fast_bfloat16(chosen)),
-            compile=compiled,
+            device=str(device),
+            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
             total_steps=asked.steps_of(settings),
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )
     except ValidationError as error:
         raise SettingsError(describe(error)) from None
-    return Trainer(genotype, config, images, run, group, weights)
 
 
 def _begun(

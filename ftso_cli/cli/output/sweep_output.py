@@ -60,7 +60,8 @@ def _duration(seconds: float) -> str:
 def show_results(state: StudyState, *, as_json: bool) -> None:
     """The table of the settings, and what the figure tells besides."""
     study, found, rows = state.study, state.trials, state.rows
-    if not tested_alike([one.folders["train"] for one in found if one.state == "done" and "train" in one.folders]):
+    done = [one for one in found if one.state == "done" and "train" in one.folders]
+    if not tested_alike((one.seed % (study.folds or 1), one.folders["train"]) for one in done):
         warn("trials were tested on different images, so their accuracies don't compare: the folder has changed")
     together = pairs(study, found) if study.figure.kind == "scatter" else []
     if as_json:

@@ -39,7 +39,9 @@ from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import (
     LAID_ASIDE,
     WHOLE_GROUPS,
+    fold_of,
     group_numbers,
+    lay_aside_fold,
     lay_aside_test,
     lay_aside_validation,
     of_each_class,
@@ -299,7 +301,7 @@ def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData
     held = {part: place for part, place in layout.parts.items() if part != "train"}
     for part, place in held.items():
         files[part] = list_images(place, classes, left_out, may_lack=True, nested=wanted.nested)
-    parts = with_parts(data, files, {part: shown(str(place)) for part, place in held.items()}, validation)
+    parts = with_parts(data, files, {part: shown(str(place)) for part, place in held.items()}, wanted, validation)
     return folder_data(data, layout.folder, tuple(classes), wanted, parts, left_out=left_out)
 
 
@@ -307,15 +309,23 @@ def with_parts(
     data: str,
     files: Mapping[str, Files],
     come_from: Mapping[str, str],
+    wanted: Wanted,
     validation: float,
     groups: Mapping[str, str] = NO_GROUPS,
 ) -> Parts:
     """The parts of a set, with images for testing and, for a share `validation` above 0, for validation laid aside.
 
+    The fold that is `wanted` takes the place of images for testing.
+
     Raises `DataError` where there are too few.
     """
     files, come_from = dict(files), dict(come_from)
     whole = WHOLE_GROUPS if groups else ""
+    if wanted.fold is not None:
+        paths, labels = files["train"]
+        held = lay_aside_fold(labels, wanted.fold, group_numbers(paths, groups))
+        files["train"], files["test"] = _divided(files["train"], held)
+        come_from["test"] = f"{fold_of(wanted.fold, data)}{whole}"
     if not validation and "test" not in files and "val" in files:
         files["test"], come_from["test"] = files.pop("val"), come_from.pop("val")
     if "test" not in files:

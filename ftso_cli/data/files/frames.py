@@ -17,12 +17,14 @@ MOST = 32_000_000
 class Wanted:
     """How the images of a set are asked for: their size, None as the set has it, and how they are brought to it.
 
-    With `nested`, images in folders within a class folder are images of that class.
+    With `nested`, images in folders within a class folder are images of that class. With a `fold` as (2, 5), the second
+    of five parts of the training images tests what is trained on the others.
     """
 
     size: Size | None = None
     resize: Resize = "crop"
     nested: bool = False
+    fold: tuple[int, int] | None = None
 
 
 AS_IT_IS = Wanted()

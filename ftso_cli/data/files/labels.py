@@ -113,7 +113,7 @@ def open_table(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
     files = {part: table.files(of_part, classes) for part, of_part in rows.items()}
     groups = {str(table.folder / row.name): row.group for row in table.rows if row.group}
     come_from = {part: f"those of split {part} in {shown(data)}" for part in files}
-    parts = with_parts(data, files, come_from, validation, groups)
+    parts = with_parts(data, files, come_from, wanted, validation, groups)
     images = folder_data(data, table.folder, classes, wanted, parts, left_out=table.left_out)
     return replace(images, remarks=(*images.remarks, *table.remarks, *_torn(table)))
 
