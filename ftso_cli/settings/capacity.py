@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ftso_cli.errors import SettingsError
+from ftso_cli.settings.evaluation import Score
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import Operators, ShortTraining
-
-Score = Literal["synflow", "naswot", "zico"]
-"""A measure of an untrained network, see `search.evaluators.scores`."""
 
 CAPACITY = "With --strategy capacity"
 """A panel of help."""
@@ -39,7 +37,7 @@ class CapacitySettings(ShortTraining, ByCapacity):
     ops: Operators = ()
     """The operators to choose from."""
     images: Annotated[int, Bounds(least=2)] = 32
-    """Images of a batch that naswot and zico look at."""
+    """Images of a batch that scores look at."""
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
