@@ -8,7 +8,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import Operators, ShortTraining
 
-Score = Literal["synflow", "naswot", "zico"]
+Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
 """A measure of an untrained network, see `search.evaluators.scores`."""
 
 CAPACITY = "With --strategy capacity"
@@ -39,7 +39,7 @@ class CapacitySettings(ShortTraining, ByCapacity):
     ops: Operators = ()
     """The operators to choose from."""
     images: Annotated[int, Bounds(least=2)] = 32
-    """Images of a batch that naswot and zico look at."""
+    """Images of a batch that scores look at."""
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.network import Network
 from ftso_cli.search.engine.bilevel import Batch
-from ftso_cli.search.evaluators.scores import NONE, SCORES
+from ftso_cli.search.evaluators.scores import NONE, score_of
 from ftso_cli.search.evaluators.short_training import averaged, first_losses, paired
 from ftso_cli.search.phases import network_shape
 from ftso_cli.search.race.standings import paired_difference
@@ -145,7 +145,7 @@ class Capacity:
     def score(self, ops: Ops) -> float:
         """What the untrained network of this cell scores; a cell is scored once."""
         if ops not in self.scores:
-            self.scores[ops] = SCORES[self.settings.score](self._network(ops, 0), self.batches)
+            self.scores[ops] = score_of(self.settings.score, self._network(ops, 0), self.batches)
             self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
         return self.scores[ops]
 
