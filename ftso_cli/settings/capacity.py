@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from ftso_cli.errors import SettingsError
+from ftso_cli.settings.evaluation import Score
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import Operators, ShortTraining
-
-Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
-"""A measure of an untrained network, see `search.evaluators.scores`."""
 
 CAPACITY = "With --strategy capacity"
 """A panel of help."""

@@ -1,10 +1,13 @@
 """The settings of an evaluator: by what a search that proposes whole cells chooses among them. No torch."""
 
 from dataclasses import KW_ONLY
-from typing import Annotated
+from typing import Annotated, Literal, get_args
 
 from ftso_cli.settings.options import Bounds, Option, settings
 from ftso_cli.settings.searches import ShortTraining
+
+Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
+"""A zero-cost score, see `search.evaluators.scores`."""
 
 EVALUATION = "Evaluated cells"
 """A panel of help."""
@@ -18,7 +21,8 @@ class EvaluationSettings(ShortTraining):
     evaluate: Annotated[
         str,
         Option(
-            help="What cells are judged by: training (a short one), or table (that of --table).",
+            help="What cells are judged by: training (a short one), table (that of --table), or a zero-cost score: "
+            f"{', '.join(get_args(Score))}.",
             metavar="EVALUATOR",
             panel=EVALUATION,
         ),
@@ -26,4 +30,4 @@ class EvaluationSettings(ShortTraining):
     steps: Annotated[int, Option(help="Training steps of a cell.", least=2, panel=EVALUATION)] = 20
     """The losses of the second half count."""
     images: Annotated[int, Bounds(least=2)] = 32
-    """Images of a batch that a score looks at."""
+    """Images of a batch that a score looks at; two batches of zico."""

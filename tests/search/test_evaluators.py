@@ -1,5 +1,7 @@
 """Evaluators: made by name, deterministic, and clear about what they lack."""
 
+import math
+
 import pytest
 import torch
 
@@ -7,7 +9,8 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.library import load
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, ScalableEvaluator
 from ftso_cli.search.evaluators.registry import make_evaluator
-from ftso_cli.settings.evaluation import EvaluationSettings
+from ftso_cli.search.evaluators.scores import SCORES
+from ftso_cli.settings.evaluation import EvaluationSettings, Score
 from tests.search.searches import CPU, digits
 
 
@@ -27,6 +30,14 @@ def test_a_longer_training_has_a_higher_reward() -> None:
     train, cell = make_evaluator(context(batch_size=32)), load("ftso_wide_sep3")
     assert isinstance(train, ScalableEvaluator)
     assert train.longer(8)(cell) > train(cell)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_rewards_a_cell_alike_and_tells_it_from_another(name: Score) -> None:
+    score = make_evaluator(context(evaluate=name, images=8))
+    rewards = [score(load(cell)) for cell in ("ftso_wide_sep3", "darts_v2", "ftso_wide_sep3")]
+    assert rewards[0] == rewards[2] != rewards[1]
+    assert all(map(math.isfinite, rewards))
 
 
 def test_an_evaluator_that_there_is_none_of_and_one_that_lacks_its_table_are_refused() -> None:

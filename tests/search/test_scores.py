@@ -28,7 +28,7 @@ from ftso_cli.search.evaluators.scores import (
     zico,
 )
 from ftso_cli.search.evaluators.short_training import paired
-from ftso_cli.settings.capacity import Score
+from ftso_cli.settings.evaluation import Score
 from ftso_cli.spaces.darts import NetworkShape
 from tests.nats import FTSO, genotype, string
 

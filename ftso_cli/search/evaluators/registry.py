@@ -1,16 +1,20 @@
 """The evaluators by name, and by the suffix of a file that one is read from."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, Evaluator, MakeEvaluator
+from ftso_cli.search.evaluators.scores import SCORES
 from ftso_cli.search.evaluators.short_training import ByTraining
 from ftso_cli.search.evaluators.table import by_table
+from ftso_cli.search.evaluators.zero_cost import ByScore
 
 EVALUATORS: Mapping[str, MakeEvaluator] = {
     "training": ByTraining,
     "table": by_table,
+    **{name: partial(ByScore, name) for name in SCORES},
 }
 """What `--evaluate NAME` means."""
 

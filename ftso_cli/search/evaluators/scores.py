@@ -6,7 +6,7 @@ equations.
 params     number of trainable parameters
 synflow    log Σ |θ · ∂R/∂θ|, R the sum of the outputs for an image of ones, parameters made positive, batch norm left
            out (Tanaka et al., 2020; of networks: Abdelfattah et al., 2021)
-naswot     log-determinant of the kernel that counts ReLUs which two images switch alike (Mellor et al., 2021, version 3)
+naswot     log-determinant of the kernel that counts ReLUs two images switch alike (Mellor et al., 2021, version 3)
 jacov      spread of the correlations of the images' Jacobians (Mellor et al., 2020, version 1)
 zico       Σ over layers of log Σ mean / deviation of |∂L/∂θ| over batches (Li et al., 2023, equation 16)
 snip       Σ |θ · ∂L/∂θ| (Lee et al., 2019)
@@ -26,7 +26,7 @@ from torch.nn import functional
 from ftso_cli.nn.layers import FactorizedReduction
 from ftso_cli.nn.network import Network
 from ftso_cli.search.engine.bilevel import Batch
-from ftso_cli.settings.capacity import Score
+from ftso_cli.settings.evaluation import Score
 
 NONE = float("-inf")
 """The score of a network whose output does not depend on its input, or whose score is not finite."""
@@ -57,7 +57,7 @@ def synflow(network: Network, batches: Sequence[Batch]) -> float:
         ),
         torch.zeros((), dtype=torch.float64),
     )
-    return flow.log().item()
+    return float(flow.detach().log())
 
 
 def naswot(network: Network, batches: Sequence[Batch]) -> float:
@@ -86,7 +86,7 @@ def jacov(network: Network, batches: Sequence[Batch]) -> float:
     if not correlations.isfinite().all():
         return NONE
     values = torch.linalg.eigvalsh(correlations).clamp(min=0) + JACOV_OFFSET
-    return -(values.log() + 1 / values).sum().item()
+    return -float((values.log() + 1 / values).sum())
 
 
 def zico(network: Network, batches: Sequence[Batch]) -> float:
@@ -110,12 +110,12 @@ def zico(network: Network, batches: Sequence[Batch]) -> float:
 
 def snip(network: Network, batches: Sequence[Batch]) -> float:
     """Return how much the loss depends on whether each weight is there."""
-    return sum((weight * gradient).abs().sum().item() for weight, gradient in _gradients(network, batches[0]))
+    return sum(float((weight * gradient).detach().abs().sum()) for weight, gradient in _gradients(network, batches[0]))
 
 
 def grad_norm(network: Network, batches: Sequence[Batch]) -> float:
     """Return the norms of the layers' gradients, added up."""
-    return sum(gradient.norm().item() for _, gradient in _gradients(network, batches[0]))
+    return sum(float(gradient.norm()) for _, gradient in _gradients(network, batches[0]))
 
 
 def fisher(network: Network, batches: Sequence[Batch]) -> float:
@@ -141,7 +141,7 @@ def grasp(network: Network, batches: Sequence[Batch]) -> float:
     squares = [(gradient.detach() * gradient).sum() for gradient in gradients if gradient is not None]
     products = torch.autograd.grad(torch.stack(squares).sum(), weights, allow_unused=True)
     pairs = zip(weights, products, strict=True)
-    return -sum((weight * product).sum().item() for weight, product in pairs if product is not None)
+    return -sum(float((weight * product).detach().sum()) for weight, product in pairs if product is not None)
 
 
 def _weights(network: Network) -> list[Tensor]:

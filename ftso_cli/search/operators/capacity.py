@@ -14,14 +14,15 @@ from statistics import fmean
 
 import torch
 
-from ftso_cli.data import Batches, ImageData
+from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.network import Network
 from ftso_cli.search.engine.bilevel import Batch
 from ftso_cli.search.evaluators.scores import NONE, score_of
-from ftso_cli.search.evaluators.short_training import averaged, first_losses, paired
+from ftso_cli.search.evaluators.short_training import first_losses, paired
+from ftso_cli.search.evaluators.zero_cost import score_batches
 from ftso_cli.search.phases import network_shape
 from ftso_cli.search.race.standings import paired_difference
 from ftso_cli.settings.capacity import CapacitySettings
@@ -171,16 +172,8 @@ class Capacity:
 
     @cached_property
     def batches(self) -> list[Batch]:
-        """The two batches that the scores look at."""
-        batches = Batches(
-            self.data.train,
-            torch.arange(len(self.data.train)),
-            min(self.settings.images, len(self.data.train)),
-            self._stream(0),
-            normalise=self.data.normalise,
-        )
-        pairs = [next(batches) for _ in range(2)]
-        return [(averaged(images, self.settings.side), labels) for images, labels in pairs]
+        """The batches that the scores look at."""
+        return score_batches(self.data, self.settings.images, self.settings.side, self._stream(0))
 
     def _stream(self, init: int) -> int:
         """What seeds an initialisation and its batches."""
