@@ -17,13 +17,13 @@ from ftso_cli.api.cells import name_of
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.races import Raced, run_race
 from ftso_cli.api.search.searching import Task
-from ftso_cli.api.training.trainings import started
+from ftso_cli.api.training.starting import started
 from ftso_cli.cli.app import app
 from ftso_cli.errors import DrawingError, GenotypeError, RunError, SettingsError, SpaceError
 from ftso_cli.genotype import storage
 from ftso_cli.nn.distributed import ALONE
+from ftso_cli.settings.config_file import ConfigFile
 from ftso_cli.settings.searches import RaceSettings
-from ftso_cli.settings.training import ConfigFile
 
 SMALL = {"channels": 4, "cells": 2, "batch_size": 16}
 """Settings of a search that takes a moment."""

@@ -2,16 +2,15 @@
 
 import re
 from dataclasses import KW_ONLY, asdict, fields, replace
-from fractions import Fraction
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ValidationInfo
+from pydantic import BeforeValidator
 
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.shared import OnCell
+from ftso_cli.settings.shared import FittedNetwork, OnCell
 from ftso_cli.settings.values import as_option, size
 from ftso_cli.spaces import DARTS, SPACES
 
@@ -30,22 +29,6 @@ NETWORKS = "Networks"
 
 Convention = Literal["conv-linear", "bn-relu", "bias", "all"]
 """The conventions of `ftso_cli.costs.conventions`, and all of them side by side."""
-
-
-def count(value: Any, info: ValidationInfo) -> Any:
-    """Return 600M, 0.6G, 600e6 or 600000000 as a number; raises `OptionError` for another text."""
-    if not isinstance(value, str):
-        return value
-    found = re.fullmatch(r"([\d_,]{1,20}(?:\.\d{1,20})?(?:[eE]\+?\d\d?)?)([kKmMgGbBtT]?)", value.strip())
-    scale = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
-    try:
-        number = int(Fraction(re.sub("[_,]", "", found[1])) * scale[found[2].lower()]) if found else 0
-    except ValueError:
-        number = 0
-    if not 1 <= number <= 10**15:
-        text = f"{value!r} is no number from 1 to 1e15; write it as 600M, 0.6G, 600e6 or 600000000"
-        raise OptionError(str(info.field_name), text)
-    return number
 
 
 def _by_setting(name: str) -> str:
@@ -73,7 +56,7 @@ def _size_of(text: str, least: int, most: int) -> Option:
 
 
 @settings
-class NetworkChoice(Settings):
+class NetworkChoice(FittedNetwork):
     """Which network of a cell is counted: a setting, what overrides it, and a budget for its width."""
 
     _: KW_ONLY
@@ -109,22 +92,6 @@ class NetworkChoice(Settings):
             panel=NETWORKS,
         ),
     ] = None
-    fit_macs: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="The most channels within so many MACs: 600M.", least=1, metavar="COUNT", panel=NETWORKS, written=True
-        ),
-    ] = None
-    fit_params: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="The most channels within so many parameters, the auxiliary head left out: 4M.",
-            least=1,
-            metavar="COUNT",
-            panel=NETWORKS,
-            written=True,
-        ),
-    ] = None
 
     def check(self) -> None:
         """Raise `OptionError` for channels that a budget chooses."""
@@ -136,11 +103,6 @@ class NetworkChoice(Settings):
     def changes(self) -> dict[str, Any]:
         """The parts of the network that are given."""
         return {name: getattr(self, name) for name in self.asked("channels", "cells", "classes", "image_channels")}
-
-    @property
-    def fits(self) -> bool:
-        """Whether a budget chooses the width."""
-        return self.fit_macs is not None or self.fit_params is not None
 
     @property
     def counted_by(self) -> str:

@@ -1,160 +1,19 @@
-"""What a training is asked for: a recipe, values that overrule it, data, seed. From flags, a file, or both. No torch.
-
-`--config FILE` reads this as JSON. The config.json of a run is such a file too, with every value resolved; its cell
-and its images lie beside it.
-"""
+"""The request for a training: a recipe, values that overrule it, data, seed, from flags, a file, or both. No torch."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, fields, replace
+from dataclasses import KW_ONLY, asdict, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationError
+from pydantic import BeforeValidator, PlainValidator
 
-from ftso_cli.errors import SettingsError
-from ftso_cli.files import read_bytes
-from ftso_cli.genotype.schema import Model
-from ftso_cli.genotype.storage import describe
-from ftso_cli.settings.costs import count
+from ftso_cli.settings.config_file import DEFAULT_RECIPE, ConfigFile, Precision, read_config
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.recipes import AUTO, CUTOUT, RECIPES, Recipe, check_trains, recipe, with_epochs
-from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
-from ftso_cli.settings.values import Fold, ImageSize, as_option, duration, fold_numbers, size
+from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
+from ftso_cli.settings.shared import FITTED, CellLike, File, FittedNetwork, OnData, Seeded
+from ftso_cli.settings.values import as_option, duration, fold_numbers, size
 from ftso_cli.spaces.sets import Resize
-
-LIMIT = 16_000_000
-
-DEFAULT_RECIPE = "quick"
-
-IMAGES = "images.json"
-"""The file in a run folder that names its images."""
-
-START = "start.safetensors"
-"""The file in a run folder with the weights that it started from, where these are those of another run."""
-
-Precision = Literal["float32", "bfloat16"]
-
-MOST_SECONDS = 1e9
-"""More is a slip of the hand."""
-
-
-def _seconds(value: object) -> object:
-    """Return the seconds of a time that is given; raises `SettingsError` for one that is none."""
-    if value is None:
-        return None
-    seconds = duration(value)  # type: ignore[arg-type]
-    if not 0 < seconds <= MOST_SECONDS:
-        raise SettingsError(f"a time is above 0 and at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
-    return seconds
-
-
-class StartRecord(Model):
-    """The network that a training has started from: the name of its run folder, and a digest of the weights taken."""
-
-    run: str
-    weights: str
-
-
-class ConfigFile(Model):
-    """A file for --config, or the request of a command. What it leaves out has the default of the flag."""
-
-    cell: str | None = Field(default=None, description="A genotype file, or the name of a published cell.")
-    data: str | None = None
-    recipe: str | dict[str, Any] = Field(default={}, description="The name of a recipe, or values that overrule one.")
-    seed: Annotated[int, Field(ge=0)] | None = None
-    image_size: ImageSize = None
-    resize: Resize | None = None
-    nested: bool | None = None
-    fold: Fold = None
-    device: str | None = None
-    precision: Precision | None = None
-    compile: bool | None = None
-    time: Annotated[float | None, BeforeValidator(_seconds)] = Field(
-        default=None,
-        description="How long it may take, as in 10m or in seconds; of a run, what decided its epochs.",
-    )
-    total_steps: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="Steps of a run whose last epoch was cut short."
-    )
-    save_minutes: Annotated[float, Field(ge=0)] | None = None
-    flip: bool | None = Field(default=None, description="Whether images are mirrored at random in training.")
-    images: str | None = Field(default=None, description="The images.json of a run: the same images again.")
-    start_from: str | None = Field(
-        default=None, description="The run folder of a network to start from, or the start.safetensors of a run."
-    )
-
-    # What a run has found in its data, and what it ran on: known again, or different, when it runs again.
-    image_channels: int | None = None
-    classes: tuple[str, ...] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    start: StartRecord | None = None
-    versions: dict[str, str] | None = None
-
-    def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
-        """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
-
-        Where the file has every value, as the config.json of a run, `name` takes the place of them all. Where no other
-        are asked for, the warm-up of a recipe keeps its share of fewer epochs, and an augmentation has its own cutout.
-        Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
-        """
-        base, values = self.base(name), self.values
-        known = {field.name for field in fields(Recipe)}
-        # Runs of before have fewer values.
-        if name is not None and (self.versions is not None or values.keys() >= known):
-            values = {}
-        asked = base
-        for given in (values, overruled):
-            before, asked = asked, Recipe(**{**asdict(asked), **given})
-            if asked.augmentation != before.augmentation and "cutout" not in given:
-                asked = replace(asked, cutout=CUTOUT.get(asked.augmentation, base.cutout))
-        if "warmup" not in {**values, **overruled}:
-            asked = replace(asked, warmup=with_epochs(base, asked.epochs).warmup)
-        check_trains(asked)
-        return asked
-
-    def steps_of(self, settings: Recipe) -> int | None:
-        """Return the steps of the run whose settings these are, where its last epoch was cut short."""
-        return self.total_steps if self.versions is not None and settings == self.settings(None, {}) else None
-
-    def base(self, name: str | None) -> Recipe:
-        """Return the recipe called `name`, or that of the file, without the values that overrule it."""
-        return recipe(name or self.recipe_name or DEFAULT_RECIPE)
-
-    @property
-    def recipe_name(self) -> str | None:
-        """The name of the recipe, where the file has one."""
-        name = self.recipe.get("name") if isinstance(self.recipe, dict) else self.recipe
-        return None if name is None else str(name)
-
-    @property
-    def names(self) -> set[str]:
-        """The names of the values of a recipe that the file has."""
-        return set(self.values)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """The values of a recipe that the file has."""
-        known = self.recipe if isinstance(self.recipe, dict) else {}
-        return {key: value for key, value in known.items() if key != "name"}
-
-
-def read_config(path: Path) -> ConfigFile:
-    """The request in a JSON file, of a user or of a run, whose cell and images lie beside it.
-
-    Raises `FileError` where it can't be read, and `SettingsError` where it holds anything else.
-    """
-    try:
-        request = ConfigFile.model_validate_json(read_bytes(path, limit=LIMIT))
-    except ValidationError as error:
-        raise SettingsError(f"{path}: {describe(error)}") from None
-    of_run = request.classes is not None
-    beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
-    beside |= {"start_from": path.parent / START} if request.start is not None else {}
-    found = {name: str(file) for name, file in beside.items() if getattr(request, name) is None and file.is_file()}
-    return request.model_copy(update=found)
-
 
 PLANNED_CELL = "ftso_block"
 """The cell of the networks that are chosen."""
@@ -167,9 +26,6 @@ OF_START = ("channels", "cells", "stem")
 
 CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
 """What of the recipe auto is chosen."""
-
-FITTED = "Chosen network"
-"""A panel of help."""
 
 OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
 """The options that can be given beside `resume`."""
@@ -186,7 +42,7 @@ class OnCellOrNot(Settings):
 
 
 @settings
-class Training(OnData, OnCellOrNot, Recipe, Seeded):
+class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     """A training of the network of a cell from scratch."""
 
     former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}
@@ -212,31 +68,15 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
         ),
     ] = None
     time: Annotated[
-        Annotated[str | float | None, BeforeValidator(_seconds)],
+        Annotated[str | float | None, BeforeValidator(duration)],
         Option(
             help="Take as many epochs as fit in this time, as in 90s, 10m, 1h.",
             metavar="TIME",
             shown="none; 10m in auto",
         ),
     ] = None
-    fit_macs: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="auto: a network within so many MACs, as in 30M.", least=1, metavar="COUNT", panel=FITTED, written=True
-        ),
-    ] = None
-    fit_params: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="auto: a network within so many parameters, as in 100k.",
-            least=1,
-            metavar="COUNT",
-            panel=FITTED,
-            written=True,
-        ),
-    ] = None
     fit_latency: Annotated[
-        Annotated[str | float | None, BeforeValidator(_seconds)],
+        Annotated[str | float | None, BeforeValidator(duration)],
         Option(
             help="auto: a network that takes at most so long for an image, as in 2ms.", metavar="TIME", panel=FITTED
         ),

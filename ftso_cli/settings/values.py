@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from fractions import Fraction
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -19,6 +20,9 @@ MOST_SEED = 10**SEED_DIGITS - 1
 SEEDS = re.compile(rf"(\d{{1,{SEED_DIGITS}}})(?:-(\d{{1,{SEED_DIGITS}}}))?")
 
 MOST_FOLDS = 100
+
+MOST_SECONDS = 1e9
+"""More is a slip of the hand."""
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
@@ -72,14 +76,35 @@ def budget(text: str | int) -> dict[str, Any]:
     return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
 
 
-def duration(text: str | float) -> float:
-    """Return the seconds that `2ms`, `90s`, `10m`, `1h` or a number of seconds mean."""
-    if isinstance(text, int | float):
-        return float(text)
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", text.strip())
-    if match is None:
-        raise SettingsError(f"{short(text)} is no time; give one as in 2ms, 90s, 10m, 1h")
-    return float(match[1]) * {"ms": 0.001, **UNITS}[match[2]]
+def duration(value: Any) -> Any:
+    """Return the seconds that `2ms`, `90s`, `10m`, `1h` or a number of seconds mean, None for None."""
+    if value is None:
+        return None
+    seconds = value
+    if not isinstance(value, int | float):
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)(ms|s|m|h)", str(value).strip())
+        if match is None:
+            raise SettingsError(f"{short(value)} is no time; give one as in 2ms, 90s, 10m, 1h")
+        seconds = float(match[1]) * {"ms": 0.001, **UNITS}[match[2]]
+    if not 0 < seconds <= MOST_SECONDS:
+        raise SettingsError(f"a time is above 0 and at most {MOST_SECONDS:,.0f} seconds, not {seconds:,.0f}")
+    return float(seconds)
+
+
+def count(value: Any, info: ValidationInfo) -> Any:
+    """Return 600M, 0.6G, 600e6 or 600000000 as a number; raises `OptionError` for another text."""
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([\d_,]{1,20}(?:\.\d{1,20})?(?:[eE]\+?\d\d?)?)([kKmMgGbBtT]?)", value.strip())
+    scale = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "b": 10**9, "t": 10**12}
+    try:
+        number = int(Fraction(re.sub("[_,]", "", found[1])) * scale[found[2].lower()]) if found else 0
+    except ValueError:
+        number = 0
+    if not 1 <= number <= 10**15:
+        text = f"{value!r} is no number from 1 to 1e15; write it as 600M, 0.6G, 600e6 or 600000000"
+        raise OptionError(str(info.field_name), text)
+    return number
 
 
 def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ftso_cli import texts
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.recorded import telling
-from ftso_cli.api.training.trainings import RUNS
+from ftso_cli.api.training.starting import RUNS
 from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.errors import SettingsError

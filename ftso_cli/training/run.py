@@ -31,8 +31,8 @@ from ftso_cli.errors import RunError
 from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
+from ftso_cli.settings.config_file import IMAGES, START, Precision, StartRecord
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import IMAGES, START, Precision, StartRecord
 from ftso_cli.settings.values import Fold
 from ftso_cli.shell import option
 from ftso_cli.spaces.darts import NetworkShape

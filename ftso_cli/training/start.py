@@ -11,7 +11,7 @@ from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.checkpoint import check_alike, checksum, read_tensors
 from ftso_cli.nn.network import Network
-from ftso_cli.settings.training import StartRecord
+from ftso_cli.settings.config_file import StartRecord
 from ftso_cli.training.run import Run
 from ftso_cli.training.testing.evaluate import load_trained
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
-from ftso_cli.api.training.trainings import opened
+from ftso_cli.api.training.starting import opened
 from ftso_cli.cli.app import app
 from ftso_cli.nn.checkpoint import State
 from ftso_cli.nn.distributed import ALONE

@@ -1,12 +1,12 @@
 """A run knows its images: what is missing, changed, added or broken is said, and never changes what is tested."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.data.files.frames import Frame
 from tests.data.images import write_folder, write_image
@@ -245,15 +245,14 @@ def test_predict_answers_what_can_be_read_names_the_rest_and_ends_in_status_1(wo
 
 def test_an_image_that_breaks_after_the_start_costs_no_result(work: Path) -> None:
     """Of a set that is not kept in memory, images are read when they are tested."""
-    from ftso_cli.api.training.trainings import tested
+    from ftso_cli.api.training.starting import opened
+    from ftso_cli.api.training.testing import tested
     from ftso_cli.data.files.folders import FolderSource
     from ftso_cli.nn.distributed import ALONE
 
-    trainer = ftso_cli.api.training.trainings.opened(work / "run", ALONE)
+    trainer = opened(work / "run", ALONE)
     held = trainer.data.final
-    trainer.data = ftso_cli.api.training.trainings.replace(
-        trainer.data, test=FolderSource((held.paths, held.labels), Frame((8, 8)), memory_limit=0)
-    )
+    trainer.data = replace(trainer.data, test=FolderSource((held.paths, held.labels), Frame((8, 8)), memory_limit=0))
     Path(held.paths[0]).write_bytes(b"oops")
     score = tested(trainer)
     assert score.images == 5 and list(score.broken) == [held.paths[0]]

@@ -13,7 +13,7 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.drawing import diagram
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import Genotype, edit, formats, library, storage
-from ftso_cli.settings.training import read_config
+from ftso_cli.settings.config_file import read_config
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 from ftso_cli.studies.plan import plan

@@ -20,8 +20,8 @@ from ftso_cli.genotype import library
 from ftso_cli.report.collect import collect
 from ftso_cli.report.page import page
 from ftso_cli.report.run.calibration import calibration_error, confidence_bins
+from ftso_cli.settings.config_file import ConfigFile
 from ftso_cli.settings.recipes import RECIPES
-from ftso_cli.settings.training import ConfigFile
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.testing.answers import ImageAnswer, write_answers
 from tests.images import write_folder

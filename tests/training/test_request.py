@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ftso_cli.errors import SettingsError
+from ftso_cli.settings.config_file import ConfigFile
 from ftso_cli.settings.recipes import RECIPES
-from ftso_cli.settings.training import ConfigFile
 
 
 def test_the_values_of_a_file_overrule_the_recipe_that_is_named_beside_it() -> None:

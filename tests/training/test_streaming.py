@@ -14,7 +14,8 @@ from torchvision.transforms import v2
 from typer.testing import CliRunner
 
 import ftso_cli
-from ftso_cli.api.training.trainings import advising, opened, refill
+from ftso_cli.api.training.starting import opened, refill
+from ftso_cli.api.training.trainings import advising
 from ftso_cli.cli.app import app
 from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
 from ftso_cli.data.files.folders import FolderSource

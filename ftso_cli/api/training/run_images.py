@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.errors import RunError, SettingsError
+from ftso_cli.settings.config_file import ConfigFile
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import ConfigFile
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord

@@ -1,53 +1,38 @@
 """The verb that trains: train."""
 
 import math
-import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from ftso_cli.api.cells import UNNAMED, about_file, name_of, read
+from ftso_cli.api.cells import about_file, name_of, read
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.record import versions
 from ftso_cli.api.search.recorded import telling
-from ftso_cli.api.training.planning import device_here, planned
-from ftso_cli.api.training.run_images import asked_images, images_of, is_gone
+from ftso_cli.api.training.planning import planned
+from ftso_cli.api.training.starting import fill, limited, opened, refill, started
+from ftso_cli.api.training.testing import tested
 from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
-from ftso_cli.errors import DataError, RunError, SettingsError
+from ftso_cli.errors import DataError, RunError
 from ftso_cli.files import alone_in
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.genotype.storage import describe
-from ftso_cli.settings.options import OptionError
-from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
-from ftso_cli.settings.shared import DEFAULT_DATA, CellLike, Update
-from ftso_cli.settings.training import ConfigFile, StartRecord, Training
-from ftso_cli.settings.values import check_seed
+from ftso_cli.settings.shared import CellLike
+from ftso_cli.settings.training import Training
 from ftso_cli.shell import command
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
     from ftso_cli.training.curves import Curves
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.planning import Plan
     from ftso_cli.training.progress import Row, TrainingProgress
-    from ftso_cli.training.run import Config
-    from ftso_cli.training.testing.advice import Advice
     from ftso_cli.training.testing.evaluate import Score
     from ftso_cli.training.use.classifier import Classifier
-
-RUNS = Path("runs")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +133,9 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             trainer = opened(Path(request.resume), group, device)
         listener.watch.lap("start")
         with telling(listener, lambda: _kept(trainer)), alone_in(trainer.run.folder):
-            trainer = _filled(trainer, request, listener, began)
+            new = request.resume is None
+            trainer = _begun(trainer, request, listener, began) if new else _resumed(trainer, listener)
+            _limit(trainer, began)
             listener.watch.lap("data")
             group.told(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
@@ -165,21 +152,22 @@ def _follow(folder: Path, group: "Group") -> Trained:
     return Trained(folder=folder, metrics=tuple(trainer.rows), **NOT_TESTED)
 
 
-def _filled(trainer: "Trainer", request: Training, listener: TrainingListener, began: float) -> "Trainer":
-    """Read the images, and begin the run folder or go back to its last checkpoint; the command has `began` then."""
+def _begun(trainer: "Trainer", request: Training, listener: TrainingListener, began: float) -> "Trainer":
+    """Read the images, and begin the run folder."""
     with listener.bar("read images", "image") as update:
-        if request.resume is None:
-            trainer = fill(trainer, update)
-        else:
-            replaced = refill(trainer, update)
-    if request.resume is None:
-        if request.limit is not None:
-            trainer = limited(trainer, request, began + request.limit - time.perf_counter(), listener)
-        _create(trainer)
-    else:
-        problem = trainer.load_checkpoint() if trainer.checkpoints.exist() else ""
-        listener.resumed(trainer, replaced, problem or "")
-    _limit(trainer, began)
+        trainer = fill(trainer, update)
+    if request.limit is not None:
+        trainer = limited(trainer, request, began + request.limit - time.perf_counter(), listener)
+    _create(trainer)
+    return trainer
+
+
+def _resumed(trainer: "Trainer", listener: TrainingListener) -> "Trainer":
+    """Read the images again, and go back to the last checkpoint."""
+    with listener.bar("read images", "image") as update:
+        replaced = refill(trainer, update)
+    problem = trainer.load_checkpoint() if trainer.checkpoints.exist() else ""
+    listener.resumed(trainer, replaced, problem)
     return trainer
 
 
@@ -261,169 +249,6 @@ def complete(cell: CellLike) -> Genotype:
     return genotype
 
 
-def started(
-    cell: str,
-    genotype: Genotype,
-    asked: ConfigFile,
-    settings: Recipe,
-    folder: Path | None,
-    group: "Group",
-    device: str | None = None,
-    images: "ImageData | None" = None,
-) -> "Trainer":
-    """A training from the beginning of the cell of that name; its run folder is not made yet.
-
-    Its `images`, where they have been read already, are those that `asked` and `settings` mean. Where no `device` is
-    given and that of `asked`, as the config.json of another machine has it, is not here, it takes what there is.
-    Raises `SettingsError` for a value that is asked for and can't be.
-    """
-    from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.run import Run
-
-    check_seed(asked.seed)
-    of_file = "auto" if asked.device is None else asked.device
-    chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
-    data = DEFAULT_DATA if asked.data is None else asked.data
-    images = images or asked_images(data, asked, settings)
-    if device is None and of_file not in ("auto", str(chosen)):
-        remark = f"device {of_file} of the settings is not here; training on {chosen}"
-        images = replace(images, remarks=(*images.remarks, remark))
-    run = Run(_free_folder(cell, data) if folder is None else folder)
-    run.check_free()
-    _check_validates(images, settings)
-    images, record, weights = _begun(images, asked, genotype)
-    return Trainer(genotype, _config(asked, settings, images, record, chosen), images, run, group, weights)
-
-
-def _config(
-    asked: ConfigFile, settings: Recipe, images: "ImageData", start: StartRecord | None, device: "torch.device"
-) -> "Config":
-    """The settings of a run in full; raises `SettingsError` for a value that can't be."""
-    from ftso_cli.data import NAMES
-    from ftso_cli.nn.device import has_fast_bfloat16
-    from ftso_cli.training.compiling import compiles_by_default
-    from ftso_cli.training.run import Config
-
-    data = DEFAULT_DATA if asked.data is None else asked.data
-    steps = settings.epochs * (len(images.train) // settings.batch_size)
-    try:
-        return Config(
-            data=data if data in NAMES else str(Path(data).expanduser().resolve()),
-            image_size=images.image_size,
-            resize=asked.resize or "crop",
-            nested=bool(asked.nested),
-            fold=asked.fold,
-            image_channels=images.channels,
-            classes=images.classes,
-            mean=images.mean,
-            std=images.std,
-            flip=images.flip,
-            recipe=settings,
-            start=start,
-            seed=asked.seed or 0,
-            device=str(device),
-            precision=_precision(asked.precision, has_fast_bfloat16(device)),
-            compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
-            total_steps=asked.steps_of(settings),
-            versions=versions(),
-            **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
-        )
-    except ValidationError as error:
-        raise SettingsError(describe(error)) from None
-
-
-def _begun(
-    images: "ImageData", asked: ConfigFile, genotype: Genotype
-) -> tuple["ImageData", StartRecord | None, "Mapping[str, Tensor] | None"]:
-    """Return the images with a remark on the network to start from, the record of its weights, and these."""
-    from ftso_cli.training.start import start_of
-
-    if asked.start_from is None:
-        return images, None, None
-    found = start_of(Path(asked.start_from), asked.start, genotype, images.classes)
-    return replace(images, remarks=(*images.remarks, *found.remarks)), found.record, found.tensors
-
-
-def _check_validates(images: "ImageData", settings: Recipe) -> None:
-    """Raise `OptionError` for a recipe that looks at validation images, where there are none."""
-    if images.val is None and (settings.keep == "best" or settings.patience):
-        name = "keep" if settings.keep == "best" else "patience"
-        raise OptionError(
-            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
-        )
-
-
-def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
-    """Reads all images; gives the training without broken images."""
-    from ftso_cli.data import read_held, read_training
-    from ftso_cli.training.loop import Trainer
-
-    # Images first: where a class has none, the same request can be given again.
-    images = read_training(trainer.data, update)
-    if images is not trainer.data:
-        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group, trainer.start)
-    trainer.data = read_held(images, update)
-    return trainer
-
-
-def limited(trainer: "Trainer", request: Training, left: float, listener: TrainingListener) -> "Trainer":
-    """Time some steps, and return the training with as many of them as fit in the seconds that are left."""
-    from ftso_cli.training.budget import Work, described, measure, steps_for
-    from ftso_cli.training.loop import Trainer
-
-    seconds, config = request.seconds, trainer.config
-    # Its steps leave no trace in the training itself.
-    began, trial = (
-        time.perf_counter(),
-        Trainer(trainer.genotype, config, trainer.data, trainer.run, start=trainer.start),
-    )
-    step = measure(trial, seconds) / trainer.group.size
-    work = Work.of(trainer)
-    most = request.hyper_parameters.epochs if request.planned else MOST_EPOCHS
-    steps = steps_for(left - (time.perf_counter() - began), step, work, most)
-    listener.note(described(steps, step, work, config.recipe.batch_size, seconds))
-    if steps < work.epoch:
-        listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
-    recipe = with_epochs(config.recipe, -(-steps // work.epoch))
-    planned = {"recipe": recipe, "time": seconds, "total_steps": steps if steps % work.epoch else None}
-    config = config.model_copy(update=planned)
-    return Trainer(trainer.genotype, config, trainer.data, trainer.run, trainer.group, trainer.start)
-
-
-def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
-    """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
-    from ftso_cli.nn.checkpoint import Checkpoints
-    from ftso_cli.training.compiling import missing_compiler
-    from ftso_cli.training.loop import Trainer
-    from ftso_cli.training.run import Run
-    from ftso_cli.training.start import read_start
-
-    run = Run(folder)
-    config = run.config()
-    chosen = device_here(config.device if device is None else device, may_differ=device is None)
-    # To compile only makes it faster, and needs what the other machine may have had.
-    compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)
-    config = config.model_copy(update={"device": str(chosen), "compile": compiled})
-    try:
-        images = images_of(config, run.images(), stand_in=True)
-    except DataError as error:
-        hint = "; put it back, or a link to where it is now" if is_gone(config.data) else ""
-        raise DataError(f"{error}{hint}") from None
-    # A checkpoint holds all that has become of them.
-    fresh = config.start is not None and not Checkpoints(run.checkpoint_file).exist()
-    start = read_start(run.start_file, config.start) if fresh and config.start is not None else None
-    return Trainer(run.genotype(), config, images, run, group, start)
-
-
-def refill(trainer: "Trainer", update: Update | None) -> int:
-    """Reads the images of a training that goes on; returns how many training images stand in for others now."""
-    from ftso_cli.data import read_held, reread_training
-
-    replaced = reread_training(trainer.data, update)
-    trainer.data = read_held(trainer.data, update)
-    return replaced
-
-
 @contextmanager
 def advising(trainer: "Trainer") -> Iterator[None]:
     """Around training: an image that can't be read any more ends it with what to do."""
@@ -432,59 +257,3 @@ def advising(trainer: "Trainer") -> Iterator[None]:
     except DataError as error:
         resume = command("train", resume=trainer.run.folder)
         raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None
-
-
-def tested(trainer: "Trainer") -> "Score":
-    """How the weights that were saved do on the test images, which the run folder keeps as its result."""
-    from ftso_cli.training.testing.answers import write_answers
-    from ftso_cli.training.testing.evaluate import evaluate as test
-    from ftso_cli.training.testing.evaluate import load_network
-
-    images = trainer.data
-    network = load_network(trainer.run, trainer.device)
-    score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
-    result = {
-        "test_accuracy": score.accuracy,
-        "balanced_accuracy": score.balanced_accuracy,
-        "test_loss": score.loss,
-        "test_images": score.images,
-    }
-    write_answers(trainer.run, images.classes, score.answers)
-    result |= {"epoch": trainer.kept_epoch}
-    record = trainer.run.images()
-    trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
-    return score
-
-
-def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
-    """What may help after a training, by its curves and its answers for the test images."""
-    from ftso_cli.training.testing.advice import Finished, advise
-
-    labels = trainer.data.train.labels
-    return advise(
-        Finished(
-            folder=trainer.run.folder,
-            epochs=trainer.run.epochs(),
-            recipe=trainer.config.recipe,
-            time=trainer.config.time,
-            table=score.by_class,
-            trained=labels.bincount(minlength=len(score.classes)).tolist(),
-            answers=score.answers,
-        )
-    )
-
-
-def _precision(asked: str | None, fast: bool) -> Any:
-    """That of the training; what isn't asked for is bfloat16 where it is fast."""
-    if asked in (None, "auto"):
-        return "bfloat16" if fast else "float32"
-    return asked
-
-
-def _free_folder(cell: str, data: str) -> Path:
-    """runs/CELL-DATA, or runs/DATA where the cell was chosen, with a number behind it where that is taken."""
-    # Not the stem: a published cell is called bayesnas_0.01.
-    known = "cell" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
-    name = "-".join(filter(None, (known, re.sub(r"\.[ct]sv$", "", Path(data).name) or "data")))
-    names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
-    return next(folder for folder in names if not folder.exists())

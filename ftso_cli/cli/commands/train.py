@@ -5,7 +5,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ftso_cli import shell
-from ftso_cli.api.training.trainings import TrainingListener, advice_of, run_training
+from ftso_cli.api.training.testing import advice_of
+from ftso_cli.api.training.trainings import TrainingListener, run_training
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output import common

@@ -1,0 +1,216 @@
+"""A training as a `Trainer`: from a request, or from its run folder; its images read, its steps fitted to a time."""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from ftso_cli.api.cells import UNNAMED
+from ftso_cli.api.listening import Listener
+from ftso_cli.api.record import versions
+from ftso_cli.api.training.planning import device_here
+from ftso_cli.api.training.run_images import asked_images, images_of, is_gone
+from ftso_cli.errors import DataError, SettingsError
+from ftso_cli.genotype import Genotype
+from ftso_cli.genotype.storage import describe
+from ftso_cli.settings.config_file import ConfigFile, StartRecord
+from ftso_cli.settings.options import OptionError
+from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
+from ftso_cli.settings.shared import DEFAULT_DATA, Update
+from ftso_cli.settings.training import Training
+from ftso_cli.settings.values import check_seed
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from ftso_cli.data import ImageData
+    from ftso_cli.nn.distributed import Group
+    from ftso_cli.training.loop import Trainer
+    from ftso_cli.training.run import Config
+
+RUNS = Path("runs")
+
+
+def started(
+    cell: str,
+    genotype: Genotype,
+    asked: ConfigFile,
+    settings: Recipe,
+    folder: Path | None,
+    group: "Group",
+    device: str | None = None,
+    images: "ImageData | None" = None,
+) -> "Trainer":
+    """A training from the beginning of the cell of that name; its run folder is not made yet.
+
+    Its `images`, where they have been read already, are those that `asked` and `settings` mean. Where no `device` is
+    given and that of `asked`, as the config.json of another machine has it, is not here, it takes what there is.
+    Raises `SettingsError` for a value that is asked for and can't be.
+    """
+    from ftso_cli.training.loop import Trainer
+    from ftso_cli.training.run import Run
+
+    check_seed(asked.seed)
+    of_file = "auto" if asked.device is None else asked.device
+    chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
+    data = DEFAULT_DATA if asked.data is None else asked.data
+    images = images or asked_images(data, asked, settings)
+    if device is None and of_file not in ("auto", str(chosen)):
+        remark = f"device {of_file} of the settings is not here; training on {chosen}"
+        images = replace(images, remarks=(*images.remarks, remark))
+    run = Run(_free_folder(cell, data) if folder is None else folder)
+    run.check_free()
+    _check_validates(images, settings)
+    images, record, weights = _begun(images, asked, genotype)
+    return Trainer(genotype, _config(asked, settings, images, record, chosen), images, run, group, weights)
+
+
+def _config(
+    asked: ConfigFile, settings: Recipe, images: "ImageData", start: StartRecord | None, device: "torch.device"
+) -> "Config":
+    """The settings of a run in full; raises `SettingsError` for a value that can't be."""
+    from ftso_cli.data import NAMES
+    from ftso_cli.nn.device import has_fast_bfloat16
+    from ftso_cli.training.compiling import compiles_by_default
+    from ftso_cli.training.run import Config
+
+    data = DEFAULT_DATA if asked.data is None else asked.data
+    steps = settings.epochs * (len(images.train) // settings.batch_size)
+    try:
+        return Config(
+            data=data if data in NAMES else str(Path(data).expanduser().resolve()),
+            image_size=images.image_size,
+            resize=asked.resize or "crop",
+            nested=bool(asked.nested),
+            fold=asked.fold,
+            image_channels=images.channels,
+            classes=images.classes,
+            mean=images.mean,
+            std=images.std,
+            flip=images.flip,
+            recipe=settings,
+            start=start,
+            seed=asked.seed or 0,
+            device=str(device),
+            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
+            total_steps=asked.steps_of(settings),
+            versions=versions(),
+            **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
+        )
+    except ValidationError as error:
+        raise SettingsError(describe(error)) from None
+
+
+def _begun(
+    images: "ImageData", asked: ConfigFile, genotype: Genotype
+) -> tuple["ImageData", StartRecord | None, "Mapping[str, Tensor] | None"]:
+    """Return the images with a remark on the network to start from, the record of its weights, and these."""
+    from ftso_cli.training.start import start_of
+
+    if asked.start_from is None:
+        return images, None, None
+    found = start_of(Path(asked.start_from), asked.start, genotype, images.classes)
+    return replace(images, remarks=(*images.remarks, *found.remarks)), found.record, found.tensors
+
+
+def _check_validates(images: "ImageData", settings: Recipe) -> None:
+    """Raise `OptionError` for a recipe that looks at validation images, where there are none."""
+    if images.val is None and (settings.keep == "best" or settings.patience):
+        name = "keep" if settings.keep == "best" else "patience"
+        raise OptionError(
+            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
+        )
+
+
+def _precision(asked: str | None, fast: bool) -> Any:
+    """That of the training; what isn't asked for is bfloat16 where it is fast."""
+    if asked in (None, "auto"):
+        return "bfloat16" if fast else "float32"
+    return asked
+
+
+def _free_folder(cell: str, data: str) -> Path:
+    """runs/CELL-DATA, or runs/DATA where the cell was chosen, with a number behind it where that is taken."""
+    # Not the stem: a published cell is called bayesnas_0.01.
+    known = "cell" if cell in (UNNAMED, "-") else Path(cell).name.removesuffix(".json")
+    name = "-".join(filter(None, (known, re.sub(r"\.[ct]sv$", "", Path(data).name) or "data")))
+    names = (RUNS / (name if number == 1 else f"{name}-{number}") for number in count(1))
+    return next(folder for folder in names if not folder.exists())
+
+
+def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
+    """Reads all images; gives the training without broken images."""
+    from ftso_cli.data import read_held, read_training
+    from ftso_cli.training.loop import Trainer
+
+    # Images first: where a class has none, the same request can be given again.
+    images = read_training(trainer.data, update)
+    if images is not trainer.data:
+        trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group, trainer.start)
+    trainer.data = read_held(images, update)
+    return trainer
+
+
+def limited(trainer: "Trainer", request: Training, left: float, listener: Listener) -> "Trainer":
+    """Time some steps, and return the training with as many of them as fit in the seconds that are left."""
+    from ftso_cli.training.budget import Work, described, measure, steps_for
+    from ftso_cli.training.loop import Trainer
+
+    seconds, config = request.seconds, trainer.config
+    # Its steps leave no trace in the training itself.
+    began, trial = (
+        time.perf_counter(),
+        Trainer(trainer.genotype, config, trainer.data, trainer.run, start=trainer.start),
+    )
+    step = measure(trial, seconds) / trainer.group.size
+    work = Work.of(trainer)
+    most = request.hyper_parameters.epochs if request.planned else MOST_EPOCHS
+    steps = steps_for(left - (time.perf_counter() - began), step, work, most)
+    listener.note(described(steps, step, work, config.recipe.batch_size, seconds))
+    if steps < work.epoch:
+        listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
+    recipe = with_epochs(config.recipe, -(-steps // work.epoch))
+    planned = {"recipe": recipe, "time": seconds, "total_steps": steps if steps % work.epoch else None}
+    config = config.model_copy(update=planned)
+    return Trainer(trainer.genotype, config, trainer.data, trainer.run, trainer.group, trainer.start)
+
+
+def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
+    """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
+    from ftso_cli.nn.checkpoint import Checkpoints
+    from ftso_cli.training.compiling import missing_compiler
+    from ftso_cli.training.loop import Trainer
+    from ftso_cli.training.run import Run
+    from ftso_cli.training.start import read_start
+
+    run = Run(folder)
+    config = run.config()
+    chosen = device_here(config.device if device is None else device, may_differ=device is None)
+    # To compile only makes it faster, and needs what the other machine may have had.
+    compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)
+    config = config.model_copy(update={"device": str(chosen), "compile": compiled})
+    try:
+        images = images_of(config, run.images(), stand_in=True)
+    except DataError as error:
+        hint = "; put it back, or a link to where it is now" if is_gone(config.data) else ""
+        raise DataError(f"{error}{hint}") from None
+    # A checkpoint holds all that has become of them.
+    fresh = config.start is not None and not Checkpoints(run.checkpoint_file).exist()
+    start = read_start(run.start_file, config.start) if fresh and config.start is not None else None
+    return Trainer(run.genotype(), config, images, run, group, start)
+
+
+def refill(trainer: "Trainer", update: Update | None) -> int:
+    """Reads the images of a training that goes on; returns how many training images stand in for others now."""
+    from ftso_cli.data import read_held, reread_training
+
+    replaced = reread_training(trainer.data, update)
+    trainer.data = read_held(trainer.data, update)
+    return replaced

@@ -1,0 +1,48 @@
+"""The end of a training: its network on the test images, and what may help."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ftso_cli.training.loop import Trainer
+    from ftso_cli.training.testing.advice import Advice
+    from ftso_cli.training.testing.evaluate import Score
+
+
+def tested(trainer: "Trainer") -> "Score":
+    """How the weights that were saved do on the test images, which the run folder keeps as its result."""
+    from ftso_cli.training.testing.answers import write_answers
+    from ftso_cli.training.testing.evaluate import evaluate as test
+    from ftso_cli.training.testing.evaluate import load_network
+
+    images = trainer.data
+    network = load_network(trainer.run, trainer.device)
+    score = test(network, images.final, images, trainer.config.recipe.batch_size, trainer.device)
+    result = {
+        "test_accuracy": score.accuracy,
+        "balanced_accuracy": score.balanced_accuracy,
+        "test_loss": score.loss,
+        "test_images": score.images,
+    }
+    write_answers(trainer.run, images.classes, score.answers)
+    result |= {"epoch": trainer.kept_epoch}
+    record = trainer.run.images()
+    trainer.run.write_result(result if record is None else result | {"tested_on": record.tests})
+    return score
+
+
+def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
+    """What may help after a training, by its curves and its answers for the test images."""
+    from ftso_cli.training.testing.advice import Finished, advise
+
+    labels = trainer.data.train.labels
+    return advise(
+        Finished(
+            folder=trainer.run.folder,
+            epochs=trainer.run.epochs(),
+            recipe=trainer.config.recipe,
+            time=trainer.config.time,
+            table=score.by_class,
+            trained=labels.bincount(minlength=len(score.classes)).tolist(),
+            answers=score.answers,
+        )
+    )
