@@ -114,6 +114,7 @@ HANDED_ON: Mapping[str, str] = {
     "setting": "the network of a cost; a row of a study",
     "space": "a name, and what it means",
     "start": "a run whose network is trained on, its weights, when a wiring was searched",
+    "steps": "of a race, of a short training, of a capacity search",
     "stem": "of a search, of a race, of a recipe",
     "batch_size": "of searches, of a recipe, of a measurement",
     "channels": "of searches, of a recipe, of a cost",
