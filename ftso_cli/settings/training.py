@@ -81,6 +81,14 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
             help="auto: a network that takes at most so long for an image, as in 2ms.", metavar="TIME", panel=FITTED
         ),
     ] = None
+    search: Annotated[
+        bool,
+        Option(
+            help="auto: spend a fifth of the time on trying other operators in the cell first.",
+            panel=FITTED,
+            in_studies=False,
+        ),
+    ] = False
     dry_run: Annotated[bool, Option(help="auto: say what was chosen, and stop.", panel=FITTED, in_studies=False)] = (
         False
     )
@@ -178,11 +186,13 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
             if self.hyper_parameters.augmentation == "imagenet" and self.file.resize not in (None, "crop"):
                 raise OptionError("resize", "has no meaning with {augmentation=imagenet}, which cuts out of pictures")
             self._check_start()
-            if not self.planned and (fits := self.asked("fit_macs", "fit_params", "fit_latency", "dry_run")):
+            if not self.planned and (fits := self.asked("fit_macs", "fit_params", "fit_latency", "search", "dry_run")):
                 raise OptionError(fits[0], f"is for a network that is chosen: give {{recipe={AUTO}}}")
             of_file = self.time is None and self.file.versions is None and "epochs" in self.file.names | self.given
             if (self.time is not None and "epochs" in self.given) or (of_file and self.file.time is not None):
                 raise OptionError("time", "decides the number of epochs; give {time} or {epochs}, not both")
+            if self.search and self.limit is None:
+                raise OptionError("search", "takes a share of the time; give {time} instead of {epochs}")
         elif self.given - {*OF_A_RESUMED_RUN, "progress"}:
             raise OptionError(
                 "resume",

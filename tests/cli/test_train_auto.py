@@ -55,6 +55,18 @@ def test_the_same_settings_again_give_the_same_network(tmp_path: Path) -> None:
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
 
 
+def test_a_search_tries_other_operators_first_and_the_run_keeps_what_it_found(tmp_path: Path) -> None:
+    data, run = write_folder(tmp_path / "photos", train=20, test=10, size=16), tmp_path / "run"
+    result = ftso("train", "--data", data, "--time", "10s", "--search", *TINY, "-o", run)
+    assert result.exit_code == 0, result.output
+    assert "search: " in result.stderr
+    found, kept = storage.read(run / "genotype.json"), library.load("ftso_block")
+    assert (found == kept) == ("the cell stays as it is" in result.stderr)
+    refused = ftso("train", "--data", data, "--epochs", "2", "--search")
+    assert refused.exit_code == 2
+    assert "takes a share of the time; give --time instead of --epochs" in refused.stderr
+
+
 def test_a_fold_is_tested_on_and_another_can_follow(tmp_path: Path) -> None:
     data = write_folder(tmp_path / "photos")
     runs = [tmp_path / "first", tmp_path / "again", tmp_path / "second"]

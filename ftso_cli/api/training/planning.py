@@ -14,18 +14,23 @@ if TYPE_CHECKING:
 
     from ftso_cli.api.training.trainings import TrainingListener
     from ftso_cli.data import ImageData
+    from ftso_cli.search.operators.in_time import OperatorChoice
     from ftso_cli.training.planning import Plan
+
+
+SEARCH_SHARE = 0.2
+"""The share of the time that a search may take."""
 
 
 def planned(
     request: Training, genotype: Genotype, device: str | None, listener: "TrainingListener", began: float
-) -> tuple["Plan", "ImageData"]:
+) -> tuple["Plan", "ImageData", Genotype]:
     """Read the images of a request, and choose network and recipe for them, this machine and what is left of the time.
 
-    The command has `began` at that reading of `time.perf_counter`.
+    With `search` the operators of the cell are chosen too. The command has `began` at that reading of
+    `time.perf_counter`.
     """
     from ftso_cli.data import read_held, read_training
-    from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
 
     recipe = request.hyper_parameters
     images = asked_images(str(request.file.data), request.file, recipe)
@@ -34,13 +39,44 @@ def planned(
     chosen = device_here(device or "auto", may_differ=False)
     if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
         listener.note(threads)
-    timer = MeasuredTimes(genotype=genotype, size=images.image_size, device=chosen)
-    latency = None if request.fit_latency is None else float(request.fit_latency)
-    left = max(request.seconds - (time.perf_counter() - began), 0.0)
-    limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
-    plan = Planner(genotype, images, recipe, request.fixed, timer).plan(limits)
+    until = began + request.seconds
+    plan = _plan(request, genotype, images, chosen, until)
+    if request.search and not request.dry_run:
+        choice = _search(request, plan, genotype, images, chosen, listener)
+        listener.note(str(choice))
+        genotype = choice.genotype
+        plan = _plan(request, genotype, images, chosen, until)
     listener.planned(plan, images)
-    return plan, images
+    return plan, images, genotype
+
+
+def _plan(request: Training, genotype: Genotype, images: "ImageData", device: "torch.device", until: float) -> "Plan":
+    """Choose for the time that is left `until` that reading of the clock."""
+    from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
+
+    latency = None if request.fit_latency is None else float(request.fit_latency)
+    left = max(until - time.perf_counter(), 0.0)
+    limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
+    timer = MeasuredTimes(genotype=genotype, size=images.image_size, device=device)
+    return Planner(genotype, images, request.hyper_parameters, request.fixed, timer).plan(limits)
+
+
+def _search(
+    request: Training,
+    plan: "Plan",
+    genotype: Genotype,
+    images: "ImageData",
+    device: "torch.device",
+    listener: "TrainingListener",
+) -> "OperatorChoice":
+    """Choose operators in the network that is planned."""
+    from ftso_cli.search.operators.in_time import TimedSearch
+    from ftso_cli.training.planning import shape_of
+
+    shape, batch = shape_of(plan.recipe, images), plan.recipe.batch_size
+    search = TimedSearch(genotype, images, shape, batch_size=batch, seed=request.file.seed or 0, device=device)
+    with listener.bar("search", "training") as update:
+        return search.run(SEARCH_SHARE * request.seconds, update)
 
 
 def _threads(genotype: Genotype, images: "ImageData", recipe: Recipe) -> str:

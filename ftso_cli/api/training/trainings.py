@@ -122,7 +122,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
             return _follow(Path(group.told()), group)
         if request.resume is None:
             if request.planned:
-                plan, images = planned(request, genotype, device, listener, began)
+                plan, images, genotype = planned(request, genotype, device, listener, began)
                 hyper_parameters = plan.recipe
                 if request.dry_run:
                     return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)

@@ -51,9 +51,7 @@ class Standing:
     @property
     def clearly_behind(self) -> bool:
         """Whether the best of the final is better by more than chance, by Student's t for paired differences."""
-        from scipy.special import stdtrit
-
-        return self.error is not None and self.behind > stdtrit(self.inits - 1, SURE) * self.error
+        return clearly_above(self.behind, self.error, self.inits)
 
 
 def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list[Topology]:
@@ -100,6 +98,13 @@ def paired_difference(own: Sequence[float], other: Sequence[float]) -> tuple[flo
     differences = [one - another for one, another in zip(own, other, strict=True)]
     error = stdev(differences) / math.sqrt(len(differences)) if len(differences) > 1 else None
     return fmean(differences), error
+
+
+def clearly_above(difference: float, error: float | None, pairs: int) -> bool:
+    """Return True where a mean difference of so many pairs is above 0 by more than chance; never for one pair."""
+    from scipy.special import stdtrit
+
+    return error is not None and difference > stdtrit(pairs - 1, SURE) * error
 
 
 def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> Standing:

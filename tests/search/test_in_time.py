@@ -1,0 +1,31 @@
+"""Operators by trainings of equal time."""
+
+import torch
+
+from ftso_cli.data import open_images, read_training
+from ftso_cli.genotype import library
+from ftso_cli.search.operators.in_time import LEAST_STEPS, TimedSearch, clear_winner
+from ftso_cli.spaces.darts import NetworkShape
+
+
+def test_a_cell_is_replaced_only_where_another_is_better_by_more_than_chance() -> None:
+    own, noisy, better = ("conv_3x3",), ("conv_1x1",), ("skip_connect",)
+    losses = {own: [1.0, 1.1, 0.9, 1.0], noisy: [0.5, 1.4, 0.6, 1.3]}
+    assert clear_winner(losses, own) == own
+    assert clear_winner(losses | {better: [0.8, 0.9, 0.7, 0.8]}, own) == better
+
+
+def test_cells_with_another_operator_on_one_edge_are_trained_for_the_time_there_is() -> None:
+    digits = read_training(open_images("digits"))
+    shape, cell = NetworkShape(channels=4, cells=3, image_channels=1), library.load("ftso_block")
+    search = TimedSearch(cell, digits, shape, batch_size=16, seed=0, device=torch.device("cpu"))
+    runs: list[tuple[int, int]] = []
+    found = search.run(1e-3, lambda done, total: runs.append((done, total)))
+    assert (found.genotype, found.neighbours, runs) == (cell, 0, [])
+    found = search.run(
+        38 * LEAST_STEPS * search._step_seconds(search.ops), lambda done, total: runs.append((done, total))
+    )
+    # What a step takes differs from measurement to measurement.
+    assert [done for done, _ in runs] == list(range(1, found.neighbours + 17)) if found.neighbours else not runs
+    ops = [[edge.op for kind in each.cells.values() for edge in kind.kept] for each in (cell, found.genotype)]
+    assert sum(one != other for one, other in zip(*ops, strict=True)) == bool(found.replaced)
