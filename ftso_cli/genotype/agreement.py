@@ -1,4 +1,4 @@
-"""Whether a wiring was found or drawn by lot: agreement of disjoint ensembles beside chance, and each edge's margin.
+"""Agreement of disjoint ensembles, its chance level, and the significance of each edge.
 
 A search from one seed always returns a wiring; only other seeds tell whether they would have returned the same one.
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOUND = 2.0
-"""Standard errors by which an edge must lie before the strongest one left out to count as found, not drawn by lot."""
+"""The z from which an edge is significant: standard errors of its lead over the strongest edge left out."""
 
 LARGEST_Z = 99.0
 """What stands for more, and for a difference without any error."""

@@ -91,7 +91,7 @@ def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
         found.append(Fact(name="to find it", value=duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
     if genotype is not None and genotype.ensemble is not None:
         certain, chosen = agreement.found(genotype)
-        found.append(Fact(name="edges found", value=f"{certain} of {chosen}", remark="the others were drawn by lot"))
+        found.append(Fact(name="significant edges", value=f"{certain} of {chosen}", remark="the others are at chance"))
     return found
 
 
@@ -116,7 +116,7 @@ def found_cells(report: Report) -> list[DrawnCell]:
 def dashes(cells: list[DrawnCell]) -> str:
     """What the dashes of the cells say."""
     have = {edge.dash for cell in cells for edge in cell.edges}
-    told = {LOT: "Dashed: drawn by lot, as far as the seeds tell.", GONE: "Dotted: pruned, or left out by pruning."}
+    told = {LOT: "Dashed: at chance, as far as the seeds tell.", GONE: "Dotted: pruned, or left out by pruning."}
     return " ".join(text for dash, text in told.items() if dash in have)
 
 

@@ -123,7 +123,7 @@ def _leaves_edges(pipeline: Pipeline) -> bool:
 
 
 def _start(cell: str, seed: int) -> Stage:
-    """A published cell, a file, or a wiring drawn by lot; the key is that of the cell's content."""
+    """Plan for a published cell, a file, or a random wiring; the key is that of the cell's content."""
     if cell == RANDOM:
         return _stage("cell", {"cell": cell, "seed": seed}, [])
     if cell == "-":

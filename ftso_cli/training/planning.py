@@ -1,7 +1,7 @@
 """A network and a recipe for a set of images, a machine and a time: a few rules, and steps that are timed.
 
 The narrowest network is timed first, then wider ones, until one is too slow for the epochs that the set needs. What the
-user has given is never changed. The rules come from trainings at equal time (docs/log.md).
+user has given is never changed. The rules come from trainings at equal time (docs/good-cells.md).
 """
 
 import math
