@@ -94,7 +94,7 @@ def _reach(drawn: list[Line], *, labelled: bool) -> dict[int, int]:
 
 
 def _crowded(drawn: list[Line]) -> bool:
-    """Whether many operators lead into nodes that all stand in one column."""
+    """Return True where many operators lead into nodes of one column."""
     operators = [line for line in drawn if line.kept and line.label]
     return len(operators) >= CROWDED and len(set(_reach(drawn, labelled=True).values())) == 1
 

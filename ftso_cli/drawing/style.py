@@ -1,4 +1,4 @@
-"""What pictures and the terminal show of an edge and of a name, and in which colours."""
+"""Labels, widths and colours of edges and names in pictures and in the terminal."""
 
 import math
 from collections.abc import Collection, Mapping

@@ -33,7 +33,7 @@ class Bar:
         yield Text(f"{blocks:<{self.width}} {self.share:.4f}", no_wrap=True)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """As wide as it is, whatever the share."""
+        """Return the fixed width, whatever the share."""
         return Measurement(self.width + 7, self.width + 7)
 
 
