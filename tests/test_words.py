@@ -22,8 +22,8 @@ SPAN = re.compile(r"`([^`\n]+)`")
 OPENS_WITH_A_CLAUSE = re.compile(r"(Those|That|What|Whether|So many|Which|Where|How|Who)\b")
 """How no docstring begins: with a relative clause, or a riddle."""
 
-NOT_YET = ("",)
-"""Starts of the paths below the package whose docstrings are still to be rewritten: all."""
+NOT_YET = ("search/", *(f"settings/{name}.py" for name in ("searches", "methods", "joint", "operators", "topology")))
+"""Modules of the package whose docstrings are still to be rewritten."""
 
 REPLACED = {
     "by lot": "at chance",
@@ -96,7 +96,9 @@ def test_a_name_that_does_not_exist_would_be_noticed() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_option_that_a_page_mentions_exists(page: Path) -> None:
     prose = FENCE.sub("", page.read_text(encoding="utf-8"))
-    mentioned = {span.split()[0].split("=")[0] for span in SPAN.findall(prose.replace("/--", "` `--")) if span.startswith("--")}
+    mentioned = {
+        span.split()[0].split("=")[0] for span in SPAN.findall(prose.replace("/--", "` `--")) if span.startswith("--")
+    }
     assert mentioned - options() - EXAMPLES == set()
 
 

@@ -74,7 +74,7 @@ def _size_of(text: str, least: int, most: int) -> Option:
 
 @settings
 class NetworkChoice(Settings):
-    """Which network of a cell is counted: a setting, what overrides it, and a budget for its width."""
+    """The network of a cell that is counted: a setting, overrides, and a budget for its width."""
 
     _: KW_ONLY
     setting: Annotated[
@@ -139,7 +139,7 @@ class NetworkChoice(Settings):
 
     @property
     def fits(self) -> bool:
-        """Whether a budget chooses the width."""
+        """True where a budget chooses the width."""
         return self.fit_macs is not None or self.fit_params is not None
 
     @property
@@ -210,7 +210,7 @@ class Growth(FormulaSizes):
 
 @settings
 class NetworksInFull(NetworkChoice):
-    """Which networks are counted, and how they are shown."""
+    """The networks that are counted, and how they are shown."""
 
     _: KW_ONLY
     by_stage: Annotated[bool, Option(help="A row for every cell.", panel=NETWORKS)] = False
@@ -218,7 +218,7 @@ class NetworksInFull(NetworkChoice):
 
 @settings
 class Costing(Growth, NetworksInFull):
-    """What `ftso cost` counts: the networks of cells, or the formulas."""
+    """The subject of `ftso cost`: the networks of cells, or the formulas."""
 
     cell: Annotated[
         Cells,

@@ -1,4 +1,4 @@
-"""What a training is asked for: a recipe, values that overrule it, data, seed. From flags, a file, or both. No torch.
+"""The request of a training: a recipe, values that overrule it, data, seed. From flags, a file, or both. No torch.
 
 `--config FILE` reads this as JSON. The config.json of a run is such a file too, with every value resolved; its cell
 and its images lie beside it.
@@ -166,7 +166,7 @@ OF_START = ("channels", "cells", "stem")
 """The values of a recipe that weights to start from decide."""
 
 CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
-"""What of the recipe auto is chosen."""
+"""The values of the recipe auto that are chosen."""
 
 FITTED = "Chosen network"
 """A panel of help."""
@@ -402,7 +402,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
 
     @cached_property
     def planned(self) -> bool:
-        """Whether network and recipe are chosen for the images, the machine and the time."""
+        """True where network and recipe are chosen for the images, the machine and the time."""
         named = self.recipe or self.file.recipe_name
         if named is not None:
             return named == AUTO
@@ -410,7 +410,7 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
 
     @property
     def names_cell(self) -> bool:
-        """Whether a cell is given, in the file or besides."""
+        """True where a cell is given, in the file or besides."""
         return self.cell is not None or self.file.cell is not None
 
     @property
@@ -453,5 +453,5 @@ class Training(OnData, OnCellOrNot, Recipe, Seeded):
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return True

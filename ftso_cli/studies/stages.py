@@ -44,7 +44,7 @@ UNDECIDING = ("device", "workers", "save_every", "tensorboard")
 """Options that leave the result of a stage as it is: with others, its work is the same."""
 
 ALTERNATIVES = (("cell", "search", "search-topology"), ("assign-ops", "search-ops"), ("train", "query"))
-"""Of each group a trial has one: a setting that names one takes the place of the study's other."""
+"""Groups of which a trial has one member: a setting that names one replaces the study's other."""
 
 EITHER = ("iters", "epochs")
 """A setting that gives one of these takes the place of the study's other, too."""

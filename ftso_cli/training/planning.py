@@ -45,7 +45,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a training takes for a set of images, a machine and a time.
+    """The network and recipe of a training for a set of images, a machine and a time.
 
     `epochs` and `seconds` are what is expected of it; `recipe` has the most epochs that it may have.
     """
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a planned network must keep to; None is no limit."""
+    """The bounds of a planned network; None is no bound."""
 
     seconds: float
     macs: int | None = None

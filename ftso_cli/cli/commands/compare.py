@@ -66,7 +66,7 @@ def _cells(compared: Sequence["ComparedCell"]) -> Table:
 
 
 def _reached(each: "ComparedCell") -> tuple[str, ...]:
-    """What the run trained, for how long and with what success; blanks for a cell without a run."""
+    """Return a run's data set, epochs and accuracy; blanks for a cell without a run."""
     if each.training is None:
         return ("",) * len(RUN)
     result = each.training.result

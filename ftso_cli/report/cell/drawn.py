@@ -88,7 +88,7 @@ def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Count
 
 
 def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: CountedNetwork | None) -> list[str]:
-    """What is known of an edge, a line a fact."""
+    """Return the facts about an edge, one a line."""
     told = [f"{edge.source} → {edge.target}" + ("" if edge.kept else ", pruned")]
     if edge.op is not None and edge.kept:
         told.append(f"{OPERATORS[edge.op].label} ({edge.op})")
