@@ -435,7 +435,7 @@ def advising(trainer: "Trainer") -> Iterator[None]:
 
 
 def tested(trainer: "Trainer") -> "Score":
-    """How the weights that were saved do on the test images, which the run folder keeps as its result."""
+    """Test the saved weights, and keep the result in the run folder."""
     from ftso_cli.training.testing.answers import write_answers
     from ftso_cli.training.testing.evaluate import evaluate as test
     from ftso_cli.training.testing.evaluate import load_network
@@ -457,7 +457,7 @@ def tested(trainer: "Trainer") -> "Score":
 
 
 def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
-    """What may help after a training, by its curves and its answers for the test images."""
+    """Return advice on a training, from its curves and its answers for the test images."""
     from ftso_cli.training.testing.advice import Finished, advise
 
     labels = trainer.data.train.labels
@@ -475,7 +475,7 @@ def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
 
 
 def _precision(asked: str | None, fast: bool) -> Any:
-    """That of the training; what isn't asked for is bfloat16 where it is fast."""
+    """Return the precision of the training: the one asked for, else bfloat16 where it is fast."""
     if asked in (None, "auto"):
         return "bfloat16" if fast else "float32"
     return asked
