@@ -29,7 +29,7 @@ STAGES: Mapping[str, Any] = {
 """The settings of each command, in the order in which a trial runs them."""
 
 EARLIER = STAGES.keys() - {"train", "query"}
-"""Those that find a cell, or change it."""
+"""The stages that find a cell, or change it."""
 
 COMMON = ("data", "image_size", "device", "seed")
 """Options that stages have from the study, where they don't have their own."""
