@@ -19,7 +19,7 @@ ROOMS = ("images", "tables")
 _CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# A cache of ftso, which may be deleted at any time.\n"
 
 _BEGINNINGS = {".safetensors": rb'.{8}\{"__metadata__":\{"ftso":', ".nats": rb"[0-9a-f]{64}\n"}
-"""Of the entries, by the suffix of their names."""
+"""The first bytes of entries, by the suffix of their names."""
 
 _HALF_WRITTEN = re.compile(r"\.ftso-.*\.tmp")
 

@@ -80,7 +80,7 @@ def nearest(value: str, names: Iterable[str], cutoff: float = 0.5) -> str | None
 
 
 def differences(was: Mapping[str, object], now: Mapping[str, object]) -> str:
-    """What differs between two requests, as in `seed 0, not 1`; "" where nothing does."""
+    """Return the differences between two requests, as `seed 0, not 1`; "" where there are none."""
     # Requests of earlier versions don't name their images.
     unnamed = {"images"} - was.keys()
     changed = sorted(name for name in {*was, *now} - unnamed if was.get(name) != now.get(name))

@@ -32,7 +32,7 @@ def interrupt_once(number: int, frame: FrameType | None) -> None:
 
 
 class Interrupt:
-    """Whether the user, or the system, has asked to stop.
+    """A request of the user, or the system, to stop.
 
     Who asks twice doesn't want to wait: that raises `KeyboardInterrupt`. A `patient` one belongs to work in threads,
     which must end their steps before the interpreter may end; it takes no notice of the second time, and leaves at the
@@ -45,7 +45,7 @@ class Interrupt:
 
     @property
     def asked(self) -> bool:
-        """Whether a signal has come."""
+        """True where a signal has come."""
         return bool(self._times)
 
     def ask(self, number: int, frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""Which of the processes that `torchrun` has started this one is. What they do together is in nn.distributed."""
+"""Rank and world size of this process under `torchrun`. Communication is in nn.distributed."""
 
 import os
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ class ProcessRank:
 
     @property
     def first(self) -> bool:
-        """Whether this process writes the files and talks to the user."""
+        """True where this process writes the files and talks to the user."""
         return self.rank == 0
 
     @property

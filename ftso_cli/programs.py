@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _MAIN = "import sys; sys.path.append(sys.argv.pop(1)); from ftso_cli.__main__ import main; main()"
-"""Where this ftso lies comes last on the path: a checkout that is not installed is found, and shadows nothing."""
+"""The folder of this ftso comes last on the path: a checkout that is not installed is found, and shadows nothing."""
 
 
 def ftso_command(*args: str) -> list[str]:

@@ -11,7 +11,7 @@ from ftso_cli.genotype import Genotype, library, storage
 from ftso_cli.settings.shared import CellLike
 
 UNNAMED = "the genotype"
-"""How a genotype that is in no file, and was not published, is called in an error."""
+"""The name, in errors, of a genotype that is in no file and not published."""
 
 
 def read(cell: CellLike) -> Genotype:
@@ -28,7 +28,7 @@ def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:
 
 
 def name_of(cell: CellLike) -> str:
-    """How to call the cell in an error."""
+    """Return the name of the cell in an error."""
     if isinstance(cell, Genotype):
         return cell.about.name if cell.about else UNNAMED
     return os.fspath(cell)

@@ -1,4 +1,4 @@
-"""What works on this machine, what is missing, and the command that mends it. Names no file of the user's.
+"""Checks of this machine: what works, what is missing, and the command that mends it. No file of the user's is named.
 
 A check gives what it found or raises; what it raises makes the machine `broken` where ftso can't do without it.
 """
@@ -24,7 +24,7 @@ from ftso_cli.settings.health import Examination
 FindingState = Literal["ok", "missing", "broken"]
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pydantic", "networkx", "safetensors")
-"""What ftso can't do without."""
+"""The packages that ftso needs."""
 
 FOR_DEVELOPERS = frozenset({"docs", "fuzz", "release", "test"})
 """Extras of ftso that its users have no need of."""
@@ -37,7 +37,7 @@ FIRST_ACCURACY = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a check has found: a line for people, facts for a bug report, and how to mend what is not ok."""
+    """The result of a check: a line for people, facts for a bug report, and how to mend what is not ok."""
 
     name: str
     state: FindingState = "ok"

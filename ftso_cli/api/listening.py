@@ -1,4 +1,4 @@
-"""How a caller follows the work of a verb: progress, remarks, and what a search has found so far."""
+"""Following the work of a verb: progress, remarks, and the state of a search."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -24,7 +24,7 @@ from ftso_cli.spaces.nats import DATA_SETS, KIND
 
 @dataclass(frozen=True, kw_only=True)
 class Reached:
-    """What a cell reached on a data set, in percent, and the size of its network; flops as the benchmark counts."""
+    """The accuracies of a cell on a data set, in percent, and its network's size; flops as the benchmark counts."""
 
     score: TableScore
     params: int
@@ -33,7 +33,7 @@ class Reached:
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What the table has of a cell, by data set."""
+    """The entry of a cell in the table, by data set."""
 
     cell: str
     architecture: str
@@ -43,7 +43,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What the table has of some cells, and the `table`, whose `summary` has statistics of all."""
+    """The entries of some cells, and the `table`, whose `summary` has statistics of all."""
 
     cells: tuple[Answer, ...]
     table: Table

@@ -1,4 +1,4 @@
-"""What the history of a genotype keeps of a command: settings, versions, seconds by phase."""
+"""The history entry of a command: settings, versions, seconds by phase."""
 
 import platform
 import time
@@ -33,7 +33,7 @@ class Stopwatch:
         return Times(started=started, seconds=dict(self.seconds), peak_memory_MB=self.peak_memory)
 
     def facts(self) -> dict[str, Any]:
-        """What --json tells."""
+        """The facts for --json."""
         return {"seconds": self.seconds, "peak_memory_MB": self.peak_memory}
 
     def __str__(self) -> str:

@@ -27,7 +27,7 @@ class CommonEdges:
 
 @dataclass(frozen=True, kw_only=True)
 class Stability:
-    """How far wirings agree, by kind of cell: those of disjoint parts of `seeds`, or those of several `files`."""
+    """The agreement of wirings by kind of cell: of disjoint parts of `seeds`, or of several `files`."""
 
     cells: Mapping[str, CommonEdges]
     seeds: int | None = None

@@ -1,4 +1,4 @@
-"""How a class of settings becomes a function: its fields are the keywords, checked when it is called."""
+"""Turning a class of settings into a function: its fields are the keywords, checked when it is called."""
 
 import functools
 import inspect

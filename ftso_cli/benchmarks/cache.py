@@ -18,7 +18,7 @@ FORMAT = "ftso-nats-table/1"
 
 
 def place(*source: bytes) -> Path | None:
-    """Where the table from this source is kept: a file's content, or what says all of a folder's; None if nowhere.
+    """Return the place of the table from this source: a file's content, or a folder's listing; None if nowhere.
 
     Raises `FileError` where the folder of the cache holds other things.
     """

@@ -16,7 +16,7 @@ LIMIT = 16_000_000
 
 
 class SearchKey(Model):
-    """What decides the result of a search; `iters` is None for a method that has a length of its own."""
+    """Everything that decides the result of a search; `iters` is None for a method with a length of its own."""
 
     method: str
     seed: int
@@ -42,7 +42,7 @@ class FinishedSearch(SearchKey):
 
     @property
     def request(self) -> SearchKey:
-        """What was asked for."""
+        """The request of the search."""
         return SearchKey(**{name: getattr(self, name) for name in SearchKey.model_fields})
 
 

@@ -25,7 +25,7 @@ RECORD = struct.Struct("<i" + "dii" * len(DATA_SETS))
 
 @dataclass(frozen=True, kw_only=True)
 class TableScore:
-    """Where a cell stands on one data set: test accuracy in percent, after the benchmark's 200 epochs.
+    """The score and rank of a cell on one data set: test accuracy in percent, after the benchmark's 200 epochs.
 
     `rank` is 1 for the best, and the same for equals; `below` counts the cells with a lower accuracy; `best` is the
     highest accuracy of any cell. Values are compared as the table has them: where means over seeds were rounded on
@@ -50,7 +50,7 @@ class TableScore:
 
 @dataclass(frozen=True, kw_only=True)
 class TableEntry:
-    """What a table says of one cell: its row, from 0, which is the benchmark's index, and its scores by data set."""
+    """The entry of one cell in a table: its row, from 0, the benchmark's index, and its scores by data set."""
 
     index: int
     scores: Mapping[str, TableScore]
@@ -64,7 +64,7 @@ class Table:
     records: bytes
 
     def find(self, architecture: str) -> TableEntry:
-        """What the table says of the cell with this architecture string."""
+        """Return the entry of the cell with this architecture string."""
         at = number(architecture) * RECORD.size
         index, *values = RECORD.unpack_from(self.records, at)
         scores = {

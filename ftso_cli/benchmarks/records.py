@@ -18,7 +18,7 @@ TESTS = ("cifar10", "cifar100", "ImageNet16-120")
 """The benchmark's names of the space's data sets."""
 
 EPOCHS = "200"
-"""Of the benchmark's two trainings, the long one."""
+"""The epochs of the longer of the benchmark's two trainings."""
 
 
 def read(folder: Path, on_record: Callable[[int, int], None]) -> Table:

@@ -43,7 +43,7 @@ def read_table(
 
 
 def _listing(folder: Path) -> bytes:
-    """What tells one folder of records from another: where it is, and name, size and time of all its files."""
+    """Return the listing that identifies a folder of records: its place, and name, size and time of all its files."""
     try:
         with os.scandir(folder) as entries:
             found = sorted((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)

@@ -56,7 +56,7 @@ def read(path: Path, content: bytes) -> Table:
 
 
 class _Wrong(Exception):
-    """What is wrong with a line."""
+    """The error of a line."""
 
     def __init__(self, line: int, reason: str) -> None:
         super().__init__(reason)

@@ -1,4 +1,4 @@
-"""What the shell completes besides commands and options, once `ftso --install-completion` has run.
+"""Shell completion of values, once `ftso --install-completion` has run.
 
 Where nothing here begins like the word, the shell goes on with files and folders as it does for any program.
 """

@@ -1,4 +1,4 @@
-"""What commands print: results on stdout, everything else on stderr, one JSON object with --json."""
+"""Printing: results on stdout, everything else on stderr, one JSON object with --json."""
 
 import json
 import math
@@ -26,7 +26,7 @@ def leave_talk_to_first() -> None:
 
 
 def out() -> Console:
-    """What prints on stdout; text keeps its line breaks and gets no others."""
+    """Return the console for stdout; text keeps its line breaks and gets no others."""
     return Console(soft_wrap=True, highlight=False, emoji=False, quiet=err.quiet)
 
 

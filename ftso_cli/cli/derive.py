@@ -120,7 +120,7 @@ def _plain(value: Any) -> Any:
 
 
 def _is_given(context: typer.Context, name: str) -> bool:
-    """Whether the command line gives this parameter."""
+    """Return True where the command line gives this parameter."""
     source = context.get_parameter_source(name)
     # By its name: typer has a copy of click's sources of its own.
     return source is not None and source.name == "COMMANDLINE"

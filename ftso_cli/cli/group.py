@@ -1,4 +1,4 @@
-"""What every command shares: errors on one line, exit status, --debug, how help is printed, loading when asked for."""
+"""The common part of all commands: errors on one line, exit status, --debug, help, loading on demand."""
 
 import atexit
 import gc
@@ -30,10 +30,10 @@ OUT_OF_MEMORY = (
     "std::bad_alloc",
     "Storage size calculation overflowed",
 )
-"""What errors say that tell of a failed allocation."""
+"""Parts of the messages of failed allocations."""
 
 MARKUP: Final = "markdown"
-"""How help is written in docstrings."""
+"""The markup of help in docstrings."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class CommandEntry:
     place: str
     summary: str
     parallel: bool = False
-    """Whether several processes can run it together, as `torchrun` starts them."""
+    """True where several processes can run it together, as `torchrun` starts them."""
     panel: str | None = None
     """The group of commands that `ftso --help` lists it in."""
 
@@ -231,7 +231,7 @@ def _fail(text: str) -> None:
 
 
 def _is_wrong_use(error: Exception) -> bool:
-    """Whether Typer refuses the command line; the help that `ftso` alone gives is raised as one too, but is none."""
+    """Return True where Typer refuses the command line; the help of a bare `ftso` is raised too, but is none."""
     # BadParameter is the one of these classes that Typer exports.
     return isinstance(error, typer.BadParameter.__base__ or Exception) and type(error).__name__ != "NoArgsIsHelpError"
 
@@ -259,7 +259,7 @@ def _message(error: Exception) -> str:
 
 
 def _lacks_memory(error: Exception) -> bool:
-    """Whether an allocation has failed; torch tells of it by a `RuntimeError`, the loader of libraries by another."""
+    """Return True for a failed allocation: torch raises a `RuntimeError`, the loader of libraries another."""
     text = str(error)
     if isinstance(error, RuntimeError | ImportError | OSError):
         return any(sign in text for sign in OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""What papers call "FLOPs": the same network counted by different rules, by name."""
+"""Conventions of "FLOPs" in papers: the same network counted by different rules, by name."""
 
 from collections.abc import Mapping
 

@@ -38,7 +38,7 @@ def fit_channels(
 
 
 def _over(cost: NetworkCost, macs: int | None, params: int | None, convention: str) -> str | None:
-    """What of `cost` is over budget, or None."""
+    """Return the part of `cost` that is over budget, or None."""
     if macs is not None and (given := multiply_adds(cost.total, convention)) > macs:
         return f"{given:,} MACs, more than {macs:,}"
     if params is not None and cost.params > params:

@@ -1,4 +1,4 @@
-"""What each layer costs, and what it makes of a shape: the arithmetic under every other count.
+"""The cost and output shape of each layer: the arithmetic under every other count.
 
 MACs are the multiply-accumulates of convolutions and linear layers for one image. What other conventions add to
 them (batch norm, ReLU, bias) is counted beside them, see `ftso_cli.costs.conventions`.

@@ -17,7 +17,7 @@ from ftso_cli.spaces.skeleton import CellStage, Skeleton
 NOTHING = Cost()
 
 AROUND = ("stem", "classifier", "auxiliary")
-"""What is no cell, by `StageCost.kind`."""
+"""The parts that are no cells, by `StageCost.kind`."""
 
 EdgesCost = Callable[[CellStage, Shape, Shape], Cost]
 """Counts the edges of a cell, given its place, the shape of its inputs and that of its nodes."""
@@ -43,7 +43,7 @@ class StageCost:
 
     @property
     def in_cell(self) -> bool:
-        """Whether this is a cell, and no part around the cells."""
+        """True for a cell, False for a part around the cells."""
         return self.kind not in AROUND
 
     @property
@@ -146,7 +146,7 @@ def _operator_cost(op: str, channels: int, stride: int, inputs: Shape) -> Cost:
 
 
 def _count_edges(cell: Cell) -> Counter[tuple[str, int]]:
-    """How often each operator leaves each node, over kept edges."""
+    """Return how often each operator leaves each node, over kept edges."""
     return Counter((edge.op, edge.source) for edge in cell.kept if edge.op is not None)
 
 

@@ -44,12 +44,12 @@ class CountedNetwork:
         return self.cost.macs
 
     def multiply_adds(self, convention: str = "conv-linear") -> int:
-        """What a convention counts for one image: conv-linear, bn-relu or bias (`ftso_cli.costs.conventions`)."""
+        """Return a convention's count for one image: conv-linear, bn-relu or bias (`ftso_cli.costs.conventions`)."""
         return multiply_adds(self.cost.total, convention)
 
     @property
     def above_mobile(self) -> bool:
-        """Whether a network of the ImageNet setting has more than the mobile setting's 600M MACs."""
+        """True for a network of the ImageNet setting with more than the mobile setting's 600M MACs."""
         return self.shape.stem == "imagenet" and self.cost.macs > MOBILE_MACS
 
     @property

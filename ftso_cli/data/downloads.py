@@ -115,6 +115,6 @@ def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without the wrappings of urllib and torchvision."""
+    """Return the reason of an error, without the wrappings of urllib and torchvision."""
     text = str(error).rsplit("urlopen error", 1)[-1].strip(" \n<>")
     return " ".join(re.sub(r"\[Errno -?\d+\]", "", text).split())[:160] or type(error).__name__

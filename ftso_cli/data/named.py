@@ -178,7 +178,7 @@ def _from_cache(name: str, root: Path) -> dict[str, Entry] | None:
 
 
 def _fits(entry: Entry, known: Images) -> bool:
-    """Whether an entry has images of the size of a set, each of one of its classes."""
+    """Return True where an entry has images of the size of a set, each of one of its classes."""
     shape = (known.channels, known.pixels, known.pixels)
     inside = (entry.labels >= 0) & (entry.labels < len(entry.classes))
     return entry.images.shape[1:] == shape and bool(inside.all())

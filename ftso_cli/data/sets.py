@@ -158,6 +158,6 @@ def _store(root: Path | None) -> Path:
 
 
 def data_folder() -> Path:
-    """Where downloaded sets are kept: $FTSO_DATA, or the user's data folder of this system."""
+    """Return the folder of downloaded sets: $FTSO_DATA, or the user's data folder of this system."""
     chosen = os.environ.get("FTSO_DATA")
     return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("ftso", appauthor=False)

@@ -1,4 +1,4 @@
-"""What a data set is: labelled images that are read by index, and what is known about them."""
+"""Data sets: labelled images that are read by index, with their classes and statistics."""
 
 import os
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -41,7 +41,7 @@ class ImageSource(Protocol):
 
     @property
     def streams(self) -> bool:
-        """Whether every `read` decodes files, because memory shall not hold the set."""
+        """True where every `read` decodes files, because memory shall not hold the set."""
 
     def read(self, indices: Tensor) -> Tensor:
         """The images at `indices`, (n, C, H, W) uint8; raises `DataError` with the name of a damaged file."""
@@ -94,7 +94,7 @@ class ArraySource:
 
     @property
     def paths(self) -> Sequence[str]:
-        """Nothing: the images are no files."""
+        """Empty: the images are no files."""
         return ()
 
     @property
@@ -172,7 +172,7 @@ class Selected:
         return self._source.read_each(self._indices[indices], transforms)
 
     def reframed(self, frame: Frame | None) -> "Selected":
-        """As the source."""
+        """Return the same images in another frame."""
         return Selected(self._source.reframed(frame), self._indices)
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:

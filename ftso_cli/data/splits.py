@@ -13,7 +13,7 @@ from ftso_cli.data.sources import ImageData, Selected
 from ftso_cli.errors import DataError, SettingsError
 
 TEST_SHARE = 0.2
-"""What is laid aside for testing where a set has only training images."""
+"""The share laid aside for testing where a set has only training images."""
 
 LAID_ASIDE = "a fifth of each class"
 """The share in words."""
@@ -54,7 +54,7 @@ def split(labels: Tensor, shares: Sequence[float], seed: int, *, complete: int |
 
 
 def _sizes(count: int, shares: Sequence[float], missing: list[float], complete: int) -> list[int]:
-    """How many of `count` images of a class each part gets; keeps in `missing` what parts have had too little."""
+    """Return how many of `count` images of a class each part gets; `missing` keeps what parts had too little."""
     exact = [count * share for share in shares]
     sizes = [math.floor(value + 1e-9) for value in exact]
 

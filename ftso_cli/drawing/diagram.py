@@ -94,7 +94,7 @@ def _reach(drawn: list[Line], *, labelled: bool) -> dict[int, int]:
 
 
 def _crowded(drawn: list[Line]) -> bool:
-    """Whether many operators lead into nodes that all stand in one column."""
+    """Return True where many operators lead into nodes of one column."""
     operators = [line for line in drawn if line.kept and line.label]
     return len(operators) >= CROWDED and len(set(_reach(drawn, labelled=True).values())) == 1
 
@@ -106,7 +106,7 @@ def _heading(title: str, drawn: dict[str, list[Line]], common: str | None, agree
     legend += ["line width: softmax of β"] if any(line.share is not None for line in every) else []
     legend += ["dotted: pruned"] if not all(line.kept for line in every) else []
     legend += ["dotted: left out by ftso prune"] if any(line.left_out for line in every) else []
-    legend += ["dashed: drawn by lot"] if any(line.by_lot for line in every) else []
+    legend += ["dashed: at chance"] if any(line.by_lot for line in every) else []
     small = [f'<font point-size="10" color="{GREY}">{" · ".join(row)}</font>' for row in (legend, agreements) if row]
     rows = [row for row in (f"<b>{_escaped(title)}</b>" if title else "", *small) if row]
     return f"<{'<br/>'.join(rows)}>" if rows else ""

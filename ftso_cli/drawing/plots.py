@@ -30,7 +30,7 @@ def label(name: str) -> str:
 
 
 def can_plot() -> bool:
-    """Whether matplotlib is installed."""
+    """Return True where matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 

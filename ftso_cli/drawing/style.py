@@ -1,4 +1,4 @@
-"""What pictures and the terminal show of an edge and of a name, and in which colours."""
+"""Labels, widths and colours of edges and names in pictures and in the terminal."""
 
 import math
 from collections.abc import Collection, Mapping
@@ -76,7 +76,7 @@ def lines(genotype: Genotype, kind: str, *, pruned: bool) -> list[Line]:
 
 
 def agreed(genotype: Genotype, kind: str) -> str | None:
-    """How far the halves of an ensemble agree on the cell of `kind`, beside chance; None without an ensemble."""
+    """The agreement of an ensemble's halves on the cell of `kind`, and its chance level; None without an ensemble."""
     if genotype.ensemble is None or kind not in genotype.ensemble.agreement:
         return None
     measured = genotype.ensemble.agreement[kind]

@@ -33,7 +33,7 @@ class Bar:
         yield Text(f"{blocks:<{self.width}} {self.share:.4f}", no_wrap=True)
 
     def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """As wide as it is, whatever the share."""
+        """Return the fixed width, whatever the share."""
         return Measurement(self.width + 7, self.width + 7)
 
 
@@ -74,10 +74,10 @@ def _table(genotype: Genotype, kind: str, *, pruned: bool) -> RenderableType:
 
 
 def _certainty(line: Line) -> Text:
-    """The edge's z, or that it was drawn by lot; nothing where its node had no choice."""
+    """The edge's z, marked if it is at chance; nothing where its node had no choice."""
     if line.z is None:
         return Text("")
-    return Text(f"{line.z:.1f}" + (" by lot" if line.by_lot else ""), style="yellow" if line.by_lot else "")
+    return Text(f"{line.z:.1f}" + (" at chance" if line.by_lot else ""), style="yellow" if line.by_lot else "")
 
 
 def _input(genotype: Genotype, source: int) -> str:

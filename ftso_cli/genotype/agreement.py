@@ -1,4 +1,4 @@
-"""Whether a wiring was found or drawn by lot: agreement of disjoint ensembles beside chance, and each edge's margin.
+"""Agreement of disjoint ensembles, its chance level, and the significance of each edge.
 
 A search from one seed always returns a wiring; only other seeds tell whether they would have returned the same one.
 """
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FOUND = 2.0
-"""Standard errors by which an edge must lie before the strongest one left out to count as found, not drawn by lot."""
+"""The z from which an edge is significant: standard errors of its lead over the strongest edge left out."""
 
 LARGEST_Z = 99.0
-"""What stands for more, and for a difference without any error."""
+"""The z of a larger lead, and of a difference without any error."""
 
 SPLITS = 100
 """Ways to halve an ensemble that are looked at; all of them where there are no more."""
@@ -106,17 +106,17 @@ def assessed(genotype: Genotype, keep: int) -> Genotype:
 
 
 def by_lot(edge: Edge) -> bool:
-    """Whether an ensemble could not tell this edge from the one that would take its place, or give it one."""
+    """Return True for a kept edge that is not significant: at chance."""
     return edge.kept and edge.z is not None and abs(edge.z) < FOUND
 
 
 def left_out(edge: Edge) -> bool:
-    """Whether an ensemble clearly prefers others to this edge, which pruning has not taken out yet."""
+    """Return True for an edge not pruned yet that is significantly weaker than those its node keeps."""
     return edge.kept and edge.z is not None and edge.z <= -FOUND
 
 
 def found(genotype: Genotype) -> tuple[int, int]:
-    """How many of the kept edges an ensemble found, and of how many there was a choice."""
+    """Return the numbers of significant kept edges, and of kept edges with a choice."""
     chosen = [edge for cell in genotype.cells.values() for edge in cell.kept if edge.z is not None]
     return sum(not by_lot(edge) for edge in chosen), len(chosen)
 

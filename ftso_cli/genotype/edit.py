@@ -1,4 +1,4 @@
-"""What the editing commands do to a genotype: prune edges, assign operators. Nothing searched is lost."""
+"""The edits of a genotype: pruning edges, assigning operators. Nothing searched is lost."""
 
 import math
 import random

@@ -21,7 +21,7 @@ SHORTEST = 3
 
 
 def folder() -> Path:
-    """Where the genotype files are: inside an installed package, beside it in a checkout."""
+    """Return the folder of the genotype files: inside an installed package, beside it in a checkout."""
     installed = PACKAGE / "genotypes"
     return installed if installed.is_dir() else PACKAGE.parent / "genotypes"
 
@@ -43,13 +43,13 @@ def _aliases(path: Path) -> list[str]:
 
 
 def without_cell() -> list[About]:
-    """What is published of networks whose cells nobody has printed as text, the FTSO paper's own among them."""
+    """Return the published networks whose cells nobody has printed as text, the FTSO paper's among them."""
     content = (folder() / "published" / "without_cell.json").read_bytes()
     return TypeAdapter(list[About]).validate_json(content)
 
 
 def without_cell_called(reference: str) -> About | None:
-    """What is published of the network that `reference` means, where its cell is not; or None."""
+    """Return the published network that `reference` means if its cell is not printed; else None."""
     return next((about for about in without_cell() if simple(about.name) == simple(reference)), None)
 
 
@@ -70,7 +70,7 @@ def find(reference: str) -> str | None:
 
 
 def is_name(reference: str) -> bool:
-    """Whether `reference` means a published cell: it names one, and no file of that name is here."""
+    """Return True where `reference` names a published cell, and no file of that name is here."""
     return not _is_file(reference) and find(reference) is not None
 
 
@@ -93,7 +93,7 @@ def load(reference: str) -> Genotype:
 
 
 def _is_file(reference: str) -> bool:
-    """Whether something that can be read stands at `reference`; a pipe can, a folder can't."""
+    """Return True where `reference` can be read: a file or a pipe, not a folder."""
     # Not the methods of Path, which raise for a name that is too long to be one.
     return os.path.exists(reference) and not os.path.isdir(reference)
 

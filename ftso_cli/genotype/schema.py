@@ -1,4 +1,4 @@
-"""What a genotype file may hold, and the rules that every one keeps.
+"""The content of a genotype file, and the rules that every file keeps.
 
 A cell is a directed acyclic multigraph. Nodes are numbered as in DARTS: 0 is the output of cell k-2, 1 that of cell
 k-1, intermediate nodes follow; `concat` lists the nodes that form the output.
@@ -27,7 +27,7 @@ from ftso_cli.spaces import SPACES, Space, operator
 FORMAT: Literal["ftso-genotype/1"] = "ftso-genotype/1"
 
 Rank = Literal["beta", "gradient"]
-"""What an ensemble ranks edges by: β at the end, or minus the mean gradient on it."""
+"""The score by which an ensemble ranks edges: β at the end, or minus the mean gradient on it."""
 
 MOST_SEEDS = 4096
 """Seeds that an ensemble may have."""
@@ -36,7 +36,7 @@ MOST_EDGES = 2048
 """Edges that a cell may have: one between any two of 64 nodes, and some to spare."""
 
 LARGEST = 1e100
-"""What a search measures in single precision is far smaller; sums and squares of this are finite, too."""
+"""The bound of measured numbers. Single precision is far smaller; sums and squares of it are finite, too."""
 
 Stage = Literal["searched", "pruned", "complete"]
 
@@ -128,7 +128,7 @@ class Edge(Model):
 
     @property
     def strength(self) -> float | None:
-        """What edges are ranked by: the mean over an ensemble's seeds, or β; None where nothing was searched."""
+        """The number that ranks edges: the mean score of an ensemble's seeds, or β; None where nothing was searched."""
         return fmean(self.scores) if self.scores else self.beta
 
     def __str__(self) -> str:
@@ -206,7 +206,7 @@ class Step(Model):
 
 
 class Times(Model):
-    """When the step of the same position in `history` started, the seconds of its phases, and its peak memory."""
+    """The start of the step of the same position in `history`, the seconds of its phases, and its peak memory."""
 
     started: str
     seconds: dict[Name, float] = {}
@@ -214,7 +214,7 @@ class Times(Model):
 
 
 class Figures(Model):
-    """What a source prints of one network: errors in percent, parameters and multiply-adds in millions.
+    """The printed figures of one network: errors in percent, parameters and multiply-adds in millions.
 
     `error` is the CIFAR-10 test error after 600 epochs, or the ImageNet top-1 error.
     """
@@ -240,7 +240,7 @@ class Published(Model):
 
 
 class About(Model):
-    """Where a published cell comes from and what its authors report."""
+    """The source of a published cell, and its authors' figures."""
 
     name: Name
     title: str | None = None

@@ -21,7 +21,7 @@ PLAIN = {
     "too_short": "has too few entries",
     "too_long": "holds more than the {max_length} that are allowed",
 }
-"""What pydantic says in a programmer's words."""
+"""Pydantic's error types, in words for users."""
 
 OTHERS = "ftso import reads other formats"
 

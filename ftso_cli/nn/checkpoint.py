@@ -27,7 +27,7 @@ CHECKSUM = "sha256"
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What a checkpoint holds: tensors by name, and values that JSON can hold."""
+    """The content of a checkpoint: tensors by name, and values that JSON can hold."""
 
     tensors: Mapping[str, Tensor]
     values: Mapping[str, Any]
@@ -45,7 +45,7 @@ class Checkpoints:
         return self._beside("before")
 
     def exist(self) -> bool:
-        """Whether there is anything to go on from."""
+        """True where there is a checkpoint to resume from."""
         return self.last.exists() or self.before.exists()
 
     def write(self, state: State) -> None:

@@ -27,7 +27,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether autocast to bfloat16 makes training faster. On the CPUs that were tried it doesn't."""
+    """Return True where autocast to bfloat16 makes training faster. On the CPUs tried it doesn't."""
     return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -28,7 +28,7 @@ class Group(ProcessRank):
         return values
 
     def any(self, here: bool) -> bool:
-        """Whether it is so in any of the processes."""
+        """Return True where any of the processes says so."""
         return here if self.size == 1 else bool(self.total(torch.tensor(int(here))))
 
     def mean(self, values: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class Group(ProcessRank):
         return mean, [None if gradient is None else next(parts).view(gradient.shape) for gradient in gradients]
 
     def told(self, text: str = "") -> str:
-        """What the first process says, to all; they wait for it."""
+        """Return the text of the first process to all of them; they wait for it."""
         if self.size == 1:
             return text
         length = self.total(torch.tensor(len(text.encode()) if self.first else 0))
@@ -84,7 +84,7 @@ ALONE = Group()
 
 
 def _is_of_others(error: RuntimeError) -> bool:
-    """Whether an error is that of the connection to the other processes: gloo raises nothing more special."""
+    """Return True for an error of the connection to other processes: gloo raises nothing more special."""
     return isinstance(error, distributed.DistError) or any(word in str(error).lower() for word in ("gloo", "peer"))
 
 

@@ -24,7 +24,7 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 
 def _fold(layer: nn.Module, norm: nn.BatchNorm2d) -> bool:
-    """Whether the layer has taken in the batch norm behind it."""
+    """Fold the batch norm into the layer before it; return True where that was possible."""
     if isinstance(layer, nn.Conv2d):
         _fold_channels(layer, norm, 0)
     elif isinstance(layer, FactorizedReduction):

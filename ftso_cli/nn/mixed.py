@@ -51,7 +51,7 @@ class WeightedSum(torch.autograd.Function):
 
 
 class _Read:
-    """What the edges that leave one node read of it, each thing computed when it is first asked for."""
+    """The map of one node as its edges read it, each form computed when first asked for."""
 
     def __init__(self, x: Tensor, edges: Sequence[MixedEdge]) -> None:
         self.edges = edges
@@ -63,7 +63,7 @@ class _Read:
         self._passing: Tensor | None = None
 
     def by(self, edge: int, op: int) -> Tensor | None:
-        """What a candidate of an edge makes of the active channels; None for zeros."""
+        """Return a candidate's output of the active channels; None for zeros."""
         candidate = self.edges[edge].candidates[op]
         layers = list(candidate) if isinstance(candidate, nn.Sequential) else [candidate]
         first = type(layers[0])
@@ -103,7 +103,7 @@ class _Read:
 
 
 def side_by_side(candidates: Sequence[nn.Sequential], positive: Tensor) -> tuple[Tensor, ...]:
-    """What each of several candidates of one kind makes of the same map behind its ReLU, (N, C, H, W) each."""
+    """Return the outputs (N, C, H, W) of several candidates of one kind on the same map behind its ReLU."""
     x = torch.cat([positive] * len(candidates), 1)
     for layers in list(zip(*candidates, strict=True))[1:]:
         x = _as_one(layers, x)

@@ -102,7 +102,7 @@ class Network(nn.Module):
     """
 
     cell: type[EvaluationCell] = EvaluationCell
-    """What its cells are built as."""
+    """The class of its cells."""
 
     def __init__(self, genotype: Genotype, shape: NetworkShape, *, auxiliary: bool = True) -> None:
         super().__init__()

@@ -141,7 +141,7 @@ class SuperNet(nn.Module):
     """
 
     cell: type[SearchCell] = SearchCell
-    """What its cells are built as."""
+    """The class of its cells."""
 
     def __init__(
         self,

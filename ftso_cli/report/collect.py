@@ -22,7 +22,7 @@ SEARCHES = ("search-topology", "search-ops", "search")
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a page shows; `genotype` is None for the folder of a search that has not ended yet."""
+    """The content of a page; `genotype` is None for the folder of a search that has not ended yet."""
 
     title: str
     file: str
@@ -123,7 +123,7 @@ def _order(trace: Trace) -> int:
 
 
 def _name(source: str) -> str:
-    """What to call a cell that has no name: as its file, `cell` for cell.json."""
+    """Return the name of a cell without one: that of its file, `cell` for cell.json."""
     path = Path(source)
     return path.stem if path.suffix == ".json" else path.name or source
 

@@ -38,7 +38,7 @@ VERBS = ("search-topology", "search-ops", "search", "prune", "assign-ops", "impo
 """The commands that write steps."""
 
 _STOPPED = "stopped at iteration"
-"""How the note of a search begins that --early-stop ended."""
+"""The start of the note of a search that --early-stop ended."""
 
 
 def commands(genotype: Genotype, file: str) -> tuple[str, ...]:
@@ -124,7 +124,7 @@ def _names(kind: str) -> list[str]:
 
 
 def _can_be_given(name: str, value: Any) -> bool:
-    """Whether an option has this value; the engine that shares work between edges is the default and has no name."""
+    """Return True where an option takes this value; the shared engine is the default and has no name."""
     return value is not None and name != "image_size" and not (name == "engine" and value == "shared")
 
 

@@ -41,7 +41,7 @@ def operator_colour(op: str | None) -> str:
 
 
 def operator_dash(op: str) -> list[int]:
-    """What tells operators of a colour apart: the larger kernel of a family is dashed, and so is the average."""
+    """Return the dashes that separate operators of one colour: the larger kernel of a family, and the average."""
     return [4, 2] if op.endswith("5x5") or op.startswith("avg") else [1, 2] if op.endswith("7x7") else [1, 0]
 
 

@@ -1,4 +1,4 @@
-"""What each part of the page says, ready for the template: texts, numbers as text, and pictures as SVG."""
+"""The parts of the page, ready for the template: texts, numbers as text, and pictures as SVG."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -91,12 +91,12 @@ def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
         found.append(Fact(name="to find it", value=duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
     if genotype is not None and genotype.ensemble is not None:
         certain, chosen = agreement.found(genotype)
-        found.append(Fact(name="edges found", value=f"{certain} of {chosen}", remark="the others were drawn by lot"))
+        found.append(Fact(name="significant edges", value=f"{certain} of {chosen}", remark="the others are at chance"))
     return found
 
 
 def _latency(training: TrainedRun) -> list[Fact]:
-    """How long an image takes, as it was measured last."""
+    """Return the latency that was measured last."""
     measured = training.latency
     if measured is None or measured.median is None:
         return []
@@ -114,9 +114,9 @@ def found_cells(report: Report) -> list[DrawnCell]:
 
 
 def dashes(cells: list[DrawnCell]) -> str:
-    """What the dashes of the cells say."""
+    """Return the legend of the dashes that the cells have."""
     have = {edge.dash for cell in cells for edge in cell.edges}
-    told = {LOT: "Dashed: drawn by lot, as far as the seeds tell.", GONE: "Dotted: pruned, or left out by pruning."}
+    told = {LOT: "Dashed: at chance, as far as the seeds tell.", GONE: "Dotted: pruned, or left out by pruning."}
     return " ".join(text for dash, text in told.items() if dash in have)
 
 
@@ -180,7 +180,7 @@ def history(report: Report) -> list[Done]:
 
 
 def environment(report: Report) -> list[tuple[str, str]]:
-    """What it was done with: versions, devices, data sets, seeds; what differed is listed."""
+    """Return versions, devices, data sets and seeds; where steps differ, all are listed."""
     known: list[tuple[str, object]] = []
     for step in () if report.genotype is None else report.genotype.history:
         known += [*step.versions.items(), ("device", step.device), ("seed", step.seed)]
@@ -199,7 +199,7 @@ def environment(report: Report) -> list[tuple[str, str]]:
 
 
 def subtitle(report: Report) -> str:
-    """What kind of cell this is, or how far the study is, on one line."""
+    """Return the kind of cell, or the progress of the study, on one line."""
     genotype = report.genotype
     if report.study is not None:
         return f"Study of {len(report.study.rows)} settings · trials: {report.study.standing}"

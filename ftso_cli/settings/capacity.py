@@ -22,7 +22,7 @@ class ByCapacity(Settings):
     slack: Annotated[
         float, Option(help="How far below the highest score a cell may be and still race.", least=0, panel=CAPACITY)
     ] = 1.0
-    """How much less than the best score a cell may have to be raced; synflow is in nats."""
+    """The largest distance below the best score at which a cell is raced; synflow is in nats."""
     steps: Annotated[int, Option(help="Training steps of a run.", least=2, panel=CAPACITY)] = 20
     """Training steps of a run; the losses of the second half count."""
     inits: Annotated[int, Option(help="Runs of each cell, from paired weights.", least=1, panel=CAPACITY)] = 3
@@ -31,7 +31,7 @@ class ByCapacity(Settings):
 
 @settings
 class CapacitySettings(ShortTraining, ByCapacity):
-    """What decides the search but the data and the seed; `docs/nats.md` says how the result depends on each."""
+    """Everything that decides the search but the data and the seed; `docs/nats.md` has the effect of each."""
 
     _: KW_ONLY
     ops: Operators = ()

@@ -57,7 +57,7 @@ def _size_of(text: str, least: int, most: int) -> Option:
 
 @settings
 class NetworkChoice(FittedNetwork):
-    """Which network of a cell is counted: a setting, what overrides it, and a budget for its width."""
+    """The network of a cell that is counted: a setting, overrides, and a budget for its width."""
 
     _: KW_ONLY
     setting: Annotated[
@@ -172,7 +172,7 @@ class Growth(FormulaSizes):
 
 @settings
 class NetworksInFull(NetworkChoice):
-    """Which networks are counted, and how they are shown."""
+    """The networks that are counted, and how they are shown."""
 
     _: KW_ONLY
     by_stage: Annotated[bool, Option(help="A row for every cell.", panel=NETWORKS)] = False
@@ -180,7 +180,7 @@ class NetworksInFull(NetworkChoice):
 
 @settings
 class Costing(Growth, NetworksInFull):
-    """What `ftso cost` counts: the networks of cells, or the formulas."""
+    """The subject of `ftso cost`: the networks of cells, or the formulas."""
 
     cell: Annotated[
         Cells,

@@ -94,5 +94,5 @@ class Assignment(OnCell, Edited, Seeded):
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return self.op == RANDOM

@@ -56,7 +56,7 @@ class Listing(Settings):
 
 @settings
 class ListingOrCell(Listing):
-    """What `ftso genotypes` shows: the list, one cell of it, or the schema of genotype files."""
+    """The subject of `ftso genotypes`: the list, one cell of it, or the schema of genotype files."""
 
     action: Annotated[str | None, Option(help="Show one cell instead of the table.", metavar="show", argument=True)] = (
         None

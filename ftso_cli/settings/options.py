@@ -1,4 +1,4 @@
-"""How an option is declared, once: as a field of a settings class. Commands, studies and help are derived from it.
+"""Options, each declared once: as a field of a settings class. Commands, studies and help are derived from it.
 
     @settings
     class Training:
@@ -56,7 +56,7 @@ class Bounds(GroupedMetadata):
 
 @dataclass(frozen=True)
 class Option(Bounds):
-    """What a field needs to be an option: its help text, and where these are not derived, flags, metavar and default.
+    """The facts that make a field an option: its help text, and flags, metavar and default that are not derived.
 
     `shown` is the default in help texts where it depends on other options, `spelled` the flags where they are not the
     name of the field, `choices` gives the values where these can be added to. An `argument` has no flag.

@@ -19,7 +19,7 @@ PICTURES = tuple(dict.fromkeys(SUFFIXES.values()))
 
 @settings
 class Pictured(Settings):
-    """How a cell is drawn."""
+    """The look of a drawn cell."""
 
     output: Annotated[
         File | None,

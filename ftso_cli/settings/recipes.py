@@ -59,7 +59,7 @@ class Recipe(Settings):
     ] = 64
     rate: Annotated[float, Option(help="Highest learning rate.", least=0, metavar="NUMBER", panel=PANEL)] = 0.05
     schedule: Annotated[Schedule, Option(help="How the rate falls to 0 over the epochs.", panel=PANEL)] = "cosine"
-    """How the rate falls towards 0 over the epochs."""
+    """The way in which the rate falls towards 0 over the epochs."""
     warmup: Annotated[
         int,
         Option(

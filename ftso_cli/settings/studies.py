@@ -78,7 +78,7 @@ class StudyRun(Stored, Trusting):
 
 @settings
 class StudyRunOrPresets(StudyRun):
-    """What `ftso sweep run` does: it runs a study, or lists those that come with ftso."""
+    """The request of `ftso sweep run`: to run a study, or to list those that come with ftso."""
 
     _: KW_ONLY
     presets: Annotated[bool, Option(help="List the studies that come with ftso.")] = False

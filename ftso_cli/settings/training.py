@@ -25,7 +25,7 @@ OF_START = ("channels", "cells", "stem")
 """The values of a recipe that weights to start from decide."""
 
 CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
-"""What of the recipe auto is chosen."""
+"""The values of the recipe auto that are chosen."""
 
 OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
 """The options that can be given beside `resume`."""
@@ -252,7 +252,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
 
     @cached_property
     def planned(self) -> bool:
-        """Whether network and recipe are chosen for the images, the machine and the time."""
+        """True where network and recipe are chosen for the images, the machine and the time."""
         named = self.recipe or self.file.recipe_name
         if named is not None:
             return named == AUTO
@@ -260,7 +260,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
 
     @property
     def names_cell(self) -> bool:
-        """Whether a cell is given, in the file or besides."""
+        """True where a cell is given, in the file or besides."""
         return self.cell is not None or self.file.cell is not None
 
     @property
@@ -303,5 +303,5 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return True

@@ -52,7 +52,7 @@ class Space:
 
     @property
     def keeps_all(self) -> bool:
-        """Whether a node keeps its edges from all earlier nodes."""
+        """True where a node keeps its edges from all earlier nodes."""
         return self.keep >= self.inputs + self.nodes - 1
 
     @property

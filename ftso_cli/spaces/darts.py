@@ -34,7 +34,7 @@ PC-DARTS, `stem_multiplier`)."""
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkShape:
-    """What makes one network of a genotype: widths, depth, input and classes.
+    """The size of one network of a genotype: width, depth, input and classes.
 
     The defaults are the CIFAR-10 evaluation network of DARTS and of the paper (Table 4).
     """

@@ -13,7 +13,7 @@ from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
 KIND = "cell"
-"""What the one kind of cell is called in a genotype file."""
+"""The name of the one kind of cell in a genotype file."""
 
 OUTPUT = 3
 """The last node of a cell, which is its output; node 0 is its input."""

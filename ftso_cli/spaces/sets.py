@@ -1,4 +1,4 @@
-"""What the images of data sets that are known by name are like. No torch."""
+"""The images of the data sets known by name. No torch."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Literal
 from ftso_cli.spaces.darts import IMAGENET_PIXELS
 
 Resize = Literal["crop", "pad", "stretch"]
-"""How pictures of other shapes are brought to the size of the images: `ftso_cli.data.files.frames`."""
+"""The way in which pictures of other shapes are brought to the image size: `ftso_cli.data.files.frames`."""
 
 
 @dataclass(frozen=True, kw_only=True)

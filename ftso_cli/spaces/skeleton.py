@@ -26,7 +26,7 @@ class CellStage:
     outputs: int
 
     def read(self, before_last: T, last: T) -> tuple[T, ...]:
-        """Of the outputs of cells k-2 and k-1, those that the cell reads, in the order of `preprocess`."""
+        """Return the outputs of cells k-2 and k-1 that the cell reads, in the order of `preprocess`."""
         return (before_last, last)[-len(self.preprocess) :]
 
 

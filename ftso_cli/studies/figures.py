@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
-"""Of the palette of Okabe and Ito, as in pictures of cells."""
+"""Colours of the palette of Okabe and Ito, as in pictures of cells."""
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""What is read from the folders of a finished trial: accuracy, size, seconds by stage, the cell that was found."""
+"""The measures of a finished trial, read from its folders: accuracy, size, seconds by stage, the cell found."""
 
 import csv
 import json

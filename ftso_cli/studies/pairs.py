@@ -16,14 +16,14 @@ class Pairs:
 
     first: str
     second: str
-    """What the values are called."""
+    """The name of the second values."""
     points: tuple[tuple[float, float], ...]
     tips: tuple[str, ...]
     """The setting, under the first value, and the seed of each point."""
 
     @property
     def correlation(self) -> Correlation:
-        """How the two go together."""
+        """The correlation of the two."""
         return correlation([x for x, _ in self.points], [y for _, y in self.points])
 
 
@@ -60,7 +60,7 @@ def _paired(first: str, second: str, cells: Sequence[tuple[Trial, Trial]]) -> Pa
 
 
 def describe(found: Correlation) -> str:
-    """As in `Pearson 0.77 (0.35 to 0.93), Spearman 0.70, 12 pairs`; the interval is a 95 % confidence interval."""
+    """Return `Pearson 0.77 (0.35 to 0.93), Spearman 0.70, 12 pairs`; the interval has 95 % confidence."""
     if found.pearson is None or found.spearman is None:
         return f"{found.pairs} pairs: no correlation can be told"
     interval = "" if found.interval is None else f" ({found.interval[0]:.2f} to {found.interval[1]:.2f})"

@@ -30,7 +30,7 @@ class Stage:
     options: Mapping[str, Any]
     """Data set included, and the seed where there is use for it."""
     key: str
-    """Of all that decides its result, the stages before it included."""
+    """A digest of everything that decides its result, the stages before it included."""
 
     @property
     def folder(self) -> str:
@@ -48,7 +48,7 @@ class Planned:
 
     @property
     def key(self) -> str:
-        """What it is known by in the storage: equal for equal work."""
+        """The key of the trial in the storage: equal for equal work."""
         return self.stages[-1].key
 
 
@@ -117,13 +117,13 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
 
 
 def _leaves_edges(pipeline: Pipeline) -> bool:
-    """Whether its search keeps all edges, to be pruned; a race has decided them, and their operators."""
+    """Return True where its search keeps all edges, to be pruned; a race has decided them, and their operators."""
     search = pipeline.get("search-topology")
     return search is not None and not (isinstance(search, dict) and search.get("rank") == "race")
 
 
 def _start(cell: str, seed: int) -> Stage:
-    """A published cell, a file, or a wiring drawn by lot; the key is that of the cell's content."""
+    """Plan for a published cell, a file, or a random wiring; the key is that of the cell's content."""
     if cell == RANDOM:
         return _stage("cell", {"cell": cell, "seed": seed}, [])
     if cell == "-":

@@ -15,12 +15,12 @@ def names() -> list[str]:
 
 
 def is_preset(name: str) -> bool:
-    """Whether a study is named so."""
+    """Return True where a preset has this name."""
     return name in names()
 
 
 def title(name: str) -> str:
-    """What a preset shows."""
+    """Return the title of a preset."""
     return str(tomllib.loads(find(name).read_text(encoding="utf-8"))["title"])
 
 

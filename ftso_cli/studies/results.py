@@ -1,4 +1,4 @@
-"""What a study has found, read from its folder and its storage at any time, finished or not.
+"""The results of a study, read from its folder and its storage at any time, finished or not.
 
 study = read_settings(folder)       the study, with all settings in full
 read(folder) -> list[Trial]         every planned trial: setting, seed, state, pipeline, accuracy, parameters, macs,
@@ -53,7 +53,7 @@ class Trial:
     cells: str = ""
     """The kept edges with their operators."""
     folder: Path | None = None
-    """Of its last stage; run/ in it is the run of `ftso train`."""
+    """The folder of its last stage; run/ in it is the run of `ftso train`."""
     folders: Mapping[str, Path] = field(default_factory=dict)
     """By stage; each has cell.json, and run/ with the history of a search."""
     error: str | None = None
@@ -71,11 +71,11 @@ class SettingRow:
     setting: str
     error: Spread | None
     difference: Spread | None
-    """Of the error to that of the first setting, seed by seed where both are done."""
+    """The difference in error to the first setting, paired by seed where both are done."""
     parameters: float | None
     macs: float | None
     seconds: float | None
-    """Of all stages but the training, mean over the seeds: what the search costs."""
+    """The cost of the search: seconds of all stages but the training, mean over the seeds."""
     training: float | None
     measures: Mapping[str, Spread]
     paper: float | None
@@ -137,7 +137,7 @@ def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root
 
 
 class Facts(BaseModel):
-    """What a trial's record has; a database that somebody else wrote may hold anything."""
+    """The facts in a trial's record; a database that somebody else wrote may hold anything."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 

@@ -79,7 +79,7 @@ def _claim(place: Workspace) -> AbstractContextManager[Any]:
 
 @dataclass(frozen=True)
 class _Worker:
-    """What runs in each thread; the work itself is in processes."""
+    """The work of one thread; trials themselves run in processes."""
 
     planned: dict[str, Planned]
     study: "Study"

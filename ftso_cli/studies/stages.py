@@ -29,7 +29,7 @@ STAGES: Mapping[str, Any] = {
 """The settings of each command, in the order in which a trial runs them."""
 
 EARLIER = STAGES.keys() - {"train", "query"}
-"""Those that find a cell, or change it."""
+"""The stages that find a cell, or change it."""
 
 COMMON = ("data", "image_size", "device", "seed")
 """Options that stages have from the study, where they don't have their own."""
@@ -44,7 +44,7 @@ UNDECIDING = ("device", "workers", "save_every", "tensorboard")
 """Options that leave the result of a stage as it is: with others, its work is the same."""
 
 ALTERNATIVES = (("cell", "search", "search-topology"), ("assign-ops", "search-ops"), ("train", "query"))
-"""Of each group a trial has one: a setting that names one takes the place of the study's other."""
+"""Groups of which a trial has one member: a setting that names one replaces the study's other."""
 
 EITHER = ("iters", "epochs")
 """A setting that gives one of these takes the place of the study's other, too."""

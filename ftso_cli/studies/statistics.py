@@ -10,7 +10,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """What seeds have given."""
+    """The mean over seeds, its deviation and its confidence interval."""
 
     n: int
     mean: float
@@ -21,7 +21,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Of values that are independent draws; None where there are none."""
+    """Return the spread of independent values; None where there are none."""
     if not values:
         return None
     n, mean = len(values), fmean(values)
@@ -35,7 +35,7 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Correlation:
-    """How two measures go together; None where one of them doesn't vary, or there are fewer than three pairs."""
+    """The correlation of two measures; None where one of them doesn't vary, or there are fewer than three pairs."""
 
     pairs: int
     pearson: float | None
@@ -45,7 +45,7 @@ class Correlation:
 
 
 def correlation(x: Sequence[float], y: Sequence[float]) -> Correlation:
-    """Of pairs `x[i]`, `y[i]`."""
+    """Return the correlation of pairs `x[i]`, `y[i]`."""
     if len(x) < 3 or len(set(x)) == 1 or len(set(y)) == 1:
         return Correlation(pairs=len(x), pearson=None, spearman=None)
     from scipy.stats import pearsonr, spearmanr

@@ -53,7 +53,7 @@ Pipeline = dict[str, Any]
 
 
 class Setting(Model):
-    """What one row of the results was run with."""
+    """The configuration of one row of the results."""
 
     name: str
     pipeline: Pipeline
@@ -61,7 +61,7 @@ class Setting(Model):
 
 
 class Figure(Model):
-    """How the results are drawn."""
+    """The figure of the results."""
 
     kind: Literal["bars", "lines", "scatter"] = "bars"
     x: str = Field(default="", description="lines: the option on the x axis, as in search-topology.epochs.")
@@ -91,7 +91,7 @@ class Study(Model):
 
 
 class _Head(Model):
-    """What a study file has besides its stages."""
+    """The part of a study file besides its stages."""
 
     title: str = ""
     seeds: str | int | list[int] = 0

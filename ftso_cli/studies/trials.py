@@ -36,7 +36,7 @@ LOCKED = "database is locked"
 DATABASE = "trials.db"
 
 ASKED = ("key", "setting", "seed")
-"""What a trial has from its start; all else it has by being run."""
+"""The facts of a trial from its start; running it adds the others."""
 
 ORDER = ("FAIL", "WAITING", "RUNNING", "COMPLETE")
 """Optuna's states, the one that counts most last."""
@@ -118,7 +118,7 @@ def _storage(folder: Path, url: str | None, *, read_only: bool) -> Any:
 
 
 def _sqlite(path: Path, read_only: bool) -> dict[str, Any]:
-    """How SQLAlchemy connects to a file; one that is only read is never made, nor needs a folder to write in."""
+    """Return how SQLAlchemy connects to a file; one that is only read is never made, nor needs a folder to write in."""
     from sqlalchemy.pool import NullPool
 
     place = f"file:{quote(os.fsencode(path.resolve()))}?mode={'ro' if read_only else 'rwc'}"
@@ -135,7 +135,7 @@ def _shown(folder: Path, url: str | None) -> str:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong below Optuna, which says of everything that the data may be invalid."""
+    """Return the reason below Optuna's error, which says of everything that the data may be invalid."""
     while error.__cause__ is not None:
         error = error.__cause__
     text = " ".join(str(error).split("[SQL:")[0].split())[:200]
@@ -175,7 +175,7 @@ def _weight(trial: "FrozenTrial") -> tuple[int, int]:
 
 
 def counts(study: "Study", trial: "Trial") -> bool:
-    """Whether a trial in hand is the one of its key that runs: none is finished, and no earlier one lives."""
+    """Return True where a trial is the one of its key that runs: none is finished, and no earlier one lives."""
     key = trial.user_attrs.get("key")
     same = [one for one in study.get_trials(deepcopy=False) if one.user_attrs.get("key") == key]
     living = [one.number for one in same if one.state.name in ("WAITING", "RUNNING")]

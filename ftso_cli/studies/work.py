@@ -35,7 +35,7 @@ POLL = 0.2
 """Seconds between looks at a process or a lock."""
 
 PRODUCTS = {"train": "run/result.json", "query": "answer.json"}
-"""What a stage leaves once it is done; a genotype, where it is none of these."""
+"""The file that a finished stage leaves; a genotype, for a stage that is none of these."""
 
 LOG = "log.txt"
 
@@ -46,7 +46,7 @@ class Stopped(Exception):
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where stages are worked on, and with how many threads each."""
+    """The place where stages run, and the threads of each."""
 
     root: Path
     threads: int

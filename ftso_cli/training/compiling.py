@@ -1,4 +1,4 @@
-"""What `torch.compile` needs of this machine, what it makes of a network, and what to do where it fails."""
+"""`torch.compile`: its needs of this machine, compiling a network, and advice where it fails."""
 
 import importlib.util
 import os
@@ -17,7 +17,7 @@ WORTH_COMPILING = 30_000
 every step (docs/performance.md)."""
 
 KINDS_OF_CELLS = 64
-"""How many different cells of a network are compiled at most; the compiler's own limit is made for one function."""
+"""The most different cells of a network that are compiled; the compiler's own limit is made for one function."""
 
 
 def compiles_by_default(device: torch.device, steps: int) -> bool:

@@ -305,7 +305,7 @@ class Trainer:
 
     @property
     def saved(self) -> str:
-        """What there is to go on from."""
+        """The point that a resumed training starts from, in words."""
         if self._saved is None:
             return f"{self.checkpoints.last} is as it was" if self.checkpoints.exist() else "nothing is saved yet"
         epochs, steps = self._saved
@@ -395,7 +395,7 @@ def _augmentation(recipe: Recipe, data: ImageData) -> Augmentation:
 
 
 def _reads_all(genotype: Genotype) -> bool:
-    """Whether every node of every cell has a part in the output, so that every parameter gets a gradient."""
+    """Return True where every node of every cell has a part in the output, so that every parameter gets a gradient."""
     return all(_is_read(cell) for cell in genotype.cells.values())
 
 

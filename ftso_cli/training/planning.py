@@ -1,7 +1,7 @@
 """A network and a recipe for a set of images, a machine and a time: a few rules, and steps that are timed.
 
 The narrowest network is timed first, then wider ones, until one is too slow for the epochs that the set needs. What the
-user has given is never changed. The rules come from trainings at equal time (docs/log.md).
+user has given is never changed. The rules come from trainings at equal time (docs/good-cells.md).
 """
 
 import math
@@ -45,7 +45,7 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a training takes for a set of images, a machine and a time.
+    """The network and recipe of a training for a set of images, a machine and a time.
 
     `epochs` and `seconds` are what is expected of it; `recipe` has the most epochs that it may have.
     """
@@ -63,7 +63,7 @@ class Plan:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a planned network must keep to; None is no limit."""
+    """The bounds of a planned network; None is no bound."""
 
     seconds: float
     macs: int | None = None

@@ -1,4 +1,4 @@
-"""How far a training has come: rows of metrics, sums over the epoch in hand, and the values of a checkpoint."""
+"""The progress of a training: rows of metrics, sums over the current epoch, and the values of a checkpoint."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ NOT_VALIDATED: Row = {"val_loss": None, "val_accuracy": None}
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingProgress:
-    """Where a training stands after a step: running means over the epoch."""
+    """The state of a training after a step: running means over the epoch."""
 
     epoch: int
     step: int
@@ -42,7 +42,7 @@ class CheckpointValues(Model):
     rows: tuple[Row, ...]
     sums: Sums
     course: Course | None = None
-    """Where a training ends whose time is limited, if it is not as planned."""
+    """The end of a training whose time is limited, if it is not as planned."""
 
     def check(self, planned: Course, course: Course, steps: int, batch_size: int, done: int) -> None:
         """Raises `ValueError` for counts that no training of so many steps an epoch has, of which `done` are done.

@@ -205,7 +205,7 @@ class Run:
 
     @property
     def checkpoint_file(self) -> Path:
-        """Where an interrupted training goes on."""
+        """The checkpoint that an interrupted training resumes from."""
         return self.folder / "checkpoint.safetensors"
 
     @property
@@ -287,7 +287,7 @@ class Run:
             raise RunError(f"{self.metrics_file}: no metrics of a training ({what})") from None
 
     def result(self) -> TestResult | None:
-        """What came out; None while it isn't finished. Raises `RunError` where result.json is damaged."""
+        """The result; None while the training isn't finished. Raises `RunError` where result.json is damaged."""
         if not self.result_file.is_file():
             return None
         try:
@@ -296,7 +296,7 @@ class Run:
             raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
 
     def latency(self) -> MeasuredLatency | None:
-        """How long the network takes; None where that was not measured. Raises `RunError` for a damaged file."""
+        """The measured latency, or None. Raises `RunError` for a damaged file."""
         if not self.latency_file.is_file():
             return None
         try:

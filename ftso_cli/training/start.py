@@ -16,7 +16,7 @@ from ftso_cli.training.run import Run
 from ftso_cli.training.testing.evaluate import load_trained
 
 HEADS = ("classifier.", "auxiliary.")
-"""How the names of tensors begin that belong to classes; all others are the body of a network."""
+"""The prefixes of tensors that depend on the classes; all others are the body of a network."""
 
 
 @dataclass(frozen=True, kw_only=True)

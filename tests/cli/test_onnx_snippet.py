@@ -16,6 +16,15 @@ from ftso_cli.cli.app import app
 from tests.data.images import write_folder
 from tests.test_docs import DOCS, blocks
 
+ONNX = dict(
+    zip(
+        ("preprocessing in the file", "preprocess yourself"),
+        (block.text for block in blocks(DOCS / "deploy.md") if "onnxruntime" in block.text),
+        strict=True,
+    )
+)
+"""The two blocks of docs/deploy.md that use an ONNX file."""
+
 OPTIONS = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "8"]
 
 
@@ -89,7 +98,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_the_lines_of_the_page_answer_as_predict_does(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (snippet,) = [block.text for block in blocks(DOCS / "your-images.md") if "onnxruntime" in block.text]
+    snippet = ONNX["preprocess yourself"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.onnx").write_bytes((run.parent / "photos.onnx").read_bytes())
     shown = tmp_path / "photos/two/2.png"
@@ -100,7 +109,7 @@ def test_the_lines_of_the_page_answer_as_predict_does(
         names: dict[str, Callable[[Path], np.ndarray]] = {}
         said = io.StringIO()
         with redirect_stdout(said):
-            exec(compile(snippet, "your-images.md", "exec"), names)
+            exec(compile(snippet, "deploy.md", "exec"), names)
         found = names["pixels"](shown)
         assert np.array_equal(found[0], classifier.preprocess(shown).numpy()), kind
         answer = json.loads(ftso("predict", run, shown, "--top", "1", "--json").stdout)["images"][0]["classes"]
@@ -110,7 +119,7 @@ def test_the_lines_of_the_page_answer_as_predict_does(
 def test_the_lines_for_a_network_that_preprocesses_answer_as_predict_does(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (snippet,) = [block.text for block in blocks(DOCS / "python.md") if "onnxruntime" in block.text]
+    snippet = ONNX["preprocessing in the file"]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.onnx").write_bytes((run.parent / "preprocessing.onnx").read_bytes())
     shown = tmp_path / "photos/two/2.png"
@@ -120,6 +129,6 @@ def test_the_lines_for_a_network_that_preprocesses_answer_as_predict_does(
         write(shown)
         names: dict[str, np.ndarray] = {}
         with redirect_stdout(io.StringIO()):
-            exec(compile(snippet, "python.md", "exec"), names)
+            exec(compile(snippet, "deploy.md", "exec"), names)
         expected = classifier.probabilities([shown])[0].numpy()
         np.testing.assert_allclose(names["probabilities"], expected, atol=1e-2, err_msg=kind)

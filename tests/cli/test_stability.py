@@ -46,7 +46,7 @@ def test_edges_drawn_by_lot_are_dashed_in_the_picture(files: list[Path], tmp_pat
     ftso("draw", pruned, "-o", picture)
     lots = sum(edge.z is not None and edge.z < 2 for cell in storage.read(pruned).cells.values() for edge in cell.kept)
     assert picture.read_text().count("style=dashed") == lots > 0
-    assert "dashed: drawn by lot" in picture.read_text()
+    assert "dashed: at chance" in picture.read_text()
 
 
 def test_the_agreement_of_one_file_is_listed_by_the_size_of_its_parts(files: list[Path]) -> None:

@@ -94,7 +94,7 @@ class FromSeeds:
 
     @property
     def done(self) -> str:
-        """How many seeds are done, as text."""
+        """The number of seeds done, as text."""
         done = len(self.kept)
         return f"{done} seed{'s' * (done != 1)}"
 
@@ -113,7 +113,7 @@ class FromSeeds:
                 self.folder.rmdir()
 
     def _known(self, step: Step) -> dict[int, Genotype]:
-        """What seeds found that were done before, in the same search."""
+        """Return the results of the seeds that the same search finished before."""
         if not self.resume:
             if self.kept:
                 raise RunError(

@@ -147,7 +147,7 @@ class RecordedSearch:
             self.listener.note(f"going on after iteration {search.engine.iteration} of {search.engine.iterations}")
 
     def _identity(self, images: "ImageData", device: "torch.device") -> dict[str, Any]:
-        """All that decides the result, to be compared on resuming."""
+        """Return everything that decides the result, to be compared on resuming."""
         start = None if self._start is None else sha256(self._start.model_dump_json().encode()).hexdigest()[:16]
         return self.task.recorded(images) | {
             "command": self.task.command,

@@ -87,7 +87,7 @@ def _blind_spots(settings: TopologySettings, listener: Listener) -> list[str]:
         if all_kept:
             listener.warn(f"{text}: along the rest its gradient is rounding, and β shows its random start")
         else:
-            listener.warn(f"{text}; the rest is drawn by lot (--op max_pool_3x3 sees all)")
+            listener.warn(f"{text}; the rest stays at chance (--op max_pool_3x3 sees all)")
     return notes
 
 

@@ -73,7 +73,7 @@ def task_of(
 
 
 class IterationState(Protocol):
-    """Where a search stands, as its engine reports it after every step."""
+    """The state of a search, as its engine reports it after every step."""
 
     @property
     def iteration(self) -> int:

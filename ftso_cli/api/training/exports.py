@@ -23,7 +23,7 @@ CHECKED = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written for another tool.
+    """A file or text written for another tool.
 
     `text` is that of a genotype. `file` is None where no file was asked for. `lost` names what the format can't hold.
     Of a trained network `config` has its classes and images, and `unfinished` says where a training stands that has

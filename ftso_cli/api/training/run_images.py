@@ -124,7 +124,7 @@ def is_gone(data: str) -> bool:
 
 
 def _wanted(config: "Config") -> "Wanted":
-    """How the images of a run are read."""
+    """Return how the images of a run are read."""
     from ftso_cli.data.files.frames import Wanted
 
     return Wanted(config.image_size, config.resize, config.nested, config.fold)

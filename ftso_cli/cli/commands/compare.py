@@ -24,7 +24,7 @@ MOST_PAIRS = 10
 
 @command(Comparing)
 def compare(request: Comparing, as_json: bool) -> None:
-    """Compare cells: edges that differ, shared wiring beside chance, exact costs, and what runs reached.
+    """Compare cells: edges that differ, shared wiring and its chance level, exact costs, accuracies of runs.
 
     Costs are those of the paper's network for CIFAR-10 for every cell alike, which --recipe cifar trains, and besides
     of the network that a run trained. A searched cell that is not pruned is compared as `ftso prune` would leave it.
@@ -66,7 +66,7 @@ def _cells(compared: Sequence["ComparedCell"]) -> Table:
 
 
 def _reached(each: "ComparedCell") -> tuple[str, ...]:
-    """What the run trained, for how long and with what success; blanks for a cell without a run."""
+    """Return a run's data set, epochs and accuracy; blanks for a cell without a run."""
     if each.training is None:
         return ("",) * len(RUN)
     result = each.training.result

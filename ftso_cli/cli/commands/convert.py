@@ -19,7 +19,7 @@ from ftso_cli.genotype.formats.plain import NOTES
 from ftso_cli.settings.convert import Exporting, Importing
 
 SHOWN = 10
-"""How many of the things that got lost are named."""
+"""The most losses that are named."""
 
 FEW = 10
 """Classes that are named on the terminal."""
@@ -136,7 +136,7 @@ def _tell_answers(done: Exported) -> None:
 
 
 def _size(count: int) -> str:
-    """As in `25.5 kB` or `3.2 MB`."""
+    """Return a size as `25.5 kB` or `3.2 MB`."""
     return f"{count / 1e3:.1f} kB" if count < 1e6 else f"{count / 1e6:.1f} MB"
 
 

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 def search_topology(request: SearchTopology, as_json: bool) -> None:
     """Search how the nodes of a cell are wired, with one cheap operator on every edge (Algorithm 1).
 
-    Writes every edge with its strength; `ftso prune` then keeps the strongest. Half of the training images move the
-    weights, the other half the strengths; test images are not touched.
+    Writes every edge with its strength β; `ftso prune` then keeps the strongest. Half of the training images update
+    the weights, the other half β; test images are not touched.
 
-    One seed returns a wiring whether there was one to find or not. `--seeds 0-15` searches from many, stores how far
-    they agree beside what random wirings share, and marks the edges that were drawn by lot.
+    One seed always returns a wiring, even if there is none to find. `--seeds 0-15` searches from many, stores their
+    agreement and its chance level, and marks the edges that stay at chance.
 
-    `--rank race` trains networks of many wirings, the widest, the deepest, drawn and changed ones, with the operator
+    `--rank race` trains networks of many wirings (the widest, the deepest, random and mutated ones) with the operator
     that they will get, and keeps the one that trains fastest.
 
     `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/methods.md).
@@ -58,7 +58,7 @@ def _report(found: "Found") -> None:
     from ftso_cli import drawing
 
     wiring, _ = edit.prune(found.genotype)
-    show(drawing.text(wiring, title="What was found; pruned: what ftso prune will take out", pruned=True))
+    show(drawing.text(wiring, title="The wiring found; pruned: edges that ftso prune will remove", pruned=True))
     _comment(wiring)
 
 
@@ -71,15 +71,15 @@ def _certainty(wiring: Genotype) -> dict[str, Any]:
 
 
 def _comment(wiring: Genotype) -> None:
-    """Say whether the wiring was found, or is no better than a draw."""
+    """Say how many edges are significant, and what to run for more."""
     if all(edge.kept for cell in wiring.cells.values() for edge in cell.edges):
         note(f"all edges are kept: a {wiring.space} cell has no choice of them, so β decides nothing")
         return
     if wiring.ensemble is None or len(wiring.ensemble.seeds) < 2:
-        note("one seed can't tell a wiring that was found from one drawn by lot; many can: --preset stable, or --seeds")
-        note("what races find trained better than that in our study: --rank race (docs/topology.md)")
+        note("one seed can't tell a wiring from a random one; many can: --preset stable, or --seeds")
+        note("races found wirings that train better: --rank race (docs/topology.md)")
         return
     found, chosen = agreement.found(wiring)
-    say(f"found {found} of the {chosen} edges that there was a choice for; the others were drawn by lot")
+    say(f"{found} of the {chosen} edges with a choice are significant; the others are at chance")
     if 2 * found < chosen:
-        warn("this wiring is hardly better than a draw; more --seeds may tell edges apart (ftso stability)")
+        warn("this wiring is hardly better than a random one; more --seeds may tell edges apart (ftso stability)")

@@ -13,10 +13,10 @@ from ftso_cli.settings.looks import WiringCheck
 
 @command(WiringCheck)
 def stability(request: WiringCheck, as_json: bool) -> None:
-    """Tell whether other seeds find the same wiring: the share of edges in common, beside that of random wirings.
+    """Tell whether other seeds find the same wiring: the share of edges in common, and its chance level.
 
-    One file of a search with `--seeds`: how far disjoint parts of 1, 2, 4, ... of its seeds agree, up to its halves.
-    Several files: how far their wirings agree, each with each.
+    One file of a search with `--seeds`: agreement of disjoint ensembles of 1, 2, 4, ... of its seeds, up to its halves.
+    Several files: agreement of their wirings, each with each.
 
     Examples: `ftso stability many.json` · `ftso stability first.json second.json third.json`
     """
@@ -28,7 +28,7 @@ def stability(request: WiringCheck, as_json: bool) -> None:
     for text in found.warnings:
         warn(text)
     if found.seeds is not None:
-        say("Agreement that does not rise above chance with more seeds: the wiring is drawn by lot.")
+        say("Agreement that does not rise above chance with more seeds: the wiring is no better than a random one.")
 
 
 def _json(found: Stability) -> dict[str, Any]:

@@ -160,7 +160,7 @@ def _description(trainer: "Trainer") -> str:
 
 
 def _how(trainer: "Trainer") -> str:
-    """What was chosen for the device, where that is not the plain way, and how to choose otherwise."""
+    """Return the choices for the device that differ from the plain way, and how to choose otherwise."""
     config = trainer.config
     chosen = ["bfloat16"] if config.precision == "bfloat16" else []
     chosen += ["compiled, which takes minutes (--no-compile starts at once)"] if config.compile else []

@@ -1,4 +1,4 @@
-"""What several commands do with the file of a genotype, and say of their images."""
+"""Writing genotype files and reporting on images, as several commands do."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What `ftso cost` prints: tables, a plot of bars, and the same as JSON."""
+"""The output of `ftso cost`: tables, a plot of bars, and the same as JSON."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -45,17 +45,17 @@ class Saving:
 
     @property
     def weights(self) -> float:
-        """How many times fewer weights skip only has."""
+        """The factor by which skip connections alone save weights."""
         return self.full.weights / self.skip.weights
 
     @property
     def macs(self) -> float:
-        """How many times fewer MACs a forward pass takes."""
+        """The factor by which a forward pass saves MACs."""
         return self.full.macs / self.skip.macs
 
 
 def savings(formulas: Formulas) -> dict[str, Saving]:
-    """What real super-nets of as many nodes save, by name."""
+    """Return the savings of real super-nets of as many nodes, by name."""
     nodes = formulas.n - 3
     return {
         name: Saving(
@@ -180,7 +180,7 @@ def _real_line(nodes: int, real: dict[str, Saving]) -> str:
 
 
 def _rows(f: Formulas) -> dict[str, tuple[int, int, int]]:
-    """What is compared, for DARTS, topology search and operator search."""
+    """Return the compared counts of DARTS, topology search and operator search."""
     return {
         "operators": (f.darts_operators, f.topology_operators, f.operator_operators),
         "parameters": (f.darts_params, f.topology_params, f.operator_params),

@@ -1,4 +1,4 @@
-"""What `ftso cost` does once its question is clear: counts networks or formulas, and has them printed."""
+"""The work of `ftso cost`: counting networks or formulas, and having them printed."""
 
 import os
 from collections.abc import Mapping
@@ -93,7 +93,7 @@ class Proposal:
     options: dict[str, object]
     network: CountedNetwork
     certain: bool
-    """Whether images and classes are those of the data set; of a folder they are assumed."""
+    """True where images and classes are the data set's; for a folder they are assumed."""
 
     @property
     def described(self) -> str:

@@ -1,4 +1,4 @@
-"""What `ftso genotypes` prints: the table of the library, one cell in full, and both as JSON."""
+"""The output of `ftso genotypes`: the table of the library, one cell in full, and both as JSON."""
 
 import shutil
 import textwrap

@@ -1,4 +1,4 @@
-"""How commands follow the work of a verb: a progress bar, remarks and warnings on stderr."""
+"""The listener of commands: a progress bar, remarks and warnings on stderr."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What a search has found so far, shown below its progress bar in few lines: the cell, or the wirings that lead."""
+"""The state of a search below its progress bar, in few lines: the cell, or the leading wirings."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ MOST_WIRINGS = 5
 
 
 class LiveCell:
-    """What leads each node and edge of a search now, looked up once a second."""
+    """The current leaders of each node and edge of a search, looked up once a second."""
 
     def __init__(self) -> None:
         self.genotype: Genotype | None = None
@@ -38,7 +38,7 @@ class LiveCell:
             self.genotype, self._looked = search.derive(), now
 
     def collapsing(self) -> bool:
-        """Whether skip connections lead on more than half of the edges of a normal cell that have a choice."""
+        """True where skip connections lead on more than half of a normal cell's edges with a choice."""
         if self.genotype is None:
             return False
         edges = self.genotype.cells[next(iter(self.genotype.cells))].kept
@@ -53,7 +53,7 @@ class LiveCell:
 
 
 class LiveEnsemble:
-    """What the seeds that are done say together: the inputs of each node, with the z of each."""
+    """The ensemble of the finished seeds: the inputs of each node, with the z of each."""
 
     def __init__(self, awaited: int) -> None:
         self._awaited = awaited
@@ -112,7 +112,7 @@ def _column(genotype: Genotype, kind: str) -> Iterator[Text]:
 
 
 def _certainty(genotype: Genotype, kind: str) -> str:
-    """Of an ensemble, from how many seeds it is and how far they agree."""
+    """Return the number of seeds of an ensemble and their agreement."""
     if genotype.ensemble is None:
         return ""
     seeds = len(genotype.ensemble.seeds)
@@ -138,7 +138,7 @@ def _nodes(genotype: Genotype, kind: str) -> list[Text]:
 
 
 def _input(line: Line) -> str:
-    """As in `0 50.2% skip 40%`: the share, what leads where operators are weighed, and z in an ensemble."""
+    """Return an input as `0 50.2% skip 40%`: its share, its leading candidate, and z in an ensemble."""
     share = "" if line.share is None else f" {line.share:.1%}"
     lead = "" if line.chance is None else f" {line.label}"
     return f"{line.source}{share}{lead}" + ("" if line.z is None else f" z {line.z:.1f}")

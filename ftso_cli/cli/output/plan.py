@@ -1,4 +1,4 @@
-"""What a training has chosen for its images, the machine and the time, and why."""
+"""The output of a plan: the choices for the images, the machine and the time, with their reasons."""
 
 from typing import TYPE_CHECKING
 

@@ -47,7 +47,7 @@ class LeftColumn(TimeRemainingColumn):
     """The time left, said to be that beside the time that has passed; nothing while it isn't known."""
 
     def render(self, task: Task) -> Text:
-        """As in `0:01:20 left`."""
+        """Return the time as `0:01:20 left`."""
         time = super().render(task).plain
         return Text(f"· {time} left ·" if ":" in time and "-" not in time else "")
 
@@ -99,7 +99,7 @@ class _WithMore(Progress):
 
 
 def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
-    """As many columns as a terminal of this width has room for; the figures give way first."""
+    """Return the columns that a terminal of this width has room for; the figures give way first."""
     figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
     start: list[ProgressColumn] = [TextColumn(title, table_column=Column(no_wrap=True))]
     count = MofNCompleteColumn(table_column=Column(no_wrap=True))

@@ -1,4 +1,4 @@
-"""What the test images say of a network, in the terminal: accuracy, a table of the classes, mistakes, confusion."""
+"""The scores of a network in the terminal: accuracy, a table of the classes, mistakes, confusion."""
 
 from collections.abc import Sequence
 from string import ascii_uppercase

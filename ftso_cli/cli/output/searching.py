@@ -1,4 +1,4 @@
-"""How the commands that search follow their work and print its result."""
+"""The listener and the output of the commands that search."""
 
 import os
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What `ftso sweep` shows of a study: status and table."""
+"""The output of `ftso sweep`: status and table of a study."""
 
 from collections import Counter
 from collections.abc import Sequence

@@ -41,11 +41,11 @@ class AheadBatches:
         return next(self._batches), self._batches.state()
 
     def state(self) -> State:
-        """As `Batches.state`."""
+        """Return the same as `Batches.state`."""
         return self._state
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """As `Batches.restore`."""
+        """Do the same as `Batches.restore`."""
         for future in self._read:
             future.cancel()
         self._read.clear()

@@ -27,14 +27,14 @@ Normalise = Callable[[Tensor], Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """What is done to training images: `padding` and `cutout` in pixels, 0 for none; `flip` mirrors half of them.
+    """Changes of training images: `padding` and `cutout` in pixels, 0 for none; `flip` mirrors half of them.
 
     The order is that of DARTS (`utils.py`): padding with black and a random crop, flip, normalise, cutout with zero,
     so the border is black and the cut square is the mean of the set.
     """
 
     one_by_one: ClassVar[bool] = False
-    """Whether images are dealt with one by one, which is worth a thread of its own beside a GPU."""
+    """True where images are changed one by one, which is worth a thread of its own beside a GPU."""
 
     padding: int = 4
     flip: bool = True

@@ -7,7 +7,7 @@ UNEVEN = 3
 """The largest class may have this many times the images of the smallest before a training says so."""
 
 LOSS_POWER = 0.5
-"""The power of weights in a loss: with 1, rare classes are answered too often (docs/log.md)."""
+"""The power of weights in a loss: with 1, rare classes are answered too often (docs/good-cells.md)."""
 
 
 def class_counts(labels: Tensor, classes: int) -> Tensor:

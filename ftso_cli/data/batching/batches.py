@@ -91,7 +91,7 @@ class Batches:
         ]
 
     def state(self) -> dict[str, Any]:
-        """All that is needed to go on from here: counts and the states of the generators as uint8 tensors."""
+        """Return everything that resuming needs: counts, and the states of the generators as uint8 tensors."""
         return {
             "images": len(self._indices),
             "batch_size": self._batch_size,

@@ -64,7 +64,7 @@ class PhotoAugmentation(Augmentation):
 
 @dataclass(frozen=True, kw_only=True)
 class Draw:
-    """What becomes of one image, by random numbers from 0 to 1."""
+    """The changes of one image, decided by random numbers from 0 to 1."""
 
     size: Size
     numbers: Sequence[float]

@@ -42,7 +42,7 @@ class DeviceSource:
 
     @property
     def streams(self) -> bool:
-        """Whether every `read` decodes files."""
+        """True where every `read` decodes files."""
         return self._source.streams
 
     @property
@@ -65,7 +65,7 @@ class DeviceSource:
         return to_device(self._source.read_each(indices, transforms), self._device)
 
     def reframed(self, frame: Frame | None) -> "DeviceSource":
-        """As the source."""
+        """Do the same as the source."""
         return DeviceSource(self._source.reframed(frame), self._device)
 
     @property
@@ -74,7 +74,7 @@ class DeviceSource:
         return self._source.paths
 
     def load_all(self, progress: Progress | None = None) -> Mapping[int, str]:
-        """As the source."""
+        """Do the same as the source."""
         return self._source.load_all(progress)
 
 

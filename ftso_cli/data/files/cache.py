@@ -54,7 +54,7 @@ _FAILURES = (
     AttributeError,
     OverflowError,
 )
-"""What a missing or damaged file, a full disk or a folder without permission can lead to."""
+"""The errors of a missing or damaged file, a full disk, a folder without permission."""
 
 
 class _File:
@@ -71,7 +71,7 @@ class _File:
             os.close(self.number)
 
     def read(self, length: int, start: int) -> bytearray:
-        """So many bytes from `start` on; raises `ValueError` where they are not there."""
+        """Return `length` bytes from `start` on; raises `ValueError` where they are not there."""
         content = bytearray(length)
         if os.preadv(self.number, [content], start) != length:
             raise ValueError("cut short")
@@ -89,7 +89,7 @@ class Entry:
     classes: tuple[str, ...]
     file: _File
     start: int
-    """Where the pixels begin in the file."""
+    """The position of the first pixel in the file."""
 
     def sound(self, indices: Tensor) -> Tensor:
         """Reads the images at `indices`; which of them have the pixels that were written, (n,) bool.
@@ -105,7 +105,7 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class CacheKey:
-    """Where in the cache certain images are kept: the file, and what it must be about."""
+    """The place of certain images in the cache: the file, and what it must be about."""
 
     file: Path
     about: Mapping[str, str | int]

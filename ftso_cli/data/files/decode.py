@@ -120,7 +120,7 @@ def _coefficients(image: Image.Image) -> int:
 
 
 def _has_scans(image: Image.Image, components: int) -> bool:
-    """Whether a JPEG comes in several scans: it is progressive, or its first scan lacks some components."""
+    """Return True for a JPEG of several scans: progressive, or with a first scan that lacks components."""
     if "progressive" in image.info:
         return True
     file: BinaryIO = getattr(image, "fp")  # noqa: B009

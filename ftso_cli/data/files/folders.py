@@ -116,7 +116,7 @@ class FolderSource:
 
     @property
     def streams(self) -> bool:
-        """Whether the set is larger than `memory_limit`."""
+        """True where the set is larger than `memory_limit`."""
         return self._memory is None
 
     def read(self, indices: Tensor) -> Tensor:
@@ -214,7 +214,7 @@ class FolderSource:
         return problems
 
     def _cached(self, indices: Tensor) -> Tensor:
-        """Which images at `indices` the cache has as their files are now, (n,) bool."""
+        """Return which images at `indices` the cache has as their files are now, (n,) bool."""
         if self._entry is None:
             return torch.zeros(len(indices), dtype=torch.bool)
         stamps = self._stamps[indices]
@@ -401,7 +401,7 @@ def _divided(files: Files, chosen: Sequence[Tensor]) -> list[Files]:
 
 
 def _place(folder: Path, part: str, frame: Frame, paths: Sequence[str]) -> CacheKey | None:
-    """Where the cache has the decoded images; another Pillow may decode them a little differently."""
+    """Return the cache's place of the decoded images; another Pillow may decode them a little differently."""
     root = str(folder)
     names = [path.removeprefix(root).lstrip(os.sep) for path in paths]
     size = "x".join(map(str, frame.size))

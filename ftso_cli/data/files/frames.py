@@ -1,4 +1,4 @@
-"""How pictures of any size become images of one size: the centre cut out, the whole between bars, or stretched."""
+"""Bringing pictures of any size to one size: the centre cut out, the whole between bars, or stretched."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ MOST = 32_000_000
 
 @dataclass(frozen=True)
 class Wanted:
-    """How the images of a set are asked for: their size, None as the set has it, and how they are brought to it.
+    """The images asked for: their size (None: the set's own), and how they are brought to it.
 
     With `nested`, images in folders within a class folder are images of that class. With a `fold` as (2, 5), the second
     of five parts of the training images tests what is trained on the others.
@@ -28,7 +28,7 @@ class Wanted:
 
 
 AS_IT_IS = Wanted()
-"""Nothing in particular."""
+"""Images as the set has them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Frame:
         return (round(height * 256 / 224), round(width * 256 / 224)) if self.margin else self.size
 
     def place(self, height: int, width: int) -> Placed:
-        """Where a picture of this height and width comes to lie."""
+        """Return the place of a picture of this height and width."""
         down, across = self.reach
         wide = width * down >= height * across
         if self.resize == "stretch":

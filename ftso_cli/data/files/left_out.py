@@ -83,7 +83,7 @@ class Changes:
 
     @property
     def in_test(self) -> bool:
-        """Whether test images are gone, changed or others."""
+        """True where test images are gone, changed or others."""
         return bool(self.missing_test or self.changed_test or self.others)
 
     def lines(self) -> list[str]:

@@ -73,7 +73,7 @@ def find_genotypes(text: str) -> list[GenotypeText]:
 
 
 def _is_no_value(text: str, start: int) -> bool:
-    """Whether the line up to `start` is a comment or `class Genotype(NamedTuple)`."""
+    """Return True where the line up to `start` is a comment or `class Genotype(NamedTuple)`."""
     before = text[max(0, start - 200) : start]
     line = before[before.rfind("\n") + 1 :]
     return line.lstrip().startswith("#") or line.endswith("class ")

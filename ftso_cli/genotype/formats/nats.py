@@ -18,7 +18,7 @@ from ftso_cli.spaces.nats import EDGES, KIND, OUTPUT
 _NODES = r"\|OP~0\|\+\|OP~0\|OP~1\|\+\|OP~0\|OP~1\|OP~2\|"
 
 STRING = re.compile(rf"(?<!\+){_NODES}(?!\+)".replace("OP", r"[A-Za-z_]\w{0,39}"), re.ASCII)
-"""What looks like an architecture string in a longer text: `Structure(4 nodes with |...|)` in the log of a search."""
+"""An architecture string within a longer text: `Structure(4 nodes with |...|)` in the log of a search."""
 
 
 def is_nested(content: list[Any]) -> bool:

@@ -45,7 +45,7 @@ def read(content: Any) -> Plain:
 
 
 def _lacks(kind: str, content: dict[str, Any]) -> str:
-    """What is read, and what was given instead."""
+    """Return an error text: the form that is read, and the one that was given."""
     old = ", the keys of an older NNI, which are not read" if any(map(OLD_KEY.fullmatch, content)) else ""
     given = short(", ".join(content)) if content else "nothing"
     return f"an NNI dictionary has {kind}/op_2_0, {kind}/input_2_0 and so on; this one has {given}{old}"

@@ -1,4 +1,4 @@
-"""What the formats share: cells as lists of edges, how a genotype is made of them, and what gets lost on the way."""
+"""The common part of the formats: cells as lists of edges, genotypes made of them, and remarks on what is lost."""
 
 import json
 from collections.abc import Mapping
@@ -115,7 +115,7 @@ def as_nodes(value: Any, what: str) -> list[int]:
 
 
 def wiring_only(genotype: Genotype, format_name: str) -> list[str]:
-    """What a format that has operators, edges and outputs and nothing else loses of a genotype.
+    """Return what is lost of a genotype in a format of operators, edges and outputs alone.
 
     Raises `GenotypeError` for a genotype without operators.
     """
@@ -130,7 +130,7 @@ def wiring_only(genotype: Genotype, format_name: str) -> list[str]:
 
 
 def beside_the_cells(genotype: Genotype) -> dict[str, bool]:
-    """What a genotype has beside its cells."""
+    """Return which parts a genotype has besides its cells."""
     return {
         "the list of searched operators": bool(genotype.searched_ops),
         "the history": bool(genotype.history),

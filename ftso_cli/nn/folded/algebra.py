@@ -1,4 +1,4 @@
-"""What a cell of skip connections does to its channels, as one matrix that depends on β only.
+"""A cell of skip connections as one matrix on its channels, which depends on β only.
 
 A skip connection at stride 1 leaves the channels as they are and shuffles them, the same way on every edge: a
 permutation P. So with w = softmax(β), node j of a cell is
@@ -35,7 +35,7 @@ class Piece(NamedTuple):
     channels: Tensor
     """The cell's channel that each column is, before the shuffle, (columns)."""
     readers: Tensor
-    """Which edges read each column, (edges, columns)."""
+    """The edges that read each column, (edges, columns)."""
 
 
 class CellAlgebra:

@@ -41,7 +41,7 @@ class FoldedCell:
         return self.channels, self.halves(0), self.halves(1)
 
     def halves(self, slot: int) -> bool:
-        """Whether the input is read at half the size."""
+        """Return True where the input is read at half the size."""
         return isinstance(self.layers[slot], FactorizedReduction)
 
     def kernels(self, slot: int) -> list[Tensor]:
@@ -142,7 +142,7 @@ class FoldedReduction(FoldedCell):
         return [torch.cat([channels[: self.active], self._grouped(channels[self.active :])])]
 
     def _halves(self, slot: int, half: int) -> tuple[Tensor, Tensor]:
-        """Of the even (0) or odd (1) convolutions of all skips that leave an input, stacked: their rows in the order of
+        """Return the even (0) or odd (1) convolutions of all skips of an input, stacked: their rows in the order of
         groups, and the channel of the edges' norms that each is then.
         """
         channels = self._half(half)

@@ -44,7 +44,7 @@ class LazyMap(NamedTuple):
     algebra: CellAlgebra | None = None
 
     def convolved(self, kernels: Sequence[Tensor]) -> list[Convolved]:
-        """What 1x1 convolutions with these kernels (O, C) behind a ReLU yield, (N, H, W, O) each."""
+        """Return the outputs (N, H, W, O) of 1x1 convolutions with these kernels (O, C) behind a ReLU."""
         return self._read([piece.x for piece in self.pieces], kernels)
 
     def reduced(self, even: Tensor, odd: Tensor) -> list[Convolved]:

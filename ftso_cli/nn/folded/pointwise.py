@@ -15,7 +15,7 @@ from torch import Tensor
 from ftso_cli.nn.batch_moments import moments
 
 BLOCK_BYTES = 1 << 23
-"""What a block may take: the level-2 caches of two cores. Other devices take everything as one block."""
+"""The bytes of a block: the level-2 caches of two cores. Other devices take everything as one block."""
 
 Span = tuple[int, int, int]
 """Neighbouring channels of one of several maps: which map, from, to."""
@@ -25,7 +25,7 @@ class Layout(NamedTuple):
     """The channels that a block-diagonal matrix takes, and its blocks."""
 
     spans: tuple[Span, ...]
-    """What of the maps to put side by side."""
+    """The parts of the maps to put side by side."""
     heights: tuple[int, ...]
     """Rows of each block."""
     widths: tuple[int, ...]
@@ -116,7 +116,7 @@ class _Read(torch.autograd.Function):
 
 
 class _Wanted(NamedTuple):
-    """Which gradients are asked for."""
+    """The gradients that are asked for."""
 
     matrix: bool
     centre: bool
@@ -135,7 +135,7 @@ class _Buffer(NamedTuple):
 
 
 class _Mixing:
-    """What stands in front of the cut: A (x - c), of blocks of `step` rows; or x where there is no A.
+    """The map before the cut: A (x - c), of blocks of `step` rows; or x where there is no A.
 
     Results are overwritten by the next block. All views are made once: on a small net, making them anew for every block
     takes longer than the arithmetic.
@@ -263,7 +263,7 @@ def _differentiable(
 
 
 def _rows_in_a_block(pieces: Sequence[Tensor], kernel: Tensor) -> int:
-    """How many rows take `BLOCK_BYTES`, with all that is computed of them; all rows on other devices."""
+    """Return how many rows take `BLOCK_BYTES`, with everything computed of them; all rows on other devices."""
     rows = len(pieces[0])
     if kernel.device.type != "cpu":
         return max(1, rows)

@@ -1,4 +1,4 @@
-"""What layers at stride 2 read of a feature map.
+"""Reads of a feature map by layers at stride 2.
 
 One autograd function does all reads, so that their gradients meet in one buffer: as functions of their own, each would
 write a gradient as large as the map, mostly zeros. Feature maps are (N, H, W, C).
@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 ALL_CHANNELS = 1 << 30
-"""As many corners as there are channels."""
+"""A width of corners that means all channels."""
 
 
 class StridedReads(NamedTuple):

@@ -1,4 +1,4 @@
-"""Which edges of a cell run together, decided from its edges and operators.
+"""The plan of a merged cell: which edges run together, by their nodes and operators.
 
 Edges that carry one operator and leave one node read the same input: plain convolutions among them are one wider
 convolution, poolings and skips are computed once. Nodes whose edges carry the same operators from the same nodes form
@@ -24,7 +24,7 @@ class Kind(Enum):
     SEPARABLE = auto()
     """A chain of steps that `separable` fuses."""
     SHARED = auto()
-    """Nothing to learn: computed once."""
+    """Operators without weights: computed once."""
     SINGLE = auto()
     """Each edge by itself."""
 

@@ -1,4 +1,4 @@
-"""Which cells read which outputs of stems and cells, as far as the network's output depends on it."""
+"""The cells that read each output of stems and cells, as far as the network's output depends on it."""
 
 from typing import cast
 

@@ -31,7 +31,7 @@ class FusedStep(NamedTuple):
 
     @property
     def is_fusable(self) -> bool:
-        """Whether the convolutions are of the kind that their names say, with zeros around the image and no bias."""
+        """True where the convolutions are of the kind that their names say, with zero padding and no bias."""
         deep, point = self.depthwise, self.pointwise
         plain = all(each.bias is None and each.padding_mode == "zeros" for each in (deep, point))
         is_pointwise = point.kernel_size == point.stride == (1, 1) and point.padding == (0, 0) and point.groups == 1
@@ -203,7 +203,7 @@ class _Norm(NamedTuple):
 
     @classmethod
     def of(cls, y: Tensor, norm: nn.BatchNorm2d) -> "_Norm":
-        """That of the batch; the running statistics of `norm` move on."""
+        """Return the normalisation by the batch's statistics; the running statistics of `norm` are updated."""
         mean, variance = moments(_rows(y))
         count = y.numel() // y.shape[1]
         keep_running(norm, mean, variance, count)
@@ -212,7 +212,7 @@ class _Norm(NamedTuple):
         return cls(count, mean, inverse, scale, torch.addcmul(norm.bias, mean, scale, value=-1))
 
     def backward(self, g: Tensor, y: Tensor) -> _Affine:
-        """What follows from the gradient of z, summed up over all pixels."""
+        """Return the gradients that follow from the gradient of z, summed over all pixels."""
         g_sum, g_y_sum = torch.zeros_like(self.mean), torch.zeros_like(self.mean)
         for samples in _blocks(y):
             rows = _rows(g[samples])

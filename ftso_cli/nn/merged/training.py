@@ -150,7 +150,7 @@ class MergedNetwork(Network):
         return self.classifier(in_order(x)), auxiliary
 
     def _read(self, at: int, map: Map) -> Iterator[tuple[Reader, Tensor]]:
-        """What the cells that read an output make of it in their preprocessing; convolutions run together."""
+        """Yield the preprocessed output for each cell that reads it; convolutions run together."""
         readers = self._readers.get(at, [])
         alike = [each for each in readers if is_convolution(each[1])]
         if alike:

@@ -81,7 +81,7 @@ class _Network(nn.Module):
         return self.classifier(x), None
 
     def _read(self, at: int, map: Map) -> Iterator[tuple[Reader, Tensor]]:
-        """What the cells that read an output make of it in their preprocessing."""
+        """Yield the preprocessed output for each cell that reads it."""
         if at in self.only_active and at >= len(self.stems):
             map.active = map.x
         return self.inputs[str(at)](map.nodes[0]) if str(at) in self.inputs else iter(())

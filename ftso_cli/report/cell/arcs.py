@@ -94,7 +94,7 @@ def _node(number: int, x: float, width: float, inputs: int) -> ArcNode:
 
 
 def _ports(edges: Sequence[tuple[int, int]], heights: Sequence[float], width: float) -> list[tuple[float, float]]:
-    """Where each edge leaves its source and enters its target, from the node's centre.
+    """Return where each edge leaves its source and enters its target, from the node's centre.
 
     Edges enter on the left and leave on the right; of those on one side, the higher arc is outside the lower.
     """
@@ -106,7 +106,7 @@ def _ports(edges: Sequence[tuple[int, int]], heights: Sequence[float], width: fl
 
 
 def _within(edges: Sequence[tuple[int, int]], heights: Sequence[float], end: int) -> list[float]:
-    """Where each edge stands among those with the same node at this end, from 0 to 1."""
+    """Return the place of each edge among those with the same node at this end, from 0 to 1."""
     groups: dict[int, list[int]] = {}
     for at, ends in enumerate(edges):
         groups.setdefault(ends[end], []).append(at)

@@ -20,7 +20,7 @@ PEN = 2.0
 """Pixels; the width of an edge whose strength was not searched."""
 
 LOT, GONE = "6 4", "1 5"
-"""Dashes of an edge that was drawn by lot, and of one that is no part of the cell."""
+"""Dashes of an edge at chance, and of one that is no part of the cell."""
 
 STRONGEST = 3
 """Candidates of an edge that are told, of those that were weighed."""
@@ -88,7 +88,7 @@ def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Count
 
 
 def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: CountedNetwork | None) -> list[str]:
-    """What is known of an edge, a line a fact."""
+    """Return the facts about an edge, one a line."""
     told = [f"{edge.source} → {edge.target}" + ("" if edge.kept else ", pruned")]
     if edge.op is not None and edge.kept:
         told.append(f"{OPERATORS[edge.op].label} ({edge.op})")
@@ -97,7 +97,7 @@ def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Counte
     if edge.scores:
         told.append(f"mean of {len(edge.scores)} seeds: {edge.strength:.4g}")
     if edge.z is not None:
-        verdict = "drawn by lot" if line.by_lot else "found" if edge.kept and edge.z >= FOUND else "left out"
+        verdict = "at chance" if line.by_lot else "significant" if edge.kept and edge.z >= FOUND else "left out"
         told.append(f"z {edge.z:.1f}: {verdict}")
     if edge.alpha:
         told.append("α: " + _candidates(edge.alpha))

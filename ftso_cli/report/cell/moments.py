@@ -1,4 +1,4 @@
-"""How a cell stands at a moment of its search: what leads each edge, and which edges would be kept."""
+"""The cell at a moment of its search: the leading candidate of each edge, and the edges that would be kept."""
 
 from dataclasses import dataclass
 

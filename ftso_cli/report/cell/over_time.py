@@ -30,7 +30,7 @@ class Weighed:
     sources: tuple[Key, ...]
     operators: tuple[Key, ...]
     shade: Callable[[float], float]
-    """How dark a share stands in the table, 0 to 1."""
+    """The darkness of a share in the table, 0 to 1."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ def _concat(cell: CellTrace, kind: str, report: Report) -> tuple[int, ...]:
 
 
 def _moments(trace: Trace, kinds: list[str], report: Report) -> dict[str, Any]:
-    """What the slider changes: for each moment its text, and of each edge width, label, colour, faintness and tip."""
+    """Return the slider's content: the text of each moment, and width, label, colour, faintness, tip of each edge."""
     every = range(len(trace.records))
     cells = []
     for kind in kinds:

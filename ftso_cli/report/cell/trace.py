@@ -1,4 +1,4 @@
-"""What a search has left in its folder: losses, and the shares of β and α over time, thinned to what a page holds."""
+"""The history in a search's folder: losses, and the shares of β and α over time, thinned to what a page holds."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -81,7 +81,7 @@ class Trace:
 
 
 def is_search(folder: Path) -> bool:
-    """Whether a search has kept its history here."""
+    """Return True for the folder of a search's history."""
     return (folder / "metrics.csv").is_file() and not (folder / "config.json").exists()
 
 
@@ -111,7 +111,7 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
 
 
 def is_history(trace: Trace, genotype: Genotype) -> bool:
-    """Whether the cell can be from this search: not if another one, shorter or without a history, came after it."""
+    """Return True where the cell can be from this search: no other one, shorter or without a history, came later."""
     steps = [step for step in genotype.history if step.command == trace.command]
     if not steps:
         return False

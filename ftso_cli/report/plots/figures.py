@@ -46,7 +46,7 @@ def eigenvalue(trace: Trace) -> str:
 
 
 def skips(trace: Trace) -> str:
-    """How many edges skip connections lead."""
+    """Draw how many edges are led by skip connections, over time."""
     edges = next((int(record.edges) for record in trace.records if record.edges), 0)
     whole = charts.number("skips", zero=True, tickMinStep=1, format="d")
     return _over_time(trace, _series(trace, "skips"), "skips", title=f"Skip connections, of {edges} edges", y=whole)

@@ -1,4 +1,4 @@
-"""How far a network's confidence can be relied on: accuracy against confidence, and the expected calibration error."""
+"""Calibration of a network: accuracy against confidence, and the expected calibration error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How well a trained classifier does on a page: accuracy, classes, mistakes, confidence, and what may help."""
+"""The part of a page about a trained classifier: accuracy, classes, mistakes, confidence, advice."""
 
 import base64
 import io
@@ -61,7 +61,7 @@ class Square:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierSection:
-    """How well a classifier does."""
+    """The results of a classifier, ready for the template."""
 
     images: str
     classes: int
@@ -86,7 +86,7 @@ class ClassifierSection:
 
 
 def classifier(training: TrainedRun) -> ClassifierSection | None:
-    """How well the network of a training does on its test images; None where the run has no answers of its result."""
+    """Return the results of a training's network on its test images; None where the run has no answers."""
     answers, result = training.answers, training.result
     if result is None or len(answers) != result.test_images or len(training.config.classes) > MOST_CLASSES:
         return None

@@ -1,4 +1,4 @@
-"""What a classifier was trained on, how, and how it is used, in words and commands."""
+"""A classifier's training data, recipe and use, in words and commands."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def _left_out(broken: Sequence[str]) -> str:
 
 
 def trained_how(training: TrainedRun) -> list[tuple[str, str]]:
-    """How a classifier was trained: the recipe in words."""
+    """Return the recipe of a classifier in words."""
     config, recipe, done = training.config, training.config.recipe, len(training.epochs)
     rate = f"{recipe.rate:g}, {recipe.schedule} schedule{_warmup(recipe)}"
     decay = "" if recipe.decay_norms else ", none on batch norms and biases"
@@ -88,7 +88,7 @@ def _augmentation(recipe: Recipe, flip: bool | None) -> list[str]:
 
 
 def _extras(recipe: Recipe) -> list[str]:
-    """What is not usual in a training."""
+    """Return the values of a recipe that differ from the usual ones."""
     named = {
         "label smoothing": recipe.label_smoothing,
         "drop path": recipe.drop_path,

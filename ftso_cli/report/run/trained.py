@@ -1,4 +1,4 @@
-"""What a training has left in its run folder: settings, a line an epoch, the accuracy on the test images."""
+"""The content of a run folder: settings, a line an epoch, the accuracy on the test images."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class TrainedRun:
 
     @property
     def name(self) -> str:
-        """What the run is called: as its folder, or as the one around it where that is called no more than run."""
+        """The name of the run: that of its folder, or of the one around it where the folder is only called run."""
         return one_line(self.folder.resolve().parent.name if self.folder.name == "run" else self.folder.name)
 
     @property
@@ -37,7 +37,7 @@ class TrainedRun:
 
     @property
     def seconds(self) -> float:
-        """Those of all epochs."""
+        """The seconds of all epochs."""
         return sum(epoch.seconds or 0.0 for epoch in self.epochs)
 
     @property
@@ -57,7 +57,7 @@ class TrainedRun:
 
     @cached_property
     def latency(self) -> MeasuredLatency | None:
-        """How long the network takes, where that was measured; raises `RunError` for a damaged file."""
+        """The measured latency, or None; raises `RunError` for a damaged file."""
         return Run(self.folder).latency()
 
     @cached_property
@@ -75,7 +75,7 @@ class TrainedRun:
 
 
 def is_training(folder: Path) -> bool:
-    """Whether `ftso train` has made this folder."""
+    """Return True for the folder of an `ftso train`."""
     return (folder / "config.json").is_file() and (folder / "genotype.json").is_file()
 
 

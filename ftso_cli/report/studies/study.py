@@ -36,14 +36,14 @@ class StudyFound:
 
     @property
     def standing(self) -> str:
-        """How many trials are done, running, failed and waiting."""
+        """The numbers of trials done, running, failed and waiting, as text."""
         counts = Counter(one.state for one in self.trials)
         return ", ".join(f"{counts[state]} {state}" for state in counts)
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySection:
-    """What the page shows of a study; the first row of `table` names its columns."""
+    """The part of the page about a study; the first row of `table` names its columns."""
 
     table: Sequence[Sequence[str]]
     errors: str
@@ -57,7 +57,7 @@ class StudySection:
 
 
 def is_study(folder: Path) -> bool:
-    """Whether `ftso sweep` has made this folder."""
+    """Return True for the folder of an `ftso sweep`."""
     return (folder / FILE).is_file()
 
 
@@ -71,7 +71,7 @@ def read_found(folder: Path, storage: str | None) -> StudyFound:
 
 
 def section(found: StudyFound) -> StudySection:
-    """What the page shows of it."""
+    """Return the part of the page about a study."""
     names = [setting.name for setting in found.study.settings]
     best = found.best
     return StudySection(

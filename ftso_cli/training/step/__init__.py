@@ -1,1 +1,1 @@
-"""What a step of training does: learning rate, optimizer, mixed images, loss, averaged weights."""
+"""The parts of a training step: learning rate, optimizer, mixed images, loss, averaged weights."""

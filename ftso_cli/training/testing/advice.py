@@ -21,13 +21,13 @@ RISE = 0.01
 """Accuracy that the last fifth of the epochs gains on the fifth before, where it is still rising."""
 
 GAP = 0.1
-"""How far training is above validation where the images are learnt by heart."""
+"""The gap of training over validation accuracy from which a network overfits."""
 
 LOW = 0.8
 """Accuracy in training below which the network is too small, or trained for too short a time."""
 
 BEHIND = 0.1
-"""How far a recall is certainly below the mean of the classes where it is told."""
+"""The certain distance of a recall below the mean of the classes from which it is reported."""
 
 RARE = 0.5
 """Share of the images of the commonest class below which a class is rare."""
@@ -47,7 +47,7 @@ CLASS_WIDTH = 40
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """What may help, in a sentence, and the command that does it; "" where none does."""
+    """Advice in a sentence, and the command that does it; "" where none does."""
 
     text: str
     command: str = ""
@@ -96,7 +96,7 @@ class Finished:
 
     @property
     def rises(self) -> bool:
-        """Whether the accuracy was rising still: on the validation images, or in training where there are none."""
+        """True where the accuracy was still rising: on the validation images, or in training where there are none."""
         curve = self.validation or self.training
         part = max(1, len(curve) // 5)
         if len(curve) < 2 * part:
@@ -106,7 +106,7 @@ class Finished:
 
 
 def advise(finished: Finished) -> list[Advice]:
-    """What may help most, the most useful first, at most `MOST`; what has the same command is told once."""
+    """Return the most useful advice first, at most `MOST`; advice with the same command comes once."""
     rules = (_at_chance, _rare, _rising, _by_heart, _too_small, _mixed_up, _few_tests)
     found: list[Advice] = []
     for advice in (advice for rule in rules for advice in rule(finished)):

@@ -26,7 +26,7 @@ MOST_ANSWERS = 500_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageAnswer:
-    """What a network answers for a test image; classes by their numbers, probabilities in 0..1.
+    """The answer of a network for a test image; classes by their numbers, probabilities in 0..1.
 
     `image` is the name of the file below the folder of the data set, or the number of the image in a set without files.
     """

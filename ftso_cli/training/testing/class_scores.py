@@ -14,7 +14,7 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class ClassScore:
-    """How a network does on the images of one class; None where there are none to count.
+    """The scores of a network on the images of one class; None where there are none to count.
 
     `precision` is the share of right ones among the images that got this answer, `recall` among those of the class,
     `interval` where the recall lies with 95 % confidence, `f1` the harmonic mean of precision and recall.
@@ -73,7 +73,7 @@ class Confusion:
 
     @property
     def interval(self) -> Interval:
-        """Where the accuracy lies with 95 % confidence."""
+        """The 95 % confidence interval of the accuracy."""
         return wilson(self.right, self.images)
 
     @property
@@ -94,7 +94,7 @@ class Confusion:
 
     @cached_property
     def scores(self) -> tuple[ClassScore, ...]:
-        """How the network does on each class."""
+        """The scores on each class."""
         return tuple(map(self._score, range(len(self.classes))))
 
     def _score(self, at: int) -> ClassScore:

@@ -22,7 +22,7 @@ from ftso_cli.training.testing.class_scores import Confusion
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """How a network does on a set of images. `confusion` counts them by true class (row) and answer (column).
+    """The scores of a network on a set of images. `confusion` counts them by true class (row) and answer (column).
     `classes` are their names in order, `answers` has what the network says of each image, in their order.
 
     `top5` is the share of images whose class is among the five likeliest, or all where there are fewer. `broken` says

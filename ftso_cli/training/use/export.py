@@ -42,7 +42,7 @@ def network_file(run: Run, classifier: Classifier, format: str, *, preprocess: b
 
 
 def input_of(config: Config, format: str, preprocess: bool = False) -> str:
-    """What a network that is written in a format takes, in words."""
+    """Return the input of a network written in a format, in words."""
     if preprocess:
         return "a picture (H, W, 3), RGB, uint8, of any size, resized, cropped and normalised inside"
     number = "1" if format == "tflite" else "N"
@@ -53,7 +53,7 @@ def input_of(config: Config, format: str, preprocess: bool = False) -> str:
 
 
 def _about(run: Run, format: str, preprocess: bool) -> dict[str, str]:
-    """What a file says of itself, by key."""
+    """Return the metadata of a file, by key."""
     config, genotype = run.config(), run.genotype()
     # The file is for others, who have no use for where the images lie on this machine.
     passed_on = config.model_copy(update={"data": last_name(config.data)})

@@ -115,7 +115,7 @@ def _of_torch_export(content: bytes) -> _Run:
 
 
 def _of_tflite(content: bytes) -> _Run:
-    """As the others, an image at a time."""
+    """Return what runs a TensorFlow Lite file, an image at a time."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_content=content)

@@ -1,4 +1,4 @@
-"""How long a trained network takes on this device."""
+"""The latency of a trained network on this device."""
 
 import time
 from dataclasses import dataclass

@@ -38,7 +38,7 @@ class PictureClassifier(nn.Module):
         return logits.softmax(1)[0]
 
     def _placed(self, height: Tensor, width: Tensor) -> tuple["_Axis", "_Axis"]:
-        """Where the rows and columns of the input lie in a picture, as `frames.framed` brings it to their size."""
+        """Return the rows and columns of a picture that the input takes, as `frames.framed` brings it to size."""
         frame = self.classifier.frame
         (rows, columns), (down, across) = frame.size, frame.reach
         wide = width * down >= height * across
@@ -65,7 +65,7 @@ class PictureClassifier(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class _Axis:
-    """Where the pixels of a picture go in one direction.
+    """The mapping of a picture's pixels to those of the image along one axis.
 
     The picture counts from `start` on, `step` of its pixels make one, there are `length` of these, and the first of the
     image is number `skipped`, which is negative between bars.

@@ -42,7 +42,7 @@ class Quantised:
     test_images: int
 
     def json(self) -> bytes:
-        """As the content of a file."""
+        """Return the content of a JSON file."""
         return (json.dumps(asdict(self), indent=2) + "\n").encode()
 
 
@@ -99,7 +99,7 @@ def _before_network(model: Any) -> list[str]:
 
 
 def measured(content: bytes, classifier: Classifier, preprocess: bool, tests: Pictures) -> tuple[Measured, int]:
-    """What an ONNX file does on test pictures, and on how many; it is timed on the first."""
+    """Return the scores of an ONNX file on test pictures, and their number; it is timed on the first."""
     accuracy, count = accuracy_of(answers_of(content, "onnx", classifier, preprocess), tests)
     session = onnx_session(content)
     (values,) = inputs_of([next(iter(tests))[0]], classifier, preprocess)
