@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.nn.layers import AveragePool, Zeros
-from ftso_cli.nn.supernet import MixedEdge, SearchCell, SuperNet, total
+from ftso_cli.nn.supernet import Computed, Drop, MixedEdge, Mixing, SearchCell, SuperNet, total
 from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
 
@@ -53,8 +53,10 @@ class WeightedSum(torch.autograd.Function):
 class _Read:
     """The map of one node as its edges read it, each form computed when first asked for."""
 
-    def __init__(self, x: Tensor, edges: Sequence[MixedEdge]) -> None:
-        self.edges = edges
+    def __init__(
+        self, x: Tensor, edges: Sequence[MixedEdge], places: Sequence[Sequence[int]], drop: Drop | None
+    ) -> None:
+        self.edges, self.places, self.drop = edges, places, drop
         active = x.shape[1] // edges[0].partial
         self.active, self.rest = x[:, :active], x[:, active:]
         self._positive: Tensor | None = None
@@ -69,15 +71,18 @@ class _Read:
         first = type(layers[0])
         if first is Zeros:
             return None
+        if first is nn.Identity and self.drop is not None:
+            return self.drop(self.active)
         if first in (nn.MaxPool2d, AveragePool):
             if first not in self._pooled:
                 self._pooled[first] = candidate(self.active)
             return self._pooled[first]
         if first is nn.ReLU and all(isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.ReLU) for layer in layers):
+            sharing = [at for at, places in enumerate(self.places) if op in places]
             if op not in self._side_by_side:
-                alike = [cast(nn.Sequential, each.candidates[op]) for each in self.edges]
+                alike = [cast(nn.Sequential, self.edges[at].candidates[op]) for at in sharing]
                 self._side_by_side[op] = side_by_side(alike, self.positive)
-            return self._side_by_side[op][edge]
+            return self._side_by_side[op][sharing.index(edge)]
         x = self.active
         if first is nn.ReLU:
             x, layers = self.positive, layers[1:]
@@ -142,38 +147,55 @@ def _normalised(norms: Sequence[nn.BatchNorm2d], x: Tensor) -> Tensor:
 class SharedCell(SearchCell):
     """A `SearchCell` whose edges share what they can."""
 
-    def mixed(self, inputs: Sequence[Tensor], alpha: Tensor, beta: Tensor) -> Tensor:
+    def mixed(
+        self,
+        inputs: Sequence[Tensor],
+        alpha: Tensor,
+        beta: Tensor,
+        computed: Computed | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         """The output of the cell for inputs that are preprocessed, (N, C, H, W) each."""
         states = dict(enumerate(inputs))
+        places = [range(alpha.shape[1])] * len(self.edges) if computed is None else computed
         leaving: dict[int, list[int]] = {}
         for at, (source, _) in enumerate(self.wiring.edges):
-            leaving.setdefault(source, []).append(at)
+            if places[at]:
+                leaving.setdefault(source, []).append(at)
         reads: dict[int, _Read] = {}
         for node, positions in self.wiring.nodes:
-            places = []
+            into = []
             for at in range(positions.start, positions.stop):
                 source = self.wiring.edges[at][0]
+                if not places[at]:
+                    continue
                 if source not in reads:
-                    reads[source] = _Read(states[source], [self._edge(each) for each in leaving[source]])
-                places.append((at, reads[source], leaving[source].index(at)))
-            states[node] = self._node(places, alpha, beta)
+                    its = leaving[source]
+                    edges = [self._edge(each) for each in its]
+                    reads[source] = _Read(states[source], edges, [places[each] for each in its], drop)
+                into.append((at, reads[source], leaving[source].index(at)))
+            states[node] = self._node(into, alpha, beta)
         return torch.cat([states[node] for node in self.wiring.concat], dim=1)
 
-    def _node(self, places: Sequence[tuple[int, _Read, int]], alpha: Tensor, beta: Tensor) -> Tensor:
+    def _node(self, into: Sequence[tuple[int, _Read, int]], alpha: Tensor, beta: Tensor) -> Tensor:
         """A node, for its edges, what each reads, and which of the edges that leave there it is."""
         weights, terms = [], []
-        for edge, read, place in places:
-            for op in range(alpha.shape[1]):
+        for edge, read, place in into:
+            for op in read.places[place]:
                 term = read.by(place, op)
                 if term is not None:
                     weights.append(beta[edge] * alpha[edge, op])
                     terms.append(term)
-        first = self._edge(places[0][0])
-        mixed = weighted(torch.stack(weights), terms) if terms else first.candidates[0](places[0][1].active)
+        at, read, place = into[0]
+        first = self._edge(at)
+        mixed = weighted(torch.stack(weights), terms) if terms else first.candidates[read.places[place][0]](read.active)
         if first.partial == 1:
             return mixed
-        # The edges into a node are neighbours; a list of their positions would have to be copied to a GPU.
-        passing = weighted(beta[places[0][0] : places[-1][0] + 1], [read.passing for _, read, _ in places])
+        # All edges into a node are neighbours; a list of their positions would have to be copied to a GPU.
+        own = beta[at : into[-1][0] + 1]
+        if len(own) > len(into):
+            own = torch.stack([beta[edge] for edge, _, _ in into])
+        passing = weighted(own, [read.passing for _, read, _ in into])
         return _shuffled(torch.cat([mixed, passing], dim=1), first.partial)
 
     def _edge(self, at: int) -> MixedEdge:
@@ -200,6 +222,6 @@ class SharedSuperNet(SuperNet):
 
     cell = SharedCell
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor, mixing: Mixing | None = None) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""
-        return super().forward(images.contiguous(memory_format=torch.channels_last))
+        return super().forward(images.contiguous(memory_format=torch.channels_last), mixing)

@@ -4,9 +4,9 @@ This is PC-DARTS (Xu et al., 2020) for `partial` > 1 and DARTS with edge weights
 and any set of candidates, and is the reference that every faster engine is compared with.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import torch
@@ -58,6 +58,27 @@ def complete_wirings(space: Space, nodes: int) -> dict[str, Wiring]:
     return dict.fromkeys(space.kinds, wiring)
 
 
+Computed = Sequence[Sequence[int]]
+"""The positions of the candidates that are computed, of each edge, which may have none."""
+
+Drop = Callable[[Tensor], Tensor]
+"""What is done to the output of an identity, (N, C, H, W)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixing:
+    """The weights with which a pass through a super-net mixes candidates and edges, by kind of cell.
+
+    `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). Where `computed` names a kind, all other
+    candidates are left out: they have the weight 0 and no gradient. `drop` None leaves identities as they are.
+    """
+
+    alpha: Mapping[str, Tensor]
+    beta: Mapping[str, Tensor]
+    computed: Mapping[str, Computed] = field(default_factory=dict)
+    drop: Drop | None = None
+
+
 class MixedEdge(nn.Module):
     """The weighted sum of the candidates on the first C / `partial` channels; the other channels pass by.
 
@@ -72,10 +93,13 @@ class MixedEdge(nn.Module):
             sequential(for_search(operator(op).layers(channels // partial, stride))) for op in ops
         )
 
-    def forward(self, x: Tensor, alpha: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, alpha: Tensor, computed: Sequence[int] | None = None, drop: Drop | None = None
+    ) -> Tensor:
         """(N, C, H, W) and the candidates' weights to (N, C, H / stride, W / stride)."""
         active = x.shape[1] // self.partial
-        terms = [weight * op(x[:, :active]) for weight, op in zip(alpha, self.candidates, strict=True)]
+        places = range(len(self.candidates)) if computed is None else computed
+        terms = [alpha[at] * self._candidate(at, x[:, :active], drop) for at in places]
         mixed = total(terms)
         if self.partial == 1:
             return mixed
@@ -83,6 +107,11 @@ class MixedEdge(nn.Module):
         if self.stride == 2:
             passing = functional.max_pool2d(passing, 2, ceil_mode=True)
         return shuffle(torch.cat([mixed, passing], dim=1), self.partial)
+
+    def _candidate(self, at: int, x: Tensor, drop: Drop | None) -> Tensor:
+        op = self.candidates[at]
+        y: Tensor = op(x)
+        return drop(y) if drop is not None and isinstance(op, nn.Identity) else y
 
 
 def total(terms: list[Tensor]) -> Tensor:
@@ -114,19 +143,36 @@ class SearchCell(nn.Module):
             MixedEdge(ops, stage.channels, space.stride(stage.kind, source), partial) for source, _ in wiring.edges
         )
 
-    def forward(self, before_last: Tensor, last: Tensor, alpha: Tensor, beta: Tensor) -> Tensor:
+    def forward(
+        self,
+        before_last: Tensor,
+        last: Tensor,
+        alpha: Tensor,
+        beta: Tensor,
+        computed: Computed | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         """Outputs of cells k-2 and k-1, weights of candidates (edges, ops) and edges (edges) to this cell's output."""
         inputs = self.stage.read(before_last, last)
         states = [layers(x) for layers, x in zip(self.preprocess, inputs, strict=True)]
-        return self.mixed(states, alpha, beta)
+        return self.mixed(states, alpha, beta, computed, drop)
 
-    def mixed(self, inputs: Sequence[Tensor], alpha: Tensor, beta: Tensor) -> Tensor:
+    def mixed(
+        self,
+        inputs: Sequence[Tensor],
+        alpha: Tensor,
+        beta: Tensor,
+        computed: Computed | None = None,
+        drop: Drop | None = None,
+    ) -> Tensor:
         """The output of the cell for inputs that are preprocessed, (N, C, H, W) each."""
         states = dict(enumerate(inputs))
+        places = [range(alpha.shape[1])] * len(self.edges) if computed is None else computed
         for node, positions in self.wiring.nodes:
             terms = [
-                beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at])
+                beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at], places[at], drop)
                 for at in range(positions.start, positions.stop)
+                if places[at]
             ]
             states[node] = total(terms)
         return torch.cat([states[node] for node in self.wiring.concat], dim=1)
@@ -173,17 +219,24 @@ class SuperNet(nn.Module):
             {kind: _start(len(wiring.edges), len(ops)) for kind, wiring in wirings.items()} if len(ops) > 1 else {}
         )
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) to logits (N, classes)."""
-        alpha = {kind: self.candidate_weights(kind) for kind in self.wirings}
-        beta = {kind: self.edge_weights(kind) for kind in self.wirings}
+    def forward(self, images: Tensor, mixing: Mixing | None = None) -> Tensor:
+        """Images (N, C, H, W) to logits (N, classes); the weights are those of `softmax` unless given."""
+        mix = self.softmax() if mixing is None else mixing
         before_last = last = self.stems[0](images)
         for stem in self.stems[1:]:
             before_last, last = last, stem(last)
         for kind, cell in zip(self.kinds, self.cells, strict=True):
-            before_last, last = last, cell(before_last, last, alpha[kind], beta[kind])
+            computed = mix.computed.get(kind)
+            before_last, last = last, cell(before_last, last, mix.alpha[kind], mix.beta[kind], computed, mix.drop)
         logits: Tensor = self.classifier(last)
         return logits
+
+    def softmax(self) -> Mixing:
+        """The weights of DARTS: softmax(α), and softmax(β) over the edges into each node."""
+        return Mixing(
+            alpha={kind: self.candidate_weights(kind) for kind in self.wirings},
+            beta={kind: self.edge_weights(kind) for kind in self.wirings},
+        )
 
     def edge_weights(self, kind: str) -> Tensor:
         """softmax(β) over the edges into each node, (edges); ones where there is no β."""

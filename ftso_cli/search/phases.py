@@ -154,7 +154,7 @@ def supernet_search(
         net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
     device = group.device(device)
     net = synchronised(net.to(device), group)
-    return engine(net, settings, *streams(data, settings, seed, device, group.share), group)
+    return engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
 
 
 def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> NetworkShape:

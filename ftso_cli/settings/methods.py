@@ -3,6 +3,12 @@
 Sources of the values that differ from `SearchSettings`:
 DARTS     Liu et al., 2019, appendix A.1; the weights' rate ends at 1e-3 in its published code (`learning_rate_min`)
 PC-DARTS  Xu et al., 2020, section 4.2: the first 15 of 50 epochs hold α and β; the rate ends at 0 in its code
+SNAS      Xie et al., 2019, and its code: temperature from 1 to 0.03, 150 epochs; rates of DARTS
+GDAS      Dong and Yang, 2019, section 4.2, and its code: temperature from 10 to 0.1, 240 epochs, weight decay 5e-4
+DrNAS     Chen et al., 2021, and its code: rate 0.1, α 6e-4, the first 10 of every 25 epochs hold α. Decay of α is its
+          regulariser. Its code lets one in six channels pass, then one in four, and drops candidates in between
+ProxylessNAS  Cai et al., 2019, and its code for ImageNet: α by Adam with 1e-3, moments 0 and 0.999, no decay; batch
+          256, weight decay 4e-5, 40 epochs of warm-up before 120
 random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
 """
 
@@ -36,6 +42,33 @@ METHODS: Mapping[Method, JointSettings] = {
         weight_rate_end=0.0,
         arch_rate=6e-4,
         warmup=15 / 50,
+    ),
+    "snas": replace(_DARTS, method="snas", relaxation="gumbel", temperature=(1.0, 0.03), epochs=150),
+    "gdas": replace(
+        _DARTS, method="gdas", relaxation="hard-gumbel", temperature=(10.0, 0.1), epochs=240, weight_decay=5e-4
+    ),
+    "drnas": replace(
+        _DARTS,
+        method="drnas",
+        relaxation="dirichlet",
+        partial=4,
+        weight_rate=0.1,
+        weight_rate_end=0.0,
+        arch_rate=6e-4,
+        warmup=10 / 25,
+    ),
+    "proxylessnas": replace(
+        _DARTS,
+        method="proxylessnas",
+        relaxation="gates",
+        epochs=160,
+        batch_size=256,
+        weight_rate_end=0.0,
+        weight_decay=4e-5,
+        arch_rate=1e-3,
+        arch_momenta=(0.0, 0.999),
+        arch_decay=0.0,
+        warmup=40 / 160,
     ),
     "random": RandomSettings(method="random", ops=DARTS.candidates, epochs=50, partial=1, weight_rate_end=1e-3),
 }

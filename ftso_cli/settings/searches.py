@@ -61,6 +61,10 @@ class Descent(Settings):
     """DARTS: largest norm of the weights' gradient."""
 
 
+Relaxation = Literal["softmax", "gumbel", "hard-gumbel", "dirichlet", "gates"]
+"""How α becomes the weights of candidates, and β those of edges; `search.relaxations` has the equations."""
+
+
 @settings
 class SearchSettings(Descent):
     """Everything that decides a search but the data and the seed.
@@ -112,6 +116,12 @@ class SearchSettings(Descent):
         ),
     ] = 0.0
     """The share of the iterations in which only weights learn; the paper has none."""
+    relaxation: Relaxation = "softmax"
+    """DARTS."""
+    temperature: tuple[float, float] = (1.0, 1.0)
+    """Of Gumbel noise, at the start and at the end."""
+    order: Literal[1, 2] = 1
+    """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for values with which nothing is searched."""
@@ -135,12 +145,16 @@ class SearchSettings(Descent):
         return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
 
     def _overruled(self, name: str) -> bool:
-        return name == "epochs" and self.iters is not None
+        return name in BY_METHOD or (name == "epochs" and self.iters is not None)
 
     @property
     def takes_all_images(self) -> bool:
         """Whether an epoch reads every training image."""
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
+
+
+BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges")
+"""What the name of a method says, so that no history repeats it."""
 
 
 def check_operators(ops: Sequence[str], space: str) -> None:
@@ -225,7 +239,7 @@ class TopologySettings(SearchSettings):
         return self.engine == "folded" or (self.engine == "auto" and self.space == DARTS.name and self.ops == FOLDABLE)
 
 
-ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts"]
+ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas"]
 """The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
 
 AskTell = Literal["random"]
@@ -250,14 +264,8 @@ class GradientSettings(JointSettings):
     """A search along the gradient on α, and on β where edges are weighed."""
 
     _: KW_ONLY
-    order: Literal[1, 2] = 1
-    """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
     weighs_edges: bool = False
     """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
-
-    def recorded(self) -> dict[str, Any]:
-        """Return the settings as the genotype's history keeps them; what the method's name says is left out."""
-        return {name: value for name, value in super().recorded().items() if name not in ("order", "weighs_edges")}
 
 
 @settings

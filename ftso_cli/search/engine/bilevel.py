@@ -19,9 +19,10 @@ from ftso_cli.errors import TrainingError
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.readings import Reading, Throttle
-from ftso_cli.nn.supernet import SuperNet
+from ftso_cli.nn.supernet import Mixing, SuperNet
 from ftso_cli.search.engine.descent import SGD, Adam
 from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
+from ftso_cli.search.engine.mixer import Mixer
 from ftso_cli.settings.searches import SearchSettings
 
 Batch = tuple[Tensor, Tensor]
@@ -102,8 +103,9 @@ class Engine(ABC):
 class Bilevel(Engine):
     """Alternates steps on the architecture and on the weights of a super-net.
 
-    A GPU replays each of the two steps as a graph, and is waited for only when its losses are read: a few times a
-    second, and before anything is kept. `graphs` = False before the first step launches kernel by kernel.
+    A GPU replays each of the two steps as a graph, where nothing is drawn, and is waited for only when its losses are
+    read: a few times a second, and before anything is kept. `graphs` = False before the first step launches kernel by
+    kernel.
     """
 
     graphs = True
@@ -116,6 +118,7 @@ class Bilevel(Engine):
         weight_batches: Batches,
         arch_batches: Batches,
         group: Group = ALONE,
+        seed: int = 0,
     ) -> None:
         self.net = net.train()
         self.settings = settings
@@ -126,6 +129,7 @@ class Bilevel(Engine):
         self.warmup = round(settings.warmup * self.iterations)
         self.iteration = 0
         self.device = next(net.parameters()).device
+        self.mixer = Mixer(settings, seed, group.share) if settings.relaxation != "softmax" else None
         self._steps: tuple[Step, Step] | None = None
         self._unchecked: list[Progress] = []
         self._look = Throttle(self.device)
@@ -143,7 +147,9 @@ class Bilevel(Engine):
         self.weight_steps.rate = self.weight_rate(epoch)
         training, arch = next(self.weight_batches), None
         if self.iteration >= self.warmup:
+            self._draw()
             arch = Reading(on_architecture(*training, *next(self.arch_batches)))
+        self._draw()
         weight = Reading(on_weights(*training))
         self.iteration += 1
         progress = Progress(iteration=self.iteration, iterations=self.iterations, epoch=epoch, arch=arch, weight=weight)
@@ -161,19 +167,35 @@ class Bilevel(Engine):
         def on_weights(*tensors: Tensor) -> Tensor:
             return self.step_weights((tensors[0], tensors[1]))
 
-        if not self.graphs or self.group.size > 1:
+        if not self.graphs or self.group.size > 1 or self.mixer is not None:
             return on_architecture, on_weights
         return graphed(on_architecture, self.device), graphed(on_weights, self.device)
 
+    def _draw(self) -> None:
+        """Let the next step draw anew, where anything is drawn."""
+        if self.mixer is not None:
+            self.mixer.next_step()
+
     def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
-        """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it.
+        """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it."""
+        loss, gradients = self.architecture_gradients(training, held_out)
+        self.move_architecture(gradients)
+        return loss
+
+    def architecture_gradients(self, training: Batch, held_out: Batch) -> tuple[Tensor, Sequence[Tensor | None]]:
+        """The held-out loss and its gradients on α and β.
 
         `training` is the batch that the weights' step will take, for engines that look ahead to it.
         """
+        return self.gradients(held_out, self.net.architecture())
+
+    def move_architecture(self, gradients: Sequence[Tensor | None]) -> None:
+        """Take a step on α and β."""
         architecture = self.net.architecture()
-        loss, gradients = self.gradients(held_out, architecture)
+        before = [] if self.mixer is None else [parameter.detach().clone() for parameter in architecture]
         descend(self.arch_steps, architecture, gradients)
-        return loss
+        if self.mixer is not None:
+            self.mixer.settle(before, self.net)
 
     def step_weights(self, training: Batch) -> Tensor:
         """Algorithm 1, line 6: a step on the weights; gives the training loss before it."""
@@ -205,15 +227,16 @@ class Bilevel(Engine):
         self.arch_batches.restore(state)
         parameters = self.net.architecture()
         with self.net.moving(parameters):
-            loss = self.loss(batch)
+            loss = self.loss(batch, None if self.mixer is None else self.mixer.mean(self.net))
             finite(self.group.mean(loss.detach()), self.iteration + 1, self.settings)
             return dominant_eigenvalue(loss, parameters, group=self.group)
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, α and β, both optimizers and the order of the images; raises `TrainingError` as `check` does."""
+        """Weights, α and β, both optimizers, draws and the order of the images; raises `TrainingError` as `check`."""
         self.check()
         return {
             "iteration": torch.tensor(self.iteration),
+            **({} if self.mixer is None else prefixed("mixer.", self.mixer.state())),
             **prefixed("net.", self.net.state_dict()),
             **prefixed("weight_steps.", self.weight_steps.state()),
             **prefixed("arch_steps.", self.arch_steps.state()),
@@ -227,6 +250,8 @@ class Bilevel(Engine):
         self.net.load_state_dict(under("net.", state))
         self.weight_steps.restore(under("weight_steps.", state))
         self.arch_steps.restore(under("arch_steps.", state))
+        if self.mixer is not None:
+            self.mixer.restore(under("mixer.", state))
         restore_streams(self, state)
 
     def weight_rate(self, epoch: int) -> float:
@@ -240,15 +265,27 @@ class Bilevel(Engine):
         all processes.
         """
         with self.net.moving(parameters):
-            loss = self.loss(batch)
-            found = torch.autograd.grad(loss, parameters, allow_unused=True)
+            loss = self.loss(batch, None if self.mixer is None else self.mixer(self.net, self.progress))
+            found = _gradients(loss, parameters)
         return self.group.means(loss.detach(), found)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """The cross-entropy of a batch."""
+    def loss(self, batch: Batch, mixing: Mixing | None) -> Tensor:
+        """The cross-entropy of a batch; None mixes by softmax."""
         images, labels = batch
         like = next(self.net.parameters())
-        return functional.cross_entropy(self.net(images.to(like)), labels.to(like.device))
+        return functional.cross_entropy(self.net(images.to(like), mixing), labels.to(like.device))
+
+    @property
+    def progress(self) -> float:
+        """How much of the search is done, 1 in its last iteration."""
+        return self.iteration / max(1, self.iterations - 1)
+
+
+def _gradients(loss: Tensor, parameters: list[nn.Parameter]) -> Sequence[Tensor | None]:
+    """The gradients of a loss, None for what it doesn't depend on: in a draw of `none` alone all of them."""
+    if not loss.requires_grad:
+        return [None] * len(parameters)
+    return torch.autograd.grad(loss, parameters, allow_unused=True)
 
 
 def length(settings: SearchSettings, batches: Batches) -> int:
@@ -327,8 +364,9 @@ class GradientRanking(Bilevel):
         weight_batches: Batches,
         arch_batches: Batches,
         group: Group = ALONE,
+        seed: int = 0,
     ) -> None:
-        super().__init__(net, settings, weight_batches, arch_batches, group)
+        super().__init__(net, settings, weight_batches, arch_batches, group, seed)
         with torch.no_grad():
             for parameter in net.architecture():
                 parameter.zero_()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from ftso_cli.search.engine.bilevel import Batch, Bilevel, descend
+from ftso_cli.search.engine.bilevel import Batch, Bilevel
 
 REACH = 0.01
 """ε · |v|: how far the weights are moved to either side (DARTS, section 2.3, footnote)."""
@@ -25,14 +25,11 @@ class Unrolled(Bilevel):
 
     reach = REACH
 
-    def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
-        """Equation 7, for the training batch that the weights' step takes next; gives the held-out loss at w'."""
-        loss, gradients = self.architecture_gradients(training, held_out)
-        descend(self.arch_steps, self.net.architecture(), gradients)
-        return loss
-
     def architecture_gradients(self, training: Batch, held_out: Batch) -> tuple[Tensor, list[Tensor]]:
-        """The held-out loss at w', and its gradients on α and β through w'; the weights are as before afterwards."""
+        """Equation 7, for the training batch that the weights' step takes next: the held-out loss at w' and gradients.
+
+        The weights are as before afterwards.
+        """
         architecture, weights = self.net.architecture(), self.net.weights()
         ahead = self.weight_steps.ahead(self.gradients(training, weights)[1])
         with _moved(weights, ahead):
