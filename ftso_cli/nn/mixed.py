@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.nn.layers import AveragePool, Zeros
-from ftso_cli.nn.supernet import Computed, Drop, MixedEdge, Mixing, SearchCell, SuperNet, total
+from ftso_cli.nn.supernet import Computed, Drop, MixedEdge, MixingWeights, SearchCell, SuperNet, total
 from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
 
@@ -222,6 +222,6 @@ class SharedSuperNet(SuperNet):
 
     cell = SharedCell
 
-    def forward(self, images: Tensor, mixing: Mixing | None = None) -> Tensor:
+    def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes)."""
         return super().forward(images.contiguous(memory_format=torch.channels_last), mixing)

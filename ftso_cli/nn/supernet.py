@@ -66,7 +66,7 @@ Drop = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mixing:
+class MixingWeights:
     """The weights with which a pass through a super-net mixes candidates and edges, by kind of cell.
 
     `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). Where `computed` names a kind, all other
@@ -219,7 +219,7 @@ class SuperNet(nn.Module):
             {kind: _start(len(wiring.edges), len(ops)) for kind, wiring in wirings.items()} if len(ops) > 1 else {}
         )
 
-    def forward(self, images: Tensor, mixing: Mixing | None = None) -> Tensor:
+    def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes); the weights are those of `softmax` unless given."""
         mix = self.softmax() if mixing is None else mixing
         before_last = last = self.stems[0](images)
@@ -231,9 +231,9 @@ class SuperNet(nn.Module):
         logits: Tensor = self.classifier(last)
         return logits
 
-    def softmax(self) -> Mixing:
+    def softmax(self) -> MixingWeights:
         """The weights of DARTS: softmax(α), and softmax(β) over the edges into each node."""
-        return Mixing(
+        return MixingWeights(
             alpha={kind: self.candidate_weights(kind) for kind in self.wirings},
             beta={kind: self.edge_weights(kind) for kind in self.wirings},
         )

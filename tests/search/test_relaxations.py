@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.mixed import SharedSuperNet
-from ftso_cli.nn.supernet import Mixing, SuperNet, Wiring
+from ftso_cli.nn.supernet import MixingWeights, SuperNet, Wiring
 from ftso_cli.search.relaxations import RELAXATIONS, Weights, concentration, keep_other_paths
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import NetworkShape
@@ -161,11 +161,11 @@ def test_what_is_not_computed_is_left_out_exactly(make: type[SuperNet], partial:
         alpha[edge, places] = 1 / max(1, len(places))
     images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
     whole = {"alpha": dict.fromkeys(DARTS.kinds, alpha), "beta": dict.fromkeys(DARTS.kinds, beta)}
-    everything = net(images, Mixing(**whole))
+    everything = net(images, MixingWeights(**whole))
     calls: list[str] = []
     for name, module in net.named_modules():
         if name.endswith((".candidates.6", ".candidates.2")):
             module.register_forward_hook(lambda *_, name=name: calls.append(name))
-    some = net(images, Mixing(**whole, computed=dict.fromkeys(DARTS.kinds, on)))
+    some = net(images, MixingWeights(**whole, computed=dict.fromkeys(DARTS.kinds, on)))
     torch.testing.assert_close(some, everything, rtol=1e-9, atol=1e-9)
     assert not calls

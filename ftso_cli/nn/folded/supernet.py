@@ -20,7 +20,7 @@ from ftso_cli.nn.folded.cells import FoldedCell, FoldedReduction
 from ftso_cli.nn.folded.maps import LazyMap, Normalised
 from ftso_cli.nn.folded.strided import ALL_CHANNELS, strided_reads
 from ftso_cli.nn.layers import FactorizedReduction
-from ftso_cli.nn.supernet import Mixing, SearchCell, SuperNet, Wiring
+from ftso_cli.nn.supernet import MixingWeights, SearchCell, SuperNet, Wiring
 from ftso_cli.spaces import Space
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.operators import FOLDABLE
@@ -51,7 +51,7 @@ class FoldedSuperNet(SuperNet):
         self._place = torch.device("cpu")
         self.folded = [self._fold(at) for at in range(len(self.cells))]
 
-    def forward(self, images: Tensor, mixing: Mixing | None = None) -> Tensor:
+    def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes); the weights are those of `softmax` unless given."""
         self._be_on(images.device)
         weights = (self.softmax() if mixing is None else mixing).beta

@@ -19,7 +19,7 @@ from ftso_cli.errors import TrainingError
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.graphs import Step, graphed
 from ftso_cli.nn.readings import Reading, Throttle
-from ftso_cli.nn.supernet import Mixing, SuperNet
+from ftso_cli.nn.supernet import MixingWeights, SuperNet
 from ftso_cli.search.engine.descent import SGD, Adam
 from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.engine.mixer import Mixer
@@ -269,7 +269,7 @@ class Bilevel(Engine):
             found = _gradients(loss, parameters)
         return self.group.means(loss.detach(), found)
 
-    def loss(self, batch: Batch, mixing: Mixing | None) -> Tensor:
+    def loss(self, batch: Batch, mixing: MixingWeights | None) -> Tensor:
         """The cross-entropy of a batch; None mixes by softmax."""
         images, labels = batch
         like = next(self.net.parameters())

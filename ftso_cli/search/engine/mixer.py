@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Generator, Tensor
 
-from ftso_cli.nn.supernet import Computed, Drop, Mixing, SuperNet
+from ftso_cli.nn.supernet import Computed, Drop, MixingWeights, SuperNet
 from ftso_cli.search.relaxations import RELAXATIONS, Relaxation, Weights, keep_other_paths, softmax
 from ftso_cli.settings.searches import SearchSettings
 
@@ -34,11 +34,11 @@ class Mixer:
         """Draw anew from now on."""
         self._seed = int(torch.randint(MOST_SEEDS, (), generator=self._draws))
 
-    def __call__(self, net: SuperNet, progress: float) -> Mixing:
+    def __call__(self, net: SuperNet, progress: float) -> MixingWeights:
         """Return the weights of a pass."""
         return self._mixing(net, self.relax, progress, self._drop(next(net.parameters()).device))
 
-    def mean(self, net: SuperNet) -> Mixing:
+    def mean(self, net: SuperNet) -> MixingWeights:
         """Return the weights that a cell is read off, softmax(α) and softmax(β), with nothing drawn."""
         return self._mixing(net, softmax, 1.0, None)
 
@@ -62,7 +62,7 @@ class Mixer:
         self._draws.set_state(state["draws"].cpu())
         self.live = {name.removeprefix("live."): mask for name, mask in state.items() if name.startswith("live.")}
 
-    def _mixing(self, net: SuperNet, relax: Relaxation, progress: float, drop: Drop | None) -> Mixing:
+    def _mixing(self, net: SuperNet, relax: Relaxation, progress: float, drop: Drop | None) -> MixingWeights:
         generator = Generator().manual_seed(self._seed)
         alpha, beta, computed = {}, {}, {}
         for kind in net.wirings:
@@ -71,7 +71,7 @@ class Mixer:
             alpha[kind], beta[kind] = candidates.values, edges.values
             if candidates.computed is not None or edges.computed is not None:
                 computed[kind] = _places(candidates, edges)
-        return Mixing(alpha=alpha, beta=beta, computed=computed, drop=drop)
+        return MixingWeights(alpha=alpha, beta=beta, computed=computed, drop=drop)
 
     def _candidates(
         self, net: SuperNet, kind: str, relax: Relaxation, progress: float, generator: Generator
