@@ -3,6 +3,7 @@
 one_line        for any output: control and bidirectional characters become a mark
 csv_table       for spreadsheets, which evaluate a cell that begins like a formula
 markdown_table  for Markdown, which reads HTML and characters of its own as markup
+duration        seconds for people
 page_text       for pages that are sent to others, without absolute paths
 
 The terminal has `cli.console.plain`, shells have `shell.quote`, matplotlib `drawing.plots.drawn`.
@@ -49,6 +50,13 @@ def _seen(sign: str) -> str:
 def page_text(text: str) -> str:
     """`text` for a page that is sent: invisible characters are marked, absolute paths cut to their last name."""
     return _PATH.sub(lambda found: found[1] or "", lines(text))
+
+
+def duration(seconds: float) -> str:
+    """Return seconds to three digits, in the unit that people take."""
+    if seconds < 120:
+        return f"{seconds:.3g} s"
+    return f"{seconds / 60:.3g} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
 def last_name(path: str) -> str:

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-import torch
-
+from ftso_cli.data.batching.balance import ClassSizes
 from ftso_cli.data.files.decode import JPEG_SUFFIXES, quiet, stored_size
 from ftso_cli.data.files.left_out import LeftOut
 from ftso_cli.data.look_alikes import LookAlikes, find_look_alikes
@@ -41,8 +40,8 @@ class SetTable:
     """A data set at a glance.
 
     `counts` has the images of each class by part. `sizes` are those of the smallest file, of the median and of the
-    largest among `measured`; of a set that is not made of files, none. `answer` is the most frequent class in training,
-    and `baseline` the share of test images that are of it.
+    largest among `measured`; of a set that is not made of files, none. `baseline` is the share of test images that are
+    of the class `answer`.
     """
 
     name: str
@@ -52,13 +51,19 @@ class SetTable:
     sizes: tuple[Size, Size, Size] | None
     measured: int
     kinds: Mapping[str, int]
-    answer: str
     baseline: float
-    rarest: str
-    imbalance: float
-    """Training images of the most frequent class for each of the rarest."""
     alike: tuple[AlikePart, ...]
     left_out: LeftOut
+
+    @property
+    def trained(self) -> ClassSizes:
+        """The classes of the training images."""
+        return ClassSizes(counts=self.counts["train"])
+
+    @property
+    def answer(self) -> str:
+        """The most frequent class in training."""
+        return self.classes[self.trained.largest]
 
     def facts(self) -> dict[str, object]:
         """The table for --json."""
@@ -72,7 +77,7 @@ class SetTable:
             "sizes": {"smallest": smallest, "median": median, "largest": largest},
             "kinds": dict(self.kinds),
             "baseline": {"class": self.answer, "accuracy": self.baseline},
-            "imbalance": self.imbalance,
+            "imbalance": self.trained.ratio,
             "look_alikes": {each.part: _alike_facts(each) for each in self.alike},
             **self.left_out.facts(),
         }
@@ -93,9 +98,7 @@ def describe(images: ImageData) -> SetTable:
     """A data set at a glance. Its images should have been read: what is not in memory yet is read for it."""
     parts = {"train": images.train, "val": images.val, "test": images.final}
     there = {part: source for part, source in parts.items() if source is not None}
-    counts = {part: _counted(source, len(images.classes)) for part, source in there.items()}
-    trained, tested = counts["train"], counts["test"]
-    most, least = trained.index(max(trained)), trained.index(min(trained))
+    counts = {part: ClassSizes.of(source.labels, len(images.classes)).counts for part, source in there.items()}
     height, width = images.image_size
     paths = [path for source in there.values() for path in source.paths]
     measured = _sizes(paths)
@@ -109,17 +112,10 @@ def describe(images: ImageData) -> SetTable:
         sizes=(measured[0], measured[len(measured) // 2], measured[-1]) if measured else None,
         measured=len(measured),
         kinds=Counter(map(_kind, paths)),
-        answer=images.classes[most],
-        baseline=tested[most] / sum(tested),
-        rarest=images.classes[least],
-        imbalance=trained[most] / max(1, trained[least]),
+        baseline=counts["test"][ClassSizes(counts=counts["train"]).largest] / sum(counts["test"]),
         alike=tuple(_alike(images, part, source, found) for (part, source), found in alike),
         left_out=images.left_out,
     )
-
-
-def _counted(source: ImageSource, classes: int) -> tuple[int, ...]:
-    return tuple(torch.bincount(source.labels, minlength=classes).tolist())
 
 
 def _sizes(paths: list[str]) -> list[Size]:

@@ -14,9 +14,9 @@ from ftso_cli.report.comparison import shapes
 from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.plots import figures, pareto
 from ftso_cli.report.run.classifier import ClassifierSection
-from ftso_cli.report.run.trained import TrainedRun, duration
+from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.spaces import SPACES
-from ftso_cli.texts import last_name
+from ftso_cli.texts import duration, last_name
 
 
 @dataclass(frozen=True, kw_only=True)

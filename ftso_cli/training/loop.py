@@ -34,6 +34,7 @@ from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.mixing import Mixing
 from ftso_cli.training.step.optimizer import optimizer_of, set_rate
 from ftso_cli.training.step.schedule import Course, step_drop_path, step_rate
+from ftso_cli.training.step.update import Update
 from ftso_cli.training.validation import best_epoch, validated, waited
 
 
@@ -101,7 +102,7 @@ class Trainer:
         self._rates = math.nan, math.nan
         """Learning rate and drop-path rate of the last step."""
         self._unread: list[Tensor] = []
-        """Results of `_step` that are not in `sums` yet."""
+        """Results of `Update` that are not in `sums` yet."""
         self._look, self._since = Throttle(self.device), 0.0
         self._saved: tuple[int, int] | None = None
         self._stopping = False
@@ -165,9 +166,16 @@ class Trainer:
         """Make the step of training as this device takes it."""
         if self.config.compile:
             compile_cells(self.network)
-        self._forward = self.group.parallel(self.network, spared=not _reads_all(self.genotype))
+        update = Update(
+            network=self.network,
+            forward=self.group.parallel(self.network, spared=not _reads_all(self.genotype)),
+            optimizer=self.optimizer,
+            loss=self._loss,
+            recipe=self.config.recipe,
+            bfloat16=self.config.precision == "bfloat16",
+        )
         alone = self.graphs and self.group.size == 1
-        self._update = graphed(self._step, self.device, [self.drop_path_draws]) if alone else self._step
+        self._update = graphed(update, self.device, [self.drop_path_draws]) if alone else update
 
     def timed_step(self) -> float:
         """Train on the next batch, and return the seconds that it took."""
@@ -245,25 +253,6 @@ class Trainer:
         if self.mixing is not None:
             images, labels, *mixed = self.mixing(images, labels, step)
         return images.to(self.device, memory_format=torch.channels_last), labels, *mixed
-
-    def _step(self, images: Tensor, labels: Tensor, *mixed: Tensor) -> Tensor:
-        """Trains on one batch. Gives (5): its images, right answers, mean loss and whole loss, norm of the gradient.
-
-        The loss is that of the main classifier, the whole loss has the auxiliary one too. An answer is right where it
-        is the label of the larger part of a mixture.
-        """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"):
-            logits, auxiliary = self._forward(images)
-            loss = total = self._loss(logits, labels, *mixed)
-            if auxiliary is not None:
-                total = loss + self.config.recipe.auxiliary * self._loss(auxiliary, labels, *mixed)
-        self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip or math.inf)
-        self.optimizer.step()
-        count = loss.new_full((), len(labels))
-        right = (logits.argmax(1) == labels).sum()
-        return torch.stack([count, right, loss, total, norm]).detach()
 
     def _read(self, epoch: int, interrupt: Interrupt) -> None:
         """Waits for the device, and adds the numbers of the steps since the last time to the sums.

@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import torch
-from torch.nn import functional
 
 from ftso_cli.costs.fit import fit_channels
 from ftso_cli.data import ImageData
-from ftso_cli.data.batching.balance import UNEVEN, class_counts
+from ftso_cli.data.batching.balance import ClassSizes
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import median_seconds, seeded
@@ -22,7 +21,9 @@ from ftso_cli.nn.merged import deployed, network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
+from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.optimizer import optimizer_of
+from ftso_cli.training.step.update import Update
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""
@@ -130,10 +131,9 @@ class Planner:
         self._choose("stem", stem, f"cells begin at {height // by}x{width // by} of {height}x{width} pixels")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
-        counts = class_counts(self._images.train.labels, len(self._images.classes))
-        ratio = int(counts.max()) / max(int(counts.min()), 1)
-        if ratio > UNEVEN:
-            self._choose("balance", "loss", f"the largest class has {ratio:.0f} times the images of the smallest")
+        sizes = ClassSizes.of(self._images.train.labels, len(self._images.classes))
+        if sizes.uneven:
+            self._choose("balance", "loss", f"the largest class has {sizes.ratio:.0f} times the images of the smallest")
         if self._images.val is None:
             self._choose("keep", "last", "there are no validation images")
         self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
@@ -237,19 +237,14 @@ def training_step(
         labels = torch.randint(shape.classes, (recipe.batch_size,)).to(device)
     network = network.to(device).to(memory_format=torch.channels_last).train()
     pixels = pixels.to(device, memory_format=torch.channels_last)
-    optimizer = optimizer_of(network, recipe, device)
-
-    def step() -> float:
-        logits, auxiliary = network(pixels)
-        loss = functional.cross_entropy(logits, labels)
-        if auxiliary is not None:
-            loss = loss + functional.cross_entropy(auxiliary, labels)
-        optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(loss)
-        optimizer.step()
-        return float(loss.detach())
-
-    return step
+    update = Update(
+        network=network,
+        forward=network,
+        optimizer=optimizer_of(network, recipe, device),
+        loss=Loss(smoothing=recipe.label_smoothing),
+        recipe=recipe,
+    )
+    return lambda: update(pixels, labels).cpu()
 
 
 def _figure(number: float) -> str:

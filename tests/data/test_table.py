@@ -37,7 +37,8 @@ def test_images_are_counted_by_class_and_part(tmp_path: Path) -> None:
     table = read(write_folder(tmp_path, {"cat": 40, "dog": 10}), validation=0.25)
     assert table.classes == ("cat", "dog")
     assert table.counts == {"train": (24, 6), "val": (8, 2), "test": (8, 2)}
-    assert (table.answer, table.baseline, table.rarest, table.imbalance) == ("cat", 0.8, "dog", 4)
+    assert (table.answer, table.baseline, table.trained.ratio) == ("cat", 0.8, 4)
+    assert table.classes[table.trained.smallest] == "dog"
     facts = table.facts()
     assert facts["classes"] == {"cat": {"train": 24, "val": 8, "test": 8}, "dog": {"train": 6, "val": 2, "test": 2}}
     assert facts["baseline"] == {"class": "cat", "accuracy": 0.8}

@@ -191,15 +191,15 @@ BALANCING = {
 
 def _uneven(trainer: "Trainer") -> str:
     """Say how uneven the classes are, and what is done about it; "" where they are not."""
-    from ftso_cli.data.batching.balance import UNEVEN, class_counts
+    from ftso_cli.data.batching.balance import ClassSizes
 
     names = trainer.data.classes
-    counts = class_counts(trainer.data.train.labels, len(names)).tolist()
-    least, most = min(counts), max(counts)
-    if most <= UNEVEN * least:
+    sizes = ClassSizes.of(trainer.data.train.labels, len(names))
+    if not sizes.uneven:
         return ""
-    sizes = f"{least:,} images of {names[counts.index(least)]}, {most:,} of {names[counts.index(most)]}"
-    return f"classes differ in size, {sizes}: {BALANCING[trainer.config.recipe.balance]}"
+    least, most = sizes.smallest, sizes.largest
+    told = f"{sizes.counts[least]:,} images of {names[least]}, {sizes.counts[most]:,} of {names[most]}"
+    return f"classes differ in size, {told}: {BALANCING[trainer.config.recipe.balance]}"
 
 
 def _weights(trainer: "Trainer") -> str:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ftso_cli.cli.console import note, show
+from ftso_cli.texts import duration
 
 if TYPE_CHECKING:
     from ftso_cli.training.planning import Plan
@@ -18,8 +19,4 @@ def tell_plan(plan: "Plan") -> None:
     for decision in plan.decisions:
         rows.add_row(f"--{decision.option.replace('_', '-')}", decision.value, decision.why)
     show(rows, on_stderr=True)
-    note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {_minutes(plan.seconds)}")
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+    note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {duration(plan.seconds)}")

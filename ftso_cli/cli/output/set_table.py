@@ -70,15 +70,14 @@ def _remarks(table: "SetTable") -> "Table":
     """Sizes and kinds of the files, how often the most frequent class would be right, uneven classes, look-alikes."""
     from rich.table import Table
 
-    from ftso_cli.data.batching.balance import UNEVEN
-
     rows = Table(box=None, padding=(0, 3, 0, 0), show_header=False)
     rows.add_column(style="dim", no_wrap=True)
     rows.add_column(overflow="fold")
     rows.add_row("images", plain(", ".join(_images(table))))
     rows.add_row("baseline", f"{plain(table.answer)} as the answer to all test images: {table.baseline:.1%} right")
-    if table.imbalance > UNEVEN:
-        uneven = f"{table.answer} has {table.imbalance:.1f} times as many training images as {table.rarest}"
+    if table.trained.uneven:
+        rarest = table.classes[table.trained.smallest]
+        uneven = f"{table.answer} has {table.trained.ratio:.1f} times as many training images as {rarest}"
         rows.add_row("uneven", plain(uneven))
     # One reason for all parts is told once.
     for text in dict.fromkeys(map(_alike, table.alike)):

@@ -12,6 +12,7 @@ from ftso_cli.studies.measures import tested_alike
 from ftso_cli.studies.pairs import Pairs, describe, pairs
 from ftso_cli.studies.results import State, Trial
 from ftso_cli.studies.verbs import StudyState
+from ftso_cli.texts import duration
 
 STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
 
@@ -35,8 +36,8 @@ def show_status(found: Sequence[Trial], folder: Path, *, as_json: bool) -> None:
     _print(rows)
     if left is not None:
         say(
-            f"about {_duration(left)} left of the work of one process"
-            + f", or {_duration(left / 2)} with two" * (left > 60)
+            f"about {duration(left)} left of the work of one process"
+            + f", or {duration(left / 2)} with two" * (left > 60)
         )
     for one in failed:
         warn(f"{one.setting}, seed {one.seed}: {one.error}")
@@ -49,12 +50,6 @@ def _seconds_left(found: Sequence[Trial]) -> float | None:
     done = [sum(one.seconds.values()) for one in found if one.state == "done"]
     left = sum(one.state in ("running", "waiting") for one in found)
     return left * sum(done) / len(done) if done and left else None
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min" if minutes else f"{rest} s"
 
 
 def show_results(state: StudyState, *, as_json: bool) -> None:

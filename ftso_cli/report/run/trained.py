@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.genotype import Genotype
-from ftso_cli.texts import last_name, one_line
+from ftso_cli.texts import duration, last_name, one_line
 from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
 from ftso_cli.training.testing.answers import ImageAnswer, read_answers
 
@@ -89,10 +89,3 @@ def read_training(folder: Path) -> TrainedRun:
         epochs=run.epochs(),
         result=run.result(),
     )
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them."""
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
