@@ -12,9 +12,7 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, complete_wirings
 from ftso_cli.search.blackbox.random_cells import RandomCells
-from ftso_cli.search.engine.bilevel import Bilevel
-from ftso_cli.search.engine.unrolled import Unrolled
-from ftso_cli.search.phases import Search, alphas, betas, strongest, supernet_search
+from ftso_cli.search.phases import BY_ORDER, Search, alphas, betas, strongest, supernet_search
 from ftso_cli.settings.searches import GradientSettings, JointSettings, RandomSettings
 from ftso_cli.spaces import SPACES, Space, operator
 
@@ -39,7 +37,7 @@ def by_gradient(
     space = SPACES[settings.space]
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
-    search = supernet_search(wirings, space, data, settings, seed, device, group, make, ENGINES[settings.order])
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
     return Search(search, lambda: derived(search.net, space))
 
 
@@ -50,9 +48,6 @@ def at_random(
     cells = RandomCells(data, settings, seed=seed, device=device, group=group)
     return Search(cells, cells.best)
 
-
-ENGINES: Mapping[int, type[Bilevel]] = {1: Bilevel, 2: Unrolled}
-"""The engines of a search by gradient, by its order."""
 
 SEARCHES: Mapping[type[JointSettings], Callable[..., Search]] = {
     GradientSettings: by_gradient,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -14,8 +14,8 @@ from ftso_cli.search import phases
 from ftso_cli.search.joint import joint
 from ftso_cli.search.operators.capacity import Capacity
 from ftso_cli.settings.capacity import CapacitySettings
-from ftso_cli.settings.methods import METHODS
-from ftso_cli.settings.searches import OPERATORS, TOPOLOGY, Method, in_space
+from ftso_cli.settings.methods import METHODS, on_choices
+from ftso_cli.settings.searches import OPERATORS, TOPOLOGY, ByGradient, Method, in_space
 from ftso_cli.spaces import NATS
 
 SMALL: Mapping[str, Any] = {"space": NATS.name, **in_space(NATS.name), "channels": 8}
@@ -36,9 +36,9 @@ def _assigned(data: ImageData, seed: int, iters: int, device: torch.device) -> G
     return assign_operator(_wiring(data, seed, device), NATS.usual)
 
 
-def _by_gradient(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+def _by_gradient(method: Method | None, data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
     own = {name: value for name, value in SMALL.items() if name not in ("space", "nodes")}
-    settings = replace(OPERATORS, **own, ops=NATS.candidates, iters=iters)
+    settings = replace(OPERATORS, **{**own, **on_choices(method), "ops": NATS.candidates, "iters": iters})
     wiring = _wiring(data, seed, device)
     return phases.search_operators(wiring, data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
 
@@ -50,16 +50,19 @@ def _by_capacity(data: ImageData, seed: int, iters: int, device: torch.device) -
 
 
 def _joint(method: Method, data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
-    settings = replace(METHODS[method], **SMALL, ops=NATS.candidates, iters=iters)
+    # How many channels pass the operators is the method's own affair.
+    small = {name: value for name, value in SMALL.items() if name != "partial"}
+    settings = replace(METHODS[method], **small, ops=NATS.candidates, iters=iters)
     return joint(data, settings, seed=seed, device=device).run(lambda progress: None)
 
 
 RUNS: Mapping[str, Run] = {
     "assign-ops": _assigned,
-    "search-ops": _by_gradient,
+    "search-ops": partial(_by_gradient, None),
+    **{f"search-ops-{method}": partial(_by_gradient, method) for method in get_args(ByGradient)},
     "capacity": _by_capacity,
-    "darts-1st": partial(_joint, "darts-1st"),
-    "darts-2nd": partial(_joint, "darts-2nd"),
+    **{method: partial(_joint, method) for method in get_args(ByGradient)},
     "random": partial(_joint, "random"),
 }
-"""assign-ops, search-ops and capacity are FTSO with each way to choose the operators; capacity has its own length."""
+"""assign-ops, search-ops and capacity are FTSO with each way to choose the operators; capacity has its own length.
+search-ops-gdas and the like search the operators by another method than the paper's."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -18,6 +19,7 @@ from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
+from ftso_cli.search.engine.unrolled import Unrolled
 from ftso_cli.settings.searches import SearchSettings, ShortTraining, TopologySettings
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
@@ -26,6 +28,10 @@ ARCH_STREAM = 2**31
 """Added to the seed for the order of the architecture half; torch's generator on a CPU keeps 32 bits of a seed."""
 
 ENGINES: Mapping[str, type[SuperNet]] = {"general": SuperNet, "shared": SharedSuperNet, "folded": FoldedSuperNet}
+
+
+BY_ORDER: Mapping[int, type[Bilevel]] = {1: Bilevel, 2: Unrolled}
+"""The engines of a search by gradient, by its order."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +134,8 @@ def operators(
         kind: Wiring(edges=tuple((edge.source, edge.target) for edge in cell.kept), concat=cell.concat)
         for kind, cell in genotype.cells.items()
     }
-    search = supernet_search(wirings, space, data, settings, seed, device, group)
+    make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
     return Search(search, lambda: _decided(genotype, search.net, space))
 
 
@@ -145,9 +152,9 @@ def supernet_search(
     settings: SearchSettings,
     seed: int,
     device: torch.device,
-    group: Group = ALONE,
-    make: Callable[..., SuperNet] = SharedSuperNet,
-    engine: type[Bilevel] = Bilevel,
+    group: Group,
+    make: Callable[..., SuperNet],
+    engine: type[Bilevel],
 ) -> Bilevel:
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
     with seeded(seed):

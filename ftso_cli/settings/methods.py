@@ -74,6 +74,21 @@ METHODS: Mapping[Method, JointSettings] = {
 }
 """The CIFAR-10 search of each method; the class of its settings says what carries it out (`search.joint.SEARCHES`)."""
 
+ON_CHOICES = (
+    *("relaxation", "temperature", "order", "weighs_edges", "partial", "warmup"),
+    *("arch_rate", "arch_momenta", "arch_decay"),
+)
+"""The settings that are about α and β."""
+
+
+def on_choices(method: Method | None) -> Mapping[str, Any]:
+    """Return what a method says of α and β alone: how they are relaxed, and how they move; nothing for None.
+
+    A search of one of the two phases takes it, and keeps its own length, network and steps on the weights.
+    """
+    return {} if method is None else {name: getattr(METHODS[method], name) for name in ON_CHOICES}
+
+
 IMAGENET: Mapping[str, Any] = {
     "stem": "imagenet",
     "weight_rate": 0.5,

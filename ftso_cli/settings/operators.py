@@ -5,9 +5,16 @@ from dataclasses import KW_ONLY, fields
 from typing import Annotated, Any, Literal
 
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
-from ftso_cli.settings.methods import RECIPES, ByRecipe
+from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, on_choices
 from ftso_cli.settings.options import Option, part_of, refuse, settings
-from ftso_cli.settings.searches import OPERATORS, Operators, SearchSettings, check_length, checked
+from ftso_cli.settings.searches import (
+    OPERATORS,
+    ByGradient,
+    Operators,
+    OperatorSettings,
+    check_length,
+    checked,
+)
 from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES, operator
@@ -16,11 +23,11 @@ COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
 """The options that every strategy has."""
 
 BY_CAPACITY = {field.name for field in fields(CapacitySettings)} | COMMON
-BY_GRADIENT = {field.name for field in fields(SearchSettings)} | {*COMMON, *HISTORY, "recipe"}
+BY_GRADIENT = {field.name for field in fields(OperatorSettings)} | {*COMMON, *HISTORY, "recipe"}
 
 
 @settings
-class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
+class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
     """A search of the operator of every kept edge."""
 
     _: KW_ONLY
@@ -28,6 +35,14 @@ class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Ed
         Literal["gradient", "capacity"],
         Option(help="gradient, the paper's; or capacity: a training-free score, then short races."),
     ] = "gradient"
+    method: Annotated[
+        ByGradient | None,
+        Option(
+            help="How α is searched: relaxation, steps and channels of another method than the paper's.",
+            short="-m",
+            shown="",
+        ),
+    ] = None
     ops: Annotated[
         Operators,
         Option(help="The candidates (repeated, or a,b,c, or 3op, 4op).", metavar="OP", shown="all of the cell's space"),
@@ -38,7 +53,11 @@ class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Ed
         """Return the paper's 50 epochs, or what the recipe has; or those of a search by capacity."""
         if given.get("strategy") == "capacity":
             return CapacitySettings.defaults(given)
-        return {"epochs": OPERATORS.epochs, **chosen("recipe", given.get("recipe", "cifar"), RECIPES)}
+        method = given.get("method")
+        if method is not None:
+            chosen("method", method, dict(METHODS.items()))
+        recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
+        return {"epochs": OPERATORS.epochs, **on_choices(method), **recipe}
 
     @classmethod
     def variants(cls) -> Mapping[str, Mapping[str, Any]]:
@@ -58,10 +77,10 @@ class SearchOperators(ByRecipe, SearchSettings, ByCapacity, OnImages, OnCell, Ed
         else:
             self.capacity(DARTS.name)
 
-    def settings(self, space: str) -> SearchSettings:
+    def settings(self, space: str) -> OperatorSettings:
         """Return the settings of a search by gradient in a space, all of whose candidates are weighed by default."""
         own = {} if "ops" in self.given else {"ops": SPACES[space].candidates}
-        found: SearchSettings = part_of(SearchSettings, self, **own)
+        found: OperatorSettings = part_of(OperatorSettings, self, **own)
         return found
 
     def capacity(self, space: str) -> CapacitySettings:

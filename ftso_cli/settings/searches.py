@@ -61,6 +61,15 @@ class Descent(Settings):
     """DARTS: largest norm of the weights' gradient."""
 
 
+ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas"]
+"""The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
+
+AskTell = Literal["random"]
+"""The methods that propose cells and are told what each is worth; their settings are `RandomSettings`."""
+
+Method = Literal[ByGradient, AskTell]
+
+
 Relaxation = Literal["softmax", "gumbel", "hard-gumbel", "dirichlet", "gates"]
 """How α becomes the weights of candidates, and β those of edges; `search.relaxations` has the equations."""
 
@@ -122,6 +131,8 @@ class SearchSettings(Descent):
     """Of Gumbel noise, at the start and at the end."""
     order: Literal[1, 2] = 1
     """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
+    weighs_edges: bool = True
+    """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for values with which nothing is searched."""
@@ -239,13 +250,13 @@ class TopologySettings(SearchSettings):
         return self.engine == "folded" or (self.engine == "auto" and self.space == DARTS.name and self.ops == FOLDABLE)
 
 
-ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas"]
-"""The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
+@settings
+class OperatorSettings(SearchSettings):
+    """A search for the operators of a wiring that is decided."""
 
-AskTell = Literal["random"]
-"""The methods that propose cells and are told what each is worth; their settings are `RandomSettings`."""
-
-Method = Literal[ByGradient, AskTell]
+    _: KW_ONLY
+    method: ByGradient | None = None
+    """None: the paper's, which is PC-DARTS without a warm-up."""
 
 
 @settings
@@ -265,7 +276,7 @@ class GradientSettings(JointSettings):
 
     _: KW_ONLY
     weighs_edges: bool = False
-    """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
+    """DARTS."""
 
 
 @settings
@@ -359,5 +370,5 @@ def in_other_spaces() -> dict[str, Mapping[str, Any]]:
 RACE = RaceSettings()
 """A race of five minutes."""
 
-OPERATORS = SearchSettings(ops=DARTS.candidates, epochs=50)
+OPERATORS = OperatorSettings(ops=DARTS.candidates, epochs=50)
 """The paper's operator search on CIFAR-10: all eight candidates of section 4, 50 epochs (Table 3)."""

@@ -8,11 +8,24 @@ from pydantic import BeforeValidator
 
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, settings
+from ftso_cli.settings.searches import ByGradient
 from ftso_cli.settings.shared import File, OnImages, Trusting
 from ftso_cli.settings.values import seeds_of
 
-NatsMethod = Literal["assign-ops", "search-ops", "capacity", "darts-1st", "darts-2nd", "random", "evolution"]
-"""The rows of the paper's Table 2. assign-ops, search-ops and capacity are FTSO with each way to choose operators."""
+ByTopology = Literal[
+    "search-ops-darts-1st",
+    "search-ops-darts-2nd",
+    "search-ops-pc-darts",
+    "search-ops-snas",
+    "search-ops-gdas",
+    "search-ops-drnas",
+    "search-ops-proxylessnas",
+]
+"""FTSO, its operators searched by another method than the paper's."""
+
+NatsMethod = Literal["assign-ops", "search-ops", "capacity", ByGradient, "random", "evolution", ByTopology]
+"""Rows of the paper's Table 2, and of other methods; assign-ops, search-ops and capacity are FTSO with each way to
+choose operators."""
 
 OWN_LENGTH = ("assign-ops", "capacity")
 """The methods whose length `iters` is not: assign-ops has none, and capacity one of its own."""

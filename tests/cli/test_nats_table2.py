@@ -14,7 +14,7 @@ from tests.benchmarks.tables import PUBLISHED
 from tests.benchmarks.tables import text as made_up
 from tests.nats import string
 
-GRADIENT = ("-m", "darts-1st", "-m", "darts-2nd", "-m", "search-ops", "-m", "random")
+GRADIENT = ("-m", "darts-1st", "-m", "gdas", "-m", "search-ops", "-m", "search-ops-drnas", "-m", "random")
 
 
 def ftso(*words: str, status: int = 0) -> Result:
@@ -42,7 +42,7 @@ def test_it_prints_the_paper_s_rows_and_ours() -> None:
 
 def test_every_method_finds_cells_whose_accuracies_are_those_of_the_table() -> None:
     answer = json.loads(ftso(*GRADIENT, "--seeds", "3,5", "--iters", "1", "--json").stdout)
-    assert list(answer["methods"]) == ["darts-1st", "darts-2nd", "search-ops", "random"]
+    assert list(answer["methods"]) == ["darts-1st", "gdas", "search-ops", "search-ops-drnas", "random"]
     table = read_table(Path("table.csv"))
     for row in answer["methods"].values():
         assert [run["seed"] for run in row["runs"]] == [3, 5]

@@ -208,6 +208,20 @@ def test_operators_are_searched_on_the_pruned_topology_in_place(searched: Path, 
     assert "operators: " in result.stdout and f"ftso draw {cell}" in result.stdout.replace("\n", "")
 
 
+def test_operators_are_searched_by_another_method_with_its_steps_and_the_paper_s_network(
+    searched: Path, tmp_path: Path
+) -> None:
+    cell = tmp_path / "cell.json"
+    assert ftso("prune", searched, "-o", cell).exit_code == 0
+    result = ftso("search-ops", cell, "--method", "gdas", "--iters", "2", *SMALL)
+    assert result.exit_code == 0, result.output
+    settings = storage.read(cell).history[-1].settings
+    assert [settings[name] for name in ("method", "partial", "arch_rate", "weight_decay")] == ["gdas", 1, 3e-4, 3e-4]
+    assert all(edge.beta_ops is None for edge in storage.read(cell).cells["normal"].kept)
+    wrong = ftso("search-ops", cell, "--method", "gads", "--iters", "2", *SMALL)
+    assert wrong.exit_code == 2 and "gdas" in wrong.stderr
+
+
 @pytest.mark.parametrize("method", ["darts-1st", "darts-2nd", "pc-darts", "random"])
 def test_the_baselines_write_complete_cells_that_other_commands_take(method: str, tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"

@@ -12,15 +12,16 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.search.blackbox.random_cells import RandomCells
 from ftso_cli.search.joint import joint
 from ftso_cli.search.phases import Search, operators, topology
-from ftso_cli.settings.methods import METHODS
-from ftso_cli.settings.searches import JointSettings, SearchSettings, TopologySettings
+from ftso_cli.settings.methods import METHODS, on_choices
+from ftso_cli.settings.searches import JointSettings, OperatorSettings, TopologySettings
 
 CPU = torch.device("cpu")
 SMALL = {"channels": 4, "cells": 3, "batch_size": 16}
 OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
 
 TOPOLOGY = ("topology", "topology, 4 operators")
-SEARCHES = (*TOPOLOGY, "operators", *METHODS)
+OPERATORS = ("operators", "operators by gdas")
+SEARCHES = (*TOPOLOGY, *OPERATORS, *METHODS)
 """What every search is called here."""
 
 
@@ -41,8 +42,9 @@ def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) ->
     """The search called `name`, of two nodes a cell, ready to run."""
     where = {"seed": seed, "device": CPU, "group": group}
     wanted = {**SMALL, "iters": 3, **changes}
-    if name == "operators":
-        return operators(wiring(), digits(), SearchSettings(**{"ops": OPS, **wanted}), **where)
+    if name in OPERATORS:
+        settings = OperatorSettings(**on_choices("gdas" if name == OPERATORS[1] else None))
+        return operators(wiring(), digits(), replace(settings, **{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY:
         settings = TopologySettings(ops=OPS if name == TOPOLOGY[1] else ("skip_connect",), nodes=2, **wanted)
         return topology(digits(), settings, **where)
