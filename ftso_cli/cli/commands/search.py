@@ -16,7 +16,7 @@ def search(request: SearchBaseline, as_json: bool) -> None:
     the search and takes the best on held-out images. Hyper-parameters are the published ones. The file that comes out
     has its operators: train, draw and cost take it.
 
-    `torchrun --nproc-per-node 2 -m ftso_cli search ...` does the same in several processes (docs/methods.md).
+    `torchrun --nproc-per-node 2 -m ftso_cli search ...` does the same in several processes (docs/machines.md).
 
     Examples: `ftso search --method pc-darts --data cifar10 -o pc.json` ·
     `ftso search -m darts-2nd --data digits --epochs 1 --channels 8 --cells 3` · `ftso search -m random --iters 240`

@@ -28,7 +28,7 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
     `--rank race` trains networks of many wirings (the widest, the deepest, random and mutated ones) with the operator
     that they will get, and keeps the one that trains fastest.
 
-    `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/methods.md).
+    `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/machines.md).
 
     Examples: `ftso search-topology --data digits --iters 1 -o cell.json` ·
     `ftso search-topology --data photos/ --epochs 1 --op max_pool_3x3 -o pool.json` ·

@@ -36,7 +36,7 @@ def train(request: Training, as_json: bool) -> None:
     The run folder gets the settings, the metrics of each epoch as CSV and the weights as safetensors. An interrupted
     training goes on with --resume, to the same weights. What a run did can be done again with --config RUN/config.json.
 
-    `torchrun --nproc-per-node 2 -m ftso_cli train ...` does the same in several processes (docs/methods.md).
+    `torchrun --nproc-per-node 2 -m ftso_cli train ...` does the same in several processes (docs/machines.md).
 
     Examples: `ftso train --data photos/` · `ftso train --data photos/ --time 30m --fit-params 500k` ·
     `ftso train cell.json --data digits` · `ftso train cell.json --data photos/ --epochs 30 --channels 24` ·
