@@ -62,7 +62,7 @@ Computed = Sequence[Sequence[int]]
 """The positions of the candidates that are computed, of each edge, which may have none."""
 
 Drop = Callable[[Tensor], Tensor]
-"""What is done to the output of an identity, (N, C, H, W)."""
+"""The layer on the output of an identity, (N, C, H, W)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -130,7 +130,7 @@ def _check_validates(images: "ImageData", settings: Recipe) -> None:
 
 
 def _precision(asked: str | None, fast: bool) -> Any:
-    """That of the training; what isn't asked for is bfloat16 where it is fast."""
+    """Return the precision of the training: the one asked for, else bfloat16 where it is fast."""
     if asked in (None, "auto"):
         return "bfloat16" if fast else "float32"
     return asked

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def tested(trainer: "Trainer") -> "Score":
-    """How the weights that were saved do on the test images, which the run folder keeps as its result."""
+    """Test the saved weights, and keep the result in the run folder."""
     from ftso_cli.training.testing.answers import write_answers
     from ftso_cli.training.testing.evaluate import evaluate as test
     from ftso_cli.training.testing.evaluate import load_network
@@ -31,7 +31,7 @@ def tested(trainer: "Trainer") -> "Score":
 
 
 def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
-    """What may help after a training, by its curves and its answers for the test images."""
+    """Return advice on a training, from its curves and its answers for the test images."""
     from ftso_cli.training.testing.advice import Finished, advise
 
     labels = trainer.data.train.labels
