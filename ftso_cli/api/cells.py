@@ -15,7 +15,7 @@ UNNAMED = "the genotype"
 
 
 def read(cell: CellLike) -> Genotype:
-    """The genotype in a file, or the published cell of that name; a genotype is given back as it is.
+    """Return the genotype in a file, or the published cell of that name; a genotype is returned as it is.
 
     Raises `FileError` where it can't be read and `GenotypeError` where it is not valid or there is none.
     """
@@ -23,7 +23,7 @@ def read(cell: CellLike) -> Genotype:
 
 
 def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:
-    """Writes the genotype file, whole or not at all; raises `FileError` where it can't be written."""
+    """Write a genotype file, whole or not at all; raises `FileError` where it can't be written."""
     storage.write(genotype, Path(file))
 
 

@@ -37,10 +37,10 @@ class Stability:
 
 @verb(WiringCheck)
 def stability(request: WiringCheck) -> Stability:
-    """Tell whether other seeds find the same wiring: the share of edges in common, and that of random wirings.
+    """Tell whether other seeds find the same wiring: the share of edges in common, and its chance level.
 
-    One cell of a search with `seeds`: how far disjoint parts of 1, 2, 4, ... of its seeds agree, up to its halves.
-    Several cells: how far their wirings agree, each with each.
+    One cell of a search with `seeds`: agreement of disjoint ensembles of 1, 2, 4, ... of its seeds, up to its halves.
+    Several cells: agreement of their wirings, each with each.
     Raises `GenotypeError` for one cell of one search, and for cells whose wirings can't be compared.
     """
     return check_wiring(request)

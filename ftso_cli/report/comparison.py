@@ -90,7 +90,7 @@ class Difference:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """All of it."""
+    """The result of a comparison: the cells, their common edges by pair, and the edges that differ."""
 
     cells: tuple[ComparedCell, ...]
     pairs: tuple[Pair, ...]

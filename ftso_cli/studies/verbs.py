@@ -88,13 +88,13 @@ def run_study(request: StudyRun) -> StudyState:
 
 @verb(StudyStatus)
 def study_status(request: StudyStatus) -> StudyState:
-    """Return what is done, running, failed and waiting of the study in a folder."""
+    """Return the trials of the study in a folder: done, running, failed and waiting."""
     return read_state(request)
 
 
 @verb(StudyResults)
 def study_results(request: StudyResults) -> StudyState:
-    """Return what a study has found, finished or not; written as `csv`, `markdown` or `figure` where these are named.
+    """Return the results of a study, finished or not; write them as `csv`, `markdown` or `figure` where named.
 
     The `rows` of the result have means over seeds, 95 % confidence intervals and differences seed by seed.
     """

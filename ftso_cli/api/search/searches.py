@@ -33,9 +33,9 @@ def search_topology(request: SearchTopology) -> Genotype:
     """Search how the nodes of a cell are wired, with one cheap operator on every edge (Algorithm 1).
 
     Options are those of `ftso search-topology`. `op` is the operator on every edge, or several (`"a,b"` or a list).
-    With `seeds` (`"0-15"` or integers) every one is searched from, and the genotype's `ensemble` says how far they
-    agree. `rank="race"` takes a `budget` as in `"5m"` or 2000. With an `output` the genotype is written there, and the
-    search keeps beside it what it can be resumed from. `progress(done, total, figures)` is called after every step.
+    With `seeds` (`"0-15"` or integers) it searches from each, and the genotype's `ensemble` has their agreement.
+    `rank="race"` takes a `budget` as in `"5m"` or 2000. `output` is the file to write; checkpoints lie beside it.
+    `progress(done, total, figures)` is called after every step.
 
     Returns every edge with its strength; from a race, a complete cell. The same seed gives the same genotype, times
     apart. Raises `SettingsError`, `DataError`, and `TrainingError` where a loss is not finite.
@@ -96,7 +96,7 @@ def search_operators(request: SearchOperators) -> Genotype:
     """Search the operator of every kept edge (Algorithm 2, second strategy), by gradient or by capacity.
 
     Options are those of `ftso search-ops`. `ops` are the candidates. `run` is a folder for α, β and losses over time
-    and for checkpoints; `resume` goes on there. `score`, `slack`, `steps` and `inits` belong to `strategy="capacity"`.
+    and for checkpoints; `resume` continues there. `score`, `slack`, `steps`, `inits` belong to `strategy="capacity"`.
     `progress(done, total, figures)` is called after every step.
 
     Raises `GenotypeError` for a cell that is not pruned, and what `search_topology` raises.

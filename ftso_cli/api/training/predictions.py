@@ -62,7 +62,7 @@ class PredictionListener(Listener):
 
 @verb(Prediction)
 def predict(request: Prediction) -> Predictions:
-    """Tell the classes of images by a trained network: the likeliest `top` of each, with their probabilities.
+    """Classify images with a trained network: the likeliest `top` classes of each, with their probabilities.
 
     `images` are files, or folders of them. The result has `images`, and in `answers` the class of each, which is
     `none of these` where the likeliest is less probable than `threshold`; `csv` is a file for a table of them. A

@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Trained:
-    """A finished training: its run folder, the metrics of every epoch, and what the test images say.
+    """A finished training: its run folder, the metrics of every epoch, and its test scores.
 
-    `plan` is what was chosen for the images, the machine and the time. After a `dry_run` it is all there is.
+    `plan` has the choices for the images, the machine and the time; a `dry_run` has nothing else.
     """
 
     folder: Path | None
@@ -66,13 +66,12 @@ def train(request: Training) -> Trained:
 
     Without a `cell` the network, its batches and epochs are chosen for the images, this machine and `time`. `recipe` is
     `auto`, `quick`, `cifar` or `imagenet`; other options, those of `ftso train`, overrule values of it. The run
-    folder is `output`, or a new one in `runs/`. `resume=FOLDER` goes on with an interrupted run, to the same weights,
-    elsewhere with a `device`; `config` reads the settings of another run. `start=FOLDER` begins with the weights of
-    another run instead of random ones, and takes its cell, channels and image size where none are given; the classifier
-    is new where classes differ. `freeze` trains that alone, `body_rate` makes the rest learn slower.
-
-    `flip` says whether images are mirrored at
-    random: not where classes differ by left and right. `progress(done, total, figures)` is called after every step.
+    folder is `output`, or a new one in `runs/`. `resume=FOLDER` continues an interrupted run, to the same weights, on
+    another `device` if asked; `config` reads the settings of another run. `start=FOLDER` starts from the weights of
+    another run, and takes its cell, channels and image size where none are given; the classifier is new where classes
+    differ. `freeze` trains the classifier alone, `body_rate` makes the rest learn slower. `flip` mirrors images at
+    random; turn it off where classes differ by left and right. `progress(done, total, figures)` is called after every
+    step.
 
     Raises `GenotypeError` for a cell without operators, `RunError` for a folder that holds a run already,
     `TrainingError` for a loss that is not finite.

@@ -34,12 +34,12 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
 
 @verb(RunEvaluation)
 def evaluate(request: RunEvaluation) -> "Score":
-    """Test a network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
+    """Test a trained network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
 
-    It is tested on the test images of its training, which the run knows by name and checksum; with `data` on the test
-    images of another data set of the same classes. `broken` and `changes` name images that can't be read, or that are
-    others than in the training. A training that was interrupted has the network of its last checkpoint (`unfinished`).
-    `confusion` is the file of a picture: which classes are taken for which.
+    The test images are those of its training, known by name and checksum; with `data`, those of another data set of
+    the same classes. `broken` names images that can't be read, `changes` those that differ from the training's. An
+    interrupted training has the network of its last checkpoint (`unfinished`). `confusion` is the file of a picture of
+    the confusion matrix.
 
     Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
     """

@@ -89,7 +89,7 @@ class Confusion:
 
     @property
     def baseline(self) -> float:
-        """The accuracy of who always answers the commonest class."""
+        """The accuracy of always answering the commonest class."""
         return self.truths[self.commonest] / self.images
 
     @cached_property
