@@ -1,6 +1,10 @@
-"""A space and an operator of one's own, in the lines of docs/extend.md, in a process that runs the real commands."""
+"""A space, an operator and an option of one's own, in the lines of docs/extend.md, used by the real commands.
+
+The package is copied, with a line more for the option.
+"""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -25,6 +29,18 @@ for line in json.loads(sys.argv.pop(1)):
 print(json.dumps(told))
 """
 
+OPTION = '    toy: Annotated[int, Option(help="A toy.", least=1, most=9)] = 1'
+"""A field of the hyper-parameters of a training."""
+
+STUDY = """
+data = "images"
+seeds = "0"
+cell = "ftso_wide_sep3"
+train = { epochs = 1, toy = 2 }
+[[settings]]
+name = "with a toy"
+"""
+
 SMALL = "--data images --channels 4 --cells 3 --batch-size 8"
 
 LINES = (
@@ -33,21 +49,30 @@ LINES = (
     "draw cell.json -o cell.svg --json",
     "cost cell.json darts_v2 --json",
     "cost cell.json --setting imagenet --channels 8 --json",
-    f"train cell.json {SMALL} --epochs 1 --auxiliary 0 -o run --json",
+    f"train cell.json {SMALL} --epochs 1 --auxiliary 0 --toy 3 -o run --json",
     "compare cell.json run --json",
     "report cell.json -o cell.html --json",
     "genotypes show cell.json --json",
     f"search --method random --space small {SMALL} --iters 1 --samples 1 -o other.json --json",
     "prune --help",
     "search-topology --help",
+    "train --help",
+    "sweep toy.toml --dry-run --json",
 )
 
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each of the lines prints, in a process that has the operator and the space."""
+    """What each of the lines prints, in a process that has the operator, the space and the option."""
     folder = tmp_path_factory.mktemp("own")
     write_folder(folder / "images")
+    (folder / "toy.toml").write_text(STUDY)
+    (folder / "genotypes").symlink_to(ROOT / "genotypes")
+    shutil.copytree(ROOT / "ftso_cli", folder / "ftso_cli", ignore=shutil.ignore_patterns("__pycache__"))
+    recipes = folder / "ftso_cli" / "settings" / "recipes.py"
+    text = recipes.read_text(encoding="utf-8")
+    assert text.count("    _: KW_ONLY\n") == 1
+    recipes.write_text(text.replace("    _: KW_ONLY\n", f"    _: KW_ONLY\n{OPTION}\n"), encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "-c", OPERATOR + SPACE + RUN, json.dumps(LINES)],
         cwd=folder,
@@ -88,3 +113,9 @@ def test_pictures_costs_and_comparisons_take_it_too(told: dict[str, str]) -> Non
 def test_help_offers_it(told: dict[str, str]) -> None:
     assert "small" in told["search-topology --help"]
     assert "3 in small" in " ".join(told["search-topology --help"].replace("│", " ").split())
+
+
+def test_a_field_is_a_flag_with_its_help_an_option_of_studies_and_a_value_of_runs(told: dict[str, str]) -> None:
+    assert json.loads((Path(told["folder"]) / "run" / "config.json").read_text())["recipe"]["toy"] == 3
+    assert "--toy" in told["train --help"] and "A toy." in told["train --help"]
+    assert "with a toy" in told["sweep toy.toml --dry-run --json"]
