@@ -118,4 +118,4 @@ def test_help_offers_it(told: dict[str, str]) -> None:
 def test_a_field_is_a_flag_with_its_help_an_option_of_studies_and_a_value_of_runs(told: dict[str, str]) -> None:
     assert json.loads((Path(told["folder"]) / "run" / "config.json").read_text())["recipe"]["toy"] == 3
     assert "--toy" in told["train --help"] and "A toy." in told["train --help"]
-    assert "with a toy" in told["sweep toy.toml --dry-run --json"]
+    assert json.loads(told["sweep toy.toml --dry-run --json"])["trials"] == 1
