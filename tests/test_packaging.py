@@ -12,7 +12,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 IMPORTED_AS = {
     "PIL": "pillow",
     "markupsafe": "jinja2",  # comes with it
-    "sklearn": "scikit-learn",
     "vl_convert": "vl-convert-python",
 }
 """Packages that are called otherwise than their modules."""

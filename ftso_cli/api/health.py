@@ -23,7 +23,7 @@ from ftso_cli.settings.health import Examination
 
 FindingState = Literal["ok", "missing", "broken"]
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pillow", "pydantic", "networkx", "safetensors")
+PACKAGES = ("torch", "torchvision", "numpy", "scipy", "pillow", "pydantic", "networkx", "safetensors")
 """The packages that ftso needs."""
 
 FOR_DEVELOPERS = frozenset({"docs", "fuzz", "release", "test"})
