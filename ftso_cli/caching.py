@@ -1,6 +1,6 @@
 """The mark of ftso's cache: only a marked folder is used, and only the files that ftso has written are ever removed.
 
-The mark is a CACHEDIR.TAG, which backups know too. Entries lie in rooms, the folders `images` and `tables`, under names
+The mark is a CACHEDIR.TAG, which backups know too. Entries lie in rooms, the folders of `ROOMS`, under names
 of 32 hexadecimal digits, and begin as `_BEGINNINGS` says.
 """
 
@@ -14,11 +14,15 @@ from ftso_cli.files import cache_folder, write_inside
 
 TAG = "CACHEDIR.TAG"
 
-ROOMS = ("images", "tables")
+ROOMS = ("images", "tables", "latency")
 
 _CONTENT = b"Signature: 8a477f597d28d172789f06886806bc55\n# A cache of ftso, which may be deleted at any time.\n"
 
-_BEGINNINGS = {".safetensors": rb'.{8}\{"__metadata__":\{"ftso":', ".nats": rb"[0-9a-f]{64}\n"}
+_BEGINNINGS = {
+    ".safetensors": rb'.{8}\{"__metadata__":\{"ftso":',
+    ".nats": rb"[0-9a-f]{64}\n",
+    ".json": rb'\{"format":"ftso-latency/',
+}
 """The first bytes of entries, by the suffix of their names."""
 
 _HALF_WRITTEN = re.compile(r"\.ftso-.*\.tmp")

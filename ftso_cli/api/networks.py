@@ -1,7 +1,5 @@
 """The verbs that count: cost, formulas."""
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import about_file, name_of, read
@@ -9,10 +7,9 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.networks import CountedNetwork, counted
 from ftso_cli.errors import SettingsError
-from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.costs import Counting, FormulaSizes
-from ftso_cli.settings.shared import CellLike
+from ftso_cli.settings.shared import CellLike, run_of
 
 if TYPE_CHECKING:
     from ftso_cli.training.run import Run
@@ -62,20 +59,12 @@ def count_network(request: Counting) -> CountedNetwork:
         raise SettingsError(f"{name}: {error}") from None
 
 
-def is_run(cell: CellLike) -> bool:
-    """Return whether a cell is named by the run folder of a training."""
-    # Not by the methods of Path, which raise for a name that is too long to be one.
-    return not isinstance(cell, Genotype) and all(
-        os.path.isfile(os.path.join(cell, name)) for name in ("config.json", "genotype.json")
-    )
-
-
 def _run(cell: CellLike) -> "Run | None":
-    if isinstance(cell, Genotype) or not is_run(cell):
+    if (folder := run_of(cell)) is None:
         return None
     from ftso_cli.training.run import Run
 
-    return Run(Path(cell))
+    return Run(folder)
 
 
 @verb(FormulaSizes)

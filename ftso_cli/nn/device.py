@@ -89,6 +89,12 @@ def use_fewer_threads(work: Callable[[], object]) -> int:
     return torch.get_num_threads()
 
 
+def finish(device: torch.device) -> None:
+    """Wait for a GPU, which works on while Python goes ahead."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
 def median_seconds(work: Callable[[], object], times: int = 3) -> float:
     """Return the median of the seconds that some work takes."""
     taken = []

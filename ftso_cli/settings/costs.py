@@ -56,8 +56,8 @@ def _size_of(text: str, least: int, most: int) -> Option:
 
 
 @settings
-class NetworkChoice(FittedNetwork):
-    """The network of a cell that is counted: a setting, overrides, and a budget for its width."""
+class NetworkOfCell(Settings):
+    """The network of a cell: a setting, and overrides."""
 
     _: KW_ONLY
     setting: Annotated[
@@ -82,6 +82,18 @@ class NetworkChoice(FittedNetwork):
     ] = None
     classes: Annotated[int | None, _part("Classes to tell apart.", "classes")] = None
     image_channels: Annotated[int | None, _part("Channels of an image.", "image_channels")] = None
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The parts of the network that are given."""
+        return {name: getattr(self, name) for name in self.asked("channels", "cells", "classes", "image_channels")}
+
+
+@settings
+class NetworkChoice(FittedNetwork, NetworkOfCell):
+    """The network of a cell that is counted: a setting, overrides, and a budget for its width."""
+
+    _: KW_ONLY
     convention: Annotated[
         Convention | None,
         Option(
@@ -98,11 +110,6 @@ class NetworkChoice(FittedNetwork):
         budget = self.asked("fit_macs", "fit_params")
         if budget and self.channels is not None:
             raise OptionError(budget[0], f"{{{budget[0]}}} chooses the channels: leave {{channels}} out")
-
-    @property
-    def changes(self) -> dict[str, Any]:
-        """The parts of the network that are given."""
-        return {name: getattr(self, name) for name in self.asked("channels", "cells", "classes", "image_channels")}
 
     @property
     def counted_by(self) -> str:
@@ -176,6 +183,9 @@ class NetworksInFull(NetworkChoice):
 
     _: KW_ONLY
     by_stage: Annotated[bool, Option(help="A row for every cell.", panel=NETWORKS)] = False
+    latency: Annotated[
+        bool, Option(help="Build the networks, too, and measure how long an image takes here.", panel=NETWORKS)
+    ] = False
 
 
 @settings

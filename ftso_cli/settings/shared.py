@@ -15,6 +15,16 @@ from ftso_cli.settings.values import MOST_SEED, count
 CellLike = Genotype | str | os.PathLike[str]
 """A genotype, the path of its file, or the name of a published cell."""
 
+
+def run_of(cell: CellLike) -> Path | None:
+    """Return the run folder of a training that a cell is named by, or None."""
+    if isinstance(cell, Genotype):
+        return None
+    # Not by the methods of Path, which raise for a name that is too long to be one.
+    named = all(os.path.isfile(os.path.join(cell, name)) for name in ("config.json", "genotype.json"))
+    return Path(cell) if named else None
+
+
 Data = Annotated[str | os.PathLike[str], PlainValidator(lambda value: os.fspath(value))]
 """The name of a data set, or a folder of images in class folders; a text once it is read."""
 

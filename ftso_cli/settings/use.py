@@ -1,13 +1,18 @@
 """The requests of the commands that use a trained network: evaluate, predict, latency. No torch."""
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, fields
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainValidator
 
-from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.shared import Data, File, OnDevice
+from ftso_cli.settings.costs import NetworkOfCell
+from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.shared import CellLike, Data, File, OnDevice, run_of
+
+CellOrRun = Annotated[CellLike, PlainValidator(lambda value: value)]
+
+NETWORK = tuple(field.name for field in fields(NetworkOfCell))
 
 
 @settings
@@ -61,10 +66,27 @@ class Prediction(OnDevice, OnRun):
 
 
 @settings
-class Timing(OnDevice, OnRun):
-    """A measurement of how long a trained network takes."""
+class Timing(OnDevice, NetworkOfCell):
+    """A measurement of how long the network of a run, or of a cell, takes."""
 
+    run: Annotated[
+        CellOrRun,
+        Option(
+            help="The run folder of a training, or a cell: a genotype file, or the name of a published one.",
+            metavar="RUN",
+            argument=True,
+        ),
+    ]
     _: KW_ONLY
     batch_size: Annotated[int, Option(help="Images at a time.", least=1, short="-b")] = 1
     runs: Annotated[int, Option(help="Batches that are timed.", least=1)] = 100
     warm_up: Annotated[int, Option(help="Batches before, which don't count.", least=0)] = 10
+    operations: Annotated[
+        bool,
+        Option(help="List the operations of the network, from a table that is measured once for a device and kept."),
+    ] = False
+
+    def check(self) -> None:
+        """Raise `OptionError` for the network of a run, which is what it is."""
+        if run_of(self.run) is not None and (given := self.asked(*NETWORK)):
+            raise OptionError(given[0], f"is for a cell: {self.run} is a run, whose network is trained")

@@ -357,6 +357,19 @@ def test_latency_says_milliseconds_and_images_a_second(run: Path) -> None:
     assert "images a second on cpu, 1 thread" in ftso("latency", run, "--runs", "3", "--device", "cpu").stdout
 
 
+def test_latency_of_a_cell_needs_no_training_and_lists_operations(run: Path) -> None:
+    network = ["ftso_block", "--channels", "4", "--cells", "3", "--image-size", "8"]
+    found = json.loads(ftso("latency", *network, "--runs", "3", "--operations", "--json").stdout)
+    assert found["milliseconds"]["p50"] > 0
+    operations = found["operations"]
+    assert operations["milliseconds"] == pytest.approx(sum(row["all_calls"] for row in operations["rows"]), abs=1e-3)
+    text = ftso("latency", *network, "--runs", "3", "--operations").stdout
+    assert all(row["operation"] in text for row in operations["rows"])
+    (costs,) = json.loads(ftso("cost", *network, "--latency", "--json").stdout)["networks"]
+    assert costs["latency"]["milliseconds"]["p50"] > 0
+    assert "is a run, whose network is trained" in ftso("latency", run, "--channels", "4", status=2).stderr
+
+
 def test_latency_takes_one_thread_or_all_says_so_and_leaves_torch_as_it_was(run: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)

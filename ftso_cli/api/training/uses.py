@@ -5,15 +5,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import check_writable
+from ftso_cli.api.cells import check_writable, read
 from ftso_cli.api.listening import Listener
+from ftso_cli.api.networks import count_network
 from ftso_cli.api.training.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
+from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
-from ftso_cli.settings.use import RunEvaluation, Timing
+from ftso_cli.settings.costs import Counting
+from ftso_cli.settings.shared import run_of
+from ftso_cli.settings.use import NETWORK, RunEvaluation, Timing
 
 if TYPE_CHECKING:
+    from ftso_cli.nn.latency import LatencyEstimate
     from ftso_cli.training.run import Run
     from ftso_cli.training.testing.evaluate import Score
     from ftso_cli.training.use.classifier import Classifier
@@ -89,29 +94,74 @@ def _keep_answers(run: "Run", score: "Score") -> list[str]:
 
 @verb(Timing)
 def latency(request: Timing) -> "Latency":
-    """Measure how long a trained network takes on a device, from pixels in memory to its answer.
+    """Measure how long a network takes on a device, from pixels in memory to its answer.
 
-    The batch norm is folded, as in an exported network. The result has `milliseconds` of a batch by percentile of the
-    `runs`, and `images_a_second`. Raises `RunError` where the folder holds no network.
+    `run` is the run folder of a training, or a cell, whose network is that of `cost` with random weights. Batch norms
+    are folded, as in an exported network. The result has `milliseconds` of a batch by percentile of the `runs`, and
+    `images_a_second`. Raises `RunError` where the folder holds no network.
     """
     return time_network(request, Listener())
 
 
 def time_network(request: Timing, listener: Listener) -> "Latency":
-    """Time the network of a request, and keep the result in its run folder, where that can be written."""
+    """Time the network of a request; that of a run is kept in its folder, where that can be written."""
     import torch
 
+    run = run_of(request.run)
+    found = _time_cell(request) if run is None else _time_run(run, request, listener)
+    if found.threads < (all_ := torch.get_num_threads()):
+        listener.note(f"measured with {found.threads} thread, which is faster here than {all_}")
+    return found
+
+
+def _time_run(run: Path, request: Timing, listener: Listener) -> "Latency":
+    """Time a trained network, and keep the result in its run folder."""
     from ftso_cli.training.run import Run
     from ftso_cli.training.use.latency import measure_latency
 
-    classifier = load(request.run, request.device)
+    classifier = load(run, request.device)
     if classifier.unfinished:
         listener.warn(classifier.unfinished)
-    found = measure_latency(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)
-    if found.threads < (all_ := torch.get_num_threads()):
-        listener.note(f"measured with {found.threads} thread, which is faster here than {all_}")
+    image = (classifier.channels, *classifier.image_size)
+    counts = {"batch_size": request.batch_size, "runs": request.runs, "warm_up": request.warm_up}
+    found = measure_latency(classifier.deploy(), image, classifier.mean.device, **counts)
     try:
-        Run(Path(request.run)).write_latency(asdict(found))
+        Run(run).write_latency(asdict(found))
     except FileError as error:
         listener.warn(str(error))
+    return found
+
+
+def _time_cell(request: Timing) -> "Latency":
+    """Time a network of random weights."""
+    from ftso_cli.nn.device import choose_device, seeded
+    from ftso_cli.nn.merged import deployed
+    from ftso_cli.nn.network import Network
+    from ftso_cli.training.use.latency import measure_latency
+
+    counted = network_of(request)
+    device = choose_device(request.device)
+    with seeded(0):
+        network = deployed(Network(read(request.run), counted.shape, auxiliary=False).to(device))
+    image = (counted.shape.image_channels, *counted.image_size)
+    counts = {"batch_size": request.batch_size, "runs": request.runs, "warm_up": request.warm_up}
+    return measure_latency(network, image, device, **counts)
+
+
+def network_of(request: Timing) -> CountedNetwork:
+    """The network that a request times, counted."""
+    own = {name: getattr(request, name) for name in NETWORK if name in request.given}
+    return count_network(Counting(request.run, **own))
+
+
+def operation_times(request: Timing) -> "LatencyEstimate":
+    """Return the operations of the network of a request, from the table of the device, and add those that are new."""
+    from ftso_cli.nn.device import choose_device
+    from ftso_cli.nn.latency import LatencyTable
+
+    counted, run = network_of(request), run_of(request.run)
+    genotype = read(request.run if run is None else run / "genotype.json")
+    table = LatencyTable(choose_device(request.device))
+    found = table.estimate(genotype, counted.shape, counted.image_size, batch_size=request.batch_size)
+    table.save()
     return found

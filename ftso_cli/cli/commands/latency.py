@@ -1,32 +1,59 @@
-"""`ftso latency`: how long a trained network takes on this device."""
+"""`ftso latency`: how long a network takes on this device."""
 
-from ftso_cli.api.training.uses import time_network
-from ftso_cli.cli.console import print_json, say
+from typing import TYPE_CHECKING, Any
+
+from ftso_cli.api.cells import name_of
+from ftso_cli.api.training.uses import operation_times, time_network
+from ftso_cli.cli.console import aligned, print_json, say
 from ftso_cli.cli.derive import command
+from ftso_cli.cli.output.latencies import latency_facts, latency_text
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.use import Timing
+
+if TYPE_CHECKING:
+    from ftso_cli.nn.latency import LatencyEstimate
 
 
 @command(Timing)
 def latency(request: Timing, as_json: bool) -> None:
-    """Measure how long a trained network takes on this device, from pixels in memory to its answer.
+    """Measure how long a network takes on this device, from pixels in memory to its answer.
 
-    The batch norm is folded, as in an exported network. The number of threads is that of torch (`OMP_NUM_THREADS`),
-    or 1 where that is faster, as on a machine that is busy otherwise. The result is kept in the run folder, for its
-    page.
+    RUN is a trained network, or a cell, whose network is that of `ftso cost`, with random weights. Batch norms are
+    folded, as in an exported network. The number of threads is that of torch (`OMP_NUM_THREADS`), or 1 where that is
+    faster, as on a machine that is busy otherwise. The result of a run is kept in its folder, for its page.
 
-    Examples: `ftso latency runs/cell-digits` · `ftso latency runs/cell-photos --batch-size 32 --device cuda`
+    Examples: `ftso latency runs/cell-digits` · `ftso latency runs/cell-photos --batch-size 32 --device cuda` ·
+    `ftso latency pc_darts_cifar --channels 16 --cells 8 --operations`
     """
     found = time_network(request, CommandListener())
+    operations = operation_times(request) if request.operations else None
     if as_json:
-        named = {f"p{at}": value for at, value in found.milliseconds.items()}
-        size = {"device": found.device, "threads": found.threads, "batch_size": found.batch_size, "runs": found.runs}
-        print_json({"run": str(request.run), **size, "milliseconds": named, "images_a_second": found.images_a_second})
+        listed = {} if operations is None else {"operations": _facts(operations)}
+        print_json({"run": name_of(request.run), **latency_facts(found), **listed})
         return
-    median, slow, slowest = found.milliseconds.values()
-    threads = f", {found.threads} thread{'s' if found.threads > 1 else ''}" if found.device == "cpu" else ""
-    say(
-        f"{median:.2f} ms a batch of {found.batch_size}, {found.images_a_second:.0f} images a second on "
-        f"{found.device}{threads}"
-    )
+    say(latency_text(found))
+    _, slow, slowest = found.milliseconds.values()
     say(f"90 % of {found.runs} runs under {slow:.2f} ms, 99 % under {slowest:.2f} ms")
+    if operations is not None:
+        _tell(operations)
+
+
+def _facts(operations: "LatencyEstimate") -> dict[str, Any]:
+    rows = [
+        {"operation": row.name, "calls": row.calls, **row.time.model_dump(), "all_calls": round(row.milliseconds, 6)}
+        for row in operations.rows
+    ]
+    return {"milliseconds": round(operations.milliseconds, 4), "rows": rows}
+
+
+def _tell(operations: "LatencyEstimate") -> None:
+    """Show the operations, the slowest first."""
+    rows = [["ms", "calls", "a call", "±", "operation"]]
+    for row in operations.rows:
+        own = (row.milliseconds, row.time.milliseconds, row.time.spread / 2)
+        total, once, spread = (f"{value:.3f}" for value in own)
+        rows.append([total, str(row.calls), once, spread, row.name])
+    say("")
+    for line in aligned(rows, [False] * 4 + [True], "  "):
+        say(line)
+    say(f"{operations.milliseconds:.2f} ms together")

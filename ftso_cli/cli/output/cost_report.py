@@ -4,21 +4,29 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
-from ftso_cli.api.networks import count_network, is_run
+from ftso_cli.api.networks import count_network
+from ftso_cli.api.training.uses import time_network
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.output import cost_output
+from ftso_cli.cli.output.latencies import latency_facts, latency_text
+from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.costs.network import MOBILE_MACS, network_cost
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import library
 from ftso_cli.settings.config_file import DEFAULT_RECIPE
-from ftso_cli.settings.costs import Convention, Costing
+from ftso_cli.settings.costs import Convention, Costing, Counting
 from ftso_cli.settings.recipes import RECIPES, Recipe
-from ftso_cli.settings.shared import DEFAULT_DATA
+from ftso_cli.settings.shared import DEFAULT_DATA, run_of
+from ftso_cli.settings.use import NETWORK, Timing
 from ftso_cli.spaces import DARTS, SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images
+
+if TYPE_CHECKING:
+    from ftso_cli.training.use.latency import Latency
 
 TRAININGS: Mapping[tuple[str, str | None], tuple[str, str]] = {
     (DARTS.name, "cifar"): ("cifar", "cifar10"),
@@ -51,10 +59,24 @@ def report_formulas(request: Costing, as_json: bool) -> None:
 def report_networks(request: Costing, as_json: bool) -> None:
     """The networks of the cells of a request."""
     networks = [count_network(one) for one in request.networks]
+    latencies = [_latency(one) for one in request.networks] if request.latency else []
     if as_json:
-        print_json({"networks": [cost_output.network_json(network) for network in networks]})
+        facts = [cost_output.network_json(network) for network in networks]
+        for each, latency in zip(facts, latencies, strict=False):
+            each["latency"] = latency_facts(latency)
+        print_json({"networks": facts})
         return
     _show(networks, request)
+    for network, latency in zip(networks, latencies, strict=False):
+        say(f"{network.name}: {latency_text(latency)}")
+
+
+def _latency(request: Counting) -> "Latency":
+    """Measure the latency of a counted network."""
+    own: dict[str, Any] = {name: getattr(request, name) for name in NETWORK if name in request.given}
+    if request.asked("fit_macs", "fit_params"):
+        own["channels"] = count_network(request).shape.channels
+    return time_network(Timing(run=request.cell, **own), CommandListener())
 
 
 def _show(networks: list[CountedNetwork], request: Costing) -> None:
@@ -73,7 +95,7 @@ def _show(networks: list[CountedNetwork], request: Costing) -> None:
     if len(networks) > 1 and request.setting is None and not request.changes:
         usual, paper = (_size(RECIPES[name]) for name in (DEFAULT_RECIPE, "cifar"))
         note(f"ftso train builds {usual} by itself, {paper} with --recipe cifar")
-    if len(networks) == 1 and is_run(networks[0].name):
+    if len(networks) == 1 and run_of(networks[0].name) is not None:
         next_step("evaluate", networks[0].name)
     elif len(networks) == 1 and networks[0].name != "-":
         proposed = _proposal(networks[0], request)

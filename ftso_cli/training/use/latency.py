@@ -1,13 +1,14 @@
-"""The latency of a trained network on this device."""
+"""The latency of a network on this device."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from ftso_cli.nn.device import kept_threads, use_fewer_threads
-from ftso_cli.training.use.classifier import Classifier
+from ftso_cli.nn.device import finish, kept_threads, use_fewer_threads
 
 PERCENTILES = (50, 90, 99)
 
@@ -28,23 +29,28 @@ class Latency:
 
 
 @torch.inference_mode()
-def measure_latency(classifier: Classifier, *, batch_size: int, runs: int, warm_up: int) -> Latency:
-    """Times `runs` batches after `warm_up` that don't count, on the device of the classifier, as it is deployed.
+def measure_latency(
+    network: Callable[[Tensor], object],
+    image: tuple[int, int, int],
+    device: torch.device,
+    *,
+    batch_size: int,
+    runs: int,
+    warm_up: int,
+) -> Latency:
+    """Time `runs` batches of images (C, H, W) after `warm_up` that don't count.
 
     On a CPU with one thread where that is faster: where other programs have the cores, threads wait for one another.
     """
-    device = classifier.mean.device
-    network = classifier.deploy()
-    size = (batch_size, classifier.channels, *classifier.image_size)
-    images = torch.rand(size, device=device).to(memory_format=torch.channels_last)
+    images = torch.rand((batch_size, *image), device=device).to(memory_format=torch.channels_last)
     seconds = []
     with kept_threads():
         threads = use_fewer_threads(lambda: network(images)) if device.type == "cpu" else torch.get_num_threads()
         for _ in range(warm_up + runs):
-            _finish(device)
+            finish(device)
             started = time.perf_counter()
             network(images)
-            _finish(device)
+            finish(device)
             seconds.append(time.perf_counter() - started)
     taken = np.percentile(seconds[warm_up:], PERCENTILES)
     return Latency(
@@ -55,9 +61,3 @@ def measure_latency(classifier: Classifier, *, batch_size: int, runs: int, warm_
         milliseconds={at: round(1000 * float(value), 4) for at, value in zip(PERCENTILES, taken, strict=True)},
         images_a_second=round(batch_size / float(taken[0]), 1),
     )
-
-
-def _finish(device: torch.device) -> None:
-    """GPUs work on while Python goes ahead."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

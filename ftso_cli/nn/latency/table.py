@@ -1,0 +1,142 @@
+"""Milliseconds of operations on a device, measured when they are first met, and kept in the cache.
+
+A file holds the operations of one device, its number of threads and one version of torch, so that a network whose
+operations are known is estimated without running anything.
+"""
+
+import platform
+import statistics
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, ValidationError
+
+from ftso_cli import caching
+from ftso_cli.errors import FileError
+from ftso_cli.files import read_bytes, write_inside
+from ftso_cli.genotype import Genotype
+from ftso_cli.genotype.schema import Model
+from ftso_cli.nn.device import seeded
+from ftso_cli.nn.latency.operations import operation_seconds, operations
+from ftso_cli.nn.merged import deployed
+from ftso_cli.nn.network import Network
+from ftso_cli.spaces.darts import NetworkShape
+
+LIMIT = 50_000_000
+"""Bytes of a file."""
+
+
+class OperationTime(Model):
+    """The median of several runs, and the distance between their quartiles, in milliseconds."""
+
+    milliseconds: Annotated[float, Field(gt=0, le=1e7)]
+    spread: Annotated[float, Field(ge=0, le=1e7)]
+
+
+class _Content(Model):
+    format: Literal["ftso-latency/1"]
+    about: dict[str, str]
+    times: Annotated[dict[str, OperationTime], Field(max_length=200_000)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationRow:
+    """An operation of a network: its name, how often it is called, and the time of a call."""
+
+    name: str
+    calls: int
+    time: OperationTime
+
+    @property
+    def milliseconds(self) -> float:
+        """The time of all calls."""
+        return self.calls * self.time.milliseconds
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatencyEstimate:
+    """The latency of a network as the sum over its operations, the slowest first."""
+
+    rows: tuple[OperationRow, ...]
+
+    @property
+    def milliseconds(self) -> float:
+        """The sum."""
+        return sum(row.milliseconds for row in self.rows)
+
+
+class LatencyTable:
+    """The times of operations on a `device`, with as many threads as torch uses now."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.about = {"device": _name(device), "threads": str(torch.get_num_threads()), "torch": torch.__version__}
+        self.times: dict[str, OperationTime] = {}
+        self._path = _place(self.about)
+        with suppress(FileError, ValidationError):
+            if self._path is not None:
+                content = _Content.model_validate_json(read_bytes(self._path, limit=LIMIT))
+                if content.about == self.about:
+                    self.times = dict(content.times)
+        self._kept = len(self.times)
+
+    def estimate(
+        self, genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int], *, batch_size: int = 1
+    ) -> LatencyEstimate:
+        """Return the latency of a deployed network; where operations are new, a random network is run a few times."""
+        size = (batch_size, shape.image_channels, *image_size)
+        with torch.device("meta"):
+            names = operations(deployed(Network(genotype, shape, auxiliary=False)), torch.empty(size))
+        if not self.times.keys() >= set(names):
+            self._measure(genotype, shape, torch.rand(size), names)
+        rows = [OperationRow(name=name, calls=calls, time=self.times[name]) for name, calls in Counter(names).items()]
+        return LatencyEstimate(rows=tuple(sorted(rows, key=lambda row: (-row.milliseconds, row.name))))
+
+    def save(self) -> None:
+        """Keep what was measured in the cache, where there is one that can be written."""
+        if self._path is None or len(self.times) == self._kept:
+            return
+        content = _Content(format="ftso-latency/1", about=self.about, times=self.times)
+        with suppress(OSError, FileError):
+            caching.prepare(self._path.parent)
+            write_inside(self._path, content.model_dump_json().encode())
+            self._kept = len(self.times)
+
+    def _measure(self, genotype: Genotype, shape: NetworkShape, images: torch.Tensor, names: list[str]) -> None:
+        """Add the operations that are new."""
+        with seeded(0):
+            network = deployed(Network(genotype, shape, auxiliary=False).to(self.device))
+        images = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        found: dict[str, list[list[float]]] = {}
+        for name, seconds in zip(names, operation_seconds(network, images), strict=True):
+            found.setdefault(name, []).append(seconds)
+        for name in found.keys() - self.times.keys():
+            quartiles = [statistics.quantiles(seconds, n=4) for seconds in found[name]]
+            low, median, high = (1000 * statistics.fmean(each) for each in zip(*quartiles, strict=True))
+            self.times[name] = OperationTime(milliseconds=max(round(median, 6), 1e-6), spread=round(high - low, 6))
+
+
+def _name(device: torch.device) -> str:
+    """The name of a device's hardware."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _place(about: dict[str, str]) -> Path | None:
+    """The file of the cache for a device, None where there is no cache."""
+    try:
+        room = caching.room("latency")
+    except FileError:
+        return None
+    name = sha256(repr(sorted(about.items())).encode()).hexdigest()[:32]
+    return None if room is None else room / f"{name}.json"
