@@ -20,9 +20,10 @@ from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.engine.unrolled import Unrolled
-from ftso_cli.settings.searches import SearchSettings, ShortTraining, TopologySettings
+from ftso_cli.search.penalties import penalty
+from ftso_cli.settings.searches import SearchSettings, ShortTraining, TopologySettings, penalties
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
-from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.spaces.darts import Evaluation, NetworkShape
 
 ARCH_STREAM = 2**31
 """Added to the seed for the order of the architecture half; torch's generator on a CPU keeps 32 bits of a seed."""
@@ -161,7 +162,14 @@ def supernet_search(
         net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
     device = group.device(device)
     net = synchronised(net.to(device), group)
-    return engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
+    search = engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
+    search.penalty = penalty(penalties(settings.penalty), net, space, evaluation(space, settings.stem))
+    return search
+
+
+def evaluation(space: Space, stem: str) -> Evaluation:
+    """The network of a space in which cells are counted, of those with this stem the first."""
+    return next(each for each in space.evaluations.values() if each.shape.stem == stem)
 
 
 def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> NetworkShape:
