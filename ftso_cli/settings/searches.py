@@ -13,6 +13,7 @@ from pydantic import BeforeValidator
 
 from ftso_cli.errors import SettingsError, short
 from ftso_cli.genotype.schema import Rank
+from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
 from ftso_cli.settings.values import chosen, listed, operators
 from ftso_cli.spaces import DARTS, SPACES, operator
@@ -189,7 +190,8 @@ class SearchSettings(Descent):
         return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
 
     def _overruled(self, name: str) -> bool:
-        return name in BY_METHOD or (name == "epochs" and self.iters is not None)
+        no_limit = isinstance(self, Limited) and not self.limited
+        return name in BY_METHOD or (name == "epochs" and self.iters is not None) or (name == "setting" and no_limit)
 
     @property
     def takes_all_images(self) -> bool:
@@ -290,7 +292,7 @@ class TopologySettings(SearchSettings):
 
 
 @settings
-class OperatorSettings(SearchSettings):
+class OperatorSettings(SearchSettings, Limited):
     """A search for the operators of a wiring that is decided."""
 
     _: KW_ONLY
@@ -310,7 +312,7 @@ class JointSettings(SearchSettings):
 
 
 @settings
-class GradientSettings(JointSettings):
+class GradientSettings(JointSettings, Limited):
     """A search along the gradient on α, and on β where edges are weighed."""
 
     _: KW_ONLY
