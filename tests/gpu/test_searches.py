@@ -24,7 +24,7 @@ from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.search.topology.ensemble import search_ensemble
 from ftso_cli.settings.capacity import CapacitySettings
-from ftso_cli.settings.searches import RaceSettings, TopologySettings
+from ftso_cli.settings.searches import OperatorSettings, RaceSettings, TopologySettings
 from tests.gpu.devices import CPU, DEVICE, MARKS, ON_CUDA, deterministic, relative_error
 from tests.search.searches import OPS, SEARCHES, SMALL, TOPOLOGY, digits, joint_settings, wiring
 

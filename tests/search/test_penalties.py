@@ -41,22 +41,20 @@ def test_the_expected_macs_are_the_mean_over_all_cells_and_their_gradient_is_its
     p = alpha.detach().softmax(1)
     alpha.data.zero_()
     cheapest = derived(made, NATS)
-    cells, mean = {}, 0.0
+    mean = 0.0
     for choice in itertools.product(range(3), repeat=6):
-        for op, count in zip(ops, (choice.count(0), choice.count(1), choice.count(2)), strict=True):
-            cells[op] = count
         # Published: a 1x1 edge adds 3,932,160 multiply-adds to the benchmark's network, a 3x3 edge 35,389,440.
-        cost = 3_932_160 * cells["nor_conv_1x1"] + 35_389_440 * cells["nor_conv_3x3"]
+        cost = 3_932_160 * choice.count(1) + 35_389_440 * choice.count(2)
         mean += math.prod(float(p[edge, op]) for edge, op in enumerate(choice)) * cost
     alpha.data.copy_(p.log())
     weigh = penalty({"macs": 2.0}, made, NATS, NATS.evaluations["cifar"])
     assert weigh is not None
     value = weigh(made, made.softmax())
-    assert float(value) == pytest.approx(2.0 * mean / (6 * 35_389_440))
+    assert value.item() == pytest.approx(2.0 * mean / (6 * 35_389_440))
     gradient = torch.autograd.grad(value, alpha)[0]
     costs = torch.tensor([0.0, 3_932_160, 35_389_440], dtype=torch.float64) / (6 * 35_389_440)
     torch.testing.assert_close(gradient, 2.0 * p * (costs - (p * costs).sum(1, keepdim=True)))
-    assert macs(cheapest, NATS) == 7_783_040 - 10
+    assert macs(cheapest, NATS) == 7_783_040
 
 
 def test_entropy_is_one_for_equal_weights_and_kl_is_that_of_torch() -> None:
@@ -72,7 +70,7 @@ def test_entropy_is_one_for_equal_weights_and_kl_is_that_of_torch() -> None:
     for alpha in made.alpha.values():
         alpha.data.zero_()
     weigh = penalty({"entropy": 1.0}, made, DARTS, DARTS.evaluations["cifar"])
-    assert weigh is not None and float(weigh(made, made.softmax())) == pytest.approx(1)
+    assert weigh is not None and weigh(made, made.softmax()).item() == pytest.approx(1)
 
 
 def test_a_penalty_of_macs_moves_alpha_from_convolutions_to_skips() -> None:
@@ -80,9 +78,8 @@ def test_a_penalty_of_macs_moves_alpha_from_convolutions_to_skips() -> None:
     for engine in (plain, cheap):
         engine.run(lambda progress: None)
     skip, conv = OPS.index("skip_connect"), OPS.index("sep_conv_3x3")
-    lead = [
-        (engine.net.alpha["normal"][:, skip] - engine.net.alpha["normal"][:, conv]).mean() for engine in (plain, cheap)
-    ]
+    alphas = [engine.net.alpha["normal"].detach() for engine in (plain, cheap)]
+    lead = [(alpha[:, skip] - alpha[:, conv]).mean() for alpha in alphas]
     assert lead[1] > lead[0] + 0.5
 
 
@@ -115,5 +112,5 @@ def test_a_search_within_600m_of_the_imagenet_network_keeps_to_it_and_says_where
         alpha.data[:, convolutions] += 3
     found = run.run(lambda progress: None)
     assert 200_000_000 < macs(found, DARTS, "imagenet") <= 300_000_000
-    with pytest.raises(SettingsError, match="no cell fits: the cheapest has .* MACs, more than 1,000"):
+    with pytest.raises(SettingsError, match=r"no cell fits: the cheapest has .* MACs, more than 1,000"):
         search("darts-1st", iters=1, fit_macs=1_000).derive()

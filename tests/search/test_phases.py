@@ -7,8 +7,9 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
+from ftso_cli.search.derivation import strongest
 from ftso_cli.search.engine.bilevel import Progress
-from ftso_cli.search.phases import search_operators, search_topology, streams, strongest
+from ftso_cli.search.phases import search_operators, search_topology, streams
 from ftso_cli.settings.searches import OperatorSettings, SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS
 
