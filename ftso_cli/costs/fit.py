@@ -29,15 +29,15 @@ def fit_channels(
         return network_cost(genotype, replace(shape, channels=steps * step), image_size)
 
     def fits(steps: int) -> bool:
-        return not _over(at(steps), macs, params, convention)
+        return not over_budget(at(steps), macs, params, convention)
 
-    if over := _over(at(1), macs, params, convention):
+    if over := over_budget(at(1), macs, params, convention):
         channels = "1 channel" if step == 1 else f"{step} channels"
         raise SettingsError(f"nothing fits: even with {channels} it has {over}; allow more, or take fewer cells")
     return replace(shape, channels=_largest(fits) * step)
 
 
-def _over(cost: NetworkCost, macs: int | None, params: int | None, convention: str) -> str | None:
+def over_budget(cost: NetworkCost, macs: int | None, params: int | None, convention: str) -> str | None:
     """Return the part of `cost` that is over budget, or None."""
     if macs is not None and (given := multiply_adds(cost.total, convention)) > macs:
         return f"{given:,} MACs, more than {macs:,}"

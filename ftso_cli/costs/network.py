@@ -127,7 +127,7 @@ def network_cost(
         total = Cost()
         for (op, source), times in edges[kind].items():
             at = inputs if source < space.inputs else nodes
-            total += _operator_cost(op, channels, space.stride(kind, source), at) * times
+            total += operator_cost(op, channels, space.stride(kind, source), at) * times
         return total
 
     def edges_cost(place: CellStage, inputs: Shape, nodes: Shape) -> Cost:
@@ -140,7 +140,7 @@ def network_cost(
 
 
 @lru_cache(maxsize=4096)
-def _operator_cost(op: str, channels: int, stride: int, inputs: Shape) -> Cost:
+def operator_cost(op: str, channels: int, stride: int, inputs: Shape) -> Cost:
     """The cost of one operator; networks of one shape have the same few in different numbers."""
     return layers_cost(operator(op).layers(channels, stride), inputs)[0]
 

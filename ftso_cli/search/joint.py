@@ -7,14 +7,14 @@ import torch
 
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
-from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.mixed import SharedSuperNet
-from ftso_cli.nn.supernet import SuperNet, complete_wirings
+from ftso_cli.nn.supernet import complete_wirings
 from ftso_cli.search.blackbox.random_cells import RandomCells
-from ftso_cli.search.phases import BY_ORDER, Search, alphas, betas, strongest, supernet_search
+from ftso_cli.search.derivation import derived, within
+from ftso_cli.search.phases import BY_ORDER, Search, supernet_search
 from ftso_cli.settings.searches import GradientSettings, JointSettings, RandomSettings
-from ftso_cli.spaces import SPACES, Space, operator
+from ftso_cli.spaces import SPACES, operator
 
 
 def joint(data: ImageData, settings: JointSettings, *, seed: int, device: torch.device, group: Group = ALONE) -> Search:
@@ -38,7 +38,7 @@ def by_gradient(
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
-    return Search(search, lambda: derived(search.net, space))
+    return Search(search, within(settings, search, space, lambda charges: derived(search.net, space, charges)))
 
 
 def at_random(
@@ -54,32 +54,3 @@ SEARCHES: Mapping[type[JointSettings], Callable[..., Search]] = {
     RandomSettings: at_random,
 }
 """What carries out a method, by the class of its settings."""
-
-
-def derived(net: SuperNet, space: Space) -> Genotype:
-    """The cell that a joint search has found so far.
-
-    An edge is as strong as its strongest operator (in darts but `none`), softmax(α) over all candidates, times
-    softmax(β) where edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3),
-    in nats all of them.
-    """
-    cells = {kind: _cell(net, kind, space) for kind in space.kinds}
-    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=net.ops, cells=cells)
-
-
-def _cell(net: SuperNet, kind: str, space: Space) -> Cell:
-    wiring = net.wirings[kind]
-    shares = (net.candidate_weights(kind) * net.edge_weights(kind)[:, None]).tolist()
-    found = list(zip(wiring.edges, alphas(net, kind), betas(net, kind), shares, strict=True))
-    edges = []
-    for _, positions in wiring.nodes:
-        into = []
-        for (source, target), alpha, beta, row in found[positions]:
-            op = strongest(alpha or {}, space)
-            into.append((row[net.ops.index(op)], Edge(source=source, target=target, op=op, alpha=alpha, beta=beta)))
-        ranked = sorted(into, key=lambda pair: (-pair[0], pair[1].source))
-        edges += [
-            edge if place < space.keep else edge.model_copy(update={"kept": False})
-            for place, (_, edge) in enumerate(ranked)
-        ]
-    return Cell(edges=tuple(edges), concat=wiring.concat)

@@ -18,11 +18,13 @@ from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
+from ftso_cli.search.derivation import alphas, betas, decided, within
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.engine.unrolled import Unrolled
-from ftso_cli.settings.searches import SearchSettings, ShortTraining, TopologySettings
+from ftso_cli.search.penalties import penalty
+from ftso_cli.settings.searches import OperatorSettings, SearchSettings, ShortTraining, TopologySettings, penalties
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
-from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.spaces.darts import Evaluation, NetworkShape
 
 ARCH_STREAM = 2**31
 """Added to the seed for the order of the architecture half; torch's generator on a CPU keeps 32 bits of a seed."""
@@ -100,7 +102,7 @@ def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
 def search_operators(
     genotype: Genotype,
     data: ImageData,
-    settings: SearchSettings,
+    settings: OperatorSettings,
     *,
     seed: int,
     device: torch.device,
@@ -117,7 +119,7 @@ def search_operators(
 def operators(
     genotype: Genotype,
     data: ImageData,
-    settings: SearchSettings,
+    settings: OperatorSettings,
     *,
     seed: int,
     device: torch.device,
@@ -136,13 +138,9 @@ def operators(
     }
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
-    return Search(search, lambda: _decided(genotype, search.net, space))
-
-
-def _decided(genotype: Genotype, net: SuperNet, space: Space) -> Genotype:
-    """The genotype, each of its kept edges with its strongest candidate."""
-    cells = {kind: _decided_cell(net, kind, cell, space) for kind, cell in genotype.cells.items()}
-    return genotype.replace(stage="complete", cells=cells, about=None)
+    return Search(
+        search, within(settings, search, space, lambda charges: decided(genotype, search.net, space, charges))
+    )
 
 
 def supernet_search(
@@ -161,7 +159,14 @@ def supernet_search(
         net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
     device = group.device(device)
     net = synchronised(net.to(device), group)
-    return engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
+    search = engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
+    search.penalty = penalty(penalties(settings.penalty), net, space, evaluation(space, settings.stem))
+    return search
+
+
+def evaluation(space: Space, stem: str) -> Evaluation:
+    """The network of a space in which cells are counted, of those with this stem the first."""
+    return next(each for each in space.evaluations.values() if each.shape.stem == stem)
 
 
 def network_shape(data: ImageData, settings: SearchSettings | ShortTraining) -> NetworkShape:
@@ -199,32 +204,3 @@ def _weighed_cell(net: SuperNet, kind: str) -> Cell:
         for (source, target), beta, alpha in zip(wiring.edges, betas(net, kind), alphas(net, kind), strict=True)
     )
     return Cell(edges=edges, concat=wiring.concat)
-
-
-def _decided_cell(net: SuperNet, kind: str, cell: Cell, space: Space) -> Cell:
-    pruned = tuple(edge for edge in cell.edges if not edge.kept)
-    decided = tuple(
-        edge.model_copy(
-            update={"op": strongest(alpha or dict.fromkeys(net.ops, 0.0), space), "alpha": alpha, "beta_ops": beta}
-        )
-        for edge, alpha, beta in zip(cell.kept, alphas(net, kind), betas(net, kind), strict=True)
-    )
-    return Cell(edges=pruned + decided, concat=cell.concat)
-
-
-def strongest(alpha: Mapping[str, float], space: Space) -> str:
-    """The candidate with the largest α that a found cell may carry; the first of equals."""
-    allowed = [op for op in alpha if op not in space.never_derived]
-    return max(allowed, key=lambda op: alpha[op])
-
-
-def alphas(net: SuperNet, kind: str) -> list[dict[str, float] | None]:
-    """α of every edge by candidate, None where there is one candidate."""
-    if kind not in net.alpha:
-        return [None] * len(net.wirings[kind].edges)
-    return [dict(zip(net.ops, row, strict=True)) for row in net.alpha[kind].tolist()]
-
-
-def betas(net: SuperNet, kind: str) -> list[float | None]:
-    """β of every edge, None where edges are not weighed."""
-    return net.beta[kind].tolist() if kind in net.beta else [None] * len(net.wirings[kind].edges)

@@ -4,16 +4,18 @@ Sources: Table 4 of the FTSO paper for widths, depths and rates; where it is sil
 the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper says it follows.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator
 
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import SettingsError, short
 from ftso_cli.genotype.schema import Rank
+from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
-from ftso_cli.settings.values import chosen, operators
+from ftso_cli.settings.values import chosen, listed, operators
 from ftso_cli.spaces import DARTS, SPACES, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
@@ -68,6 +70,28 @@ AskTell = Literal["random"]
 """The methods that propose cells and are told what each is worth; their settings are `RandomSettings`."""
 
 Method = Literal[ByGradient, AskTell]
+
+
+PENALTIES = ("macs", "params", "entropy", "kl")
+"""What a search by gradient can make small besides the loss; `search.penalties` has the equations."""
+
+
+def penalties(value: Any) -> dict[str, float]:
+    """Return the weight of each penalty of `macs=0.1,entropy=0.05`; raises `ValueError` for another text."""
+    found = {}
+    for part in listed(value):
+        name, _, weight = part.partition("=")
+        if name not in PENALTIES or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d)?", weight):
+            raise ValueError(f"{short(part)} is no penalty; write macs=0.1, of {', '.join(PENALTIES)}")
+        found[name] = float(weight)
+    return found
+
+
+def _penalty(value: Any) -> Any:
+    """Return the text of penalties that can be read, of a text or a mapping."""
+    text = ",".join(f"{name}={weight:g}" for name, weight in value.items()) if isinstance(value, Mapping) else value
+    penalties(text)
+    return text
 
 
 Relaxation = Literal["softmax", "gumbel", "hard-gumbel", "dirichlet", "gates"]
@@ -125,6 +149,16 @@ class SearchSettings(Descent):
         ),
     ] = 0.0
     """The share of the iterations in which only weights learn; the paper has none."""
+    penalty: Annotated[
+        Annotated[str | None, BeforeValidator(_penalty)],
+        Option(
+            help=f"What the held-out loss adds for α, by weight, as in macs=0.1: {', '.join(PENALTIES)}.",
+            metavar="NAME=WEIGHT",
+            shown="",
+            panel=SUPER_NET,
+        ),
+    ] = None
+    """The paper has none."""
     relaxation: Relaxation = "softmax"
     """DARTS."""
     temperature: tuple[float, float] = (1.0, 1.0)
@@ -156,7 +190,8 @@ class SearchSettings(Descent):
         return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
 
     def _overruled(self, name: str) -> bool:
-        return name in BY_METHOD or (name == "epochs" and self.iters is not None)
+        no_limit = isinstance(self, Limited) and not self.limited
+        return name in BY_METHOD or (name == "epochs" and self.iters is not None) or (name == "setting" and no_limit)
 
     @property
     def takes_all_images(self) -> bool:
@@ -181,7 +216,13 @@ def check_length(search: SearchSettings) -> None:
 
 
 def checked(search: SearchSettings) -> None:
-    """Raise `SettingsError` for values with which α and β stay as they were drawn."""
+    """Raise `SettingsError` for values with which α and β stay as they were drawn, and penalties without an α."""
+    if search.penalty and len(search.ops) < 2:
+        raise SettingsError("a penalty weighs operators; there is one: list several")
+    if "kl" in penalties(search.penalty) and search.relaxation != "dirichlet":
+        raise SettingsError("the penalty kl is of Dirichlet distributions, as drnas draws from")
+    if search.penalty and not search.searches:
+        raise SettingsError("a penalty moves α and β, which this search holds")
     if search.searches and search.arch_rate == 0:
         raise SettingsError("arch rate must be above 0, not 0: α and β would stay as they were drawn")
     if search.iters is not None and search.warmup and round(search.warmup * search.iters) >= search.iters:
@@ -251,7 +292,7 @@ class TopologySettings(SearchSettings):
 
 
 @settings
-class OperatorSettings(SearchSettings):
+class OperatorSettings(SearchSettings, Limited):
     """A search for the operators of a wiring that is decided."""
 
     _: KW_ONLY
@@ -271,7 +312,7 @@ class JointSettings(SearchSettings):
 
 
 @settings
-class GradientSettings(JointSettings):
+class GradientSettings(JointSettings, Limited):
     """A search along the gradient on α, and on β where edges are weighed."""
 
     _: KW_ONLY

@@ -24,7 +24,7 @@ from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.search.topology.ensemble import search_ensemble
 from ftso_cli.settings.capacity import CapacitySettings
-from ftso_cli.settings.searches import RaceSettings, SearchSettings, TopologySettings
+from ftso_cli.settings.searches import OperatorSettings, RaceSettings, TopologySettings
 from tests.gpu.devices import CPU, DEVICE, MARKS, ON_CUDA, deterministic, relative_error
 from tests.search.searches import OPS, SEARCHES, SMALL, TOPOLOGY, digits, joint_settings, wiring
 
@@ -39,7 +39,7 @@ def search(name: str, device: torch.device, **changes: object) -> Search:
     where = {"seed": 0, "device": device}
     wanted = {**SMALL, "iters": ITERATIONS, **changes}
     if name == "operators":
-        return operators(wiring(), digits(), SearchSettings(**{"ops": OPS, **wanted}), **where)
+        return operators(wiring(), digits(), OperatorSettings(**{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY or name == "topology, by gradient":
         ops = OPS if name == TOPOLOGY[1] else ("skip_connect",)
         rank = "gradient" if name == "topology, by gradient" else "beta"

@@ -5,7 +5,7 @@ import torch
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.search.blackbox.random_cells import RandomCells, random_cells
-from ftso_cli.search.joint import derived
+from ftso_cli.search.derivation import derived
 from ftso_cli.settings.methods import METHODS
 from ftso_cli.spaces import DARTS
 from tests.search.searches import OPS, joint_settings, search

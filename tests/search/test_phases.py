@@ -7,9 +7,10 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
+from ftso_cli.search.derivation import strongest
 from ftso_cli.search.engine.bilevel import Progress
-from ftso_cli.search.phases import search_operators, search_topology, streams, strongest
-from ftso_cli.settings.searches import SearchSettings, TopologySettings
+from ftso_cli.search.phases import search_operators, search_topology, streams
+from ftso_cli.settings.searches import OperatorSettings, SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS
 
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ def topology(data: ImageData, seed: int = 0, **settings: object) -> Genotype:
 
 
 def operators(genotype: Genotype, data: ImageData, seed: int = 0, **settings: object) -> Genotype:
-    chosen = SearchSettings(**{**TINY, "iters": 2, "ops": ("none", "skip_connect", "sep_conv_3x3"), **settings})
+    chosen = OperatorSettings(**{**TINY, "iters": 2, "ops": ("none", "skip_connect", "sep_conv_3x3"), **settings})
     return search_operators(genotype, data, chosen, seed=seed, device=CPU, on_iteration=lambda progress: None)
 
 

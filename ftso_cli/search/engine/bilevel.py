@@ -23,6 +23,7 @@ from ftso_cli.nn.supernet import MixingWeights, SuperNet
 from ftso_cli.search.engine.descent import SGD, Adam
 from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.engine.mixer import Mixer
+from ftso_cli.search.penalties import Penalty
 from ftso_cli.settings.searches import SearchSettings
 
 Batch = tuple[Tensor, Tensor]
@@ -110,6 +111,8 @@ class Bilevel(Engine):
 
     graphs = True
     net: SuperNet
+    penalty: Penalty | None = None
+    """What α and β keep small besides the held-out loss."""
 
     def __init__(
         self,
@@ -179,7 +182,7 @@ class Bilevel(Engine):
     def step_architecture(self, training: Batch, held_out: Batch) -> Tensor:
         """Algorithm 1, line 5: a step on α and β; gives the held-out loss before it."""
         loss, gradients = self.architecture_gradients(training, held_out)
-        self.move_architecture(gradients)
+        self.move_architecture(gradients if self.penalty is None else self._penalised(self.penalty, gradients))
         return loss
 
     def architecture_gradients(self, training: Batch, held_out: Batch) -> tuple[Tensor, Sequence[Tensor | None]]:
@@ -188,6 +191,13 @@ class Bilevel(Engine):
         `training` is the batch that the weights' step will take, for engines that look ahead to it.
         """
         return self.gradients(held_out, self.net.architecture())
+
+    def _penalised(self, penalty: Penalty, gradients: Sequence[Tensor | None]) -> list[Tensor]:
+        """The gradients with those of the penalty, which is the same in all processes."""
+        architecture = self.net.architecture()
+        value = penalty(self.net, self.net.softmax() if self.mixer is None else self.mixer.mean(self.net))
+        own = torch.autograd.grad(value, architecture, allow_unused=True, materialize_grads=True)
+        return [more if first is None else first + more for first, more in zip(gradients, own, strict=True)]
 
     def move_architecture(self, gradients: Sequence[Tensor | None]) -> None:
         """Take a step on α and β."""

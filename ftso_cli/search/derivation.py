@@ -1,0 +1,148 @@
+"""Reading a cell off a super-net: the strongest operators and edges, within limits where there are any."""
+
+import math
+from collections.abc import Callable, Mapping
+
+from ftso_cli.costs.conventions import multiply_adds
+from ftso_cli.costs.edges import edge_costs
+from ftso_cli.costs.fit import over_budget
+from ftso_cli.costs.network import network_cost
+from ftso_cli.errors import SettingsError
+from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
+from ftso_cli.nn.supernet import SuperNet
+from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.settings.limits import Limited
+from ftso_cli.spaces import Space
+
+Charges = Mapping[str, list[list[float]]]
+"""What is taken off the logarithm of the weight of every candidate of every edge (edges, candidates), by kind."""
+
+Derive = Callable[[Charges | None], Genotype]
+"""Reads off the cell that is strongest after charges."""
+
+LARGEST = 1e9
+"""A charge for the whole limit at which only costs count."""
+
+STEPS = 40
+"""Halvings of the logarithm of the charge."""
+
+
+def derived(net: SuperNet, space: Space, charges: Charges | None = None) -> Genotype:
+    """The cell that a joint search has found so far.
+
+    An edge is as strong as its strongest operator (in darts but `none`), softmax(α) over all candidates, times
+    softmax(β) where edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3),
+    in nats all of them.
+    """
+    cells = {kind: _cell(net, kind, space, None if charges is None else charges[kind]) for kind in space.kinds}
+    return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=net.ops, cells=cells)
+
+
+def decided(genotype: Genotype, net: SuperNet, space: Space, charges: Charges | None = None) -> Genotype:
+    """The genotype, each of its kept edges with its strongest candidate."""
+    cells = {
+        kind: _decided_cell(net, kind, cell, space, None if charges is None else charges[kind])
+        for kind, cell in genotype.cells.items()
+    }
+    return genotype.replace(stage="complete", cells=cells, about=None)
+
+
+def within(limits: Limited, search: Bilevel, space: Space, derive: Derive) -> Callable[[], Genotype]:
+    """Return what reads off the strongest cell that keeps to the limits; raises `SettingsError` where none does.
+
+    Every candidate is charged λ times its share of the limits, and λ is the least for which the cell keeps to them: the
+    Lagrangian relaxation of the choice. It may leave a little of the budget unused.
+    """
+    if not limits.limited:
+        return lambda: derive(None)
+    network = space.evaluations.get(limits.setting)
+    if network is None:
+        raise SettingsError(f"{space.name} has no network {limits.setting}; --setting {', '.join(space.evaluations)}")
+    net = search.net
+    edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
+    concat = {kind: len(wiring.concat) for kind, wiring in net.wirings.items()}
+    shares = {
+        kind: [
+            [
+                (multiply_adds(cost, space.convention) / limits.fit_macs if limits.fit_macs else 0.0)
+                + (cost.params / limits.fit_params if limits.fit_params else 0.0)
+                for cost in row
+            ]
+            for row in rows
+        ]
+        for kind, rows in edge_costs(edges, concat, net.ops, space, network).edges.items()
+    }
+
+    def at(factor: float) -> Genotype:
+        return derive({kind: [[factor * share for share in row] for row in rows] for kind, rows in shares.items()})
+
+    def excess(genotype: Genotype) -> str | None:
+        cost = network_cost(genotype, network.shape, (network.pixels, network.pixels), auxiliary=False)
+        return over_budget(cost, limits.fit_macs, limits.fit_params, space.convention)
+
+    def fitted() -> Genotype:
+        found = derive(None)
+        if excess(found) is None:
+            return found
+        found = at(LARGEST)
+        if over := excess(found):
+            raise SettingsError(f"no cell fits: the cheapest has {over} in the {limits.setting} network; allow more")
+        low, high = -math.log(LARGEST), math.log(LARGEST)
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            tried = at(math.exp(middle))
+            low, high, found = (middle, high, found) if excess(tried) else (low, middle, tried)
+        return found
+
+    return fitted
+
+
+def strongest(alpha: Mapping[str, float], space: Space, charges: Mapping[str, float] | None = None) -> str:
+    """The candidate with the largest α, less its charge, that a found cell may carry; the first of equals."""
+    allowed = [op for op in alpha if op not in space.never_derived]
+    return max(allowed, key=lambda op: alpha[op] - (0.0 if charges is None else charges[op]))
+
+
+def alphas(net: SuperNet, kind: str) -> list[dict[str, float] | None]:
+    """α of every edge by candidate, None where there is one candidate."""
+    if kind not in net.alpha:
+        return [None] * len(net.wirings[kind].edges)
+    return [dict(zip(net.ops, row, strict=True)) for row in net.alpha[kind].tolist()]
+
+
+def betas(net: SuperNet, kind: str) -> list[float | None]:
+    """β of every edge, None where edges are not weighed."""
+    return net.beta[kind].tolist() if kind in net.beta else [None] * len(net.wirings[kind].edges)
+
+
+def _cell(net: SuperNet, kind: str, space: Space, charges: list[list[float]] | None) -> Cell:
+    wiring = net.wirings[kind]
+    shares = (net.candidate_weights(kind) * net.edge_weights(kind)[:, None]).tolist()
+    charged = [None] * len(shares) if charges is None else charges
+    found = list(zip(wiring.edges, alphas(net, kind), betas(net, kind), shares, charged, strict=True))
+    edges = []
+    for _, positions in wiring.nodes:
+        into = []
+        for (source, target), alpha, beta, row, own in found[positions]:
+            by_op = None if own is None else dict(zip(net.ops, own, strict=True))
+            op = strongest(alpha or {}, space, by_op)
+            share = row[net.ops.index(op)]
+            worth = share if by_op is None else math.log(max(share, math.ulp(0.0))) - by_op[op]
+            into.append((worth, Edge(source=source, target=target, op=op, alpha=alpha, beta=beta)))
+        ranked = sorted(into, key=lambda pair: (-pair[0], pair[1].source))
+        edges += [
+            edge if place < space.keep else edge.model_copy(update={"kept": False})
+            for place, (_, edge) in enumerate(ranked)
+        ]
+    return Cell(edges=tuple(edges), concat=wiring.concat)
+
+
+def _decided_cell(net: SuperNet, kind: str, cell: Cell, space: Space, charges: list[list[float]] | None) -> Cell:
+    pruned = tuple(edge for edge in cell.edges if not edge.kept)
+    charged = [None] * len(cell.kept) if charges is None else charges
+    edges = []
+    for edge, alpha, beta, own in zip(cell.kept, alphas(net, kind), betas(net, kind), charged, strict=True):
+        by_op = None if own is None else dict(zip(net.ops, own, strict=True))
+        op = strongest(alpha or dict.fromkeys(net.ops, 0.0), space, by_op)
+        edges.append(edge.model_copy(update={"op": op, "alpha": alpha, "beta_ops": beta}))
+    return Cell(edges=pruned + tuple(edges), concat=cell.concat)
