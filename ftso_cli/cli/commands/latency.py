@@ -9,7 +9,7 @@ from ftso_cli.settings.use import Timing
 
 @command(Timing)
 def latency(request: Timing, as_json: bool) -> None:
-    """Measure how long a trained network takes on this device, from pixels in memory to its answer.
+    """Measure the latency of a trained network on this device, from pixels in memory to its answer.
 
     The batch norm is folded, as in an exported network. The number of threads is that of torch (`OMP_NUM_THREADS`),
     or 1 where that is faster, as on a machine that is busy otherwise. The result is kept in the run folder, for its
