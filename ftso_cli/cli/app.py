@@ -27,8 +27,8 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
     "Train and use": {
         "train": CommandEntry("train:train", "Train the network of a cell from scratch.", parallel=True),
         "evaluate": CommandEntry("evaluate:evaluate", "Test a trained network again."),
-        "predict": CommandEntry("predict:predict", "Tell the classes of images by a trained network."),
-        "latency": CommandEntry("latency:latency", "Measure how long a trained network takes here."),
+        "predict": CommandEntry("predict:predict", "Classify images with a trained network."),
+        "latency": CommandEntry("latency:latency", "Measure the latency of a trained network."),
     },
     "Look": {
         "draw": CommandEntry("draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
@@ -47,7 +47,7 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
         "nats-table2": CommandEntry("nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),
     },
     "This machine": {
-        "doctor": CommandEntry("doctor:doctor", "Tell what works on this machine, and what mends the rest."),
+        "doctor": CommandEntry("doctor:doctor", "Check this machine, and name what mends it."),
     },
 }
 """The commands by group, in the order they are used in; places are in `cli.commands`."""

@@ -53,14 +53,14 @@ class Importing(Settings):
     dialect: Annotated[
         str,
         Option(
-            help="What DARTS text means by an entry of three: darts (op, node, weight), fairdarts (op, to, from).",
+            help="Meaning of a DARTS entry of three: darts (op, node, weight), fairdarts (op, to, from).",
             metavar="DIALECT",
         ),
     ] = "darts"
     pick: Annotated[
         str | None,
         Option(
-            help="Which Genotype(...) of several in FILE: its name, or its number from 1; -1 is the last.",
+            help="The Genotype(...) to take of several in FILE: its name, or its number from 1; -1 is the last.",
             metavar="NAME",
         ),
     ] = None
@@ -98,10 +98,10 @@ class Exporting(Settings):
 
     preprocess: Annotated[
         bool,
-        Option(help="Let the network of a run take pictures of any size: resizing and cropping are part of the file."),
+        Option(help="Put resizing and cropping into the file: the network takes pictures of any size."),
     ] = False
     int8: Annotated[
-        bool, Option(help="Write the network of a run in 8-bit integers, and tell what that costs in accuracy.")
+        bool, Option(help="Write the network of a run in 8-bit integers, and report the loss of accuracy.")
     ] = False
 
     def check(self) -> None:

@@ -97,7 +97,7 @@ class NetworkChoice(FittedNetwork, NetworkOfCell):
     convention: Annotated[
         Convention | None,
         Option(
-            help="What counts as a MAC: those of convolutions and linear layers; with bn-relu also 2 for a batch-norm "
+            help="The MACs counted: those of convolutions and linear layers; with bn-relu also 2 for a batch-norm "
             "output and 1 for a ReLU output, as P-DARTS and PC-DARTS publish; with bias 1 for an output of a layer "
             "with bias, as NATS-Bench publishes; all shows each.",
             shown="conv-linear; nats: bias",
@@ -131,7 +131,7 @@ class FormulaSizes(Settings):
     p: Annotated[int, _size_of("Candidate operators.", 1, 10_000)] = PAPER.p
     k: Annotated[int, _size_of("Kernel size of the candidates.", 1, 1000)] = PAPER.k
     c_in: Annotated[int, _size_of("Channels that an operator reads.", 1, MOST)] = PAPER.c_in
-    c_out: Annotated[int, _size_of("Channels that it gives.", 1, MOST)] = PAPER.c_out
+    c_out: Annotated[int, _size_of("Channels of its output.", 1, MOST)] = PAPER.c_out
     height: Annotated[int, _size_of("Height of its output; no ratio depends on it.", 1, MOST)] = PAPER.height
     width: Annotated[int, _size_of("Width of its output; no ratio depends on it.", 1, MOST)] = PAPER.width
 

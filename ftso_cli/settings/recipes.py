@@ -63,7 +63,7 @@ class Recipe(Settings):
     warmup: Annotated[
         int,
         Option(
-            help="Epochs in which the rate rises; of one-cycle, 0 is 15 % of all.",
+            help="Epochs in which the rate rises; 0 with one-cycle: 15 % of all.",
             least=0,
             most=MOST_EPOCHS,
             metavar="N",
@@ -187,7 +187,7 @@ class Recipe(Settings):
         ),
     ] = "none"
     freeze: Annotated[
-        bool, Option(help="With --from: train the classifier alone; the rest stays as it is.", panel=PANEL)
+        bool, Option(help="With --from: train the classifier alone; all other weights stay equal.", panel=PANEL)
     ] = False
     body_rate: Annotated[
         float,

@@ -168,9 +168,9 @@ class Recorded(Settings):
             panel=RUN,
         ),
     ] = None
-    resume: Annotated[
-        bool, Option(help="Go on with the same search where it was stopped or killed.", in_studies=False, panel=RUN)
-    ] = False
+    resume: Annotated[bool, Option(help="Resume a search that was stopped or killed.", in_studies=False, panel=RUN)] = (
+        False
+    )
     tensorboard: Annotated[
         bool,
         Option(
@@ -179,11 +179,11 @@ class Recorded(Settings):
     ] = False
     track: Annotated[
         Tracked | None,
-        Option(help="Work out how sharply the held-out loss curves in α and β, every epoch.", shown="", panel=RUN),
+        Option(help="Record the dominant eigenvalue of the held-out loss (α, β), every epoch.", shown="", panel=RUN),
     ] = None
     early_stop: Annotated[
         Tracked | None,
-        Option(help="Stop where that jumps, and take the cell from before (DARTS-ES).", shown="", panel=RUN),
+        Option(help="Stop when the eigenvalue jumps, and take the cell from before (DARTS-ES).", shown="", panel=RUN),
     ] = None
     every: Annotated[
         int | None, Option(help="Iterations between records.", least=1, metavar="N", shown="an epoch", panel=RUN)

@@ -63,7 +63,7 @@ class StudyRun(Stored, Trusting):
         Option(help="Trials at a time; they share the cores.", least=1, short="-w", shown="one for two cores"),
     ] = None
     retry_failed: Annotated[bool, Option(help="Run failed trials again.")] = False
-    dry_run: Annotated[bool, Option(help="Check the study and say what it would run.")] = False
+    dry_run: Annotated[bool, Option(help="Check the study, show its trials, run nothing.")] = False
 
     def check(self) -> None:
         """Raise `OptionError` where no study is named."""

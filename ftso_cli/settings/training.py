@@ -77,9 +77,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     ] = None
     fit_latency: Annotated[
         Annotated[str | float | None, BeforeValidator(duration)],
-        Option(
-            help="auto: a network that takes at most so long for an image, as in 2ms.", metavar="TIME", panel=FITTED
-        ),
+        Option(help="auto: a network of at most this latency an image, as in 2ms.", metavar="TIME", panel=FITTED),
     ] = None
     search: Annotated[
         bool,
@@ -89,9 +87,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
             in_studies=False,
         ),
     ] = False
-    dry_run: Annotated[bool, Option(help="auto: say what was chosen, and stop.", panel=FITTED, in_studies=False)] = (
-        False
-    )
+    dry_run: Annotated[bool, Option(help="auto: show the plan, and stop.", panel=FITTED, in_studies=False)] = False
     config: Annotated[
         File | None,
         Option(
@@ -109,7 +105,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     resume: Annotated[
         File | None,
         Option(
-            help="Go on with an interrupted run, where its last checkpoint ends.",
+            help="Resume an interrupted run from its last checkpoint.",
             metavar="RUN",
             shown="",
             in_studies=False,
@@ -126,8 +122,8 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     resize: Annotated[
         Resize | None,
         Option(
-            help="How images of another shape come to it. crop: the centre is cut out. pad: all of it, between black "
-            "bars. stretch: scaled to the size.",
+            help="How images of another shape are brought to it. crop: the centre is cut out. pad: all of it, between "
+            "black bars. stretch: scaled to the size.",
             shown="crop",
         ),
     ] = None

@@ -28,7 +28,7 @@ class RunEvaluation(OnDevice, OnRun):
 
     _: KW_ONLY
     confusion: Annotated[
-        File | None, Option(help="Draw which classes are taken for which (.png, .svg or .pdf).", metavar="FILE")
+        File | None, Option(help="Draw the confusion matrix (.png, .svg or .pdf).", metavar="FILE")
     ] = None
     data: Annotated[
         Data | None,
@@ -55,11 +55,11 @@ class Prediction(OnDevice, OnRun):
         Option(help="Image files, or folders of them.", metavar="IMAGE", argument=True),
     ]
     _: KW_ONLY
-    top: Annotated[int, Option(help="How many of the likeliest classes to show.", least=1)] = 5
+    top: Annotated[int, Option(help="The number of likeliest classes to show.", least=1)] = 5
     threshold: Annotated[
         float,
         Option(
-            help="Answer 'none of these' where the likeliest class is less probable.", least=0, most=1, metavar="NUMBER"
+            help="Answer 'none of these' if the likeliest class is less probable.", least=0, most=1, metavar="NUMBER"
         ),
     ] = 0.0
     csv: Annotated[File | None, Option(help="Write a row for each image; - is stdout.", metavar="FILE")] = None

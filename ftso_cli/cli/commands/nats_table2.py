@@ -14,7 +14,7 @@ from ftso_cli.spaces.nats import DATA_SETS
 
 @command(NatsComparison)
 def nats_table2(request: NatsComparison, as_json: bool) -> None:
-    """Run the paper's Table 2 again: methods and seeds on a small super-net, what they find looked up in the table.
+    """Run the paper's Table 2 again: methods and seeds on a small super-net, the cells found looked up in the table.
 
     assign-ops, search-ops and capacity are FTSO with each way to choose the operators. Only evolution looks into the
     table while it searches, at `--queries` test accuracies on CIFAR-10: each would be a training of 200 epochs.

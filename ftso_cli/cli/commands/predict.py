@@ -38,7 +38,7 @@ class _Listener(CommandListener, PredictionListener):
 
 @command(Prediction)
 def predict(request: Prediction, as_json: bool) -> None:
-    """Tell the classes of images by a trained network: the likeliest first, with their probabilities.
+    """Classify images with a trained network: the likeliest classes first, with their probabilities.
 
     What can't be read is left out and named at the end, with status 1. A training that was interrupted answers with
     its last checkpoint. An unknown thing gets the class that it is most like; --threshold 0.7 answers "none of these"

@@ -20,7 +20,7 @@ LEGEND = (
 
 @command(Query)
 def query(request: Query, as_json: bool) -> None:
-    """Look up what cells reached on CIFAR-10, CIFAR-100 and ImageNet16-120, and where that is among all 15,625 cells.
+    """Look up the accuracies of cells on CIFAR-10, CIFAR-100 and ImageNet16-120, and their ranks among all 15,625.
 
     Without a cell: the best cells and the statistics of the whole space. A table is read once; after that its
     cached index answers.

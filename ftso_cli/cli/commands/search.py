@@ -9,7 +9,7 @@ from ftso_cli.settings.joint import SearchBaseline
 
 @command(SearchBaseline, fill=new_file)
 def search(request: SearchBaseline, as_json: bool) -> None:
-    """Search wiring and operators at once, as the methods do that FTSO is compared with.
+    """Search wiring and operators at once, as the methods that FTSO is compared with.
 
     darts-1st and darts-2nd weigh all operators on all edges, of all channels, by first- and second-order gradients;
     pc-darts a quarter of the channels, and edges too, after a warm-up; random trains random cells for equal shares of

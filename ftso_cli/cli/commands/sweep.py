@@ -63,7 +63,7 @@ def sweep() -> None:
 @app.command(cls=Command)
 @command(StudyStatus)
 def status(request: StudyStatus, as_json: bool) -> None:
-    """Say what is done, running, failed and waiting, and how long the rest will take.
+    """Show the trials done, running, failed and waiting, and the time left.
 
     Example: `ftso sweep status runs/table3`
     """
@@ -74,9 +74,9 @@ def status(request: StudyStatus, as_json: bool) -> None:
 @app.command("results", cls=Command)
 @command(StudyResults)
 def results_(request: StudyResults, as_json: bool) -> None:
-    """Show what a study has found: means over seeds, 95 % confidence intervals, differences seed by seed.
+    """Show the results of a study: means over seeds, 95 % confidence intervals, differences paired by seed.
 
-    Works on a study that still runs, too.
+    Works on a running study, too.
 
     Examples: `ftso sweep results runs/table3` · `ftso sweep results runs/table3 --csv trials.csv --figure table3.svg`
     """
