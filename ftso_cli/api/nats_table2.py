@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.query import table_of
+from ftso_cli.api.query import reached, table_of
 from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.verbs import verb
-from ftso_cli.benchmarks.evolution import evolve
 from ftso_cli.benchmarks.ledger import Ledger, SearchKey
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.locks import alone
-from ftso_cli.settings.tables import OWN_LENGTH, NatsComparison, NatsMethod
+from ftso_cli.settings.tables import OWN_LENGTH, ByTable, NatsComparison, NatsMethod
 from ftso_cli.settings.values import seeds_of
+from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class MethodRow:
 def nats_table2(request: NatsComparison) -> dict[str, MethodRow]:
     """Run the paper's Table 2 again: methods and seeds on a small super-net, what they find looked up in a table.
 
-    `method` are those to run, all unless given; `output` keeps every finished search, which is not run again. Only
-    evolution looks into the table while it searches, at `queries` cells. Returns a row for each method.
+    `method` are those to run, all unless given; `output` keeps every finished search, which is not run again. Random
+    and local search, evolution, REINFORCE and PNAS look into the table while they search, at `queries` cells. Returns a
+    row for each method.
     """
     return compare_methods(request, Listener(request.progress))
 
@@ -94,8 +95,8 @@ class _Searches:
 
     def run(self, method: NatsMethod, seed: int) -> FoundCell:
         """Return what a search finds, or found when it ran."""
-        if method == "evolution":
-            return self._evolved(seed)
+        if method in get_args(ByTable):
+            return self._on_table(method, seed)
         key = SearchKey(
             method=method,
             seed=seed,
@@ -113,11 +114,17 @@ class _Searches:
             done = self._ledger.add(key, architecture(cell), round(time.perf_counter() - started, 2))
         return FoundCell(seed=seed, cell=done.cell, seconds=done.seconds)
 
-    def _evolved(self, seed: int) -> FoundCell:
+    def _on_table(self, method: NatsMethod, seed: int) -> FoundCell:
+        from ftso_cli.search.blackbox.domain import cells_domain
+        from ftso_cli.search.blackbox.engine import AskTellEngine
+        from ftso_cli.search.blackbox.searchers import SEARCHERS
+
         started = time.perf_counter()
-        cell = evolve(
-            lambda text: self._table.find(text).scores["cifar10"].accuracy, queries=self._request.queries, seed=seed
-        )
+        domain = cells_domain(NATS, NATS.nodes, NATS.candidates)
+        searcher = SEARCHERS[method](domain, seed=seed, evaluations=self._request.queries)
+        engine = AskTellEngine(searcher, reached(self._table))
+        engine.run(lambda progress: None)
+        cell = architecture(engine.best().cells[KIND])
         return FoundCell(seed=seed, cell=cell, seconds=round(time.perf_counter() - started, 2))
 
     @cached_property

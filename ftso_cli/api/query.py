@@ -1,7 +1,7 @@
 """The verb that looks cells up in a table of NATS-Bench: query."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, formats
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.formats.nats import architecture
+from ftso_cli.settings.asktell import AskTellSettings
+from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.settings.tables import OnTable, Query
 from ftso_cli.spaces import NATS
@@ -75,6 +77,21 @@ def table_of(request: OnTable, listener: Listener) -> Table:
         return read_table(path, trust_pickle=request.trust_pickle)
     with listener.bar("read records", "record") as update:
         return read_table(path, trust_pickle=request.trust_pickle, on_record=update)
+
+
+def table_lookup(settings: object) -> Callable[[Genotype], float] | None:
+    """Return what looks cells up in the table of a search, None where it has none."""
+    if not isinstance(settings, AskTellSettings) or settings.table is None:
+        return None
+    path = Path(settings.table)
+    if path.is_dir():
+        raise OptionError("table", f"{path} is a folder; a search takes the table as a CSV file")
+    return reached(read_table(path))
+
+
+def reached(table: Table) -> Callable[[Genotype], float]:
+    """Return what looks up the accuracy of a cell on CIFAR-10, in percent."""
+    return lambda genotype: table.find(architecture(genotype.cells[KIND])).scores["cifar10"].accuracy
 
 
 def _loaded(cell: CellLike) -> tuple[Genotype, str]:

@@ -49,10 +49,16 @@ def _by_capacity(data: ImageData, seed: int, iters: int, device: torch.device) -
     return Capacity(wiring, data, settings, seed=seed, device=device).run(lambda progress: None).genotype
 
 
+def _halving(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
+    settings = replace(METHODS["halving"], space=NATS.name, nodes=NATS.nodes, ops=NATS.candidates)
+    return joint(data, settings, seed=seed, device=device).run(lambda progress: None)
+
+
 def _joint(method: Method, data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
     # How many channels pass the operators is the method's own affair.
     small = {name: value for name, value in SMALL.items() if name != "partial"}
-    settings = replace(METHODS[method], **small, ops=NATS.candidates, iters=iters)
+    published: Any = METHODS[method]
+    settings = replace(published, **small, ops=NATS.candidates, iters=iters)
     return joint(data, settings, seed=seed, device=device).run(lambda progress: None)
 
 
@@ -62,7 +68,7 @@ RUNS: Mapping[str, Run] = {
     **{f"search-ops-{method}": partial(_by_gradient, method) for method in get_args(ByGradient)},
     "capacity": _by_capacity,
     **{method: partial(_joint, method) for method in get_args(ByGradient)},
-    "random": partial(_joint, "random"),
+    "halving": _halving,
 }
-"""assign-ops, search-ops and capacity are FTSO with each way to choose the operators; capacity has its own length.
-search-ops-gdas and the like search the operators by another method than the paper's."""
+"""assign-ops, search-ops and capacity are FTSO with each way to choose the operators. search-ops-gdas and the like
+search the operators by another method than the paper's."""

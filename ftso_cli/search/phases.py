@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 
@@ -43,7 +44,7 @@ class Search:
     engine: Engine
     derive: Callable[[], Genotype]
 
-    def run(self, on_iteration: Callable[[Progress], None]) -> Genotype:
+    def run(self, on_iteration: Callable[[Any], None]) -> Genotype:
         """Runs to the end and gives what was found."""
         self.engine.run(on_iteration)
         return self.derive()

@@ -9,7 +9,7 @@ from ftso_cli.settings.searches import ShortTraining
 Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
 """A zero-cost score, see `search.evaluators.scores`."""
 
-EVALUATION = "Evaluated cells"
+EVALUATION = "Searches that evaluate cells"
 """A panel of help."""
 
 
@@ -21,7 +21,7 @@ class EvaluationSettings(ShortTraining):
     evaluate: Annotated[
         str,
         Option(
-            help="What cells are judged by: training (a short one), table (that of --table), or a zero-cost score: "
+            help="What cells are judged by: training (a short one), table (that of --table), or a score: "
             f"{', '.join(get_args(Score))}.",
             metavar="EVALUATOR",
             panel=EVALUATION,

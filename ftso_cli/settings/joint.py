@@ -1,32 +1,36 @@
 """The request of `ftso search`."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict
-from typing import Annotated, Any
+from dataclasses import KW_ONLY, asdict, fields
+from typing import Annotated, Any, ClassVar
 
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe
-from ftso_cli.settings.options import Option, OptionError, part_of, settings
+from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     GradientSettings,
     JointSettings,
     Method,
     Operators,
-    RandomSettings,
     check_length,
     check_operators,
     checked,
     in_other_spaces,
     in_space,
 )
-from ftso_cli.settings.shared import OnImages, Recorded, Seeded, Written
+from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES
 
+COMMON = {"data", "image_size", "device", "seed", "output", *HISTORY}
+"""The options that every method has."""
+
 
 @settings
-class Searched(GradientSettings, RandomSettings):
+class Searched(GradientSettings, AskTellSettings):
     """The method of a search, which is its first argument in Python, and the settings that any method has."""
 
+    former: ClassVar[Mapping[str, str]] = {"samples": "budget"}
     method: Annotated[Method, Option(help="How to search.", short="-m", shown="")]
 
 
@@ -62,17 +66,34 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
         check_length(self)
+        kind = type(METHODS[self.method])
         for name in ("track", "early_stop"):
-            if not self.settings.searches and getattr(self, name) is not None:
+            if kind is AskTellSettings and getattr(self, name) is not None:
                 raise OptionError(name, f"a {self.method} search has no α and β along which a loss could curve")
+        own = {field.name for field in fields(kind)} | ({"iters"} if kind is AskTellSettings else {"recipe"})
+        refuse(self, own | COMMON, f"has no meaning with {{method={self.method}}}")
         check_operators(self.ops, self.space)
-        checked(self.settings)
+        settings = self.settings
+        if isinstance(settings, JointSettings):
+            checked(settings)
 
     @property
-    def settings(self) -> JointSettings:
+    def settings(self) -> JointSettings | AskTellSettings:
         """The settings of the search, of the class that its method has."""
-        found: JointSettings = part_of(type(METHODS[self.method]), self)
+        kind = type(METHODS[self.method])
+        own = self._shared_steps if kind is AskTellSettings and self.iters is not None else {}
+        found: JointSettings | AskTellSettings = part_of(kind, self, **own)
         return found
+
+    @property
+    def _shared_steps(self) -> dict[str, int]:
+        """The cells and their steps where `iters` are the training steps of all cells together."""
+        evaluations = part_of(AskTellSettings, self).evaluations
+        if evaluations is None or "steps" in self.given:
+            raise OptionError("iters", "are shared by a number of cells: give {budget=24}, and {steps} without them")
+        iters = self.iters or 0
+        cells = max(1, min(evaluations, iters // 2))
+        return {"budget": cells, "steps": max(2, iters // cells)}
 
     @property
     def keeps_history(self) -> bool:

@@ -9,15 +9,17 @@ DrNAS     Chen et al., 2021, and its code: rate 0.1, α 6e-4, the first 10 of ev
           regulariser. Its code lets one in six channels pass, then one in four, and drops candidates in between
 ProxylessNAS  Cai et al., 2019, and its code for ImageNet: α by Adam with 1e-3, moments 0 and 0.999, no decay; batch
           256, weight decay 4e-5, 40 epochs of warm-up before 120
-random    DARTS, Table 1: the best of 24 random cells; weights as in DARTS
+random    DARTS, Table 1: the best of 24 random cells
+evolution Real et al., 2019; reinforce: NASNet (Zoph et al., 2018); pnas: Liu et al., 2018 (`search.blackbox`)
 """
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, replace
 from typing import Annotated, Any, Literal
 
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.searches import GradientSettings, JointSettings, Method, RandomSettings
+from ftso_cli.settings.searches import GradientSettings, JointSettings, Method
 from ftso_cli.spaces import DARTS
 
 _DARTS = GradientSettings(
@@ -29,7 +31,7 @@ _DARTS = GradientSettings(
     arch_rate=3e-4,
 )
 
-METHODS: Mapping[Method, JointSettings] = {
+METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
     "darts-1st": _DARTS,
     "darts-2nd": replace(_DARTS, method="darts-2nd", order=2),
     "pc-darts": replace(
@@ -70,7 +72,12 @@ METHODS: Mapping[Method, JointSettings] = {
         arch_decay=0.0,
         warmup=40 / 160,
     ),
-    "random": RandomSettings(method="random", ops=DARTS.candidates, epochs=50, partial=1, weight_rate_end=1e-3),
+    "random": AskTellSettings(method="random", budget=24),
+    "local-search": AskTellSettings(method="local-search"),
+    "evolution": AskTellSettings(method="evolution"),
+    "reinforce": AskTellSettings(method="reinforce"),
+    "pnas": AskTellSettings(method="pnas"),
+    "halving": AskTellSettings(method="halving"),
 }
 """The CIFAR-10 search of each method; the class of its settings says what carries it out (`search.joint.SEARCHES`)."""
 

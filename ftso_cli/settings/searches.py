@@ -66,8 +66,8 @@ class Descent(Settings):
 ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas"]
 """The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
 
-AskTell = Literal["random"]
-"""The methods that propose cells and are told what each is worth; their settings are `RandomSettings`."""
+AskTell = Literal["random", "local-search", "evolution", "reinforce", "pnas", "halving"]
+"""The methods that propose cells and are told what each is worth; their settings are `AskTellSettings`."""
 
 Method = Literal[ByGradient, AskTell]
 
@@ -245,13 +245,20 @@ Nodes = Annotated[
 
 
 @settings
-class TopologySettings(SearchSettings):
-    """A search for the topology also decides how many nodes a cell has."""
+class OfCells(Settings):
+    """A search for the wiring of cells, or for wiring and operators."""
 
     _: KW_ONLY
     space: SpaceName = DARTS.name
     nodes: Nodes = DARTS.nodes
-    """Appendix A.1."""
+    """DARTS; the paper, appendix A.1."""
+
+
+@settings
+class TopologySettings(SearchSettings, OfCells):
+    """A search for the topology also decides how many nodes a cell has."""
+
+    _: KW_ONLY
     engine: Annotated[
         Engine,
         Option(
@@ -301,13 +308,10 @@ class OperatorSettings(SearchSettings, Limited):
 
 
 @settings
-class JointSettings(SearchSettings):
+class JointSettings(SearchSettings, OfCells):
     """A search for wiring and operators at once; `methods.METHODS` has the published ones."""
 
     _: KW_ONLY
-    space: SpaceName = DARTS.name
-    nodes: Nodes = DARTS.nodes
-    """DARTS."""
     method: Method
 
 
@@ -318,22 +322,6 @@ class GradientSettings(JointSettings, Limited):
     _: KW_ONLY
     weighs_edges: bool = False
     """DARTS."""
-
-
-@settings
-class RandomSettings(JointSettings):
-    """A search that trains random cells and takes the best."""
-
-    _: KW_ONLY
-    samples: Annotated[
-        int, Option(help="Random search: the cells that share the iterations.", least=1, panel=SUPER_NET)
-    ] = 24
-    """How many cells are tried. DARTS: the best of 24."""
-
-    @property
-    def searches(self) -> bool:
-        """Whether α and β are moved by their learning rate."""
-        return False
 
 
 @settings

@@ -23,12 +23,15 @@ ByTopology = Literal[
 ]
 """FTSO, its operators searched by another method than the paper's."""
 
-NatsMethod = Literal["assign-ops", "search-ops", "capacity", ByGradient, "random", "evolution", ByTopology]
+ByTable = Literal["random", "local-search", "evolution", "reinforce", "pnas"]
+"""The searches that ask the table what a cell reached."""
+
+NatsMethod = Literal["assign-ops", "search-ops", "capacity", ByGradient, "halving", ByTable, ByTopology]
 """Rows of the paper's Table 2, and of other methods; assign-ops, search-ops and capacity are FTSO with each way to
 choose operators."""
 
-OWN_LENGTH = ("assign-ops", "capacity")
-"""The methods whose length `iters` is not: assign-ops has none, and capacity one of its own."""
+OWN_LENGTH = ("assign-ops", "capacity", "halving")
+"""The methods whose length `iters` is not: assign-ops has none, and the others one of their own."""
 
 
 @settings
@@ -83,7 +86,7 @@ class NatsComparison(OnTable, OnImages):
         Option(help="As in 0-9 or 3,5,8.", metavar="SEEDS"),
     ] = "0-2"
     iters: Annotated[int, Option(help="Iterations of a search by gradient.", least=1, short="-i")] = 50
-    queries: Annotated[int, Option(help="Cells that evolution may look up while it searches.", least=1)] = 100
+    queries: Annotated[int, Option(help="Cells that a search on the table may look up.", least=1)] = 100
     output: Annotated[
         File, Option(help="Keeps every finished search.", short="-o", metavar="FILE", shown="nats-table2.json")
     ] = "nats-table2.json"

@@ -232,7 +232,7 @@ def test_the_baselines_write_complete_cells_that_other_commands_take(method: str
     assert genotype.stage == "complete"
     (step,) = genotype.history
     assert (step.command, step.settings["method"], step.settings["nodes"]) == ("search", method, 2)
-    assert ("samples" in step.settings) == (method == "random")
+    assert ("budget" in step.settings) == (method == "random")
     assert ftso("cost", cell).exit_code == 0
     assert ftso("draw", cell, "-o", tmp_path / "cell.svg").exit_code == 0
 

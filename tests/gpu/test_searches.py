@@ -26,11 +26,10 @@ from ftso_cli.search.topology.ensemble import search_ensemble
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import OperatorSettings, RaceSettings, TopologySettings
 from tests.gpu.devices import CPU, DEVICE, MARKS, ON_CUDA, deterministic, relative_error
-from tests.search.searches import OPS, SEARCHES, SMALL, TOPOLOGY, digits, joint_settings, wiring
+from tests.search.searches import BY_GRADIENT, OPS, SMALL, TOPOLOGY, digits, joint_settings, wiring
 
 pytestmark = MARKS
 
-BILEVEL = tuple(name for name in SEARCHES if name != "random")
 ITERATIONS = 8
 
 
@@ -58,7 +57,7 @@ def ran(made: Search, iterations: int = ITERATIONS) -> dict[str, Tensor]:
     return state(made.engine)
 
 
-@pytest.mark.parametrize("name", [*BILEVEL, "topology, by gradient"])
+@pytest.mark.parametrize("name", [*BY_GRADIENT, "topology, by gradient"])
 def test_a_search_in_double_precision_equals_that_of_the_cpu(name: str) -> None:
     states = []
     for device in (CPU, DEVICE):
@@ -72,7 +71,7 @@ def test_a_search_in_double_precision_equals_that_of_the_cpu(name: str) -> None:
             assert relative_error(value, found[part]) < 1e-5, part
 
 
-@pytest.mark.parametrize("name", [*BILEVEL, "topology, by gradient"])
+@pytest.mark.parametrize("name", [*BY_GRADIENT, "topology, by gradient"])
 def test_graphs_give_the_bits_of_kernel_by_kernel(name: str) -> None:
     with deterministic():
         plain, replayed = search(name, DEVICE), search(name, DEVICE)
@@ -101,7 +100,7 @@ def stop_at(iteration: int) -> Callable[[object], None]:
     return stop
 
 
-@pytest.mark.parametrize("name", ["topology", "operators", "darts-2nd", "pc-darts", "random"])
+@pytest.mark.parametrize("name", ["topology", "operators", "darts-2nd", "pc-darts"])
 def test_a_search_that_was_killed_goes_on_to_the_same_result(name: str, tmp_path: Path) -> None:
     with deterministic():
         expected = recorder(name, DEVICE, tmp_path / "whole").run(lambda progress: None)
@@ -236,4 +235,4 @@ def test_a_full_memory_is_told_in_one_line() -> None:
 
 
 def test_every_search_is_of_a_kind_that_is_compared() -> None:
-    assert all(isinstance(search(name, DEVICE).engine, Bilevel) for name in BILEVEL)
+    assert all(isinstance(search(name, DEVICE).engine, Bilevel) for name in BY_GRADIENT)

@@ -9,9 +9,9 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import prune
 from ftso_cli.nn.distributed import ALONE, Group
-from ftso_cli.search.blackbox.random_cells import RandomCells
 from ftso_cli.search.joint import joint
 from ftso_cli.search.phases import Search, operators, topology
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.methods import METHODS, on_choices
 from ftso_cli.settings.searches import JointSettings, OperatorSettings, TopologySettings
 
@@ -21,7 +21,9 @@ OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
 
 TOPOLOGY = ("topology", "topology, 4 operators")
 OPERATORS = ("operators", "operators by gdas")
-SEARCHES = (*TOPOLOGY, *OPERATORS, *METHODS)
+ASK_TELL = tuple(name for name, settings in METHODS.items() if isinstance(settings, AskTellSettings))
+BY_GRADIENT = (*TOPOLOGY, *OPERATORS, *(name for name in METHODS if name not in ASK_TELL))
+SEARCHES = (*BY_GRADIENT, *ASK_TELL)
 """What every search is called here."""
 
 
@@ -41,6 +43,8 @@ def wiring() -> Genotype:
 def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) -> Search:
     """The search called `name`, of two nodes a cell, ready to run."""
     where = {"seed": seed, "device": CPU, "group": group}
+    if name in ASK_TELL:
+        return joint(digits(), asking(name, **changes), **where)
     wanted = {**SMALL, "iters": 3, **changes}
     if name in OPERATORS:
         settings = OperatorSettings(**on_choices("gdas" if name == OPERATORS[1] else None))
@@ -51,6 +55,12 @@ def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) ->
     return joint(digits(), joint_settings(name, **wanted), **where)
 
 
+def asking(name: str, **changes: object) -> AskTellSettings:
+    """The settings of a search by evaluation of 8 cells, each trained for two steps."""
+    short = {**SMALL, "budget": 8, "steps": 2, "ops": OPS, "nodes": 2}
+    return replace(METHODS[name], **{**short, **changes})
+
+
 def joint_settings(name: str, **changes: object) -> JointSettings:
     """The published settings of a joint method with these changes."""
     return replace(METHODS[name], **{"ops": OPS, "nodes": 2, **changes})
@@ -58,13 +68,12 @@ def joint_settings(name: str, **changes: object) -> JointSettings:
 
 def held_out_accuracy(search: Search) -> float:
     """The share of the held-out images that the network in hand names right, with statistics of the batch."""
-    net = search.engine.network if isinstance(search.engine, RandomCells) else search.engine.net
+    net = search.engine.net
     right = count = 0
     for _ in range(search.engine.arch_batches.steps_per_epoch):
         images, labels = next(search.engine.arch_batches)
         with torch.no_grad():
-            out = net(images)
-        logits = out[0] if isinstance(out, tuple) else out
+            logits = net(images)
         right += int((logits.argmax(1) == labels).sum())
         count += len(labels)
     return right / count

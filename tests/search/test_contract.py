@@ -4,9 +4,11 @@ import pytest
 
 from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import Genotype
-from tests.search.searches import OPS, SEARCHES, TOPOLOGY, held_out_accuracy, search
+from tests.search.searches import ASK_TELL, BY_GRADIENT, OPS, SEARCHES, TOPOLOGY, held_out_accuracy, search
 
 every_search = pytest.mark.parametrize("name", SEARCHES)
+by_gradient = pytest.mark.parametrize("name", BY_GRADIENT)
+by_evaluation = pytest.mark.parametrize("name", ASK_TELL)
 
 
 @every_search
@@ -27,7 +29,7 @@ def test_the_same_seed_finds_the_same_and_another_another(name: str) -> None:
     assert first != other
 
 
-@every_search
+@by_gradient
 def test_it_keeps_to_its_budget_of_iterations_and_batches(name: str) -> None:
     run, seen = search(name, iters=4), []
     run.run(seen.append)
@@ -39,7 +41,16 @@ def test_it_keeps_to_its_budget_of_iterations_and_batches(name: str) -> None:
     assert held == {"pc-darts": 1, "drnas": 2, "proxylessnas": 1}.get(name, 0)
 
 
-@every_search
+@by_evaluation
+def test_it_keeps_to_its_budget_of_cells(name: str) -> None:
+    run, seen = search(name), []
+    run.run(seen.append)
+    evaluations = {"halving": 4 + 1}.get(name, 8)  # As costly as 8: four cells, and one for three times as long.
+    assert [progress.iteration for progress in seen] == list(range(1, evaluations + 1))
+    assert seen[-1].best == max(progress.reward for progress in seen)
+
+
+@by_gradient
 def test_epochs_are_passes_over_the_images_that_move_the_weights(name: str) -> None:
     engine = search(name, iters=None, epochs=2, batch_size=64).engine
     assert engine.iterations == 2 * engine.weight_batches.steps_per_epoch == 2 * (719 // 64)
@@ -47,29 +58,29 @@ def test_epochs_are_passes_over_the_images_that_move_the_weights(name: str) -> N
 
 @every_search
 def test_a_loss_that_is_not_finite_stops_it(name: str) -> None:
-    alone = {"samples": 1} if name == "random" else {}
-    with pytest.raises(TrainingError, match="not finite at iteration"):
-        search(name, iters=8, weight_rate=1e30, **alone).run(lambda progress: None)
+    length = {"steps": 8} if name in ASK_TELL else {"iters": 8}
+    with pytest.raises(TrainingError, match=r"not finite at (iteration|step)"):
+        search(name, weight_rate=1e30, **length).run(lambda progress: None)
 
 
 @every_search
 def test_it_goes_on_from_its_state_to_the_same_result(name: str) -> None:
-    whole = search(name, iters=5).run(lambda progress: None)
-    stopped = search(name, iters=5)
+    length = {} if name in ASK_TELL else {"iters": 5}
+    whole = search(name, **length).run(lambda progress: None)
+    stopped = search(name, **length)
     for _ in range(3):
         stopped.engine.step()
     state = {part: tensor.clone() for part, tensor in stopped.engine.state().items()}
     stopped.engine.step()  # What comes after must not reach into the saved state.
-    resumed = search(name, iters=5)
+    resumed = search(name, **length)
     resumed.engine.restore(state)
     assert resumed.engine.iteration == 3
     assert resumed.run(lambda progress: None) == whole
 
 
-@every_search
+@by_gradient
 def test_held_out_accuracy_leaves_that_of_the_untrained_net_far_behind(name: str) -> None:
-    alone = {"samples": 1} if name == "random" else {}
-    run = search(name, iters=24, channels=8, batch_size=32, weight_rate=0.1, **alone)
+    run = search(name, iters=24, channels=8, batch_size=32, weight_rate=0.1)
     untrained = held_out_accuracy(run)
     run.run(lambda progress: None)
     assert untrained < 0.15

@@ -13,16 +13,15 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import storage
 from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.nn.distributed import ALONE, Group
-from ftso_cli.search.engine.bilevel import Bilevel
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Record
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment, run_ftso
-from tests.search.searches import SEARCHES, search, wiring
+from tests.search.searches import BY_GRADIENT, search, wiring
 
 GENERAL = "topology, edge by edge"
-NAMES = (*SEARCHES, GENERAL)
+NAMES = (*BY_GRADIENT, GENERAL)
 TRACKED = ("topology", "operators")
 
 WORKER = """
@@ -43,14 +42,14 @@ def file_of(folder: str | Path, rank: int) -> Path:
 
 def made(name: str, group: Group) -> Search:
     """The search in double precision, in which rounding stays small."""
-    changes = {GENERAL: {"engine": "general"}, "random": {"samples": 1}}.get(name, {})
+    changes = {"engine": "general"} if name == GENERAL else {}
     found = search("topology" if name == GENERAL else name, group=group, **changes)
     network(found).double()
     return found
 
 
 def network(found: Search) -> torch.nn.Module:
-    return found.engine.net if isinstance(found.engine, Bilevel) else found.engine.network
+    return found.engine.net
 
 
 def states(name: str, group: Group = ALONE) -> list[torch.Tensor]:

@@ -1,14 +1,13 @@
-"""What the joint searches read off their super-nets, and random search, against rules worked out by hand."""
+"""What the joint searches read off their super-nets, against rules worked out by hand."""
 
 import pytest
 import torch
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.search.blackbox.random_cells import RandomCells, random_cells
 from ftso_cli.search.derivation import derived
 from ftso_cli.settings.methods import METHODS
 from ftso_cli.spaces import DARTS
-from tests.search.searches import OPS, joint_settings, search
+from tests.search.searches import search
 
 
 def test_the_strongest_operator_but_none_ranks_an_edge() -> None:
@@ -47,32 +46,6 @@ def test_in_a_warm_up_only_weights_learn() -> None:
 def test_the_published_warm_up_of_pc_darts_is_fifteen_of_fifty_epochs() -> None:
     engine = search("pc-darts", iters=None, epochs=50, batch_size=64, warmup=METHODS["pc-darts"].warmup).engine
     assert engine.warmup == 15 * engine.weight_batches.steps_per_epoch
-
-
-def test_random_search_shares_its_iterations_evenly_and_takes_the_lowest_held_out_loss() -> None:
-    run = search("random", iters=7, samples=3)
-    assert isinstance(run.engine, RandomCells)
-    losses: list[float] = []
-    run.engine.run(lambda progress: losses.append(progress.arch_loss))
-    # 3, 2 and 2 iterations, of which the second half counts, rounded up.
-    late = [(losses[1] + losses[2]) / 2, losses[4], losses[6]]
-    assert run.engine.losses == pytest.approx(late)
-    assert run.derive() == run.engine.cells[late.index(min(late))]
-
-
-def test_a_longer_random_search_tries_the_same_cells_and_more() -> None:
-    short, long = search("random", iters=2).engine, search("random", iters=5).engine
-    assert (len(short.cells), len(long.cells)) == (2, 5)
-    assert long.cells[:2] == short.cells
-
-
-def test_random_cells_draw_every_input_and_operator_alike() -> None:
-    settings, draws = joint_settings("random"), torch.Generator().manual_seed(0)
-    edges = [edge for _ in range(300) for edge in random_cells(settings, draws).cells["normal"].inputs_of(3)]
-    for source in range(3):
-        assert sum(edge.source == source for edge in edges) / 600 == pytest.approx(1 / 3, abs=0.06)
-    for op in set(OPS) - {"none"}:
-        assert sum(edge.op == op for edge in edges) / 600 == pytest.approx(1 / 3, abs=0.06)
 
 
 def test_a_search_with_nothing_to_choose_is_refused() -> None:

@@ -135,9 +135,10 @@ def test_a_history_survives_its_way_through_a_checkpoint() -> None:
 class Counting(Engine):
     """A method of one's own: it counts its iterations, and has no α and β."""
 
+    period = 2
+
     def __init__(self, beside: Engine) -> None:
-        self.settings, self.group = beside.settings, beside.group
-        self.weight_batches, self.arch_batches = beside.weight_batches, beside.arch_batches
+        self.group = beside.group
         self.iteration, self.iterations = 0, 6
 
     def step(self) -> Progress:
@@ -154,7 +155,7 @@ class Counting(Engine):
 
 def test_a_method_of_ones_own_is_recorded_and_goes_on_as_any_other(tmp_path: Path) -> None:
     def made(*, resume: bool) -> Recorder:
-        method = Search(Counting(search("random").engine), lambda: library.load("darts_v2"))
+        method = Search(Counting(search("darts-1st").engine), lambda: library.load("darts_v2"))
         recording = Recorder(method, Recording(folder=tmp_path, every=2, track=True, save_minutes=0), REQUEST)
         recording.begin(resume=resume)
         return recording

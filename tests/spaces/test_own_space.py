@@ -53,7 +53,7 @@ LINES = (
     "compare cell.json run --json",
     "report cell.json -o cell.html --json",
     "genotypes show cell.json --json",
-    f"search --method random --space small {SMALL} --iters 1 --samples 1 -o other.json --json",
+    f"search --method random --space small {SMALL} --iters 2 --budget 1 -o other.json --json",
     "prune --help",
     "search-topology --help",
     "train --help",

@@ -105,7 +105,7 @@ COMMANDS = {
         old=PRUNED,
     ),
     "search": Command(
-        args="search -m random --samples 2 --iters 4 --every 1 -o {out}/cell.json " + SEARCH,
+        args="search -m random --budget 2 --iters 4 --every 1 -o {out}/cell.json " + SEARCH,
         products=("cell.json", "cell.search/metrics.csv"),
         resume="cell.search/checkpoint.safetensors",
     ),
@@ -125,7 +125,7 @@ COMMANDS = {
         products=("trials.csv", "table.md", "figure.svg"),
     ),
     "nats-table2": Command(
-        args="nats-table2 -t table.csv -m assign-ops -m random --seeds 0-1 --iters 2 -o {out}/ledger.json",
+        args="nats-table2 -t table.csv -m assign-ops -m darts-1st --seeds 0-1 --iters 2 -o {out}/ledger.json",
         products=("ledger.json",),
     ),
     "cache of images": Command(

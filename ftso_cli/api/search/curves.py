@@ -13,7 +13,7 @@ from ftso_cli.training.curves import curves_writer, writing
 if TYPE_CHECKING:
     from ftso_cli.search.recording.history import Record
 
-NAMES = ("weight_loss", "arch_loss", "skips", "eigenvalue")
+NAMES = ("weight_loss", "arch_loss", "skips", "eigenvalue", "reward")
 
 
 class SearchCurves:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import about_file, holding, name_of, read
 from ftso_cli.api.listening import Listener
+from ftso_cli.api.query import table_lookup
 from ftso_cli.api.search.ensembles import FromSeeds, run_ensemble
 from ftso_cli.api.search.races import Raced, run_capacity, run_race
 from ftso_cli.api.search.recorded import run_recorded
@@ -136,10 +137,11 @@ def searchable(request: SearchOperators) -> Genotype:
 
 @verb(SearchBaseline)
 def search_baseline(request: SearchBaseline) -> Genotype:
-    """Search wiring and operators at once: DARTS of first or second order, PC-DARTS, or random search.
+    """Search wiring and operators at once: by gradient, as DARTS and PC-DARTS do, or by evaluating cells.
 
-    This is `ftso search`. `method` is `darts-1st`, `darts-2nd`, `pc-darts` or `random`; settings are the published
-    ones of the method unless given. The rest is as in `search_topology` and `search_operators`.
+    This is `ftso search`. `method` is `darts-1st`, `darts-2nd` or `pc-darts`, whose settings are the published ones
+    unless given; or `random`, `local-search`, `evolution`, `reinforce`, `pnas` or `halving`, which take `budget`,
+    `evaluate`, `fit_macs` and `fit_params`. The rest is as in `search_topology` and `search_operators`.
     Returns a complete genotype.
     """
     return find_baseline(request, Listener(request.progress)).genotype
@@ -148,11 +150,12 @@ def search_baseline(request: SearchBaseline) -> Genotype:
 def find_baseline(request: SearchBaseline, listener: Listener) -> Found:
     """Run a search of wiring and operators at once."""
     settings = request.settings
+    looked_up = table_lookup(settings)
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.joint import joint
 
-        return joint(images, settings, seed=request.seed, device=device, group=group)
+        return joint(images, settings, seed=request.seed, device=device, group=group, reached=looked_up)
 
     with holding(request.output):
         return run_recorded(task_of("search", request, settings, request.seed), request, make, listener)

@@ -12,6 +12,7 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import versions
 from ftso_cli.errors import DataError
 from ftso_cli.genotype import Genotype, Step, storage
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import RaceSettings, SearchSettings
 from ftso_cli.settings.shared import OnImages
@@ -25,6 +26,10 @@ if TYPE_CHECKING:
     from ftso_cli.search.race.standings import Standing as Finalist
 
 
+TaskSettings = SearchSettings | RaceSettings | CapacitySettings | AskTellSettings
+"""What decides the result of a search."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """A search as it is run: what decides its result, and where it is written to."""
@@ -32,7 +37,7 @@ class Task:
     command: str
     data: str
     image_size: int | None = None
-    settings: SearchSettings | RaceSettings | CapacitySettings
+    settings: TaskSettings
     seed: int | None
     device: str = "auto"
     output: Path | None = None
@@ -56,9 +61,7 @@ class Task:
         return self.settings.recorded() | {"image_size": list(images.image_size)} | known
 
 
-def task_of(
-    command: str, request: OnImages, settings: SearchSettings | RaceSettings | CapacitySettings, seed: int | None
-) -> Task:
+def task_of(command: str, request: OnImages, settings: TaskSettings, seed: int | None) -> Task:
     """Return the task of a request."""
     output: Any = getattr(request, "output", None)
     return Task(

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict
+from typing import get_args
 
 from ftso_cli.api.nats_table2 import Accuracies, MethodRow, compare_methods
 from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.tables import NatsComparison
+from ftso_cli.settings.tables import ByTable, NatsComparison
 from ftso_cli.spaces.nats import DATA_SETS
 
 
@@ -16,8 +17,9 @@ from ftso_cli.spaces.nats import DATA_SETS
 def nats_table2(request: NatsComparison, as_json: bool) -> None:
     """Run the paper's Table 2 again: methods and seeds on a small super-net, the cells found looked up in the table.
 
-    assign-ops, search-ops and capacity are FTSO with each way to choose the operators. Only evolution looks into the
-    table while it searches, at `--queries` test accuracies on CIFAR-10: each would be a training of 200 epochs.
+    assign-ops, search-ops and capacity are FTSO with each way to choose the operators. random, local-search, evolution,
+    reinforce and pnas look into the table while they search, at `--queries` test accuracies on CIFAR-10: each would be
+    a training of 200 epochs.
 
     Searches that --output holds already, by the same method, seed, images and length, are not run again: a command that
     was stopped goes on, and more seeds or methods add to what is there.
@@ -33,9 +35,9 @@ def nats_table2(request: NatsComparison, as_json: bool) -> None:
     for line in _lines(rows):
         say(line)
     note("mean ± standard deviation over seeds, and the best; test accuracy after 200 epochs, by the table")
-    if "evolution" in rows:
-        looked_up = f"evolution has looked up {request.queries} cells"
-        note(f"{looked_up}, each a training of 200 epochs that its seconds don't count")
+    if looked := [name for name in rows if name in get_args(ByTable)]:
+        text = f"{', '.join(looked)}: {request.queries} cells looked up"
+        note(f"{text}, each a training of 200 epochs that the seconds don't count")
 
 
 def _lines(rows: Mapping[str, MethodRow]) -> list[str]:

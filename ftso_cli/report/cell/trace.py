@@ -33,6 +33,7 @@ class TraceRow(Row):
     skips: Number
     edges: Number
     eigenvalue: Number
+    reward: Number = None
 
 
 @dataclass(frozen=True, kw_only=True)

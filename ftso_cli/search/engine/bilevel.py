@@ -8,7 +8,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -54,6 +54,11 @@ class Progress:
         return self.weight.number
 
     @property
+    def losses(self) -> tuple[Reading, Reading | None]:
+        """The training loss, and the held-out loss."""
+        return self.weight, self.arch
+
+    @property
     def figures(self) -> str:
         """What to show beside the progress bar."""
         held_out = "warm-up" if self.arch_loss is None else f"held-out {self.arch_loss:.3f}"
@@ -66,18 +71,44 @@ class Progress:
         return facts if self.arch_loss is None else facts | {"arch_loss": self.arch_loss}
 
 
+class EngineProgress(Protocol):
+    """Where a search stands after an iteration."""
+
+    @property
+    def iteration(self) -> int:
+        """Iterations that are done."""
+
+    @property
+    def iterations(self) -> int:
+        """Iterations of the whole search."""
+
+    @property
+    def losses(self) -> tuple[Reading, Reading | None] | None:
+        """The training loss and the held-out loss, None where a search has none."""
+
+    @property
+    def figures(self) -> str:
+        """What to show beside the progress bar."""
+
+    @property
+    def facts(self) -> dict[str, float]:
+        """What to keep of the last iteration."""
+
+
 class Engine(ABC):
     """What takes the iterations of a search; the processes of its group take each of them together."""
 
-    settings: SearchSettings
     group: Group
-    weight_batches: Batches
-    arch_batches: Batches
     iteration: int
     iterations: int
 
+    @property
     @abstractmethod
-    def step(self) -> Progress:
+    def period(self) -> int:
+        """Iterations between records and checkpoints unless asked for otherwise: an epoch, where there are any."""
+
+    @abstractmethod
+    def step(self) -> EngineProgress:
         """One iteration."""
 
     @abstractmethod
@@ -95,7 +126,16 @@ class Engine(ABC):
         """Return how sharply the held-out loss curves in α and β; None where a search has none."""
         return None
 
-    def run(self, on_iteration: Callable[[Progress], None]) -> None:
+    @property
+    def reward(self) -> float | None:
+        """The highest reward so far; None where a search has none."""
+        return None
+
+    def tables(self) -> Mapping[str, bytes]:
+        """Return files of the run folder besides those of every search, by name."""
+        return {}
+
+    def run(self, on_iteration: Callable[[Any], None]) -> None:
         """Runs the iterations that are left; raises `TrainingError` where a loss is not finite."""
         while self.iteration < self.iterations:
             on_iteration(self.step())
@@ -111,6 +151,9 @@ class Bilevel(Engine):
 
     graphs = True
     net: SuperNet
+    settings: SearchSettings
+    weight_batches: Batches
+    arch_batches: Batches
     penalty: Penalty | None = None
     """What α and β keep small besides the held-out loss."""
 
@@ -142,6 +185,11 @@ class Bilevel(Engine):
         self.weight_steps = SGD(
             net.weights(), rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay
         )
+
+    @property
+    def period(self) -> int:
+        """Iterations of an epoch."""
+        return self.weight_batches.steps_per_epoch
 
     def step(self) -> Progress:
         """One iteration: Algorithm 1, lines 5 and 6. Raises `TrainingError` once a loss is seen that is not finite."""
@@ -332,7 +380,7 @@ def under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
 
 
-def streams_state(engine: Engine) -> dict[str, Tensor]:
+def streams_state(engine: Bilevel) -> dict[str, Tensor]:
     """Where both streams of images are."""
     return {
         **prefixed("weight_batches.", engine.weight_batches.state()),
@@ -340,7 +388,7 @@ def streams_state(engine: Engine) -> dict[str, Tensor]:
     }
 
 
-def restore_streams(engine: Engine, state: Mapping[str, Tensor]) -> None:
+def restore_streams(engine: Bilevel, state: Mapping[str, Tensor]) -> None:
     """Brings both streams of images back to where they were."""
     engine.weight_batches.restore(under("weight_batches.", state))
     engine.arch_batches.restore(under("arch_batches.", state))

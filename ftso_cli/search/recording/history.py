@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ class Record:
     """A moment of a search; losses are means since the record before, None where there were none.
 
     Of a cell with its operators, `skips` of `edges` edges are skip connections now. `eigenvalue` is the dominant one of
-    the held-out loss's Hessian, None where it is not tracked.
+    the held-out loss's Hessian, None where it is not tracked. `reward` is the highest of an evaluated cell so far.
     """
 
     iteration: int
@@ -30,6 +30,7 @@ class Record:
     skips: int | None = None
     edges: int | None = None
     eigenvalue: float | None = None
+    reward: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,16 +56,16 @@ class History:
 
     def metrics(self) -> bytes:
         """A line a record, as CSV."""
-        return _csv(list(Record.__dataclass_fields__), ([*asdict(record).values()] for record in self.records))
+        return as_csv(list(Record.__dataclass_fields__), ([*asdict(record).values()] for record in self.records))
 
     def alphas(self, net: SuperNet) -> bytes:
         """A line for each record, edge and candidate, as CSV; `share` is the softmax over the candidates."""
         header = ["iteration", "cell", "source", "target", "operator", "alpha", "share"]
-        return _csv(header, self._alphas(net))
+        return as_csv(header, self._alphas(net))
 
     def betas(self, net: SuperNet) -> bytes:
         """A line for each record and edge, as CSV; `share` is the softmax over the edges into the node."""
-        return _csv(["iteration", "cell", "source", "target", "beta", "share"], self._betas(net))
+        return as_csv(["iteration", "cell", "source", "target", "beta", "share"], self._betas(net))
 
     def _alphas(self, net: SuperNet) -> Iterator[list[Any]]:
         for record, kind, alpha in self._each(net, "alpha"):
@@ -91,7 +92,8 @@ def restored(records: Sequence[Record], tensors: Mapping[str, Tensor]) -> Histor
     return History(tuple(records), architectures)
 
 
-def _csv(header: list[str], rows: Iterator[list[Any]]) -> bytes:
+def as_csv(header: list[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """Return a table with a header as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)

@@ -1,7 +1,8 @@
 """Running a search so that nothing of it is lost: its history, its checkpoints, and a stop before it collapses.
 
-metrics.csv             a line a record: losses, skip connections, the dominant eigenvalue
+metrics.csv             a line a record: losses, skip connections, the dominant eigenvalue, the highest reward
 alphas.csv, betas.csv   α and β of every edge at every record
+evaluations.csv         a line an evaluated cell, of a search by evaluation
 checkpoint.safetensors  all that the next iteration depends on; taken away once the search is done
 """
 
@@ -23,7 +24,7 @@ from ftso_cli.genotype.storage import describe
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.nn.readings import Reading
-from ftso_cli.search.engine.bilevel import Progress, prefixed, under
+from ftso_cli.search.engine.bilevel import EngineProgress, prefixed, under
 from ftso_cli.search.engine.eigenvalue import jump
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Architecture, History, Record, restored
@@ -86,7 +87,7 @@ class Recorder:
         return ""
 
     def run(
-        self, on_iteration: Callable[[Progress], None], on_record: Callable[[Record], None] = lambda record: None
+        self, on_iteration: Callable[[EngineProgress], None], on_record: Callable[[Record], None] = lambda record: None
     ) -> Genotype:
         """Runs what is left and gives what was found; where it stopped early, what it was before the jump.
 
@@ -96,13 +97,13 @@ class Recorder:
         with asked_to_stop() if keeping else nullcontext(Interrupt()) as interrupt, self._group.together(self._advice):
             while engine.iteration < engine.iterations and self.stopped is None:
                 progress = engine.step()
-                self._pending.append((progress.weight, progress.arch))
+                self._pending += [progress.losses] if progress.losses else []
                 on_iteration(progress)
-                if self._due(self.recording.every or self._epoch):
+                if self._due(self.recording.every or engine.period):
                     self._record()
                     on_record(self.history.records[-1])
                 asked = self._group.any(interrupt.asked)
-                if asked or self._due(self._epoch) or self._late():
+                if asked or self._due(engine.period) or self._late():
                     self._save()
                 if asked:
                     raise KeyboardInterrupt
@@ -115,10 +116,6 @@ class Recorder:
         """Takes the checkpoints away: the result is written."""
         if self.checkpoints is not None and self._group.first:
             self.checkpoints.remove()
-
-    @property
-    def _epoch(self) -> int:
-        return self.engine.weight_batches.steps_per_epoch
 
     def _due(self, every: int) -> bool:
         return self.engine.iteration % every == 0 or self.engine.iteration == self.engine.iterations
@@ -134,12 +131,13 @@ class Recorder:
         held_out = [loss for _, loss in losses if loss is not None]
         record = Record(
             iteration=self.engine.iteration,
-            epoch=self.engine.iteration // self._epoch,
+            epoch=self.engine.iteration // self.engine.period,
             weight_loss=fmean(loss for loss, _ in losses) if losses else None,
             arch_loss=fmean(held_out) if held_out else None,
             skips=sum(edge.op == "skip_connect" for edge in edges) if edges else None,
             edges=len(edges) or None,
             eigenvalue=self.engine.curvature() if self._pending and self.recording.tracks else None,
+            reward=self.engine.reward,
         )
         self.history = self.history.with_record(record, self._architecture())
         self._pending = []
@@ -227,3 +225,5 @@ class Recorder:
             write_inside(folder / "alphas.csv", self.history.alphas(net))
         if net is not None and net.beta:
             write_inside(folder / "betas.csv", self.history.betas(net))
+        for name, content in self.engine.tables().items():
+            write_inside(folder / name, content)
