@@ -1,7 +1,8 @@
 """The verbs of the command line as functions. They print nothing; `ftso_cli` offers them, and the commands call them.
 
-Each is made of a class of settings by `verbs.verb`; the command calls the function below it with a request, and a
-listener that shows how the work goes on. Verbs that need more than this package are in `report` and `studies`.
+Each is made of a class of settings by `verbs.verb`. A command has a request already: it calls `VERB.run(request)`, or
+the function below the verb with a listener that shows how the work goes on. Verbs that need more than this package are
+in `report` and `studies`.
 
 verbs        from a class of settings to a function
 listening    how a caller follows the work

@@ -77,11 +77,6 @@ def export(request: Exporting) -> Exported:
     training, where they are there: `check`. The text of a genotype is in the result, and in `output`.
     Raises `GenotypeError` where the format can't hold the cell, `SettingsError` where a package is missing.
     """
-    return export_cell(request)
-
-
-def export_cell(request: Exporting) -> Exported:
-    """Write the genotype or the network of a request."""
     cell, format = request.cell, request.format
     folder = None if isinstance(cell, Genotype) else Path(cell)
     is_run = folder is not None and os.path.isfile(folder / "config.json")

@@ -53,11 +53,6 @@ def examine(request: Examination) -> tuple[Finding, ...]:
     With `quick` the search and the training are left out. Each finding has a `state`, a `text`, and a `remedy` for
     what is not ok.
     """
-    return examined(request)
-
-
-def examined(request: Examination) -> tuple[Finding, ...]:
-    """Return what all checks have found."""
     return tuple(_findings(request))
 
 

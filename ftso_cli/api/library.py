@@ -163,15 +163,10 @@ def genotypes(request: Listing) -> tuple[PublishedCell, ...]:
     `sort` is a column of the table of `ftso genotypes`; each `filter` is a part of a name or title, or `op=OPERATOR`.
     Raises `SettingsError` for a column or a filter that is none, `SpaceError` for an operator that is none.
     """
-    return tuple(listed_cells(request))
-
-
-def listed_cells(request: Listing) -> list[PublishedCell]:
-    """Return the published cells of a request, sorted."""
     rows = all_rows()
     for text in request.filter:
         rows = _filtered(rows, text)
-    return _sorted(rows, request.sort)
+    return tuple(_sorted(rows, request.sort))
 
 
 def shown_cell(reference: str) -> PublishedCell:

@@ -26,11 +26,6 @@ def cost(request: Counting) -> CountedNetwork:
 
     Raises `GenotypeError` for a cell without operators and `SettingsError` where nothing fits the budget.
     """
-    return count_network(request)
-
-
-def count_network(request: Counting) -> CountedNetwork:
-    """Count the network of a request; errors name the cell and, where it isn't ready, the command to run."""
     cell, own, auxiliary = request.cell, None, True
     if (run := _run(cell)) is not None:
         genotype = run.genotype()

@@ -43,11 +43,6 @@ def stability(request: WiringCheck) -> Stability:
     Several cells: agreement of their wirings, each with each.
     Raises `GenotypeError` for one cell of one search, and for cells whose wirings can't be compared.
     """
-    return check_wiring(request)
-
-
-def check_wiring(request: WiringCheck) -> Stability:
-    """Compare the seeds of one cell, or the wirings of several."""
     genotypes, names = [read(cell) for cell in request.cells], names_of(request.cells)
     return _within(genotypes[0], names[0]) if len(genotypes) == 1 else _between(genotypes, names)
 

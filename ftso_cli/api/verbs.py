@@ -3,27 +3,41 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ParamSpec, Protocol, TypeVar, cast, get_args, get_origin, get_type_hints
 
 P = ParamSpec("P")
 Request = TypeVar("Request")
 Result = TypeVar("Result")
+Taken = TypeVar("Taken", contravariant=True)
+Given = TypeVar("Given", covariant=True)
 
 
-def verb(model: Callable[P, Request]) -> Callable[[Callable[[Request], Result]], Callable[P, Result]]:
+class Verb(Protocol[P, Taken, Given]):
+    """A function of keywords, which commands call with a request."""
+
+    def __call__(self, *args: P.args, **keywords: P.kwargs) -> Given:
+        """Do what the keywords ask for."""
+
+    def run(self, request: Taken, /) -> Given:
+        """Do what a request asks for."""
+
+
+def verb(model: Callable[P, Request]) -> Callable[[Callable[[Request], Result]], Verb[P, Request, Result]]:
     """Give a function of a request the signature of the request's class.
 
     `@verb(Pruning) def prune(request)` is called as `prune(cell, keep=3)`; types and defaults are those of the fields.
+    Commands have a request already: `prune.run(request)`.
     """
 
-    def decorate(function: Callable[[Request], Result]) -> Callable[P, Result]:
+    def decorate(function: Callable[[Request], Result]) -> Verb[P, Request, Result]:
         @functools.wraps(function)
         def call(*args: P.args, **keywords: P.kwargs) -> Result:
             return function(model(*args, **keywords))
 
         call.__signature__ = _signature(model, function)  # type: ignore[attr-defined]
         call.__annotations__ = {}
-        return call
+        call.run = function  # type: ignore[attr-defined]
+        return cast(Verb[P, Request, Result], call)
 
     return decorate
 

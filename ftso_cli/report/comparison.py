@@ -106,11 +106,6 @@ def compare(request: Comparing) -> Comparison:
 
     Raises `GenotypeError` where they are of different spaces, `RunError` for a folder that is no training.
     """
-    return compare_cells(request)
-
-
-def compare_cells(request: Comparing) -> Comparison:
-    """Compare the cells of a request: edges that differ, wiring in common and by chance, costs, accuracies."""
     compared = tuple(_compared(cell, name) for cell, name in zip(request.cells, names_of(request.cells), strict=True))
     first = compared[0]
     for each in compared[1:]:

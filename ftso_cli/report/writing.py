@@ -31,11 +31,6 @@ def write_report(request: Reporting) -> Page:
     a study. The page is one HTML file that opens without a network; with an `output` it is written there.
     Raises `DrawingError` where the extra `report` is not installed, `RunError` for sources of different cells.
     """
-    return make_page(request)
-
-
-def make_page(request: Reporting) -> Page:
-    """Make the page of a request, and write it where a file is asked for."""
     output = None if request.output is None else Path(request.output)
     if output is not None:
         check_writable(output)

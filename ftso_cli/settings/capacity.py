@@ -26,7 +26,6 @@ class ByCapacity(Settings):
     steps: Annotated[int, Option(help="Training steps of a run.", least=2, panel=CAPACITY)] = 20
     """Training steps of a run; the losses of the second half count."""
     inits: Annotated[int, Option(help="Runs of each cell, from paired weights.", least=1, panel=CAPACITY)] = 3
-    """Runs of each cell."""
 
 
 @settings

@@ -59,7 +59,6 @@ class Recipe(Settings):
     ] = 64
     rate: Annotated[float, Option(help="Highest learning rate.", least=0, metavar="NUMBER", panel=PANEL)] = 0.05
     schedule: Annotated[Schedule, Option(help="How the rate falls to 0 over the epochs.", panel=PANEL)] = "cosine"
-    """The way in which the rate falls towards 0 over the epochs."""
     warmup: Annotated[
         int,
         Option(
@@ -70,7 +69,6 @@ class Recipe(Settings):
             panel=PANEL,
         ),
     ] = 0
-    """Epochs in which the rate rises linearly to `rate`."""
     momentum: Annotated[float, Option(help="Momentum of SGD.", least=0, metavar="NUMBER", panel=PANEL)] = 0.9
     nesterov: Annotated[bool, Option(help="Nesterov's momentum.", spelled="--nesterov/--no-nesterov", panel=PANEL)] = (
         False
@@ -99,7 +97,6 @@ class Recipe(Settings):
     clip: Annotated[
         float, Option(help="Largest norm of the gradient; 0: any.", least=0, metavar="NUMBER", panel=PANEL)
     ] = 5.0
-    """Largest norm of the gradient; 0 leaves it as it is."""
     label_smoothing: Annotated[
         float, Option(help="Label smoothing of both losses.", least=0, below=1, metavar="NUMBER", panel=PANEL)
     ] = 0.0
@@ -120,7 +117,6 @@ class Recipe(Settings):
     auxiliary: Annotated[
         float, Option(help="Weight of the auxiliary head's loss; 0: none.", least=0, metavar="NUMBER", panel=PANEL)
     ] = 0.4
-    """Weight of the auxiliary head's loss; 0 leaves the head out."""
     augmentation: Annotated[
         Augmentation,
         Option(

@@ -89,7 +89,7 @@ def run_study(request: StudyRun) -> StudyState:
 @verb(StudyStatus)
 def study_status(request: StudyStatus) -> StudyState:
     """Return the trials of the study in a folder: done, running, failed and waiting."""
-    return read_state(request)
+    return _state(Path(request.folder), request.storage)
 
 
 @verb(StudyResults)
@@ -98,21 +98,7 @@ def study_results(request: StudyResults) -> StudyState:
 
     The `rows` of the result have means over seeds, 95 % confidence intervals and differences seed by seed.
     """
-    return write_results(request)
-
-
-def read_state(request: StudyStatus) -> StudyState:
-    """Read the study in the folder of a request."""
-    return _state(Path(request.folder), request.storage)
-
-
-def _state(folder: Path, storage: str | None) -> StudyState:
-    return StudyState(results.read_settings(folder), folder, tuple(results.read(folder, storage)))
-
-
-def write_results(request: StudyResults) -> StudyState:
-    """Read the study of a request, and write the files that are asked for."""
-    found = read_state(request)
+    found = _state(Path(request.folder), request.storage)
     csv, markdown, figure = (
         None if file is None else Path(file) for file in (request.csv, request.markdown, request.figure)
     )
@@ -120,6 +106,10 @@ def write_results(request: StudyResults) -> StudyState:
         figures.draw(found.study, found.trials, figure)
     _write(found, csv, markdown, write_atomic)
     return found
+
+
+def _state(folder: Path, storage: str | None) -> StudyState:
+    return StudyState(results.read_settings(folder), folder, tuple(results.read(folder, storage)))
 
 
 def planned_study(request: StudyRun) -> PlannedStudy:

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import check_writable, read
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.networks import count_network
+from ftso_cli.api.networks import cost
 from ftso_cli.api.training.run_images import images_of, is_gone, other_tests
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
-from ftso_cli.settings.costs import Counting
 from ftso_cli.settings.shared import run_of
 from ftso_cli.settings.use import NETWORK, RunEvaluation, Timing
 
@@ -48,11 +47,6 @@ def evaluate(request: RunEvaluation) -> "Score":
 
     Raises `RunError` where the folder holds no network, and `DataError` where its images are gone.
     """
-    return evaluate_run(request)
-
-
-def evaluate_run(request: RunEvaluation) -> "Score":
-    """Test the network of a request, and draw its errors where that is asked for."""
     picture = None if request.confusion is None else Path(request.confusion)
     if picture is not None:
         check_plot(picture)
@@ -151,7 +145,7 @@ def _time_cell(request: Timing) -> "Latency":
 def network_of(request: Timing) -> CountedNetwork:
     """The network that a request times, counted."""
     own = {name: getattr(request, name) for name in NETWORK if name in request.given}
-    return count_network(Counting(request.run, **own))
+    return cost(request.run, **own)
 
 
 def operation_times(request: Timing) -> "LatencyEstimate":

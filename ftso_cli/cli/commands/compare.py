@@ -32,9 +32,9 @@ def compare(request: Comparing, as_json: bool) -> None:
     Examples: `ftso compare darts_v2 pc_darts_cifar` · `ftso compare cell.json other.json` ·
     `ftso compare runs/cell-digits runs/cell-digits-2`
     """
-    from ftso_cli.report.comparison import compare_cells
+    from ftso_cli.report import comparison
 
-    found = compare_cells(request)
+    found = comparison.compare.run(request)
     if as_json:
         print_json(_json(found))
         return

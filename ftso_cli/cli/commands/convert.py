@@ -8,8 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ftso_cli.api import convert
 from ftso_cli.api.cells import name_of
-from ftso_cli.api.convert import export_cell, import_text, source_name
+from ftso_cli.api.convert import import_text, source_name
 from ftso_cli.api.training.exports import Exported
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import command
@@ -66,7 +67,7 @@ def export(request: Exporting, as_json: bool) -> None:
     `ftso export runs/cell-photos --format onnx` · `ftso export runs/cell-photos --preprocess -o photos.onnx` ·
     `ftso export runs/cell-photos --int8`
     """
-    done = export_cell(request)
+    done = convert.export.run(request)
     if done.config is not None:
         _report_network(done, request, as_json)
         return

@@ -6,7 +6,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ftso_cli.api.health import Finding, examined
+from ftso_cli.api.health import Finding, examine
 from ftso_cli.cli.console import print_json, say, show, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.progress import waiting
@@ -25,7 +25,7 @@ def doctor(request: Examination, as_json: bool) -> None:
     Examples: `ftso doctor` · `ftso doctor --quick` · `ftso doctor --json > report.json`
     """
     with waiting("examine this machine"):
-        findings = examined(request)
+        findings = examine.run(request)
     broken = [finding for finding in findings if finding.state == "broken"]
     if as_json:
         print_json({"broken": bool(broken), "findings": [_facts(finding) for finding in findings]})

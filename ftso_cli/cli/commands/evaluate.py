@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from ftso_cli import shell
-from ftso_cli.api.training.uses import evaluate_run
+from ftso_cli.api.training import uses
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.scores import score_facts, tell_score
@@ -26,7 +26,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
     Examples: `ftso evaluate runs/cell-digits` · `ftso evaluate runs/cell-digits --confusion confusion.png` ·
     `ftso evaluate runs/cell-photos --data new-photos/`
     """
-    score = evaluate_run(request)
+    score = uses.evaluate.run(request)
     _tell(score)
     if as_json:
         print_json(_as_json(request, score))

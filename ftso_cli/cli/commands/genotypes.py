@@ -1,6 +1,6 @@
 """`ftso genotypes`: the library of published cells, with exact costs beside the figures in print."""
 
-from ftso_cli.api.library import listed_cells, shown_cell
+from ftso_cli.api import library
 from ftso_cli.cli.console import next_step, print_json, say
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.genotypes_output import row_json, show_cell, show_table
@@ -23,7 +23,7 @@ def genotypes(request: ListingOrCell, as_json: bool) -> None:
     elif request.name is not None:
         _show(request.name, as_json)
     else:
-        rows = listed_cells(request)
+        rows = library.genotypes.run(request)
         if as_json:
             print_json({"genotypes": [row_json(row) for row in rows]})
         else:
@@ -31,7 +31,7 @@ def genotypes(request: ListingOrCell, as_json: bool) -> None:
 
 
 def _show(reference: str, as_json: bool) -> None:
-    row = shown_cell(reference)
+    row = library.shown_cell(reference)
     if as_json:
         cells = row.genotype.model_dump(mode="json", exclude_defaults=True)["cells"] if row.genotype else None
         print_json({**row_json(row), "cells": cells})

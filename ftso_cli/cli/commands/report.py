@@ -24,9 +24,9 @@ def report(request: Reporting, as_json: bool) -> None:
     `ftso report cell.search-ops` ·
     `ftso report pc_darts_cifar` · `ftso report runs/table3`
     """
-    from ftso_cli.report.writing import make_page
+    from ftso_cli.report.writing import write_report
 
-    made = make_page(request)
+    made = write_report.run(request)
     found, size = made.about, len(made.html.encode())
     for folder in found.strangers:
         warn(f"{folder}: is of another search than {found.file}, and was left out")

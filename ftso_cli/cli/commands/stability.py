@@ -5,7 +5,8 @@ from typing import Any
 
 from rich.table import Table
 
-from ftso_cli.api.stability import Stability, check_wiring
+from ftso_cli.api.stability import Stability
+from ftso_cli.api.stability import stability as tell
 from ftso_cli.cli.console import plain, print_json, say, show, warn
 from ftso_cli.cli.derive import command
 from ftso_cli.settings.looks import WiringCheck
@@ -20,7 +21,7 @@ def stability(request: WiringCheck, as_json: bool) -> None:
 
     Examples: `ftso stability many.json` · `ftso stability first.json second.json third.json`
     """
-    found = check_wiring(request)
+    found = tell.run(request)
     if as_json:
         print_json(_json(found))
         return

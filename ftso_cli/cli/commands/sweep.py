@@ -18,9 +18,9 @@ from ftso_cli.studies.verbs import (
     StudyListener,
     StudyState,
     planned_study,
-    read_state,
     run_planned,
-    write_results,
+    study_results,
+    study_status,
 )
 
 
@@ -67,7 +67,7 @@ def status(request: StudyStatus, as_json: bool) -> None:
 
     Example: `ftso sweep status runs/table3`
     """
-    found = read_state(request)
+    found = study_status.run(request)
     sweep_output.show_status(found.trials, found.folder, as_json=as_json)
 
 
@@ -80,7 +80,7 @@ def results_(request: StudyResults, as_json: bool) -> None:
 
     Examples: `ftso sweep results runs/table3` · `ftso sweep results runs/table3 --csv trials.csv --figure table3.svg`
     """
-    sweep_output.show_results(write_results(request), as_json=as_json)
+    sweep_output.show_results(study_results.run(request), as_json=as_json)
 
 
 @app.command(cls=Command)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from ftso_cli.api.networks import count_network
+from ftso_cli.api.networks import cost as counted
 from ftso_cli.api.training.uses import time_network
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.output import cost_output
@@ -58,7 +58,7 @@ def report_formulas(request: Costing, as_json: bool) -> None:
 
 def report_networks(request: Costing, as_json: bool) -> None:
     """The networks of the cells of a request."""
-    networks = [count_network(one) for one in request.networks]
+    networks = [counted.run(one) for one in request.networks]
     latencies = [_latency(one) for one in request.networks] if request.latency else []
     if as_json:
         facts = [cost_output.network_json(network) for network in networks]
@@ -75,7 +75,7 @@ def _latency(request: Counting) -> "Latency":
     """Measure the latency of a counted network."""
     own: dict[str, Any] = {name: getattr(request, name) for name in NETWORK if name in request.given}
     if request.asked("fit_macs", "fit_params"):
-        own["channels"] = count_network(request).shape.channels
+        own["channels"] = counted.run(request).shape.channels
     return time_network(Timing(run=request.cell, **own), CommandListener())
 
 
