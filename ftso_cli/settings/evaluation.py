@@ -9,6 +9,9 @@ from ftso_cli.settings.searches import ShortTraining
 Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
 """A zero-cost score, see `search.evaluators.scores`."""
 
+PREDICTOR = "predictor"
+"""The structural predictor that comes with ftso; one of one's own is a file."""
+
 EVALUATION = "Evaluated cells"
 """A panel of help."""
 
@@ -21,7 +24,8 @@ class EvaluationSettings(ShortTraining):
     evaluate: Annotated[
         str,
         Option(
-            help="What cells are judged by: training (a short one), table (that of --table), or a zero-cost score: "
+            help="What cells are judged by: training (a short one), table (that of --table), "
+            f"{PREDICTOR} (of wiring and operators; or FILE.json of ftso score --fit), or a zero-cost score: "
             f"{', '.join(get_args(Score))}.",
             metavar="EVALUATOR",
             panel=EVALUATION,

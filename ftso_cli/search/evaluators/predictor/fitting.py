@@ -8,9 +8,10 @@ import numpy as np
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
+from ftso_cli.ranks import spearman
 from ftso_cli.search.evaluators.predictor.features import features
 from ftso_cli.search.evaluators.predictor.model import LEAST_CELLS, Predictor, Validation, Weight
-from ftso_cli.search.evaluators.predictor.ridge import FOLDS, REPEATS, Matrix, cross_validated, fit, spearman
+from ftso_cli.search.evaluators.predictor.ridge import FOLDS, REPEATS, Matrix, cross_validated, fit
 
 DIGITS = 6
 """Digits of what a file keeps of weights and of the intercept."""
@@ -72,9 +73,7 @@ def fit_cells(trained: TrainedCells, *, source: str | None = None, limits: str |
     """Fit a predictor; raises `SettingsError` for too few different cells, or where all have one accuracy."""
     table = table_of(trained)
     if len(table.accuracies) < LEAST_CELLS:
-        raise SettingsError(
-            f"{len(table.accuracies)} different cells; a predictor is fitted to {LEAST_CELLS} or more"
-        )
+        raise SettingsError(f"{len(table.accuracies)} different cells; a predictor is fitted to {LEAST_CELLS} or more")
     if np.ptp(table.accuracies) == 0:
         raise SettingsError("all cells have the same accuracy, so there is nothing to predict")
     ridge = fit(table.features, table.accuracies)
@@ -87,7 +86,8 @@ def fit_cells(trained: TrainedCells, *, source: str | None = None, limits: str |
         penalty=ridge.penalty,
         intercept=round(ridge.intercept, DIGITS),
         features={
-            name: Weight(weight=round(float(weight), DIGITS), least=float(column.min()), most=float(column.max()))
+            # Without the sign of a zero.
+            name: Weight(weight=round(float(weight), DIGITS) + 0.0, least=float(column.min()), most=float(column.max()))
             for name, weight, column in columns
         },
         validation=validated(table.features, table.accuracies),

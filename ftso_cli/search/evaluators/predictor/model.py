@@ -1,7 +1,7 @@
 """The structural predictor, a file of weights: an accuracy in percent is the intercept and Σ weight · feature."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,6 +16,7 @@ from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.schema import Model, Name
 from ftso_cli.genotype.storage import describe, layout
 from ftso_cli.search.evaluators.predictor.features import Family, family, features, operator_feature
+from ftso_cli.settings.evaluation import PREDICTOR
 from ftso_cli.spaces import SPACES
 
 SIZE_LIMIT = 4_000_000
@@ -23,6 +24,8 @@ SIZE_LIMIT = 4_000_000
 
 BUILT_IN = Path(__file__).parent / "darts_nb301.json"
 """The predictor that comes with ftso."""
+
+PREDICTOR_SUFFIX = ".json"
 
 MOST_FEATURES = 1000
 
@@ -125,10 +128,15 @@ def read_predictor(path: Path) -> Predictor:
         raise FileError(f"{path}: is no predictor: {describe(error)}; ftso score --fit writes one") from None
 
 
+def is_predictor(name: str) -> bool:
+    """Return whether an evaluator of this name is a predictor: the one that comes with ftso, or a file."""
+    return name == PREDICTOR or name.lower().endswith(PREDICTOR_SUFFIX)
+
+
 @cache
-def built_in() -> Predictor:
-    """Return the predictor that comes with ftso."""
-    return read_predictor(BUILT_IN)
+def predictor_called(name: str) -> Predictor:
+    """Return the predictor of a name or a file; a process reads each once. Raises `FileError`."""
+    return read_predictor(BUILT_IN if name == PREDICTOR else Path(name))
 
 
 def write_predictor(predictor: Predictor, path: Path) -> None:

@@ -62,12 +62,3 @@ def cross_validated(features: Matrix, targets: Matrix) -> Matrix:
             others = np.setdiff1d(order, held_out)
             row[held_out] = fit(features[others], targets[others])(features[held_out])
     return found
-
-
-def spearman(one: Matrix, other: Matrix) -> float | None:
-    """Return Spearman's rank correlation; None where one of the two is constant."""
-    if np.ptp(one) == 0 or np.ptp(other) == 0:
-        return None
-    from scipy.stats import spearmanr
-
-    return float(spearmanr(one, other).statistic)
