@@ -18,7 +18,7 @@ import numpy as np
 from ftso_cli.api.trained_cells import trained_cells
 from ftso_cli.ranks import spearman
 from ftso_cli.search.evaluators.predictor.features import DEPTH, EDGES, INPUTS, Family, family
-from ftso_cli.search.evaluators.predictor.fitting import Table, fit_cells, table_of
+from ftso_cli.search.evaluators.predictor.fitting import FeatureTable, fit_cells, table_of
 from ftso_cli.search.evaluators.predictor.model import write_predictor
 from ftso_cli.search.evaluators.predictor.ridge import Matrix, cross_validated
 
@@ -61,7 +61,7 @@ def resampled(predicted: Mapping[str, Matrix], accuracies: Matrix, one: str, oth
     return ahead(np.arange(count)), float(low), float(high)
 
 
-def slopes(table: Table, features: Sequence[str]) -> dict[str, tuple[float, float]]:
+def slopes(table: FeatureTable, features: Sequence[str]) -> dict[str, tuple[float, float]]:
     """Points of accuracy that one more of each feature is worth, all operator counts held, and standard errors."""
     counts = [name for name in table.names if family(name) is Family.OPERATORS]
     columns = np.column_stack([np.ones(len(table.accuracies)), table.of([*features, *counts])])
@@ -73,7 +73,7 @@ def slopes(table: Table, features: Sequence[str]) -> dict[str, tuple[float, floa
     return {name: (float(weights[at]), float(errors[at])) for at, name in enumerate(features, 1)}
 
 
-def families(table: Table) -> tuple[dict[str, Matrix], dict[str, dict[str, float]]]:
+def families(table: FeatureTable) -> tuple[dict[str, Matrix], dict[str, dict[str, float]]]:
     """The predictions of cells left out by each family of features, and how good they are; prints a table."""
     best = table.accuracies.max()
     predicted, results = {}, {}

@@ -33,13 +33,13 @@ TEST_ACCURACY = "test_accuracy"
 """How the accuracy of a run is called."""
 
 
-def trained_cells(sources: Sequence[Path], target: str | None = None) -> TrainedCells:
-    """Read tables and run folders; `target` is the column of a table that has the accuracy.
+def trained_cells(sources: Sequence[Path], named: str | None = None) -> TrainedCells:
+    """Read tables and run folders; `named` is the column of a table that has the accuracy.
 
     Raises `TableError` with the line that is wrong, `RunError` for a folder without finished trainings, and
     `SettingsError` where the cells are of several spaces.
     """
-    parts = [_of_folder(path) if path.is_dir() else _of_table(path, target) for path in sources]
+    parts = [_of_folder(path) if path.is_dir() else _of_table(path, named) for path in sources]
     cells = TrainedCells(
         genotypes=[genotype for part in parts for genotype in part.genotypes],
         accuracies=[accuracy for part in parts for accuracy in part.accuracies],
@@ -83,7 +83,7 @@ def _conditions(run: Run) -> Mapping[str, object]:
     }
 
 
-def _of_table(path: Path, target: str | None) -> TrainedCells:
+def _of_table(path: Path, named: str | None) -> TrainedCells:
     try:
         text = read_bytes(path, limit=SIZE_LIMIT).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -91,7 +91,7 @@ def _of_table(path: Path, target: str | None) -> TrainedCells:
     lines = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = [name.strip() for name in next(lines, [])]
-        columns, column = _cell_columns(header), _accuracy_column(header, target)
+        columns, column = _cell_columns(header), _accuracy_column(header, named)
         rows = list(_rows(lines, header, columns, column))
     except csv.Error as error:
         raise TableError(f"{path}: line {lines.line_num}: is no CSV ({error})") from None
@@ -113,15 +113,13 @@ def _cell_columns(header: Sequence[str]) -> Sequence[str]:
     raise TableError(f"has no columns with cells: {wanted}; its columns are {short(', '.join(header))}")
 
 
-def _accuracy_column(header: Sequence[str], target: str | None) -> str:
+def _accuracy_column(header: Sequence[str], named: str | None) -> str:
     """The column of accuracies."""
-    found = [name for name in header if (name == target if target else name.lower().endswith(ACCURACY))]
+    found = [name for name in header if (name == named if named else name.lower().endswith(ACCURACY))]
     if len(found) == 1:
         return found[0]
-    if target:
-        raise TableError(
-            f"has {len(found) or 'no'} columns {short(target)}; its columns are {short(', '.join(header))}"
-        )
+    if named:
+        raise TableError(f"has {len(found) or 'no'} columns {short(named)}; its columns are {short(', '.join(header))}")
     raise TableError(f"has {len(found) or 'no'} columns whose name ends in {ACCURACY}; name one with --target")
 
 

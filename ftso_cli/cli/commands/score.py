@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def score(request: ScoreCommand, as_json: bool) -> None:
     """Score cells without training them, or fit a predictor to trained cells.
 
-    Scores are the rewards by which `ftso search --evaluate` chooses; higher is better. `predictor` is the accuracy, in
-    percent, that wiring and operators let expect; the one that comes with ftso is fitted to cells of the darts space.
-    It needs no images; zero-cost scores look at untrained networks and a batch of images.
+    Higher is better; scores are the rewards by which searches that evaluate cells choose. `predictor` is the accuracy,
+    in percent, that wiring and operators let expect; the one that comes with ftso is fitted to cells of the darts
+    space. It needs no images; zero-cost scores look at untrained networks and a batch of images.
 
     With --fit: fit a predictor to cells with accuracies, and tell by cross-validation how far it is to be trusted.
 
@@ -109,4 +109,4 @@ def _tell_fit(request: ScoreCommand, predictor: "Predictor", as_json: bool) -> N
         note("no file written; -o predictor.json keeps the predictor")
     else:
         say(file)
-        next_step("search", method="evolution", evaluate=file)
+        next_step("score", "darts_v2", evaluate=file)

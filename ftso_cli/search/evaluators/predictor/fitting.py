@@ -27,7 +27,7 @@ class TrainedCells:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class FeatureTable:
     """Different cells as (cells, features) with their (cells,) accuracies; features by name, in order."""
 
     names: tuple[str, ...]
@@ -39,7 +39,7 @@ class Table:
         return self.features[:, [self.names.index(name) for name in names]]
 
 
-def table_of(trained: TrainedCells) -> Table:
+def table_of(trained: TrainedCells) -> FeatureTable:
     """Tabulate cells; of cells that no feature tells apart, the mean accuracy is taken.
 
     So a cell that was trained twice is not in two folds.
@@ -49,7 +49,7 @@ def table_of(trained: TrainedCells) -> Table:
         merged.setdefault(frozenset(features(genotype).items()), []).append(accuracy)
     rows: list[Mapping[str, float]] = [dict(row) for row in merged]
     names = tuple(sorted({name for row in rows for name in row}))
-    return Table(
+    return FeatureTable(
         names=names,
         features=np.array([[row.get(name, 0.0) for name in names] for row in rows]),
         accuracies=np.array([fmean(values) for values in merged.values()]),

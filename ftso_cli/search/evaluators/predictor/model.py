@@ -56,7 +56,7 @@ class Validation(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction:
+class PredictedAccuracy:
     """A predicted accuracy in percent, and the features with values that no cell of the fit had."""
 
     accuracy: float
@@ -87,7 +87,7 @@ class Predictor(Model):
                 raise ValueError(f"features: {short(name)} is no feature of a cell of the {self.space} space")
         return self
 
-    def predict(self, genotype: Genotype) -> Prediction:
+    def predict(self, genotype: Genotype) -> PredictedAccuracy:
         """Raise `GenotypeError` for a cell of another space, without operators, or with one that it does not know."""
         if genotype.space != self.space:
             raise GenotypeError(
@@ -103,7 +103,7 @@ class Predictor(Model):
         values = {name: found.get(name, 0.0) for name in self.features}
         accuracy = self.intercept + sum(self.features[name].weight * value for name, value in values.items())
         beyond = (name for name, value in values.items() if not self._covers(name, value))
-        return Prediction(accuracy=accuracy, beyond=tuple(beyond))
+        return PredictedAccuracy(accuracy=accuracy, beyond=tuple(beyond))
 
     def _covers(self, name: str, value: float) -> bool:
         return self.features[name].least <= value <= self.features[name].most
