@@ -120,7 +120,7 @@ def _accuracy_column(header: Sequence[str], named: str | None) -> str:
         return found[0]
     if named:
         raise TableError(f"has {len(found) or 'no'} columns {short(named)}; its columns are {short(', '.join(header))}")
-    raise TableError(f"has {len(found) or 'no'} columns whose name ends in {ACCURACY}; name one with --target")
+    raise TableError(f"has {len(found) or 'no'} columns whose name ends in {ACCURACY}; name one as the target")
 
 
 def _rows(
