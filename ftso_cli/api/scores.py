@@ -11,7 +11,8 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError, SettingsError, unknown
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.settings.scoring import EVALUATORS, PredictorFit, Scoring
+from ftso_cli.settings.evaluation import EVALUATOR_NAMES
+from ftso_cli.settings.scoring import PredictorFit, Scoring
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor
@@ -56,8 +57,8 @@ def score_cells(request: Scoring, listener: Listener) -> Scores:
 
     names = dict.fromkeys(request.evaluate)
     for name in names:
-        if name not in EVALUATORS and not is_predictor(name):
-            raise SettingsError(unknown("score", name, [*EVALUATORS, "FILE.json of ftso score --fit"]))
+        if name not in EVALUATOR_NAMES and not is_predictor(name):
+            raise SettingsError(unknown("score", name, [*EVALUATOR_NAMES, "FILE.json of ftso score --fit"]))
     predictors = {name: predictor_called(name) for name in names if is_predictor(name)}
     genotypes = _complete(request)
     networks, described = _by_networks(request, [name for name in names if name not in predictors], listener)

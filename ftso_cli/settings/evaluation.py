@@ -12,6 +12,9 @@ Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_no
 PREDICTOR = "predictor"
 """The structural predictor that comes with ftso; one of one's own is a file."""
 
+EVALUATOR_NAMES = (PREDICTOR, "training", *get_args(Score))
+"""What any cell is evaluated by; a file of a predictor as well."""
+
 EVALUATION = "Evaluated cells"
 """A panel of help."""
 

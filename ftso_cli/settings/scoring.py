@@ -15,9 +15,6 @@ from ftso_cli.settings.values import listed
 MOST_CELLS = 1000
 """Cells of one table."""
 
-EVALUATORS = (PREDICTOR, "training", *get_args(Score))
-"""What cells are scored by; a file of a predictor as well."""
-
 DEFAULT = (PREDICTOR, "params", "synflow", "naswot")
 """The scores that are shown unless others are asked for."""
 

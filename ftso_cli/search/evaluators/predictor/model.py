@@ -133,10 +133,15 @@ def is_predictor(name: str) -> bool:
     return name == PREDICTOR or name.lower().endswith(PREDICTOR_SUFFIX)
 
 
-@cache
 def predictor_called(name: str) -> Predictor:
-    """Return the predictor of a name or a file; a process reads each once. Raises `FileError`."""
-    return read_predictor(BUILT_IN if name == PREDICTOR else Path(name))
+    """Return the predictor of a name or a file; raises `FileError`."""
+    return built_in() if name == PREDICTOR else read_predictor(Path(name))
+
+
+@cache
+def built_in() -> Predictor:
+    """Return the predictor that comes with ftso; a process reads it once."""
+    return read_predictor(BUILT_IN)
 
 
 def write_predictor(predictor: Predictor, path: Path) -> None:
