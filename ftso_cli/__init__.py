@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.networks import cost, formulas
     from ftso_cli.api.pictures import draw
     from ftso_cli.api.query import query
+    from ftso_cli.api.scores import fit_predictor, score
     from ftso_cli.api.search.searches import search_baseline, search_operators, search_topology
     from ftso_cli.api.stability import stability
     from ftso_cli.api.training.predictions import predict
@@ -49,6 +50,7 @@ _PLACES = {
     "evaluate": "api.training.uses",
     "examine": "api.health",
     "export": "api.convert",
+    "fit_predictor": "api.scores",
     "formulas": "api.networks",
     "genotypes": "api.library",
     "import_genotype": "api.convert",
@@ -60,6 +62,7 @@ _PLACES = {
     "query": "api.query",
     "read": "api.cells",
     "run_study": "studies.verbs",
+    "score": "api.scores",
     "search_baseline": "api.search.searches",
     "search_operators": "api.search.searches",
     "search_topology": "api.search.searches",
@@ -83,6 +86,7 @@ __all__ = [
     "evaluate",
     "examine",
     "export",
+    "fit_predictor",
     "formulas",
     "genotypes",
     "import_genotype",
@@ -94,6 +98,7 @@ __all__ = [
     "query",
     "read",
     "run_study",
+    "score",
     "search_baseline",
     "search_operators",
     "search_topology",

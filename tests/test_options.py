@@ -28,6 +28,7 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
     "doctor": ("examine",),
     "import": ("import_genotype",),
     "report": ("write_report",),
+    "score": ("score", "fit_predictor"),
     "search": ("search_baseline",),
     "search-ops": ("search_operators",),
     "sweep results": ("study_results",),

@@ -25,7 +25,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"genotype"}),
     frozenset({"spaces"}),
     frozenset({"caching"}),
-    frozenset({"bounds", "files", "interrupt", "processes", "programs", "shell", "texts"}),
+    frozenset({"bounds", "files", "interrupt", "processes", "programs", "ranks", "shell", "texts"}),
     frozenset({"locks"}),
     frozenset({"errors"}),
 )

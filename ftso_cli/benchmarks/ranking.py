@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftso_cli.benchmarks.nats import CELLS, Table, architectures
+from ftso_cli.ranks import mean_ranks
 from ftso_cli.spaces.nats import DATA_SETS
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.9)
@@ -44,14 +45,8 @@ def summarise(rows: NDArray[np.int64], accuracies: NDArray[np.float64]) -> dict[
             "worst": float(column.min()),
             "worst_cells": int((column == column.min()).sum()),
         }
-    correlations = np.asarray(np.corrcoef([_mean_ranks(column) for column in accuracies.T]))
+    correlations = np.asarray(np.corrcoef([mean_ranks(column) for column in accuracies.T]))
     pairs = {
         f"{one} {other}": float(correlations[i, j]) for (i, one), (j, other) in combinations(enumerate(DATA_SETS), 2)
     }
     return {"cells": CELLS, "data_sets": data_sets, "spearman": pairs}
-
-
-def _mean_ranks(column: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from below, equals sharing the mean of theirs, as Spearman's correlation takes them."""
-    ordered = np.sort(column)
-    return (np.searchsorted(ordered, column, "left") + np.searchsorted(ordered, column, "right")) / 2

@@ -35,6 +35,7 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
         "report": CommandEntry("report:report", "Make a page about a trained network, a cell or a study."),
         "compare": CommandEntry("compare:compare", "Compare cells or runs: edges, costs, accuracies."),
         "cost": CommandEntry("cost:cost", "Count parameters and MACs exactly; the paper's formulas."),
+        "score": CommandEntry("score:score", "Score cells without training them."),
     },
     "Library": {
         "genotypes": CommandEntry("genotypes:genotypes", "List the published cells that come with ftso."),

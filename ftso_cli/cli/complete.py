@@ -33,6 +33,14 @@ def operators(incomplete: str) -> list[str]:
     return [",".join([*before, name]) for name in _beginning(OPERATORS, last)]
 
 
+def scores(incomplete: str) -> list[str]:
+    """What cells are scored by; the last of several with commas between."""
+    from ftso_cli.settings.evaluation import EVALUATOR_NAMES
+
+    *before, last = incomplete.split(",")
+    return [",".join([*before, name]) for name in _beginning(EVALUATOR_NAMES, last)]
+
+
 def recipes(incomplete: str) -> list[str]:
     """The recipes of a training."""
     from ftso_cli.settings.recipes import RECIPES
@@ -44,6 +52,7 @@ COMPLETIONS: Mapping[str, Complete] = {
     "cell": cells,
     "cells": cells,
     "data": data_sets,
+    "evaluate": scores,
     "name": cells,
     "op": operators,
     "ops": operators,

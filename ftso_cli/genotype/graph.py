@@ -74,3 +74,13 @@ def width(cell: Cell, inputs: int) -> float:
     graph = wiring(cell.kept)
     into = {node: [source for source, _ in graph.in_edges(node)] for node in cell.nodes}
     return float(sum(sum(source < inputs for source in sources) / len(sources) for sources in into.values()))
+
+
+def paths_to_output(cell: Cell) -> dict[int, int]:
+    """The number of directed paths from each node to the output; a node of the output ends one, and may begin more."""
+    graph = wiring(cell.kept)
+    graph.add_nodes_from(cell.concat)
+    found: dict[int, int] = {}
+    for node in reversed(list(nx.topological_sort(graph))):
+        found[node] = (node in cell.concat) + sum(found[target] for _, target in graph.out_edges(node))
+    return found

@@ -9,7 +9,13 @@ from ftso_cli.settings.searches import ShortTraining
 Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
 """A zero-cost score, see `search.evaluators.scores`."""
 
-EVALUATION = "Searches that evaluate cells"
+PREDICTOR = "predictor"
+"""The structural predictor that comes with ftso; one of one's own is a file."""
+
+EVALUATOR_NAMES = (PREDICTOR, "training", *get_args(Score))
+"""What any cell is evaluated by; a file of a predictor as well."""
+
+EVALUATION = "Evaluated cells"
 """A panel of help."""
 
 
@@ -21,7 +27,8 @@ class EvaluationSettings(ShortTraining):
     evaluate: Annotated[
         str,
         Option(
-            help="What cells are judged by: training (a short one), table (that of --table), or a score: "
+            help="What cells are judged by: training (a short one), table (that of --table), "
+            f"{PREDICTOR} (of wiring and operators; or FILE.json of ftso score --fit), or a zero-cost score: "
             f"{', '.join(get_args(Score))}.",
             metavar="EVALUATOR",
             panel=EVALUATION,

@@ -45,6 +45,7 @@ def run_ftso_as_program(env: dict[str, str], cwd: Path) -> str:
         ("ftso cost nasnet_a my", ["my.json"]),
         ("ftso train x --data cifar", ["cifar10", "cifar100"]),
         ("ftso search-ops x --ops none,sep_conv_3", ["none,sep_conv_3x3"]),
+        ("ftso score x --evaluate snip,gras", ["snip,grasp"]),
         ("ftso train x --recipe im", ["imagenet"]),
         ("ftso genotypes show snas_mi", ["snas_mild"]),
         ("ftso draw photos", []),

@@ -8,9 +8,9 @@ import torch
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.library import load
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, ScalableEvaluator
-from ftso_cli.search.evaluators.registry import make_evaluator
+from ftso_cli.search.evaluators.registry import EVALUATORS, make_evaluator
 from ftso_cli.search.evaluators.scores import SCORES
-from ftso_cli.settings.evaluation import EvaluationSettings, Score
+from ftso_cli.settings.evaluation import EVALUATOR_NAMES, PREDICTOR, EvaluationSettings, Score
 from tests.search.searches import CPU, digits
 
 
@@ -38,6 +38,15 @@ def test_a_score_rewards_a_cell_alike_and_tells_it_from_another(name: Score) -> 
     rewards = [score(load(cell)) for cell in ("ftso_wide_sep3", "darts_v2", "ftso_wide_sep3")]
     assert rewards[0] == rewards[2] != rewards[1]
     assert all(map(math.isfinite, rewards))
+
+
+def test_the_names_that_are_offered_are_those_that_are_made() -> None:
+    assert {*EVALUATOR_NAMES, "table"} == set(EVALUATORS)
+
+
+def test_a_predictor_needs_no_images() -> None:
+    predict = make_evaluator(context(evaluate=PREDICTOR))
+    assert 90 < predict(load("darts_v2")) < 100
 
 
 def test_an_evaluator_that_there_is_none_of_and_one_that_lacks_its_table_are_refused() -> None:

@@ -6,19 +6,23 @@ from pathlib import Path
 
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, Evaluator, MakeEvaluator
+from ftso_cli.search.evaluators.predictor.evaluator import ByPredictor
+from ftso_cli.search.evaluators.predictor.model import PREDICTOR_SUFFIX
 from ftso_cli.search.evaluators.scores import SCORES
 from ftso_cli.search.evaluators.short_training import ByTraining
 from ftso_cli.search.evaluators.table import by_table
 from ftso_cli.search.evaluators.zero_cost import ByScore
+from ftso_cli.settings.evaluation import PREDICTOR
 
 EVALUATORS: Mapping[str, MakeEvaluator] = {
     "training": ByTraining,
     "table": by_table,
+    PREDICTOR: ByPredictor,
     **{name: partial(ByScore, name) for name in SCORES},
 }
 """What `--evaluate NAME` means."""
 
-READERS: Mapping[str, MakeEvaluator] = {}
+READERS: Mapping[str, MakeEvaluator] = {PREDICTOR_SUFFIX: ByPredictor}
 """What `--evaluate FILE` means, by the suffix of the file."""
 
 
@@ -27,5 +31,5 @@ def make_evaluator(context: EvaluationContext) -> Evaluator:
     name = context.settings.evaluate
     make = EVALUATORS.get(name) or READERS.get(Path(name).suffix)
     if make is None:
-        raise SettingsError(unknown("evaluator", name, EVALUATORS))
+        raise SettingsError(unknown("evaluator", name, [*EVALUATORS, "FILE.json of ftso score --fit"]))
     return make(context)
