@@ -34,7 +34,7 @@ from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.mixing import Mixing
 from ftso_cli.training.step.optimizer import optimizer_of, set_rate
 from ftso_cli.training.step.schedule import Course, step_drop_path, step_rate
-from ftso_cli.training.step.update import Update
+from ftso_cli.training.step.update import GradientStep
 from ftso_cli.training.validation import best_epoch, validated, waited
 
 
@@ -102,7 +102,7 @@ class Trainer:
         self._rates = math.nan, math.nan
         """Learning rate and drop-path rate of the last step."""
         self._unread: list[Tensor] = []
-        """Results of `Update` that are not in `sums` yet."""
+        """Results of `GradientStep` that are not in `sums` yet."""
         self._look, self._since = Throttle(self.device), 0.0
         self._saved: tuple[int, int] | None = None
         self._stopping = False
@@ -166,7 +166,7 @@ class Trainer:
         """Make the step of training as this device takes it."""
         if self.config.compile:
             compile_cells(self.network)
-        update = Update(
+        update = GradientStep(
             network=self.network,
             forward=self.group.parallel(self.network, spared=not _reads_all(self.genotype)),
             optimizer=self.optimizer,

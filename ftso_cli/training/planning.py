@@ -23,7 +23,7 @@ from ftso_cli.settings.recipes import Recipe
 from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
 from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.optimizer import optimizer_of
-from ftso_cli.training.step.update import Update
+from ftso_cli.training.step.update import GradientStep
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""
@@ -237,7 +237,7 @@ def training_step(
         labels = torch.randint(shape.classes, (recipe.batch_size,)).to(device)
     network = network.to(device).to(memory_format=torch.channels_last).train()
     pixels = pixels.to(device, memory_format=torch.channels_last)
-    update = Update(
+    update = GradientStep(
         network=network,
         forward=network,
         optimizer=optimizer_of(network, recipe, device),
