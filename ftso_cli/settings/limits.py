@@ -37,5 +37,5 @@ class Limited(Settings):
 
     @property
     def limited(self) -> bool:
-        """Whether there is a limit."""
+        """True where there is a limit."""
         return self.fit_macs is not None or self.fit_params is not None

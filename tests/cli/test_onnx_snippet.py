@@ -1,7 +1,6 @@
 """The lines of the documentation that use an ONNX file read every kind of image as `predict` does."""
 
 import io
-import json
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -15,15 +14,6 @@ import ftso_cli
 from ftso_cli.cli.app import app
 from tests.data.images import write_folder
 from tests.test_docs import DOCS, blocks
-
-ONNX = dict(
-    zip(
-        ("preprocessing in the file", "preprocess yourself"),
-        (block.text for block in blocks(DOCS / "deploy.md") if "onnxruntime" in block.text),
-        strict=True,
-    )
-)
-"""The two blocks of docs/deploy.md that use an ONNX file."""
 
 OPTIONS = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "8"]
 
@@ -90,7 +80,6 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         data += ["--image-size", request.param.split()[2]]
         data += ["--augmentation", "imagenet"] if request.param.startswith("as-imagenet") else []
     ftso("train", "ftso_wide_sep3", *data, *OPTIONS, *batch, "-o", folder / "run")
-    ftso("export", folder / "run", "--format", "onnx", "-o", folder / "photos.onnx")
     ftso("export", folder / "run", "--preprocess", "-o", folder / "preprocessing.onnx")
     return folder / "run"
 
@@ -98,28 +87,7 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def test_the_lines_of_the_page_answer_as_predict_does(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snippet = ONNX["preprocess yourself"]
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "photos.onnx").write_bytes((run.parent / "photos.onnx").read_bytes())
-    shown = tmp_path / "photos/two/2.png"
-    shown.parent.mkdir(parents=True)
-    classifier = ftso_cli.load(run)
-    for kind, write in WRITERS.items():
-        write(shown)
-        names: dict[str, Callable[[Path], np.ndarray]] = {}
-        said = io.StringIO()
-        with redirect_stdout(said):
-            exec(compile(snippet, "deploy.md", "exec"), names)
-        found = names["pixels"](shown)
-        assert np.array_equal(found[0], classifier.preprocess(shown).numpy()), kind
-        answer = json.loads(ftso("predict", run, shown, "--top", "1", "--json").stdout)["images"][0]["classes"]
-        assert said.getvalue().strip() == next(iter(answer)), kind
-
-
-def test_the_lines_for_a_network_that_preprocesses_answer_as_predict_does(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    snippet = ONNX["preprocessing in the file"]
+    (snippet,) = [block.text for block in blocks(DOCS / "deploy.md") if "onnxruntime" in block.text]
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos.onnx").write_bytes((run.parent / "preprocessing.onnx").read_bytes())
     shown = tmp_path / "photos/two/2.png"

@@ -13,7 +13,7 @@ from ftso_cli.training.step.losses import Loss
 
 @dataclass(frozen=True, kw_only=True)
 class WeightUpdate:
-    """Updates a network on a batch. `forward` is the network as the device and the processes take it."""
+    """One update of a network on a batch. `forward` is the network as the device and the processes take it."""
 
     network: nn.Module
     forward: Callable[[Tensor], tuple[Tensor, Tensor | None]]
