@@ -1,36 +1,50 @@
 """The settings of searches by evaluation: which cells, how many of them, and within which limits. No torch."""
 
-from dataclasses import KW_ONLY, asdict
+from dataclasses import KW_ONLY, asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from ftso_cli.settings.evaluation import EVALUATION, EvaluationSettings
+from ftso_cli.settings.evaluation import EVALUATION, EvaluationSettings, Judging
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.searches import Method, OfCells, Operators
-from ftso_cli.settings.shared import File
+from ftso_cli.settings.shared import HISTORY, File
 from ftso_cli.settings.values import budget
 from ftso_cli.spaces import DARTS, NATS, SPACES
+
+USUAL = 100
+"""Cells that are evaluated where no other budget is given."""
 
 MOST_EVALUATIONS = 1_000_000
 
 
 @settings
-class AskTellSettings(EvaluationSettings, OfCells, Limited):
-    """A search that proposes cells and is told what each is worth: what decides it but the data and the seed."""
+class ByEvaluation(Judging):
+    """The options of a search by evaluation alone."""
 
     _: KW_ONLY
-    method: Method
     budget: Annotated[
-        str | int,
+        str | int | None,
         Option(
-            help="How many cells are evaluated, or for how long, as in 90s, 5m, 1h.", metavar="BUDGET", panel=EVALUATION
+            help="How many cells are evaluated, or for how long, as in 90s, 5m, 1h; in a race a number is training "
+            "steps.",
+            metavar="BUDGET",
+            shown=f"{USUAL} cells, 24 of random; 5m in a race",
+            panel=EVALUATION,
         ),
-    ] = 100
+    ] = None
     table: Annotated[
         File | None,
         Option(help="A table of NATS-Bench, as ftso query takes it.", short="-t", metavar="FILE", panel=EVALUATION),
     ] = None
+
+
+@settings
+class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
+    """A search that proposes cells and is told what each is worth: what decides it but the data and the seed."""
+
+    _: KW_ONLY
+    method: Method
     ops: Operators = DARTS.candidates
     """The operators to choose from; those that a found cell may not carry are left out."""
 
@@ -45,13 +59,13 @@ class AskTellSettings(EvaluationSettings, OfCells, Limited):
 
     @property
     def evaluations(self) -> int | None:
-        """How many cells are evaluated; None where a time is the budget."""
-        return budget(self.budget).get("steps")
+        """Return the number of cells that are evaluated; None where a time is the budget."""
+        return budget(USUAL if self.budget is None else self.budget).get("steps")
 
     @property
     def seconds(self) -> float | None:
-        """The time that evaluations may take together; None where their number is the budget."""
-        return budget(self.budget).get("seconds")
+        """Return the time that evaluations may take together; None where their number is the budget."""
+        return budget(USUAL if self.budget is None else self.budget).get("seconds")
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -61,7 +75,7 @@ class AskTellSettings(EvaluationSettings, OfCells, Limited):
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them, without those that decided nothing."""
         kept: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
-        kept |= {"ops": list(self.ops), "budget": str(self.budget)}
+        kept |= {"ops": list(self.ops), "budget": str(self.budget or USUAL)}
         if not self.limited:
             del kept["setting"]
         return kept | ({"table": Path(self.table).name} if self.table is not None else {})
@@ -70,3 +84,10 @@ class AskTellSettings(EvaluationSettings, OfCells, Limited):
     def takes_all_images(self) -> bool:
         """Cells are trained on some batches."""
         return False
+
+
+BY_EVALUATION = {field.name for field in fields(AskTellSettings)} | {
+    *("data", "image_size", "device", "seed", "output"),
+    *HISTORY,
+} - {"track", "early_stop"}
+"""The options that a search by evaluation has."""

@@ -3,7 +3,7 @@
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal, get_args
 
-from ftso_cli.settings.options import Bounds, Option, settings
+from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import ShortTraining
 
 Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
@@ -20,8 +20,8 @@ EVALUATION = "Evaluated cells"
 
 
 @settings
-class EvaluationSettings(ShortTraining):
-    """An evaluator and what decides its rewards; networks are those of a short training."""
+class Judging(Settings):
+    """The options of an evaluator."""
 
     _: KW_ONLY
     evaluate: Annotated[
@@ -36,5 +36,12 @@ class EvaluationSettings(ShortTraining):
     ] = "training"
     steps: Annotated[int, Option(help="Training steps of a cell.", least=2, panel=EVALUATION)] = 20
     """The losses of the second half count."""
+
+
+@settings
+class EvaluationSettings(ShortTraining, Judging):
+    """An evaluator and what decides its rewards; networks are those of a short training."""
+
+    _: KW_ONLY
     images: Annotated[int, Bounds(least=2)] = 32
     """Images of a batch that a score looks at; two batches of zico."""

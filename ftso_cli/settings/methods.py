@@ -14,8 +14,8 @@ evolution Real et al., 2019; reinforce: NASNet (Zoph et al., 2018); pnas: Liu et
 """
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, replace
-from typing import Annotated, Any, Literal
+from dataclasses import KW_ONLY, fields, replace
+from typing import Annotated, Any, Literal, cast
 
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import Option, Settings, settings
@@ -94,6 +94,14 @@ def on_choices(method: Method | None) -> Mapping[str, Any]:
     A search of one of the two phases takes it, and keeps its own length, network and steps on the weights.
     """
     return {} if method is None else {name: getattr(METHODS[method], name) for name in ON_CHOICES}
+
+
+def by_evaluation(request: Settings, method: str, **others: Any) -> AskTellSettings:
+    """Return the settings of a search by evaluation: those that a request gives, `others`, and the method's own."""
+    names = {field.name for field in fields(AskTellSettings)} & request.given - {"method", *others}
+    base: Any = METHODS[cast(Method, method)]
+    found: AskTellSettings = replace(base, **{name: getattr(request, name) for name in names}, **others)
+    return found
 
 
 IMAGENET: Mapping[str, Any] = {

@@ -2,14 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
+from ftso_cli.errors import SettingsError
+from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
-from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, on_choices
+from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     OPERATORS,
-    ByGradient,
+    AskTell,
+    Method,
     Operators,
     OperatorSettings,
     check_length,
@@ -17,7 +20,7 @@ from ftso_cli.settings.searches import (
 )
 from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
-from ftso_cli.spaces import DARTS, SPACES, operator
+from ftso_cli.spaces import DARTS, NATS, SPACES, operator
 
 COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
 """The options that every strategy has."""
@@ -27,7 +30,7 @@ BY_GRADIENT = {field.name for field in fields(OperatorSettings)} | {*COMMON, *HI
 
 
 @settings
-class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, Edited, Recorded, Seeded):
+class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnImages, OnCell, Edited, Recorded, Seeded):
     """A search of the operator of every kept edge."""
 
     _: KW_ONLY
@@ -36,9 +39,10 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, 
         Option(help="gradient, the paper's; or capacity: a training-free score, then short races."),
     ] = "gradient"
     method: Annotated[
-        ByGradient | None,
+        Method | None,
         Option(
-            help="How α is searched: relaxation, steps and channels of another method than the paper's.",
+            help="How α is searched: relaxation, steps and channels of another method than the paper's; or the "
+            "searches that evaluate cells.",
             short="-m",
             shown="",
         ),
@@ -54,6 +58,8 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, 
         if given.get("strategy") == "capacity":
             return CapacitySettings.defaults(given)
         method = given.get("method")
+        if method in get_args(AskTell):
+            return {}
         if method is not None:
             chosen("method", method, dict(METHODS.items()))
         recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
@@ -68,6 +74,10 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, 
     def check(self) -> None:
         """Raise `OptionError` for options that have no meaning together."""
         check_length(self)
+        if self.evaluates:
+            refuse(self, BY_EVALUATION | {"cell"} - {"nodes", "space"}, f"has no meaning with {{method={self.method}}}")
+            self.evaluated(NATS.name if self.table else DARTS.name)
+            return
         allowed = BY_CAPACITY if self.strategy == "capacity" else BY_GRADIENT
         refuse(self, allowed, f"has no meaning with {{strategy={self.strategy}}}")
         for op in self.ops:
@@ -88,6 +98,19 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, OnImages, OnCell, 
         names = {field.name for field in fields(CapacitySettings)} & self.given
         allowed = tuple(op for op in SPACES[space].candidates if op not in SPACES[space].never_derived)
         return CapacitySettings(**{"ops": allowed} | {name: getattr(self, name) for name in names})
+
+    @property
+    def evaluates(self) -> bool:
+        """Whether the method evaluates whole cells."""
+        return self.method in get_args(AskTell)
+
+    def evaluated(self, space: str, nodes: int = DARTS.nodes) -> AskTellSettings:
+        """Return the settings of a search by evaluation in a space, of all its candidates by default."""
+        ops = self.ops if "ops" in self.given else SPACES[space].candidates
+        found = by_evaluation(self, str(self.method), ops=tuple(ops), space=space, nodes=nodes)
+        if len(found.choices) < 2:
+            raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
+        return found
 
     @property
     def keeps_history(self) -> bool:

@@ -303,7 +303,7 @@ class OperatorSettings(SearchSettings, Limited):
     """A search for the operators of a wiring that is decided."""
 
     _: KW_ONLY
-    method: ByGradient | None = None
+    method: Method | None = None
     """None: the paper's, which is PC-DARTS without a warm-up."""
 
 

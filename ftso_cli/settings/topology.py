@@ -6,12 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.methods import RECIPES, ByRecipe
+from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
+from ftso_cli.settings.limits import Limited
+from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     PRESETS,
     RACE,
     TOPOLOGY,
+    AskTell,
     Operators,
     RaceSettings,
     TopologySettings,
@@ -23,7 +26,7 @@ from ftso_cli.settings.searches import (
 )
 from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import budget, chosen, seeds_of
-from ftso_cli.spaces import DARTS
+from ftso_cli.spaces import DARTS, SPACES, operator
 
 
 def _listed(value: Any) -> Any:
@@ -38,9 +41,15 @@ IN_A_RACE = {
 } - {"steps"}
 """The options that a race has."""
 
+IN_NO_METHOD = {field.name for field in fields(TopologySettings)} | {
+    *("preset", "recipe", "op", "budget", "seeds", "workers", "seed", "data", "image_size", "device", "output"),
+    *HISTORY,
+}
+"""The options of the searches that evaluate no whole cells."""
+
 
 @settings
-class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Seeded):
+class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation, Limited, Recorded, Seeded):
     """A search of how the nodes of a cell are wired."""
 
     _: KW_ONLY
@@ -56,9 +65,9 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
             shown=f"{','.join(TOPOLOGY.ops)}; {RACE.op} in a race",
         ),
     ] = None
-    budget: Annotated[
-        str | int | None,
-        Option(help="Race: a time as in 90s, 5m, 1h, or training steps as in 2000.", metavar="BUDGET", shown="5m"),
+    method: Annotated[
+        AskTell | None,
+        Option(help="Evaluate whole wirings instead, as ftso search does cells.", short="-m", shown=""),
     ] = None
     seeds: Annotated[
         Annotated[str | int | Sequence[int] | None, BeforeValidator(_listed)],
@@ -76,7 +85,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return those of the preset, in the space, by the recipe; a length that is given takes the other's place."""
-        if given.get("rank") == "race":
+        if given.get("rank") == "race" or given.get("method"):
             return {}
         own = {
             **chosen("preset", given.get("preset", "paper"), PRESETS),
@@ -99,6 +108,10 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
         check_length(self)
         if self.seeds is not None:
             seeds_of(self.seeds)
+        if self.method is not None:
+            self._check_method()
+            return
+        refuse(self, IN_NO_METHOD, "belongs to a search that evaluates cells; give {method=evolution}")
         if self.rank == "race":
             self._check_race()
             return
@@ -116,6 +129,20 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
             raise OptionError("rank", f"{self.space} cells keep all edges, so there is nothing to race")
         refuse(self, IN_A_RACE, "has no meaning in a race")
         self.race  # noqa: B018 - raises where an operator or a budget can't be
+
+    def _check_method(self) -> None:
+        if SPACES[self.space].keeps_all:
+            raise OptionError("method", f"{self.space} cells keep all edges, so there is no wiring to choose")
+        refuse(self, BY_EVALUATION | {"op"} - {"ops"}, f"has no meaning with {{method={self.method}}}")
+        self.evaluated  # noqa: B018 - raises where an operator or a budget can't be
+
+    @property
+    def evaluated(self) -> AskTellSettings:
+        """The settings of a search by evaluation; raises `OptionError` for several operators."""
+        if self.op is not None and len(self.op) != 1:
+            raise OptionError("op", "a wiring is evaluated with one operator on every edge")
+        op = self.op[0] if self.op else SPACES[self.space].usual
+        return by_evaluation(self, str(self.method), ops=(operator(op, SPACES[self.space].derivable).name,))
 
     @property
     def _without_history(self) -> set[str]:
@@ -145,7 +172,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, Recorded, Se
     @property
     def keeps_history(self) -> bool:
         """Whether the search keeps losses, α and β over time, and can be taken up in the middle."""
-        return self.rank == "beta" and self.seeds is None
+        return self.method is not None or (self.rank == "beta" and self.seeds is None)
 
     @property
     def takes_seed(self) -> bool:

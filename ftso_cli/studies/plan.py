@@ -119,7 +119,9 @@ def _stages(pipeline: Pipeline, seed: int) -> list[Stage]:
 def _leaves_edges(pipeline: Pipeline) -> bool:
     """Return True where its search keeps all edges, to be pruned; a race has decided them, and their operators."""
     search = pipeline.get("search-topology")
-    return search is not None and not (isinstance(search, dict) and search.get("rank") == "race")
+    return search is not None and not (
+        isinstance(search, dict) and (search.get("rank") == "race" or search.get("method"))
+    )
 
 
 def _start(cell: str, seed: int) -> Stage:

@@ -15,6 +15,7 @@ from ftso_cli.api.search.searching import Found, task_of
 from ftso_cli.api.verbs import verb
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_searchable
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.searches import TopologySettings
@@ -55,6 +56,8 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
     if request.rank == "race":
         task = task_of(command, request, request.race, request.seed)
         return run_race(Raced(task, request.race, listener, resume=request.resume, workers=request.workers))
+    if request.method is not None:
+        return _run_evaluated(command, request, request.evaluated, listener)
     settings, members = request.settings, request.members
     task = task_of(command, request, settings, request.seed if members is None else None)
     task.notes.extend(_blind_spots(settings, listener))
@@ -71,6 +74,30 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
     # One iteration takes a moment: it keeps a history where that is asked for.
     keep = settings.iters != 1 or bool(request.asked("run", "resume", "track", "early_stop", "tensorboard"))
     return run_recorded(task, request, make, listener, keep=keep)
+
+
+def _run_evaluated(
+    command: str,
+    request: SearchTopology | SearchOperators,
+    settings: AskTellSettings,
+    listener: Listener,
+    start: Genotype | None = None,
+) -> Found:
+    """Run a search that evaluates wirings, or the operators on the wiring of `start`."""
+    looked_up = table_lookup(settings)
+
+    def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
+        from ftso_cli.search.blackbox.domain import cells_domain, operators_domain
+        from ftso_cli.search.blackbox.searchers import limit_of, search_by_evaluation
+
+        limit = limit_of(settings)
+        if start is None:
+            domain = cells_domain(SPACES[settings.space], settings.nodes, settings.choices, limit)
+        else:
+            domain = operators_domain(start, settings.choices, limit)
+        return search_by_evaluation(domain, images, settings, seed=request.seed, device=device, reached=looked_up)
+
+    return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
 
 
 def _blind_spots(settings: TopologySettings, listener: Listener) -> list[str]:
@@ -117,6 +144,9 @@ def _find_operators(request: SearchOperators, listener: Listener) -> Found:
         by_capacity = request.capacity(start.space)
         task = task_of(command, request, by_capacity, request.seed)
         return run_capacity(task, by_capacity, listener, start)
+    if request.evaluates:
+        nodes = max(len(cell.nodes) for cell in start.cells.values())
+        return _run_evaluated(command, request, request.evaluated(start.space, nodes), listener, start)
     settings = request.settings(start.space)
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":

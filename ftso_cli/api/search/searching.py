@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 TaskSettings = SearchSettings | RaceSettings | CapacitySettings | AskTellSettings
-"""What decides the result of a search."""
+"""The settings of a search, which decide its result."""
 
 
 @dataclass(frozen=True, kw_only=True)

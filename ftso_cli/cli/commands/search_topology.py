@@ -28,6 +28,8 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
     `--rank race` trains networks of many wirings (the widest, the deepest, random and mutated ones) with the operator
     that they will get, and keeps the one that trains fastest.
 
+    `--method evolution` and others evaluate whole wirings as `ftso search` does cells (docs/methods.md).
+
     `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/machines.md).
 
     Examples: `ftso search-topology --data digits --iters 1 -o cell.json` ·
@@ -37,21 +39,29 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
     """
     listener = SearchListener()
     found = find_topology(request, listener)
-    raced = request.rank == "race"
-    facts = racing.facts(found) if raced else _certainty(edit.prune(found.genotype)[0])
+    raced, decided = request.rank == "race", found.genotype.stage == "complete"
+    facts = racing.facts(found) if raced else {} if decided else _certainty(edit.prune(found.genotype)[0])
 
     def report() -> None:
         if raced:
             racing.report(found)
+        elif decided:
+            _show_best(found)
         else:
             _report(found)
         say_written(request, listener)
-        if raced:
+        if decided:
             propose_training(request)
         else:
             next_step("assign-ops", request.output, op=SPACES[request.space].usual)
 
     finish(found, request, facts, as_json, report)
+
+
+def _show_best(found: "Found") -> None:
+    from ftso_cli import drawing
+
+    show(drawing.text(found.genotype, title="The best wiring that was evaluated"))
 
 
 def _report(found: "Found") -> None:
