@@ -40,8 +40,8 @@ FUNCTIONS: Mapping[str, tuple[str, ...]] = {
 COMMAND_ONLY: Mapping[str, set[str]] = {
     # Python draws one cell at a time, wherever it likes to.
     "draw": {"cells", "out_dir", "terminal"},
-    # How a result is printed; a comprehension over `formulas`.
-    "cost": {"by_stage", "sweep"},
+    # How a result is printed; a comprehension over `formulas`; `ftso_cli.latency` measures.
+    "cost": {"by_stage", "sweep", "latency"},
     # `ftso_cli.read` gives one cell, `Genotype.model_json_schema` the schema.
     "genotypes": {"action", "name", "schema"},
     # `ftso_cli.studies.presets.names` lists them.
@@ -103,6 +103,7 @@ HANDED_ON: Mapping[str, str] = {
     "nodes": "of a search, of a race, of a method",
     "op": "of a search, of a race, of an assignment",
     "ops": "candidates, with other defaults in every search",
+    "operations": "asked for, and measured ones of a table",
     "output": "a genotype, a run folder, a page, a picture, a ledger, a study",
     "rank": "what edges are ranked by; the rank of a column in a table",
     "recipe": "of a search, of a training, in a config file",
@@ -110,6 +111,7 @@ HANDED_ON: Mapping[str, str] = {
     "run": "a history to write, to read, a trained network",
     "runs": "batches that are timed; searches of a row",
     "score": "a training-free score, a test of a network, a row of a table",
+    "search": "of a training, for better operators; a search that is carried out",
     "seed": "of one search, one training, one trial",
     "seeds": "of an ensemble, of a study, of Table 2",
     "setting": "the network of a cost; a row of a study",

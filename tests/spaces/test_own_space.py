@@ -1,6 +1,6 @@
-"""A space, an operator and an option of one's own, in the lines of docs/extend.md, used by the real commands.
+"""A space, an operator, an option and a method of one's own, in the lines of docs/extend.md, by the real commands.
 
-The package is copied, with a line more for the option.
+The package is copied, with a line more for the option, and two for the name of the method.
 """
 
 import json
@@ -15,7 +15,9 @@ from tests.images import write_folder
 from tests.processes import HANG, ROOT, environment
 from tests.test_docs import blocks
 
-OPERATOR, SPACE = [block.text for block in blocks(ROOT / "docs" / "extend.md") if block.language == "python"][:2]
+PYTHON = [block.text for block in blocks(ROOT / "docs" / "extend.md") if block.language == "python"]
+OPERATOR, SPACE = PYTHON[:2]
+(METHOD,) = (text for text in PYTHON if "SEARCHERS[" in text)
 
 RUN = """
 import contextlib, io, json, sys
@@ -29,8 +31,16 @@ for line in json.loads(sys.argv.pop(1)):
 print(json.dumps(told))
 """
 
-OPTION = '    toy: Annotated[int, Option(help="A toy.", least=1, most=9)] = 1'
-"""A field of the hyper-parameters of a training."""
+LINES_MORE = (
+    ("recipes.py", "    _: KW_ONLY\n", '    toy: Annotated[int, Option(help="A toy.", least=1, most=9)] = 1\n'),
+    ("searches.py", "AskTell = Literal[", '\n    "of-five",\n    '),
+    (
+        "methods.py",
+        "METHODS: Mapping[Method, JointSettings | AskTellSettings] = {\n",
+        '    "of-five": AskTellSettings(method="of-five"),\n',
+    ),
+)
+"""What is added to the settings, each behind a place: an option of trainings, the name of a method, its settings."""
 
 STUDY = """
 data = "images"
@@ -54,6 +64,7 @@ LINES = (
     "report cell.json -o cell.html --json",
     "genotypes show cell.json --json",
     f"search --method random --space small {SMALL} --iters 2 --budget 1 -o other.json --json",
+    f"search --method of-five --space small {SMALL} --iters 6 --budget 6 -o found.json --json",
     "prune --help",
     "search-topology --help",
     "train --help",
@@ -63,18 +74,19 @@ LINES = (
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What each of the lines prints, in a process that has the operator, the space and the option."""
+    """What each of the lines prints, in a process that has all four."""
     folder = tmp_path_factory.mktemp("own")
     write_folder(folder / "images")
     (folder / "toy.toml").write_text(STUDY)
     (folder / "genotypes").symlink_to(ROOT / "genotypes")
     shutil.copytree(ROOT / "ftso_cli", folder / "ftso_cli", ignore=shutil.ignore_patterns("__pycache__"))
-    recipes = folder / "ftso_cli" / "settings" / "recipes.py"
-    text = recipes.read_text(encoding="utf-8")
-    assert text.count("    _: KW_ONLY\n") == 1
-    recipes.write_text(text.replace("    _: KW_ONLY\n", f"    _: KW_ONLY\n{OPTION}\n"), encoding="utf-8")
+    for name, place, more in LINES_MORE:
+        file = folder / "ftso_cli" / "settings" / name
+        text = file.read_text(encoding="utf-8")
+        assert text.count(place) == 1
+        file.write_text(text.replace(place, place + more), encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", OPERATOR + SPACE + RUN, json.dumps(LINES)],
+        [sys.executable, "-c", OPERATOR + SPACE + METHOD + RUN, json.dumps(LINES)],
         cwd=folder,
         env=environment(),
         capture_output=True,
@@ -119,3 +131,11 @@ def test_a_field_is_a_flag_with_its_help_an_option_of_studies_and_a_value_of_run
     assert json.loads((Path(told["folder"]) / "run" / "config.json").read_text())["recipe"]["toy"] == 3
     assert "--toy" in told["train --help"] and "A toy." in told["train --help"]
     assert json.loads(told["sweep toy.toml --dry-run --json"])["trials"] == 1
+
+
+def test_a_method_is_a_class_an_entry_and_its_name_and_finds_cells_of_the_space(told: dict[str, str]) -> None:
+    assert METHOD.count("SEARCHERS[") == 1
+    assert len([line for line in METHOD.splitlines() if line.strip() and "import" not in line]) == 9
+    found = json.loads((Path(told["folder"]) / "found.json").read_text())
+    assert (found["space"], found["stage"]) == ("small", "complete")
+    assert found["history"][0]["settings"]["method"] == "of-five"
