@@ -4,6 +4,7 @@ This is PC-DARTS (Xu et al., 2020) for `partial` > 1 and DARTS with edge weights
 and any set of candidates, and is the reference that every faster engine is compared with.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -182,7 +183,8 @@ class SuperNet(nn.Module):
     """Stem, search cells and classifier, with the architecture parameters α and β that all cells of a kind share.
 
     `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). With one candidate there is no α, and without
-    `weigh_edges` no β: a node then adds up its edges as they are (DARTS).
+    `weigh_edges` no β: a node then adds up its edges as they are (DARTS). `live` are masks (edges, candidates) of those
+    that are left on each edge, where a search drops some.
     Both are parameters of the module, so that every checkpoint holds them.
     """
 
@@ -206,6 +208,7 @@ class SuperNet(nn.Module):
         skeleton = space.skeleton(shape, concat, search=True)
         self.wirings = dict(wirings)
         self.ops = ops
+        self.live: Mapping[str, Tensor] = {}
         self.kinds = tuple(stage.kind for stage in skeleton.cells)
         self.stems = nn.ModuleList(sequential(stem) for stem in skeleton.stems)
         self.cells = nn.ModuleList(
@@ -247,9 +250,13 @@ class SuperNet(nn.Module):
     def candidate_weights(self, kind: str) -> Tensor:
         """softmax(α) over the candidates of each edge, (edges, candidates)."""
         if kind in self.alpha:
-            alpha: Tensor = self.alpha[kind]
-            return alpha.softmax(1)
+            return self.live_alpha(kind).softmax(1)
         return self._ones(len(self.wirings[kind].edges), 1)
+
+    def live_alpha(self, kind: str) -> Tensor:
+        """α (edges, candidates), -inf where a candidate is not live."""
+        alpha: Tensor = self.alpha[kind]
+        return alpha.masked_fill(~self.live[kind], -math.inf) if kind in self.live else alpha
 
     def _ones(self, *size: int) -> Tensor:
         like = next(self.parameters())

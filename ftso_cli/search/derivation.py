@@ -20,6 +20,8 @@ Charges = Mapping[str, list[list[float]]]
 Derive = Callable[[Charges | None], Genotype]
 """Reads off the cell that is strongest after charges."""
 
+SKIP = "skip_connect"
+
 LARGEST = 1e9
 """A charge for the whole limit at which only costs count."""
 
@@ -27,23 +29,30 @@ STEPS = 40
 """Halvings of the logarithm of the charge."""
 
 
-def derived(net: SuperNet, space: Space, charges: Charges | None = None) -> Genotype:
-    """The cell that a joint search has found so far.
+def derived(net: SuperNet, space: Space, charges: Charges | None = None, most_skips: int | None = None) -> Genotype:
+    """The cell that a joint search has found so far, with at most so many skip connections in a cell of stride 1.
 
     An edge is as strong as its strongest operator (in darts but `none`), softmax(α) over all candidates, times
     softmax(β) where edges are weighed. Each node keeps its two strongest (DARTS, section 2.4; PC-DARTS, section 3.3),
     in nats all of them.
     """
-    cells = {kind: _cell(net, kind, space, None if charges is None else charges[kind]) for kind in space.kinds}
+
+    def cell(kind: str, own: list[list[float]] | None) -> Cell:
+        return _cell(net, kind, space, own)
+
+    cells = {kind: _with_few_skips(cell, net, kind, space, charges, most_skips) for kind in space.kinds}
     return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=net.ops, cells=cells)
 
 
-def decided(genotype: Genotype, net: SuperNet, space: Space, charges: Charges | None = None) -> Genotype:
-    """The genotype, each of its kept edges with its strongest candidate."""
-    cells = {
-        kind: _decided_cell(net, kind, cell, space, None if charges is None else charges[kind])
-        for kind, cell in genotype.cells.items()
-    }
+def decided(
+    genotype: Genotype, net: SuperNet, space: Space, charges: Charges | None = None, most_skips: int | None = None
+) -> Genotype:
+    """The genotype, each of its kept edges with its strongest candidate; skip connections as in `derived`."""
+
+    def cell(kind: str, own: list[list[float]] | None) -> Cell:
+        return _decided_cell(net, kind, genotype.cells[kind], space, own)
+
+    cells = {kind: _with_few_skips(cell, net, kind, space, charges, most_skips) for kind in genotype.cells}
     return genotype.replace(stage="complete", cells=cells, about=None)
 
 
@@ -104,15 +113,46 @@ def strongest(alpha: Mapping[str, float], space: Space, charges: Mapping[str, fl
 
 
 def alphas(net: SuperNet, kind: str) -> list[dict[str, float] | None]:
-    """α of every edge by candidate, None where there is one candidate."""
+    """α of every edge by candidate that is live, None where there is one candidate."""
     if kind not in net.alpha:
         return [None] * len(net.wirings[kind].edges)
-    return [dict(zip(net.ops, row, strict=True)) for row in net.alpha[kind].tolist()]
+    rows = net.live_alpha(kind).tolist()
+    return [{op: value for op, value in zip(net.ops, row, strict=True) if value > -math.inf} for row in rows]
 
 
 def betas(net: SuperNet, kind: str) -> list[float | None]:
     """β of every edge, None where edges are not weighed."""
     return net.beta[kind].tolist() if kind in net.beta else [None] * len(net.wirings[kind].edges)
+
+
+def _with_few_skips(
+    read: Callable[[str, list[list[float]] | None], Cell],
+    net: SuperNet,
+    kind: str,
+    space: Space,
+    charges: Charges | None,
+    most: int | None,
+) -> Cell:
+    """The cell of a kind; while it has too many skip connections, the weakest is ruled out and it is read again.
+
+    P-DARTS, section 3.3; there, too, in normal cells alone.
+    """
+    own = None if charges is None else [list(row) for row in charges[kind]]
+    cell = read(kind, own)
+    if most is None or SKIP not in net.ops or space.stride(kind, 0) != 1:
+        return cell
+    place, edges = net.ops.index(SKIP), net.wirings[kind].edges
+    shares = (net.candidate_weights(kind) * net.edge_weights(kind)[:, None])[:, place].tolist()
+    own = own or [[0.0] * len(net.ops) for _ in edges]
+    left = set(range(len(edges)))
+    while len(skips := [edges.index((each.source, each.target)) for each in cell.kept if each.op == SKIP]) > most:
+        if not (can := left.intersection(skips)):
+            return cell
+        weakest = min(can, key=lambda at: shares[at])
+        left.remove(weakest)
+        own[weakest][place] = math.inf
+        cell = read(kind, own)
+    return cell
 
 
 def _cell(net: SuperNet, kind: str, space: Space, charges: list[list[float]] | None) -> Cell:

@@ -14,7 +14,7 @@ from ftso_cli.nn.supernet import complete_wirings
 from ftso_cli.search.blackbox.domain import cells_domain
 from ftso_cli.search.blackbox.searchers import limit_of, search_by_evaluation
 from ftso_cli.search.derivation import derived, within
-from ftso_cli.search.phases import BY_ORDER, Search, supernet_search
+from ftso_cli.search.phases import Search, engine_of, supernet_search
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.searches import GradientSettings, JointSettings
 from ftso_cli.spaces import SPACES, operator
@@ -53,5 +53,8 @@ def by_gradient(
     space = SPACES[settings.space]
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
-    search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
-    return Search(search, within(settings, search, space, lambda charges: derived(search.net, space, charges)))
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine_of(settings))
+    return Search(
+        search,
+        within(settings, search, space, lambda charges: derived(search.net, space, charges, settings.most_skips)),
+    )

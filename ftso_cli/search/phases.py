@@ -1,7 +1,7 @@
 """The two phases of FTSO: first the topology (Algorithm 1), second the operators (Algorithm 2)."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,6 +21,7 @@ from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.search.derivation import alphas, betas, decided, within
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
+from ftso_cli.search.engine.progressive import Progressive
 from ftso_cli.search.engine.unrolled import Unrolled
 from ftso_cli.search.penalties import penalty
 from ftso_cli.settings.searches import OperatorSettings, SearchSettings, ShortTraining, TopologySettings, penalties
@@ -33,8 +34,11 @@ ARCH_STREAM = 2**31
 ENGINES: Mapping[str, type[SuperNet]] = {"general": SuperNet, "shared": SharedSuperNet, "folded": FoldedSuperNet}
 
 
-BY_ORDER: Mapping[int, type[Bilevel]] = {1: Bilevel, 2: Unrolled}
-"""The engines of a search by gradient, by its order."""
+def engine_of(settings: SearchSettings) -> type[Bilevel]:
+    """The engine of a search by gradient."""
+    if settings.added_cells:
+        return Progressive
+    return Unrolled if settings.order == 2 else Bilevel
 
 
 @dataclass(frozen=True)
@@ -138,9 +142,12 @@ def operators(
         for kind, cell in genotype.cells.items()
     }
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
-    search = supernet_search(wirings, space, data, settings, seed, device, group, make, BY_ORDER[settings.order])
+    search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine_of(settings))
     return Search(
-        search, within(settings, search, space, lambda charges: decided(genotype, search.net, space, charges))
+        search,
+        within(
+            settings, search, space, lambda charges: decided(genotype, search.net, space, charges, settings.most_skips)
+        ),
     )
 
 
@@ -156,11 +163,16 @@ def supernet_search(
     engine: type[Bilevel],
 ) -> Bilevel:
     """A search on a super-net of these wirings; half of the images move α and β, half the weights."""
-    with seeded(seed):
-        net = make(wirings, space, settings.ops, network_shape(data, settings), partial=settings.partial)
-    device = group.device(device)
-    net = synchronised(net.to(device), group)
+    shape, device = network_shape(data, settings), group.device(device)
+
+    def build(cells: int, seed: int) -> SuperNet:
+        with seeded(seed):
+            net = make(wirings, space, settings.ops, replace(shape, cells=cells), partial=settings.partial)
+        return synchronised(net.to(device), group)
+
+    net = build(settings.cells, seed)
     search = engine(net, settings, *streams(data, settings, seed, device, group.share), group, seed)
+    search.rebuild = build
     search.penalty = penalty(penalties(settings.penalty), net, space, evaluation(space, settings.stem))
     return search
 

@@ -9,6 +9,8 @@ DrNAS     Chen et al., 2021, and its code: rate 0.1, α 6e-4, the first 10 of ev
           regulariser. Its code lets one in six channels pass, then one in four, and drops candidates in between
 ProxylessNAS  Cai et al., 2019, and its code for ImageNet: α by Adam with 1e-3, moments 0 and 0.999, no decay; batch
           256, weight decay 4e-5, 40 epochs of warm-up before 120
+P-DARTS   Chen et al., 2019, section 4.1, and its code: three stages of 25 epochs, 10 of which hold α; 5, 11 and 17
+          cells with 8, 5 and 3 candidates; dropout on skips from 0, 0.4 and 0.7; at most 2 skips in a normal cell
 random    DARTS, Table 1: the best of 24 random cells
 evolution Real et al., 2019; reinforce: NASNet (Zoph et al., 2018); pnas: Liu et al., 2018 (`search.blackbox`)
 """
@@ -19,7 +21,7 @@ from typing import Annotated, Any, Literal, cast
 
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.searches import GradientSettings, JointSettings, Method
+from ftso_cli.settings.searches import OF_STAGES, GradientSettings, JointSettings, Method
 from ftso_cli.spaces import DARTS
 
 _DARTS = GradientSettings(
@@ -72,6 +74,20 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
         arch_decay=0.0,
         warmup=40 / 160,
     ),
+    "p-darts": replace(
+        _DARTS,
+        method="p-darts",
+        cells=5,
+        added_cells=(0, 6, 12),
+        kept=(1.0, 5 / 8, 3 / 8),
+        skip_dropout=(0.0, 0.4, 0.7),
+        most_skips=2,
+        epochs=75,
+        batch_size=96,
+        weight_rate_end=0.0,
+        arch_rate=6e-4,
+        warmup=10 / 25,
+    ),
     "random": AskTellSettings(method="random", budget=24),
     "local-search": AskTellSettings(method="local-search"),
     "evolution": AskTellSettings(method="evolution"),
@@ -84,6 +100,7 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
 ON_CHOICES = (
     *("relaxation", "temperature", "order", "weighs_edges", "partial", "warmup"),
     *("arch_rate", "arch_momenta", "arch_decay"),
+    *OF_STAGES,
 )
 """The settings that are about α and β."""
 

@@ -63,7 +63,7 @@ class Descent(Settings):
     """DARTS: largest norm of the weights' gradient."""
 
 
-ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas"]
+ByGradient = Literal["darts-1st", "darts-2nd", "pc-darts", "snas", "gdas", "drnas", "proxylessnas", "p-darts"]
 """The methods that follow the gradient of a relaxed choice; their settings are `GradientSettings`."""
 
 AskTell = Literal["random", "local-search", "evolution", "reinforce", "pnas", "halving"]
@@ -167,6 +167,14 @@ class SearchSettings(Descent):
     """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
     weighs_edges: bool = True
     """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
+    added_cells: tuple[int, ...] = ()
+    """In a search of stages (P-DARTS): the cells of each besides `cells`."""
+    kept: tuple[float, ...] = ()
+    """The share of the candidates that each stage has."""
+    skip_dropout: tuple[float, ...] = ()
+    """The dropout behind identities at the start of each stage."""
+    most_skips: int | None = None
+    """The most skip connections of a cell of stride 1."""
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` for values with which nothing is searched."""
@@ -199,7 +207,9 @@ class SearchSettings(Descent):
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
-BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges")
+OF_STAGES = ("added_cells", "kept", "skip_dropout", "most_skips")
+
+BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges", *OF_STAGES)
 """What the name of a method says, so that no history repeats it."""
 
 

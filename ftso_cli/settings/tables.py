@@ -20,6 +20,7 @@ ByTopology = Literal[
     "search-ops-gdas",
     "search-ops-drnas",
     "search-ops-proxylessnas",
+    "search-ops-p-darts",
 ]
 """FTSO, its operators searched by another method than the paper's."""
 

@@ -154,6 +154,8 @@ class Bilevel(Engine):
     settings: SearchSettings
     weight_batches: Batches
     arch_batches: Batches
+    rebuild: Callable[[int, int], SuperNet]
+    """Makes a super-net of so many cells from a seed, for a search that changes its depth."""
     penalty: Penalty | None = None
     """What α and β keep small besides the held-out loss."""
 
@@ -166,7 +168,6 @@ class Bilevel(Engine):
         group: Group = ALONE,
         seed: int = 0,
     ) -> None:
-        self.net = net.train()
         self.settings = settings
         self.group = group
         self.weight_batches = weight_batches
@@ -176,9 +177,15 @@ class Bilevel(Engine):
         self.iteration = 0
         self.device = next(net.parameters()).device
         self.mixer = Mixer(settings, seed, group.share) if settings.relaxation != "softmax" else None
-        self._steps: tuple[Step, Step] | None = None
         self._unchecked: list[Progress] = []
         self._look = Throttle(self.device)
+        self.take(net)
+
+    def take(self, net: SuperNet) -> None:
+        """Search on this net from now on, with optimizers that have not moved yet."""
+        settings = self.settings
+        self.net = net.train()
+        self._steps: tuple[Step, Step] | None = None
         self.arch_steps = Adam(
             net.architecture(), rate=settings.arch_rate, momenta=settings.arch_momenta, decay=settings.arch_decay
         )
@@ -191,13 +198,22 @@ class Bilevel(Engine):
         """Iterations of an epoch."""
         return self.weight_batches.steps_per_epoch
 
+    def prepare(self) -> None:
+        """Do what comes before an iteration, in a search that has stages."""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the next iteration moves weights alone."""
+        return self.iteration < self.warmup
+
     def step(self) -> Progress:
         """One iteration: Algorithm 1, lines 5 and 6. Raises `TrainingError` once a loss is seen that is not finite."""
+        self.prepare()
         on_architecture, on_weights = self._steps = self._steps or self._made_steps()
         epoch = self.iteration // self.weight_batches.steps_per_epoch
         self.weight_steps.rate = self.weight_rate(epoch)
         training, arch = next(self.weight_batches), None
-        if self.iteration >= self.warmup:
+        if not self.holds:
             self._draw()
             arch = Reading(on_architecture(*training, *next(self.arch_batches)))
         self._draw()

@@ -1,6 +1,5 @@
 """The weights with which a search that draws mixes the candidates and edges of its super-net."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -17,14 +16,13 @@ class Mixer:
     """Mixes candidates and edges by the relaxation of a search.
 
     Every step, on the architecture or on the weights, has draws of its own, which all passes of the step share.
-    Candidates that `live` excludes, by kind of cell a mask (edges, candidates), weigh nothing and are not computed;
-    `dropout` is the share of the numbers behind an identity that a pass drops.
+    Candidates of the net that are not live weigh nothing and are not computed; `dropout` is the share of the numbers
+    behind an identity that a pass drops.
     """
 
     def __init__(self, settings: SearchSettings, seed: int, share: tuple[int, int] = (0, 1)) -> None:
         self.relax = RELAXATIONS[settings.relaxation](settings.temperature)
         self.keeps_other_paths = settings.relaxation == "gates"
-        self.live: dict[str, Tensor] = {}
         self.dropout = 0.0
         self._share = share
         self._draws = Generator().manual_seed(seed)
@@ -55,35 +53,22 @@ class Mixer:
 
     def state(self) -> dict[str, Tensor]:
         """All that the next draws depend on, by name."""
-        return {"draws": self._draws.get_state(), **{f"live.{kind}": mask for kind, mask in self.live.items()}}
+        return {"draws": self._draws.get_state()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from a `state`."""
         self._draws.set_state(state["draws"].cpu())
-        self.live = {name.removeprefix("live."): mask for name, mask in state.items() if name.startswith("live.")}
 
     def _mixing(self, net: SuperNet, relax: Relaxation, progress: float, drop: Drop | None) -> MixingWeights:
         generator = Generator().manual_seed(self._seed)
         alpha, beta, computed = {}, {}, {}
         for kind in net.wirings:
-            candidates = self._candidates(net, kind, relax, progress, generator)
+            candidates = _candidates(net, kind, relax, progress, generator)
             edges = _edges(net, kind, relax, progress, generator)
             alpha[kind], beta[kind] = candidates.values, edges.values
             if candidates.computed is not None or edges.computed is not None:
                 computed[kind] = _places(candidates, edges)
         return MixingWeights(alpha=alpha, beta=beta, computed=computed, drop=drop)
-
-    def _candidates(
-        self, net: SuperNet, kind: str, relax: Relaxation, progress: float, generator: Generator
-    ) -> Weights:
-        if kind not in net.alpha:
-            return Weights(net.candidate_weights(kind))
-        live = self.live.get(kind)
-        if live is None:
-            return relax(net.alpha[kind], progress, generator)
-        live = live.to(net.alpha[kind].device)
-        found = relax(net.alpha[kind].masked_fill(~live, -math.inf), progress, generator)
-        return Weights(found.values, live if found.computed is None else live & found.computed)
 
     def _drop(self, device: torch.device) -> Drop | None:
         if not self.dropout:
@@ -97,6 +82,17 @@ class Mixer:
             return x * kept / (1 - self.dropout)
 
         return drop
+
+
+def _candidates(net: SuperNet, kind: str, relax: Relaxation, progress: float, generator: Generator) -> Weights:
+    """The weights of the candidates (edges, candidates), which compete for their edge."""
+    if kind not in net.alpha:
+        return Weights(net.candidate_weights(kind))
+    found = relax(net.live_alpha(kind), progress, generator)
+    live = net.live.get(kind)
+    if live is None:
+        return found
+    return Weights(found.values, live if found.computed is None else live & found.computed)
 
 
 def _edges(net: SuperNet, kind: str, relax: Relaxation, progress: float, generator: Generator) -> Weights:
