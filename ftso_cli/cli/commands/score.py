@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def score(request: ScoreCommand, as_json: bool) -> None:
     """Score cells without training them, or fit a predictor to trained cells.
 
-    Higher is better; scores are the rewards by which searches that evaluate cells choose. `predictor` is the accuracy,
+    Higher is better; scores are the rewards by which `ftso search --evaluate` chooses. `predictor` is the accuracy,
     in percent, that wiring and operators let expect; the one that comes with ftso is fitted to cells of the darts
     space. It needs no images; zero-cost scores look at untrained networks and a batch of images.
 
@@ -109,4 +109,4 @@ def _tell_fit(request: ScoreCommand, predictor: "Predictor", as_json: bool) -> N
         note("no file written; -o predictor.json keeps the predictor")
     else:
         say(file)
-        next_step("score", "darts_v2", evaluate=file)
+        next_step("search", method="evolution", evaluate=file)
