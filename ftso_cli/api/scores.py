@@ -154,11 +154,6 @@ def fit_predictor(request: PredictorFit) -> "Predictor":
     `fit` names CSV tables, run folders of trainings, or folders of these. Raises `TableError` or `RunError` for results
     that can't be read or compared, and `SettingsError` for too few cells.
     """
-    return fit_results(request)
-
-
-def fit_results(request: PredictorFit) -> "Predictor":
-    """Fit the predictor of a request."""
     from ftso_cli.api.trained_cells import trained_cells
     from ftso_cli.search.evaluators.predictor.fitting import fit_cells
     from ftso_cli.search.evaluators.predictor.model import write_predictor

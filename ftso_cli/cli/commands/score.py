@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from ftso_cli.api.scores import Scores, fit_results, score_cells
+from ftso_cli.api.scores import Scores, fit_predictor, score_cells
 from ftso_cli.cli.console import aligned, next_step, note, print_json, room, say, stack
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.listening import CommandListener
@@ -31,7 +31,7 @@ def score(request: ScoreCommand, as_json: bool) -> None:
     `ftso score cell.json --evaluate predictor.json`
     """
     if request.fit:
-        _tell_fit(request, fit_results(request), as_json)
+        _tell_fit(request, fit_predictor.run(request), as_json)
     else:
         _tell_scores(score_cells(request, CommandListener()), as_json)
 
