@@ -125,11 +125,26 @@ def _scored(
             remarks.append(f"{name}: {error}")
             continue
         scores[each] = predicted.accuracy
-        if predicted.beyond:
-            listed = ", ".join(predicted.beyond[:FEW])
-            more = f" and {len(predicted.beyond) - FEW} more" if len(predicted.beyond) > FEW else ""
-            remarks.append(f"{name}: {each} extrapolates: no cell of its fit has as many, or few, {listed}{more}")
+        if told := _beyond(each, predicted.beyond):
+            remarks.append(f"{name}: {told}")
     return ScoredCell(name=name, scores=scores, remarks=tuple(remarks))
+
+
+def extrapolation(evaluator: str, genotype: Genotype) -> str | None:
+    """Return a remark where a predictor judges a cell that is beyond those of its fit; None for other evaluators."""
+    from ftso_cli.search.evaluators.predictor.model import is_predictor, predictor_called
+
+    if not is_predictor(evaluator):
+        return None
+    return _beyond(evaluator, predictor_called(evaluator).predict(genotype).beyond)
+
+
+def _beyond(evaluator: str, names: Sequence[str]) -> str | None:
+    """The remark on features with values that no cell of a fit had."""
+    if not names:
+        return None
+    more = f" and {len(names) - FEW} more" if len(names) > FEW else ""
+    return f"{evaluator} extrapolates: no cell of its fit has as many, or few, {', '.join(names[:FEW])}{more}"
 
 
 @verb(PredictorFit)
@@ -139,11 +154,6 @@ def fit_predictor(request: PredictorFit) -> "Predictor":
     `fit` names CSV tables, run folders of trainings, or folders of these. Raises `TableError` or `RunError` for results
     that can't be read or compared, and `SettingsError` for too few cells.
     """
-    return fit_results(request)
-
-
-def fit_results(request: PredictorFit) -> "Predictor":
-    """Fit the predictor of a request."""
     from ftso_cli.api.trained_cells import trained_cells
     from ftso_cli.search.evaluators.predictor.fitting import fit_cells
     from ftso_cli.search.evaluators.predictor.model import write_predictor

@@ -75,7 +75,7 @@ class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them, without those that decided nothing."""
         kept: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
-        kept |= {"ops": list(self.ops), "budget": str(self.budget or USUAL)}
+        kept |= {"ops": list(self.ops), "budget": str(self.budget or USUAL), **self.judged_by}
         if not self.limited:
             del kept["setting"]
         return kept | ({"table": Path(self.table).name} if self.table is not None else {})

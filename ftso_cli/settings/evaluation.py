@@ -1,8 +1,11 @@
 """The settings of an evaluator: by what a search that proposes whole cells chooses among them. No torch."""
 
 from dataclasses import KW_ONLY
+from hashlib import sha256
+from pathlib import Path
 from typing import Annotated, Literal, get_args
 
+from ftso_cli.files import read_bytes
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import ShortTraining
 
@@ -11,6 +14,11 @@ Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_no
 
 PREDICTOR = "predictor"
 """The structural predictor that comes with ftso; one of one's own is a file."""
+
+PREDICTOR_SUFFIX = ".json"
+
+SIZE_LIMIT = 4_000_000
+"""Bytes of a predictor's file; one has some ten thousand."""
 
 EVALUATOR_NAMES = (PREDICTOR, "training", *get_args(Score))
 """What any cell is evaluated by; a file of a predictor as well."""
@@ -45,3 +53,11 @@ class EvaluationSettings(ShortTraining, Judging):
     _: KW_ONLY
     images: Annotated[int, Bounds(least=2)] = 32
     """Images of a batch that a score looks at; two batches of zico."""
+
+    @property
+    def judged_by(self) -> dict[str, str]:
+        """Return what history keeps of the evaluator: its name, and of a file the name and a digest of the content."""
+        if self.evaluate in EVALUATOR_NAMES or not self.evaluate.lower().endswith(PREDICTOR_SUFFIX):
+            return {"evaluate": self.evaluate}
+        path = Path(self.evaluate)
+        return {"evaluate": path.name, "predictor": sha256(read_bytes(path, limit=SIZE_LIMIT)).hexdigest()[:16]}

@@ -14,8 +14,9 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import storage
 from ftso_cli.search.evaluators.scores import SCORES
+from ftso_cli.settings.evaluation import EvaluationSettings
 from ftso_cli.spaces import NATS
-from tests.cells import planted, table
+from tests.cells import accuracy, planted, table
 from tests.nats import genotype, string
 from tests.processes import modules_imported_by
 
@@ -100,13 +101,13 @@ def test_a_predictor_is_fitted_to_a_table_and_used(results: Path, tmp_path: Path
 def test_a_predictor_is_fitted_to_ones_own_runs(tmp_path: Path) -> None:
     first = tmp_path / "runs" / "run-0"
     ftso_cli.train("darts_v2", "digits", epochs=1, channels=2, cells=3, batch_size=512, output=first)
-    for at, (cell, accuracy) in enumerate(zip(*_parts(10), strict=True)):
+    for at, (cell, reached) in enumerate(zip(*_parts(10), strict=True)):
         run = tmp_path / "runs" / f"run-{at}"
         if at:
             shutil.copytree(first, run)
         storage.write(cell, run / "genotype.json")
         result = json.loads((first / "result.json").read_text())
-        (run / "result.json").write_text(json.dumps(result | {"test_accuracy": accuracy / 100}))
+        (run / "result.json").write_text(json.dumps(result | {"test_accuracy": reached / 100}))
     found = ftso_cli.fit_predictor(tmp_path / "runs", output=tmp_path / "own.json")
     assert (found.cells, found.target) == (10, "test_accuracy")
     (first / "result.json").unlink()
@@ -131,6 +132,28 @@ def test_cells_of_another_space_are_read_as_other_tools_write_them(tmp_path: Pat
     found = ftso_cli.fit_predictor(path)
     assert found.space == "nats"
     assert found.intercept > 1, "shares are taken as percentages"
+
+
+def test_a_search_takes_a_predictor_and_keeps_which_one_it_was(own: Path, tmp_path: Path) -> None:
+    """The planted rule: separable convolutions everywhere, and a wide normal cell."""
+    file = tmp_path / "cell.json"
+    args = ["search", "--method", "evolution", "--evaluate", str(own), "--budget", "120", "-o", str(file)]
+    ops = "skip_connect,sep_conv_3x3,max_pool_3x3"
+
+    def search(*more: str) -> Result:
+        return CliRunner().invoke(app, [*args, *more])
+
+    known = search("--ops", f"{ops},dil_conv_3x3")
+    assert known.exit_code == 1 and f"without dil_conv_3x3; search with --ops {ops}" in known.stderr
+    done = search("--ops", ops)
+    assert done.exit_code == 0, done.output
+    assert "extrapolates" in done.stderr
+    found = ftso_cli.read(file)
+    assert accuracy(found) > max(planted(120).accuracies)
+    kept = found.history[-1].settings
+    assert kept["evaluate"] == "own.json" and len(str(kept["predictor"])) == 16
+    own.write_text(own.read_text().replace('"penalty"', ' "penalty"'))
+    assert EvaluationSettings(evaluate=str(own)).judged_by["predictor"] != kept["predictor"]
 
 
 @pytest.mark.parametrize(

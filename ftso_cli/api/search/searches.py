@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ftso_cli.api.cells import about_file, holding, name_of, read
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.query import table_lookup
+from ftso_cli.api.scores import extrapolation
 from ftso_cli.api.search.ensembles import FromSeeds, run_ensemble
 from ftso_cli.api.search.races import Raced, run_capacity, run_race
 from ftso_cli.api.search.recorded import run_recorded
@@ -188,4 +189,7 @@ def find_baseline(request: SearchBaseline, listener: Listener) -> Found:
         return joint(images, settings, seed=request.seed, device=device, group=group, reached=looked_up)
 
     with holding(request.output):
-        return run_recorded(task_of("search", request, settings, request.seed), request, make, listener)
+        found = run_recorded(task_of("search", request, settings, request.seed), request, make, listener)
+    if isinstance(settings, AskTellSettings) and (told := extrapolation(settings.evaluate, found.genotype)):
+        listener.note(told)
+    return found

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.cells import cell_len
 
-from ftso_cli.api.scores import Scores, fit_results, score_cells
+from ftso_cli.api.scores import Scores, fit_predictor, score_cells
 from ftso_cli.cli.console import aligned, next_step, note, print_json, room, say, stack
 from ftso_cli.cli.derive import command
 from ftso_cli.cli.output.listening import CommandListener
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def score(request: ScoreCommand, as_json: bool) -> None:
     """Score cells without training them, or fit a predictor to trained cells.
 
-    Higher is better; scores are the rewards by which searches that evaluate cells choose. `predictor` is the accuracy,
+    Higher is better; scores are the rewards by which `ftso search --evaluate` chooses. `predictor` is the accuracy,
     in percent, that wiring and operators let expect; the one that comes with ftso is fitted to cells of the darts
     space. It needs no images; zero-cost scores look at untrained networks and a batch of images.
 
@@ -31,7 +31,7 @@ def score(request: ScoreCommand, as_json: bool) -> None:
     `ftso score cell.json --evaluate predictor.json`
     """
     if request.fit:
-        _tell_fit(request, fit_results(request), as_json)
+        _tell_fit(request, fit_predictor.run(request), as_json)
     else:
         _tell_scores(score_cells(request, CommandListener()), as_json)
 
@@ -109,4 +109,4 @@ def _tell_fit(request: ScoreCommand, predictor: "Predictor", as_json: bool) -> N
         note("no file written; -o predictor.json keeps the predictor")
     else:
         say(file)
-        next_step("score", "darts_v2", evaluate=file)
+        next_step("search", method="evolution", evaluate=file)

@@ -7,12 +7,11 @@ from pathlib import Path
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, Evaluator, MakeEvaluator
 from ftso_cli.search.evaluators.predictor.evaluator import ByPredictor
-from ftso_cli.search.evaluators.predictor.model import PREDICTOR_SUFFIX
 from ftso_cli.search.evaluators.scores import SCORES
 from ftso_cli.search.evaluators.short_training import ByTraining
 from ftso_cli.search.evaluators.table import by_table
 from ftso_cli.search.evaluators.zero_cost import ByScore
-from ftso_cli.settings.evaluation import PREDICTOR
+from ftso_cli.settings.evaluation import PREDICTOR, PREDICTOR_SUFFIX
 
 EVALUATORS: Mapping[str, MakeEvaluator] = {
     "training": ByTraining,

@@ -16,16 +16,11 @@ from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.schema import Model, Name
 from ftso_cli.genotype.storage import describe, layout
 from ftso_cli.search.evaluators.predictor.features import Family, family, features, operator_feature
-from ftso_cli.settings.evaluation import PREDICTOR
+from ftso_cli.settings.evaluation import PREDICTOR, PREDICTOR_SUFFIX, SIZE_LIMIT
 from ftso_cli.spaces import SPACES
-
-SIZE_LIMIT = 4_000_000
-"""Bytes; a predictor has some ten thousand."""
 
 BUILT_IN = Path(__file__).parent / "darts_nb301.json"
 """The predictor that comes with ftso."""
-
-PREDICTOR_SUFFIX = ".json"
 
 MOST_FEATURES = 1000
 
