@@ -45,7 +45,7 @@ class AskTellSettings(EvaluationSettings, OfCells, Limited):
 
     @property
     def evaluations(self) -> int | None:
-        """How many cells are evaluated; None where a time is the budget."""
+        """The number of cells that are evaluated; None where a time is the budget."""
         return budget(self.budget).get("steps")
 
     @property

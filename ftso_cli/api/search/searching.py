@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 TaskSettings = SearchSettings | RaceSettings | CapacitySettings | AskTellSettings
-"""What decides the result of a search."""
+"""The settings that decide the result of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
