@@ -13,7 +13,7 @@ PREDICTOR = "predictor"
 """The structural predictor that comes with ftso; one of one's own is a file."""
 
 EVALUATOR_NAMES = (PREDICTOR, "training", *get_args(Score))
-"""What any cell is evaluated by; a file of a predictor as well."""
+"""The evaluator of any cell; a file of a predictor, too."""
 
 EVALUATION = "Evaluated cells"
 """A panel of help."""
