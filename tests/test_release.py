@@ -71,6 +71,17 @@ def test_the_version_that_the_code_has_may_be_its_first_release(repository: Path
     assert git(repository, "tag") == "v0.1.0"
 
 
+def test_a_version_whose_changes_are_written_already_is_tagged_as_it_is(repository: Path) -> None:
+    (repository / ".ci" / "run").write_text("true\n")
+    (repository / "CHANGELOG.md").write_text("# Changelog\n\n## 0.1.0 (2026-11-27)\n\n- Something new.\n")
+    commit(repository)
+    before = git(repository, "rev-parse", "HEAD")
+    done = release(repository, "0.1.0")
+    assert done.returncode == 0, done.stderr
+    assert (git(repository, "rev-parse", "v0.1.0^{commit}"), git(repository, "rev-parse", "HEAD")) == (before, before)
+    assert "nothing under Unreleased" in release(repository, "0.2.0").stderr
+
+
 @pytest.mark.parametrize(
     ("version", "why"), [("0.0.9", "lower than 0.1.0"), ("0.2", "is no version"), ("v0.2.0", "is no version")]
 )

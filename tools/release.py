@@ -42,8 +42,15 @@ def check_version(version: str) -> None:
         sys.exit(f"{version} is lower than {'.'.join(has.groups())}, which the code has")
 
 
+def is_written(version: str) -> bool:
+    """Return True where the changelog has a section of this version, and nothing that is unreleased."""
+    changes = CHANGELOG.read_text(encoding="utf-8")
+    unreleased = UNRELEASED.search(changes)
+    return f"\n## {version} (" in changes and not (unreleased and unreleased[1].strip())
+
+
 def write(version: str) -> None:
-    """Writes the version into the package, its one home, and above what was unreleased in the changelog."""
+    """Write the version into the package, its one home, and above what was unreleased in the changelog."""
     text = VERSION.read_text(encoding="utf-8")
     VERSION.write_text(NUMBER.sub(f'__version__ = "{version}"', text), encoding="utf-8")
     changes = CHANGELOG.read_text(encoding="utf-8")
@@ -60,18 +67,21 @@ def main() -> None:
     check_tree()
     check_version(version)
     unreleased = UNRELEASED.search(CHANGELOG.read_text(encoding="utf-8"))
-    if not unreleased or not unreleased[1].strip():
+    written = is_written(version)
+    if not written and not (unreleased and unreleased[1].strip()):
         sys.exit("CHANGELOG.md has nothing under Unreleased; say what is new")
     before = {path: path.read_bytes() for path in (VERSION, CHANGELOG)}
     try:
-        write(version)
+        if not written:
+            write(version)
         # All that a change must pass; it ends with the archives in dist/, tried as a user would.
         subprocess.run(["bash", ".ci/run"], cwd=ROOT, check=True)
     except (subprocess.CalledProcessError, KeyboardInterrupt):
         for path, content in before.items():
             path.write_bytes(content)
         sys.exit(f"{version} is not released; the tree is as it was")
-    git("commit", "--quiet", "--message", f"Release {version}", "--", *map(str, before))
+    if not written:
+        git("commit", "--quiet", "--message", f"Release {version}", "--", *map(str, before))
     git("tag", "--annotate", f"v{version}", "--message", f"ftso {version}")
     print(f"ftso {version} is tagged. Next: git push origin main v{version}; twine upload dist/*")
 

@@ -27,10 +27,10 @@ MOST_ROWS = 100_000
 GENOTYPE = "genotype"
 
 ACCURACY = "accuracy"
-"""What the name of the column of accuracies ends in."""
+"""The end of the name of the column of accuracies."""
 
 TEST_ACCURACY = "test_accuracy"
-"""How the accuracy of a run is called."""
+"""The name of a run's accuracy."""
 
 
 def trained_cells(sources: Sequence[Path], named: str | None = None) -> TrainedCells:

@@ -34,7 +34,7 @@ def operators(incomplete: str) -> list[str]:
 
 
 def scores(incomplete: str) -> list[str]:
-    """What cells are scored by; the last of several with commas between."""
+    """Return the names of scores; the last of several with commas between."""
     from ftso_cli.settings.evaluation import EVALUATOR_NAMES
 
     *before, last = incomplete.split(",")

@@ -21,7 +21,7 @@ SIZE_LIMIT = 4_000_000
 """Bytes of a predictor's file; one has some ten thousand."""
 
 EVALUATOR_NAMES = (PREDICTOR, "training", *get_args(Score))
-"""What any cell is evaluated by; a file of a predictor as well."""
+"""The evaluator of any cell; a file of a predictor, too."""
 
 EVALUATION = "Evaluated cells"
 """A panel of help."""

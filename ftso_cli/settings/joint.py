@@ -97,10 +97,10 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
 
     @property
     def keeps_history(self) -> bool:
-        """Whether the search keeps losses, α and β over time, and can be taken up in the middle."""
+        """True where the search keeps losses, α and β over time, and can be resumed."""
         return True
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return True

@@ -130,10 +130,10 @@ IMAGENET: Mapping[str, Any] = {
     "weight_share": 0.1,
     "arch_share": 0.025,
 }
-"""What a search on ImageNet has instead (Table 4, appendix A.1; the batch is that of PC-DARTS, section 4.3)."""
+"""The settings of a search on ImageNet (Table 4, appendix A.1; the batch is that of PC-DARTS, section 4.3)."""
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {"cifar": {}, "imagenet": IMAGENET}
-"""What a recipe has instead of the method's own settings."""
+"""The settings in which a recipe differs from the method's own."""
 
 
 @settings

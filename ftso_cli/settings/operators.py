@@ -114,10 +114,10 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
 
     @property
     def keeps_history(self) -> bool:
-        """Whether the search keeps losses and α over time, and can be taken up in the middle."""
+        """True where the search keeps losses and α over time, and can be resumed."""
         return self.strategy == "gradient"
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return True

@@ -97,7 +97,7 @@ class PredictorFit(Settings):
 
 @settings
 class ScoreCommand(PredictorFit, Scoring):
-    """What `ftso score` does: score cells, or fit a predictor."""
+    """The request of `ftso score`: to score cells, or to fit a predictor."""
 
     def check(self) -> None:
         """Raise `OptionError` where it is not clear which of both is asked."""

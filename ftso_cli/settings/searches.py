@@ -21,7 +21,7 @@ from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
 
 MOST_NODES = 32
-"""Of a cell besides its inputs; a genotype file has no room for more than twice as many."""
+"""The most nodes of a cell besides its inputs; a genotype file has room for at most twice as many."""
 
 SUPER_NET = "Super-net and steps"
 """A panel of help."""
@@ -73,7 +73,7 @@ Method = Literal[ByGradient, AskTell]
 
 
 PENALTIES = ("macs", "params", "entropy", "kl")
-"""What a search by gradient can make small besides the loss; `search.penalties` has the equations."""
+"""The penalties of a search by gradient; `search.penalties` has the equations."""
 
 
 def penalties(value: Any) -> dict[str, float]:
@@ -95,7 +95,7 @@ def _penalty(value: Any) -> Any:
 
 
 Relaxation = Literal["softmax", "gumbel", "hard-gumbel", "dirichlet", "gates"]
-"""How α becomes the weights of candidates, and β those of edges; `search.relaxations` has the equations."""
+"""The ways to turn α into weights of candidates, and β into those of edges; `search.relaxations` has the equations."""
 
 
 @settings
@@ -162,11 +162,11 @@ class SearchSettings(Descent):
     relaxation: Relaxation = "softmax"
     """DARTS."""
     temperature: tuple[float, float] = (1.0, 1.0)
-    """Of Gumbel noise, at the start and at the end."""
+    """The temperature of Gumbel noise, at the start and at the end."""
     order: Literal[1, 2] = 1
     """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
     weighs_edges: bool = True
-    """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
+    """True where edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
     added_cells: tuple[int, ...] = ()
     """In a search of stages (P-DARTS): the cells of each besides `cells`."""
     kept: tuple[float, ...] = ()
@@ -189,7 +189,7 @@ class SearchSettings(Descent):
 
     @property
     def searches(self) -> bool:
-        """Whether α and β are moved by their learning rate."""
+        """True where α and β are updated by their learning rate."""
         return True
 
     def recorded(self) -> dict[str, Any]:
@@ -203,14 +203,14 @@ class SearchSettings(Descent):
 
     @property
     def takes_all_images(self) -> bool:
-        """Whether an epoch reads every training image."""
+        """True where an epoch reads every training image."""
         return self.iters is None and self.weight_share + self.arch_share > 1 - 1e-9
 
 
 OF_STAGES = ("added_cells", "kept", "skip_dropout", "most_skips")
 
 BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges", *OF_STAGES)
-"""What the name of a method says, so that no history repeats it."""
+"""The settings that a method's name decides, so that no history repeats them."""
 
 
 def check_operators(ops: Sequence[str], space: str) -> None:
@@ -276,7 +276,7 @@ class TopologySettings(SearchSettings, OfCells):
             panel=SUPER_NET,
         ),
     ] = "auto"
-    """How the super-net is evaluated, with equal results to rounding: auto takes the folded one where it applies."""
+    """The evaluation of the super-net, with equal results to rounding: auto takes the folded one where it applies."""
     rank: Annotated[
         Literal[Rank, "race"],
         Option(
@@ -285,12 +285,12 @@ class TopologySettings(SearchSettings, OfCells):
             shown="beta; gradient in the preset stable",
         ),
     ] = "beta"
-    """What edges are ranked by. beta: β at the end, as in the paper. gradient, ours: the mean of minus the gradient on
+    """The score that ranks edges. beta: β at the end (the paper). gradient, ours: the mean of minus the gradient on
     β over all iterations, with β held at 0 so that no edge gets ahead by its first steps. A race has `RaceSettings`."""
 
     @property
     def searches(self) -> bool:
-        """Whether α and β are moved by their learning rate."""
+        """True where α and β are updated by their learning rate."""
         return self.rank == "beta"
 
     def recorded(self) -> dict[str, Any]:
@@ -304,7 +304,7 @@ class TopologySettings(SearchSettings, OfCells):
 
     @property
     def folded(self) -> bool:
-        """Whether the folded super-net is used: skip connections alone are linear on the channels."""
+        """True where the folded super-net is used: skip connections alone are linear on the channels."""
         return self.engine == "folded" or (self.engine == "auto" and self.space == DARTS.name and self.ops == FOLDABLE)
 
 
@@ -336,10 +336,10 @@ class GradientSettings(JointSettings, Limited):
 
 @settings
 class ShortTraining(Descent):
-    """How a small network is trained for a few steps, to see how fast it does."""
+    """The short training of a small network, which shows how fast it learns."""
 
     stem: ClassVar[Stem] = "cifar"
-    """That of small images."""
+    """The stem of small images."""
     _: KW_ONLY
     side: Annotated[int, Bounds(least=8)] = 16
     """Larger images are averaged to this side."""
@@ -359,7 +359,7 @@ class RaceSettings(ShortTraining):
 
     _: KW_ONLY
     op: str = DARTS.usual
-    """What every edge gets: a wiring is worth what it does with the operator that it will have."""
+    """The operator of every edge: a wiring is judged with the operator that it will have."""
     nodes: Annotated[int, Bounds(least=2, most=MOST_NODES)] = DARTS.nodes
     """Appendix A.1 of the paper."""
     draws: Annotated[int, Bounds(least=4)] = 16
@@ -391,7 +391,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "paper": {},
     "stable": {"rank": "gradient", "channels": 8, "cells": 5, "iters": 15, "warmup": 2 / 3, "seeds": "0-127"},
 }
-"""What a search of wiring has instead in a preset. stable, ours: the gradients of iterations 11 to 15 of a small
+"""The settings of presets. stable, ours: the gradients of iterations 11 to 15 of a small
 super-net, from 128 seeds, where many seeds agree most for their time (docs/topology.md)."""
 
 

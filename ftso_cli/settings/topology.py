@@ -171,10 +171,10 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
 
     @property
     def keeps_history(self) -> bool:
-        """Whether the search keeps losses, α and β over time, and can be taken up in the middle."""
+        """True where the search keeps losses, α and β over time, and can be resumed."""
         return self.method is not None or (self.rank == "beta" and self.seeds is None)
 
     @property
     def takes_seed(self) -> bool:
-        """Whether `seed` decides anything of the result."""
+        """True where the result depends on `seed`."""
         return self.seeds is None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 TaskSettings = SearchSettings | RaceSettings | CapacitySettings | AskTellSettings
-"""The settings of a search, which decide its result."""
+"""The settings that decide the result of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)

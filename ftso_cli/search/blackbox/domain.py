@@ -34,7 +34,7 @@ class NodeDecisions:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How many values each decision has."""
+        """The number of values of each decision."""
         return (len(self.inputs), *map(len, self.ops))
 
     def near(self, decision: int, value: int) -> list[int]:
@@ -115,7 +115,7 @@ class Domain:
         return self.draw(draws)
 
     def allows(self, candidate: Candidate) -> bool:
-        """Whether the network of a candidate keeps to the limit."""
+        """Return True where the network of a candidate keeps to the limit."""
         return self.excess(candidate) <= 1
 
     def excess(self, candidate: Candidate) -> float:

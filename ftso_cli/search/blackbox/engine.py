@@ -24,7 +24,7 @@ RECORDS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationProgress:
-    """Where a search stands after an evaluation: the reward of the candidate, and the highest so far."""
+    """The state of a search after an evaluation: the reward of the candidate, and the highest so far."""
 
     iteration: int
     iterations: int
@@ -33,7 +33,7 @@ class EvaluationProgress:
 
     @property
     def figures(self) -> str:
-        """What to show beside the progress bar."""
+        """The text beside the progress bar."""
         return f"reward {self.reward:.4g}, best {self.best:.4g}"
 
     @property
@@ -91,7 +91,7 @@ class AskTellEngine(Engine):
         return domain.genotype(tuple(0 for _ in domain.sizes) if found is None else found)
 
     def state(self) -> dict[str, Tensor]:
-        """All that the searcher was told, and the seconds that it took."""
+        """Everything that the searcher was told, and the seconds of it."""
         text = json.dumps([self.searcher.state(), self.spent]).encode()
         return {"iteration": torch.tensor(self.iteration), "told": torch.tensor(list(text), dtype=torch.uint8)}
 

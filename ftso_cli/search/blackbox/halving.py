@@ -27,7 +27,7 @@ class SuccessiveHalving(Searcher):
 
     @property
     def effort(self) -> int:
-        """How many times as long this rung looks."""
+        """The length of this rung's evaluations, as a multiple of the first rung's."""
         return int(ETA**self._rung)
 
     def ask(self) -> Candidate:
@@ -48,7 +48,7 @@ class SuccessiveHalving(Searcher):
         return max(self._last(), key=lambda told: told[1], default=(None, 0.0))[0]
 
     def _last(self) -> list[Told]:
-        """What was told of this rung, or where it is about to begin, of the one before."""
+        """The results of this rung, or of the one before where it is about to begin."""
         begins = [sum(self.rungs[:rung]) for rung in range(self._rung + 1)]
         if begins[-1] == len(self.told) and self._rung:
             return self.told[begins[-2] :]

@@ -19,7 +19,7 @@ class Limit:
     setting: str = "cifar"
 
     def __bool__(self) -> bool:
-        """Whether anything is limited."""
+        """True where anything is limited."""
         return self.macs is not None or self.params is not None
 
     def excess(self, genotype: Genotype) -> float:

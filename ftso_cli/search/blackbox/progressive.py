@@ -37,7 +37,7 @@ class ProgressiveSearch(Searcher):
         self._beam: list[Candidate] = [(None,) * len(domain.sizes)]
         """The candidates of the stage before."""
         self._left: list[Candidate] = []
-        """Those of this stage that are to be asked for."""
+        """The candidates of this stage that are to be proposed."""
 
     def ask(self) -> Candidate:
         """Propose the next candidate of the stage; behind the last stage, a random one."""

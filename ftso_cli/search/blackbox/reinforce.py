@@ -13,7 +13,7 @@ from ftso_cli.search.blackbox.searcher import Searcher
 
 RATE = 0.01
 MOMENTUM = 0.9
-"""Of the baseline."""
+"""The momentum of the baseline."""
 INITIAL = 1e-3
 """Standard deviation of the logits at the beginning."""
 BETAS, EPSILON = (0.9, 0.999), 1e-8

@@ -1,4 +1,4 @@
-"""What all searchers have in common: they propose a candidate, and are told its reward."""
+"""The base of all searchers: they propose a candidate, and are told its reward."""
 
 import random
 from abc import ABC, abstractmethod
@@ -21,7 +21,7 @@ class Searcher(ABC):
     name: ClassVar[str]
     """The method, as messages call it."""
     scales: ClassVar[bool] = False
-    """Whether it looks longer at some candidates than at others."""
+    """True where it evaluates some candidates longer than others."""
 
     def __init__(self, domain: Domain, *, seed: int, evaluations: int | None) -> None:
         self.domain, self.evaluations = domain, evaluations
@@ -38,7 +38,7 @@ class Searcher(ABC):
 
     @property
     def effort(self) -> int:
-        """How many times as long as usual the candidate that comes next is to be looked at."""
+        """The length of the next candidate's evaluation, as a multiple of the usual one."""
         return 1
 
     def best(self) -> Candidate | None:

@@ -32,7 +32,7 @@ Batch = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """Where a search stands after an iteration; losses are those before its steps, `arch_loss` None in a warm-up.
+    """The state of a search after an iteration; losses are those before its steps, `arch_loss` None in a warm-up.
 
     Asking for a loss waits for the device.
     """
@@ -60,19 +60,19 @@ class Progress:
 
     @property
     def figures(self) -> str:
-        """What to show beside the progress bar."""
+        """The text beside the progress bar."""
         held_out = "warm-up" if self.arch_loss is None else f"held-out {self.arch_loss:.3f}"
         return f"loss {self.weight_loss:.3f}, {held_out}"
 
     @property
     def facts(self) -> dict[str, float]:
-        """What to keep of the last iteration."""
+        """The facts kept of the last iteration."""
         facts = {"weight_loss": self.weight_loss}
         return facts if self.arch_loss is None else facts | {"arch_loss": self.arch_loss}
 
 
 class EngineProgress(Protocol):
-    """Where a search stands after an iteration."""
+    """The state of a search after an iteration."""
 
     @property
     def iteration(self) -> int:
@@ -88,15 +88,15 @@ class EngineProgress(Protocol):
 
     @property
     def figures(self) -> str:
-        """What to show beside the progress bar."""
+        """The text beside the progress bar."""
 
     @property
     def facts(self) -> dict[str, float]:
-        """What to keep of the last iteration."""
+        """The facts kept of the last iteration."""
 
 
 class Engine(ABC):
-    """What takes the iterations of a search; the processes of its group take each of them together."""
+    """The engine of a search: it takes the iterations, each by all processes of its group together."""
 
     group: Group
     iteration: int
@@ -113,7 +113,7 @@ class Engine(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """All that the next iteration depends on, by name."""
+        """Return everything that the next iteration depends on, by name."""
 
     @abstractmethod
     def restore(self, state: Mapping[str, Tensor]) -> None:
@@ -157,7 +157,7 @@ class Bilevel(Engine):
     rebuild: Callable[[int, int], SuperNet]
     """Makes a super-net of so many cells from a seed, for a search that changes its depth."""
     penalty: Penalty | None = None
-    """What α and β keep small besides the held-out loss."""
+    """The penalty that α and β minimise besides the held-out loss."""
 
     def __init__(
         self,
@@ -287,7 +287,7 @@ class Bilevel(Engine):
         self._unchecked = []
 
     def scores(self, kind: str) -> list[float]:
-        """What the search found each edge of the cells of `kind` to be worth: β."""
+        """Return the score of each edge of the cells of `kind`: β."""
         scores: list[float] = self.net.beta[kind].tolist()
         return scores
 
@@ -351,7 +351,7 @@ class Bilevel(Engine):
 
     @property
     def progress(self) -> float:
-        """How much of the search is done, 1 in its last iteration."""
+        """The share of the search that is done, 1 in its last iteration."""
         return self.iteration / max(1, self.iterations - 1)
 
 
@@ -397,7 +397,7 @@ def under(prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def streams_state(engine: Bilevel) -> dict[str, Tensor]:
-    """Where both streams of images are."""
+    """Return the state of both streams of images."""
     return {
         **prefixed("weight_batches.", engine.weight_batches.state()),
         **prefixed("arch_batches.", engine.arch_batches.state()),
@@ -455,7 +455,7 @@ class GradientRanking(Bilevel):
         return loss
 
     def state(self) -> dict[str, Tensor]:
-        """That of any search, and the sums."""
+        """Return the state of any search, and the sums."""
         return super().state() | prefixed("sums.", self.sums)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

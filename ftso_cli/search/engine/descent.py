@@ -60,7 +60,7 @@ class SGD:
 
     @torch.no_grad()
     def ahead(self, gradients: Sequence[Tensor | None]) -> list[Tensor]:
-        """Where a step with these gradients would move the parameters; nothing moves, and no moment changes."""
+        """Return the parameters after a step with these gradients; nothing moves, and no moment changes."""
         return [
             parameter.clone() if gradient is None else parameter - self.rate * self._direction(at, parameter, gradient)
             for at, (parameter, gradient) in enumerate(zip(self.parameters, gradients, strict=True))

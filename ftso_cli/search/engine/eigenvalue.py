@@ -19,7 +19,7 @@ WINDOW = 5
 RATIO = 0.75
 
 TOLERANCE = 1e-4
-"""How far the eigenvalue may be off, relative to itself."""
+"""The relative error that the eigenvalue may have."""
 
 
 def dominant_eigenvalue(loss: Tensor, parameters: Sequence[Tensor], *, group: Group = ALONE) -> float:

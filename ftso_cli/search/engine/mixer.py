@@ -52,7 +52,7 @@ class Mixer:
                 keep_other_paths(then[id(beta)][None, into], beta.data[None, into])
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next draws depend on, by name."""
+        """Return everything that the next draws depend on, by name."""
         return {"draws": self._draws.get_state()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:

@@ -31,7 +31,7 @@ class ScalableEvaluator(Evaluator, Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationContext:
-    """What an evaluator may need: settings, images, seed and device.
+    """The context of an evaluator: settings, images, seed and device.
 
     `reached` gives the accuracy of a cell in the table of a benchmark, None where the search has no table.
     """

@@ -19,10 +19,10 @@ EVALUATORS: Mapping[str, MakeEvaluator] = {
     PREDICTOR: ByPredictor,
     **{name: partial(ByScore, name) for name in SCORES},
 }
-"""What `--evaluate NAME` means."""
+"""The evaluators of `--evaluate NAME`."""
 
 READERS: Mapping[str, MakeEvaluator] = {PREDICTOR_SUFFIX: ByPredictor}
-"""What `--evaluate FILE` means, by the suffix of the file."""
+"""The readers of `--evaluate FILE`, by the suffix of the file."""
 
 
 def make_evaluator(context: EvaluationContext) -> Evaluator:

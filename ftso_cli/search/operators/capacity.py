@@ -42,7 +42,7 @@ class CapacityProgress:
 
     @property
     def facts(self) -> dict[str, float]:
-        """Nothing: the trials say it."""
+        """Empty: the trials have the facts."""
         return {}
 
 
@@ -66,7 +66,7 @@ class TrainedCell:
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a search has found: the cell, the best score and its cell, and all trials, the least loss first."""
+    """The result of a search: the cell, the best score and its cell, and all trials, the least loss first."""
 
     genotype: Genotype
     score: float
@@ -144,7 +144,7 @@ class Capacity:
         return ((*ops[:edge], op, *ops[edge + 1 :]) for op in self.settings.ops if op != ops[edge])
 
     def score(self, ops: Ops) -> float:
-        """What the untrained network of this cell scores; a cell is scored once."""
+        """Return the score of this cell's untrained network; a cell is scored once."""
         if ops not in self.scores:
             self.scores[ops] = score_of(self.settings.score, self._network(ops, 0), self.batches)
             self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
@@ -176,7 +176,7 @@ class Capacity:
         return score_batches(self.data, self.settings.images, self.settings.side, self._stream(0))
 
     def _stream(self, init: int) -> int:
-        """What seeds an initialisation and its batches."""
+        """Return the seed of an initialisation and its batches."""
         return (self.seed << 16) + init
 
     def _advance(self, figures: str) -> None:

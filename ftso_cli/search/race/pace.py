@@ -20,17 +20,17 @@ PATIENCE = 0.9
 
 @dataclass(frozen=True, kw_only=True)
 class Heat:
-    """So many runs, each of so many units of steps."""
+    """A rung of a race: `runs` runs of `units` units of steps each."""
 
     name: str
     runs: int
     units: int
     anew: bool = False
-    """Whether what is left of a time is planned anew before it; mutants are compared to the drawn wirings."""
+    """True where the time left is planned anew before it; mutants are compared with random wirings."""
 
 
 def heats(draws: int) -> tuple[Heat, ...]:
-    """Those of a race with so many draws, in order."""
+    """Return the rungs of a race with this number of random wirings, in order."""
     semifinalists = max(FINALISTS, 3 * draws // 8)
     return (
         Heat(name="draw", runs=draws, units=1),
@@ -46,7 +46,7 @@ def units(heats: Sequence[Heat]) -> int:
 
 
 class Pace:
-    """What a step takes when `workers` runs go on at the same time, and how long a unit may be until the deadline."""
+    """The seconds of a step with `workers` runs at the same time, and the steps of a unit until the deadline."""
 
     def __init__(self, deadline: float, workers: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._deadline, self._workers, self._clock = deadline, workers, clock

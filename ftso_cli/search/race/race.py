@@ -40,7 +40,7 @@ from ftso_cli.settings.searches import RaceSettings
 
 @dataclass(frozen=True, kw_only=True)
 class RaceProgress:
-    """Where a race stands after a step: steps of all runs, the heat, and the least loss of a finished run of it."""
+    """The state of a race after a step: steps of all runs, the rung, and the least loss of its finished runs."""
 
     iteration: int
     iterations: int
@@ -49,12 +49,12 @@ class RaceProgress:
 
     @property
     def figures(self) -> str:
-        """What to show beside the progress bar."""
+        """The text beside the progress bar."""
         return self.heat if self.best is None else f"{self.heat}, best {self.best:.3f}"
 
     @property
     def facts(self) -> dict[str, float]:
-        """Nothing: the standings say it."""
+        """Empty: the standings have the facts."""
         return {}
 
 
@@ -86,7 +86,7 @@ class Race:
         self.unit = 0
         """Steps of a unit."""
         self.pace: Pace | None = None
-        """Where it was this process that measured how many steps there is time for."""
+        """The step budget, where this process measured it."""
         self.lock, self.stop = threading.Lock(), threading.Event()
         self.done = self.running = self.total = 0
         """Steps that are done, that runs in hand have still to do, and of the whole race."""
@@ -170,7 +170,7 @@ class Race:
         return unit
 
     def _measured(self) -> Pace:
-        """What a step takes, with all workers at work, after the first two."""
+        """Return the seconds of a step, with all workers at work, after the first two."""
         first, last = 2, 8
         pace = Pace(self.started + RESERVE * self.settings.seconds, self.workers)
 

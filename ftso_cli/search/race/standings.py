@@ -1,4 +1,4 @@
-"""Who leads a race, and whether it is more than chance. No torch.
+"""The ranking of a race, and whether the lead is significant. No torch.
 
 All runs of one heat with one initialisation see the same batches and start from the same weights, edge by edge, so
 what is compared is differences between runs of the same initialisation, and their error is that of paired differences.
@@ -13,7 +13,7 @@ from statistics import fmean, stdev
 from ftso_cli.search.race.topologies import Topology
 
 SURE = 0.975
-"""Where the quantile of Student's t lies beyond which a difference counts: 5 % on both sides together."""
+"""The quantile of Student's t beyond which a difference is significant: 5 % on both sides together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class Result:
 
     @property
     def steps(self) -> int:
-        """How many it had."""
+        """The number of its steps."""
         return len(self.losses)
 
     def loss(self, steps: int) -> float:
@@ -50,7 +50,7 @@ class Standing:
 
     @property
     def clearly_behind(self) -> bool:
-        """Whether the best of the final is better by more than chance, by Student's t for paired differences."""
+        """True where the best finalist is significantly better, by Student's t for paired differences."""
         return clearly_above(self.behind, self.error, self.inits)
 
 

@@ -21,7 +21,7 @@ Inputs = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class Topology:
-    """How the cells of every kind are wired."""
+    """The wiring of the cells of every kind."""
 
     cells: tuple[Inputs, ...]
     """In the order of the space's kinds."""
@@ -37,7 +37,7 @@ class Topology:
         return Genotype(format=FORMAT, space=DARTS.name, stage="complete", cells=cells)
 
     def __str__(self) -> str:
-        """As in `normal 2←0,1 3←0,2  reduce 2←0,1 3←1,2`."""
+        """Return `normal 2←0,1 3←0,2  reduce 2←0,1 3←1,2`."""
         return "  ".join(
             f"{kind} " + " ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in enumerate(inputs, 2))
             for kind, inputs in zip(DARTS.kinds, self.cells, strict=True)

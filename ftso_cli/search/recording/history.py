@@ -1,4 +1,4 @@
-"""What a search has been through: α, β, losses and curvature over time, as tables and for a checkpoint."""
+"""The history of a search: α, β, losses and curvature over time, as tables and for a checkpoint."""
 
 import csv
 import io

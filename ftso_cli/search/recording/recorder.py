@@ -37,7 +37,7 @@ Losses = tuple[Reading, Reading | None]
 
 
 class _Values(Model):
-    """What a checkpoint holds beside its tensors."""
+    """The values of a checkpoint beside its tensors."""
 
     request: dict[str, Any]
     history: tuple[Record, ...]
@@ -166,7 +166,7 @@ class Recorder:
         self._saved = time.perf_counter()
 
     def _advice(self) -> str:
-        """What to do once another process has ended."""
+        """Return the advice for when another process has ended."""
         if self.checkpoints is None or not self.checkpoints.exist():
             return "nothing is saved yet, so search again from the beginning"
         return f"{self.checkpoints.last} holds what was saved; give the same command with --resume"

@@ -1,4 +1,4 @@
-"""A topology search from many seeds, which tells a wiring that was found from one that was drawn by lot (ours)."""
+"""A topology search from many seeds, which tells significant edges from those at chance (ours)."""
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import SPACES
 
 OnMember = Callable[[int, Genotype, Callable[[], Genotype]], None]
-"""Told of a seed that is done, of the ensemble of it alone, and of what gives the ensemble of those done so far."""
+"""Called with a finished seed, its ensemble of one, and a function that returns the ensemble of all finished ones."""
 
 
 def search_ensemble(
@@ -73,7 +73,7 @@ def search_ensemble(
 
 
 def _member(search: Bilevel, settings: TopologySettings, seed: int) -> Genotype:
-    """What one seed says: an ensemble of its own."""
+    """Return the ensemble of a single seed."""
     assert settings.rank != "race"
     found = weighed(search.net.cpu(), settings)
     cells = {kind: _scored(cell, search.scores(kind)) for kind, cell in found.cells.items()}
@@ -81,7 +81,7 @@ def _member(search: Bilevel, settings: TopologySettings, seed: int) -> Genotype:
 
 
 def is_member(found: Genotype, settings: TopologySettings, seed: int) -> bool:
-    """Whether a genotype is, in all but its numbers, what this seed finds with these settings."""
+    """Return True where a genotype is, but for its numbers, the one that this seed finds with these settings."""
     wirings = complete_wirings(SPACES[settings.space], settings.nodes)
     weighed_ops = set(settings.ops) if len(settings.ops) > 1 else set()
     return (

@@ -1,4 +1,4 @@
-"""Whether a super-net's operators can see the topology at all (ours).
+"""Identifiability: the degrees of freedom of a wiring that a super-net's operators can see (ours).
 
 β of a node with m inputs has m - 1 degrees of freedom. A cell whose output does not change along some of them can't be
 searched there: any gradient on β lies in the directions that are left, and pruning by it returns noise. So the rank of
@@ -49,7 +49,7 @@ def blind_spots(settings: TopologySettings) -> list[Visibility]:
 
 
 def visibility(net: SuperNet) -> list[Visibility]:
-    """How much of the topology the super-net's cells can see, for each kind; the net and torch's generator stay as is.
+    """Return the degrees of freedom that the super-net's cells see, by kind; net and torch's generator stay unchanged.
 
     Cells of one kind share β, so what any of them sees counts.
     """

@@ -41,7 +41,7 @@ class Weight(Model):
 
 
 class Validation(Model):
-    """What cross-validation says of cells that were left out, as means over several orders of the cells."""
+    """The cross-validation of a predictor on cells left out, as means over several orders of the cells."""
 
     folds: int = Field(ge=2, le=1000)
     orders: int = Field(ge=1, le=1000)
