@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,8 +15,8 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library, storage
+from tests.forks import run_ftso, signalled
 from tests.images import write_folder
-from tests.processes import at_a_moment
 
 SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2"]
 
@@ -98,23 +95,14 @@ def test_a_run_folder_is_named_after_cell_and_data_and_never_written_over(
     assert result.exit_code == 1 and "--resume runs/darts_v2-digits" in result.stderr
 
 
-def command(*args: str | Path) -> list[str]:
-    return [sys.executable, "-m", "ftso_cli", *map(str, args)]
-
-
 def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
-    options = ["--channels", "4", "--cells", "3", "--epochs", "3"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    start = ["train", "darts_v2", "--channels", "4", "--cells", "2", "--epochs", "3", "--batch-size", "256", "-o"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    start = command("train", "darts_v2", *options, "-o")
-    subprocess.run([*start, str(whole)], check=True, env=environment, capture_output=True)
-    killed = at_a_moment(["train", "darts_v2", *options, "-o", broken], broken / "metrics.csv", 1)
-    assert subprocess.run(killed, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    assert run_ftso(*start, whole).returncode == 0
+    assert signalled([*start, broken], broken / "metrics.csv", 1).returncode == -signal.SIGKILL
     assert not (broken / "weights.safetensors").exists()
-    resumed = subprocess.run(
-        command("train", "--resume", broken), check=True, env=environment, capture_output=True, text=True
-    )
-    assert "going on after epoch" in resumed.stderr
+    resumed = run_ftso("train", "--resume", broken)
+    assert resumed.returncode == 0 and b"going on after epoch" in resumed.stderr
     expected, found = load_file(whole / "weights.safetensors"), load_file(broken / "weights.safetensors")
     assert expected.keys() == found.keys()
     assert all(expected[name].equal(found[name]) for name in expected)
@@ -122,10 +110,9 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
 
 def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    asked = ["train", "darts_v2", "--channels", "4", "--cells", "3", "--epochs", "500", "-o", run]
-    stopped = at_a_moment(asked, run / "metrics.csv", 1, signal.SIGINT)
-    done = subprocess.run(stopped, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    stderr = done.stderr
+    asked = ["train", "darts_v2", "--channels", "4", "--cells", "2", "--epochs", "500", "--batch-size", "256"]
+    done = signalled([*asked, "-o", run], run / "metrics.csv", 1, signal.SIGINT)
+    stderr = done.stderr.decode()
     assert done.returncode == 130
     saved = rf"{run}/checkpoint\.safetensors holds all until (step \d+ of )?epoch \d+"
     assert re.search(rf"stopped; {saved}, go on with: ftso train --resume {run}\n", stderr)

@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.conftest import searched_genotype
+from tests.forks import BROKEN, Ended, Trial, forks, signalled
 from tests.fuzz.corpus import BARE, KINDS, RACE, RESUME, Case
-from tests.fuzz.forked import BROKEN, Ended, Server
 from tests.fuzz.oracle import BYTES, SECONDS
 from tests.images import write_folder
 from tests.nats import uniform
@@ -33,7 +33,13 @@ TRAINING = ("train", "search-topology", "evaluate", "latency")
 """Commands whose time is that of what they train or run."""
 
 
-def make_place(place: Path, server: Server) -> None:
+def guarded(args: Sequence[str], folder: Path) -> Ended:
+    """Runs `ftso ARGS` in a folder, which holds all that is the user's own."""
+    own = {"HOME": str(folder), "TMPDIR": str(folder), "FTSO_CACHE": f"{folder}/cache", "MPLCONFIGDIR": str(folder)}
+    return forks().run(Trial(args=args, folder=str(folder), env=own, guarded=True))
+
+
+def make_place(place: Path) -> None:
     """Fills a folder with what the commands read."""
     from ftso_cli.genotype import storage
     from tests.benchmarks import tables
@@ -62,7 +68,7 @@ def make_place(place: Path, server: Server) -> None:
         "sweep study.toml -o study -w 1",
     ]
     for command in commands:
-        ended = server.run(command.split(), place)
+        ended = guarded(command.split(), place)
         assert ended.status == 0, (command, ended)
     from ftso_cli.genotype import library
 
@@ -78,20 +84,10 @@ def make_place(place: Path, server: Server) -> None:
 
 def stopped(args: list[str], place: Path, kept: str) -> None:
     """Runs a command that ends itself where it is to replace a file once more."""
-    import subprocess
-
-    from tests.processes import at_a_moment, environment
-
     if "race" not in kept:
         shutil.rmtree(place / "found.search-topology")
     path = (place / kept).with_name("checkpoint-before.safetensors") if "checkpoint" in kept else place / kept
-    done = subprocess.run(
-        at_a_moment(args, path, 2 if "race" in kept else 1),
-        cwd=place,
-        env=environment(),
-        capture_output=True,
-        check=False,
-    )
+    done = signalled(args, path, 2 if "race" in kept else 1, cwd=place)
     assert (place / kept).exists(), done.stderr.decode()
 
 
@@ -110,8 +106,8 @@ def problem(case: Case, ended: Ended, folder: Path, *, timed: bool = True) -> st
         return "control characters for the terminal"
     if any(path.name.startswith("PWNED") for path in folder.rglob("*")):
         return "something was run"
-    if timed and case.args[0] not in TRAINING and ended.seconds > SECONDS:
-        return f"takes {ended.seconds} s"
+    if timed and case.args[0] not in TRAINING and ended.processor > SECONDS:
+        return f"takes {ended.processor} s"
     if timed and case.args[0] not in TRAINING and ended.bytes > BYTES:
         return f"takes {ended.bytes / 1e6:.0f} MB"
     return ""
@@ -132,24 +128,24 @@ class Tally:
         self.statuses[str(ended.status)] += 1
         self.kinds[kind] += 1
         if case.args[0] not in TRAINING:
-            self.slowest, self.largest = max(self.slowest, ended.seconds), max(self.largest, ended.bytes)
+            self.slowest, self.largest = max(self.slowest, ended.processor), max(self.largest, ended.bytes)
 
 
 def attack(
     own: Path, count: int, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
 ) -> Tally:
     """Tries so many commands in the folder `own`, and prints each that breaks a rule."""
-    server, tally = Server(), Tally()
+    tally = Tally()
     place, folder = own / "place", own / "trial"
     place.mkdir()
-    make_place(place, server)
+    make_place(place)
     names = list(kinds or KINDS)
     for number in range(count):
         draw = random.Random(f"{seed} {number}")
         kind = draw.choices(names, [KINDS[name][1] for name in names])[0]
         folder.mkdir()
         case = KINDS[kind][0](draw, place, folder)
-        ended = server.run(case.args, folder)
+        ended = guarded(case.args, folder)
         tally.add(kind, case, ended)
         if said := problem(case, ended, folder, timed=timed):
             told = {"number": number, "kind": kind, "args": list(case.args), "told": case.told, "broken": said}
@@ -161,7 +157,6 @@ def attack(
         shutil.rmtree(folder)
         if number % 1000 == 999:
             print(f"{number + 1} commands, {len(tally.broken)} broken", file=sys.stderr, flush=True)
-    server.close()
     return tally
 
 

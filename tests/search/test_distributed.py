@@ -1,8 +1,8 @@
 """Two processes on a CPU search as one does, and end together; `torchrun` starts them as a user would."""
 
 import csv
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,8 @@ from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Record
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
-from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment, run_ftso
+from tests.forks import run_ftso, signalled
+from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, killing_sibling
 from tests.search.searches import SEARCHES, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -93,20 +94,17 @@ def output_of(command: list[str], folder: Path) -> str:
     return output.read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
 def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_both_of_two(tmp_path: Path) -> None:
     asked = [*ASKED, "-o", str(tmp_path / "cell.json")]
     last, metrics = (tmp_path / "cell.search" / name for name in ("checkpoint.safetensors", "metrics.csv"))
-    output_of(at_a_moment(asked, last.with_name("checkpoint-before.safetensors"), 2), tmp_path)
+    assert signalled(asked, last.with_name("checkpoint-before.safetensors"), 2).returncode == -signal.SIGKILL
     last.write_bytes(last.read_bytes()[:-40])
-    killing = at_a_moment([*asked, "--resume"], metrics, 2, victim="sibling")
+    killing = killing_sibling([*asked, "--resume"], metrics, 2)
     text = output_of([*TORCHRUN, "--no-python", *killing], tmp_path)
     assert text.count("going on from the checkpoint before it") == text.count("going on after iteration") == 1
     assert text.count("error: ") == 1 and "give the same command with --resume" in text
-    done = subprocess.run(
-        [sys.executable, "-m", "ftso_cli", *asked, "--resume"], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "going on after iteration" in done.stderr
+    done = run_ftso(*asked, "--resume")
+    assert done.returncode == 0 and b"going on after iteration" in done.stderr
     whole = CliRunner().invoke(app, [*ASKED, "-o", str(tmp_path / "whole.json")])
     assert whole.exit_code == 0
     tables = [(tmp_path / f"{name}.search" / "metrics.csv").read_text().splitlines() for name in ("cell", "whole")]

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.errors import FileError, RunError
 from ftso_cli.studies import results
-from tests.processes import run_ftso
+from tests.forks import run_ftso
 from tests.studies.studies import looked_up
 from tests.writing.test_writing import small_disk
 
