@@ -184,6 +184,8 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     sys.modules.update(dict.fromkeys(trial.missing))
     for place, file in enumerate(streams):
         os.dup2(file, place)
+    if trial.stderr:
+        os.dup2(os.open(trial.stderr, os.O_WRONLY), 2)
     # Those of this process know what kind of file they once were, and so does rich.
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)

@@ -30,6 +30,8 @@ class Trial:
     """What differs from the environment of a user."""
     stdin: str = ""
     """Bytes, as latin-1."""
+    stderr: str = ""
+    """A file or device that it writes its remarks to."""
     signal: int = 0
     vanish: str = ""
     seconds: float | None = None

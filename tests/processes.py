@@ -79,4 +79,6 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**own, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}
 
 
-ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
+def one_thread() -> dict[str, str]:
+    """The same for one thread of torch."""
+    return environment({"OMP_NUM_THREADS": "1"})

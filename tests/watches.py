@@ -8,7 +8,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from ftso_cli.report import renderer
+from ftso_cli.report.plots import renderer
 from tests.forks import BROKEN, Trial
 from tests.fuzz.oracle import CHANGES, RUNS, WRITING
 

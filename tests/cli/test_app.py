@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -232,7 +233,9 @@ def waits() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stderr.write("ready\n")
     sys.stderr.flush()
-    signal.pause()
+    # A signal that comes right before `pause` would not end it.
+    while True:
+        time.sleep(0.1)
 
 
 def crowded() -> None:

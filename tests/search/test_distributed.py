@@ -19,7 +19,7 @@ from ftso_cli.search.recording.history import Record
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from tests.forks import run_ftso, signalled
-from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, killing_sibling
+from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
 from tests.search.searches import SEARCHES, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -72,7 +72,7 @@ def states(name: str, group: Group = ALONE) -> list[torch.Tensor]:
 def test_two_processes_hold_equal_states_at_every_step_which_are_those_of_one(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run(command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(file_of(tmp_path, rank))[0] for rank in range(2))
     for name in NAMES:
@@ -90,7 +90,7 @@ def output_of(command: list[str], folder: Path) -> str:
     """What a search has printed that was killed on the way."""
     output = folder / "output"
     with output.open("w") as file:
-        assert subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
+        assert subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
     return output.read_text()
 
 
@@ -116,7 +116,7 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
 
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
     asked = ["-m", "ftso_cli", "search", "-m", "darts-1st", "--batch-size", "65", "-o", str(tmp_path / "cell.json")]
-    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1 and "use --batch-size 64" in done.stderr
 

@@ -15,7 +15,7 @@ from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
 from tests.forks import run_ftso
-from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, killing_sibling
+from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
 
 RECIPE = Recipe(
     channels=4,
@@ -83,7 +83,7 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     trainer_in(tmp_path / "two")
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path / "two")]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run(command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(tmp_path / "two" / f"rank{rank}.safetensors")[0] for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -105,7 +105,7 @@ def test_a_killed_process_ends_all_with_an_error_and_a_run_that_goes_on(tmp_path
     killing = killing_sibling(asked, run / "metrics.csv", 1)
     with output.open("w") as file:
         command = [*TORCHRUN, "--no-python", *killing]
-        status = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
+        status = subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
     text = output.read_text()
     assert status != 0 and (run / "metrics.csv").exists(), text
     assert "error: " in text or "Signal 9" in text

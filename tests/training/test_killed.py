@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from ftso_cli.training.run import Run
 from tests.forks import Trial, forks, run_ftso
-from tests.processes import HANG, ONE_THREAD, ROOT
+from tests.processes import HANG, ROOT, one_thread
 
 KILLED_TWENTY_TIMES = """
 import os, random, signal, sys
@@ -68,7 +68,7 @@ def test_twenty_kills_at_random_moments_lead_to_the_weights_of_an_uninterrupted_
     for name in ("genotype.json", "config.json"):
         (broken / name).write_bytes((whole / name).read_bytes())
     killing = [sys.executable, "-c", KILLED_TWENTY_TIMES, str(broken)]
-    done = subprocess.run(killing, env=ONE_THREAD, capture_output=True, text=True, cwd=ROOT, timeout=HANG)
+    done = subprocess.run(killing, env=one_thread(), capture_output=True, text=True, cwd=ROOT, timeout=HANG)
     assert done.stdout == "20\n", done.stderr
     expected, found = (load_file(run / "weights.safetensors") for run in (whole, broken))
     assert all(expected[name].equal(found[name]) for name in expected)

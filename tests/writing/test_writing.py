@@ -1,19 +1,17 @@
 """Every command that writes: on a full disk, killed, interrupted, its folder gone, at odd places, and one of two."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.disks import fill, small_disk
 from tests.forks import Ended, forks
 from tests.processes import HANG, environment
 from tests.test_locks import held_by_another
@@ -117,28 +115,6 @@ def test_ctrl_c_however_often_ends_searches_in_threads_with_one_line(asked: str,
 # No room, no right, no folder
 
 
-@contextmanager
-def small_disk(folder: Path, pages: int) -> Iterator[None]:
-    """A file system of so many pages of 4 kB over `folder`, with what was in it."""
-    with tempfile.TemporaryDirectory() as kept:
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
-        size = f"size={4 * pages}k,nr_inodes=64"
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True).returncode:
-            pytest.skip("no right to mount a small file system")
-        try:
-            shutil.copytree(kept, folder, dirs_exist_ok=True)
-            yield
-        finally:
-            subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder: Path, free: int) -> None:
-    """Takes all room of the file system but `free` pages."""
-    with (folder / "filler").open("wb", buffering=0) as file:
-        stat = os.statvfs(folder)
-        file.write(bytes(stat.f_bsize * (stat.f_bavail - free)))
-
-
 @pytest.mark.parametrize("name", QUICK)
 def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name: str, place: Place) -> None:
     command = COMMANDS[name]
@@ -186,9 +162,8 @@ def test_a_disk_that_fills_up_on_the_way_leaves_a_run_that_goes_on(name: str, pl
 def test_a_read_only_folder_is_refused_in_one_line(name: str, place: Place) -> None:
     command = COMMANDS[name]
     folder = place.new(command)
-    with small_disk(folder / OUT, 64):
+    with small_disk(folder / OUT, 64, read_only=True):
         before = files_in(folder / OUT)
-        subprocess.run(["mount", "-o", "remount,ro", folder / OUT], check=True)
         ended = forks().run(command.trial(folder))
         assert (command.cached and ended.status == 0) or refused(ended), ended.err
         assert "read-only" in ended.err.lower() or command.cached
