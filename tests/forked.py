@@ -17,6 +17,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
+from functools import cache
 from importlib import import_module
 from mmap import mmap
 from pathlib import Path
@@ -27,6 +28,7 @@ import ftso_cli
 from ftso_cli.__main__ import main
 from ftso_cli.cli import console
 from ftso_cli.interrupt import leave
+from ftso_cli.report.plots import renderer
 from tests.forks import Ended, Trial
 from tests.processes import HANG
 from tests.watches import Guard, Moments
@@ -61,17 +63,26 @@ def serve() -> None:
 
 def forked(trial: Trial) -> Ended:
     """Runs a trial in a fork."""
+    charts = renderer._process(os.getpid()) if trial.guarded else None
     count, before, started = mmap(-1, 8), _resident(), time.monotonic()
     # Held back until the child can take it as ftso does.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     with Terminal(trial.columns) if trial.columns else Files(trial.stdin) as streams:
         child = os.fork()
         if child == 0:
+            if charts is not None:
+                # It takes a second to start; a command that is not guarded has its own.
+                renderer._process = cache(lambda parent: charts)
             run(trial, streams.of_child, count)
         with ended_in_time(child, trial):
             streams.follow()
             _, status, used = os.wait4(child, 0)
         out, err = streams.said()
+    if charts is not None and (charts.poll() is not None or os.waitstatus_to_exitcode(status) not in (0, 1, 2)):
+        # Who has ended in the middle of a chart leaves the answer to the next.
+        charts.kill()
+        charts.wait()
+        renderer._process.cache_clear()
     return Ended(
         status=os.waitstatus_to_exitcode(status),
         out=out,

@@ -8,7 +8,6 @@ from mmap import mmap
 from pathlib import Path
 from typing import Any
 
-from ftso_cli.report.plots import renderer
 from tests.forks import BROKEN, Trial
 from tests.fuzz.oracle import CHANGES, RUNS, WRITING
 
@@ -75,8 +74,6 @@ class Guard:
 
     def _may_start(self, args: tuple[Any, ...]) -> bool:
         name = os.path.basename(os.fsdecode(args[0]))
-        if list(args[1]) == [sys.executable, "-P", str(renderer.SCRIPT)]:
-            return True
         return name in PROGRAMS or (self._sweeps and os.fsdecode(args[0]) == sys.executable)
 
     def _check(self, event: str, path: object) -> None:

@@ -18,7 +18,7 @@ from ftso_cli.genotype import library, storage
 from tests.forks import run_ftso, signalled
 from tests.images import write_folder
 
-SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2"]
+SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2", "--batch-size", "256"]
 
 
 def ftso(*args: str | Path) -> Result:
@@ -89,7 +89,7 @@ def test_a_run_folder_is_named_after_cell_and_data_and_never_written_over(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("darts_v2-digits", "darts_v2-digits-2"):
-        assert ftso("train", "darts_v2", *SMALL[:4], "--epochs", "1").exit_code == 0
+        assert ftso("train", "darts_v2", *SMALL, "--epochs", "1").exit_code == 0
         assert (tmp_path / "runs" / name / "result.json").exists()
     result = ftso("train", "darts_v2", *SMALL, "-o", "runs/darts_v2-digits")
     assert result.exit_code == 1 and "--resume runs/darts_v2-digits" in result.stderr
@@ -122,7 +122,7 @@ def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> N
 def test_a_run_can_be_done_again_as_its_config_says(tmp_path: Path) -> None:
     first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
     options = [*SMALL, "--seed", "3", "--schedule", "linear", "--momentum", "0.8", "--clip", "1", "--drop-path", "0.2"]
-    assert ftso("train", "darts_v2", *options, "--batch-size", "256", "-o", first).exit_code == 0
+    assert ftso("train", "darts_v2", *options, "-o", first).exit_code == 0
     assert ftso("train", "--config", first / "config.json", "-o", again).exit_code == 0
     assert ftso("train", "--config", first / "config.json", "--seed", "4", "--epochs", "1", "-o", other).exit_code == 0
     assert (first / "config.json").read_bytes() == (again / "config.json").read_bytes()
@@ -166,7 +166,7 @@ def test_a_wrong_config_gets_one_clear_line(content: str, says: str, tmp_path: P
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "-o", run).exit_code == 0
+    assert ftso("train", "darts_v2", *SMALL, "-o", run).exit_code == 0
     expected = (run / "weights.safetensors").read_bytes()
     checkpoint = run / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
@@ -219,7 +219,7 @@ def test_evaluating_what_is_no_run_gets_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_warm_up_that_is_cut_is_told_and_one_that_is_given_is_not(tmp_path: Path) -> None:
-    words = ["train", "darts_v2", "--recipe", "imagenet", "--image-size", "16", *SMALL, "--batch-size", "256"]
+    words = ["train", "darts_v2", "--recipe", "imagenet", "--image-size", "16", *SMALL]
     told = ftso(*words, "-o", tmp_path / "cut")
     assert told.exit_code == 0, told.output
     assert "warm-up: 0 epochs instead of the recipe's 5" in told.stderr
@@ -232,7 +232,7 @@ def test_a_warm_up_that_is_cut_is_told_and_one_that_is_given_is_not(tmp_path: Pa
 
 def test_a_clip_of_zero_trains_as_one_that_never_clips(tmp_path: Path) -> None:
     for clip in ("0", "1e9"):
-        done = ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "--clip", clip, "-o", tmp_path / clip)
+        done = ftso("train", "darts_v2", *SMALL, "--clip", clip, "-o", tmp_path / clip)
         assert done.exit_code == 0, done.output
     weights = [load_file(tmp_path / clip / "weights.safetensors") for clip in ("0", "1e9")]
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

@@ -16,7 +16,9 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,9 @@ def make_place(place: Path) -> None:
     storage.write(uniform("skip_connect"), place / "nats.json")
     (place / "table.csv").write_bytes(tables.text())
     write_folder(place / "photos", train=6, test=2)
+    photos = sorted((place / "photos").rglob("*.png"))
+    rows = [f"{photo.relative_to(place)},{photo.parent.name},{at // 2}" for at, photo in enumerate(photos)]
+    (place / "labels.csv").write_text("\n".join(["path,label,group", *rows, ""]))
     shutil.copy(place / "photos" / "test" / "red" / "000.png", place / "image.png")
     inputs = place / "inputs"
     inputs.mkdir()
@@ -64,6 +69,7 @@ def make_place(place: Path) -> None:
         "export nats.json -f nats -o text.nats",
         f"search-topology --data photos --seeds 0-3 --iters 1 {small} -o many.json",
         "train complete.json --data photos --epochs 2 --channels 2 --cells 2 --batch-size 8 --auxiliary 0 -o run",
+        "latency run --runs 1",
         RESUME.removesuffix(" --resume"),
         "sweep study.toml -o study -w 1",
     ]
@@ -123,6 +129,16 @@ class Tally:
     largest: int = 0
     broken: list[dict[str, Any]] = field(default_factory=list)
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            statuses=self.statuses + other.statuses,
+            kinds=self.kinds + other.kinds,
+            slowest=max(self.slowest, other.slowest),
+            largest=max(self.largest, other.largest),
+            broken=self.broken + other.broken,
+        )
+
     def add(self, kind: str, case: Case, ended: Ended) -> None:
         """Counts a command."""
         self.statuses[str(ended.status)] += 1
@@ -132,15 +148,15 @@ class Tally:
 
 
 def attack(
-    own: Path, count: int, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
+    own: Path, numbers: range, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
 ) -> Tally:
-    """Tries so many commands in the folder `own`, and prints each that breaks a rule."""
+    """Tries the commands of these numbers in the folder `own`, and prints each that breaks a rule."""
     tally = Tally()
     place, folder = own / "place", own / "trial"
     place.mkdir()
     make_place(place)
     names = list(kinds or KINDS)
-    for number in range(count):
+    for number in numbers:
         draw = random.Random(f"{seed} {number}")
         kind = draw.choices(names, [KINDS[name][1] for name in names])[0]
         folder.mkdir()
@@ -155,8 +171,8 @@ def attack(
                 shutil.copytree(folder, f"broken-{seed}-{number}", symlinks=True)
                 break
         shutil.rmtree(folder)
-        if number % 1000 == 999:
-            print(f"{number + 1} commands, {len(tally.broken)} broken", file=sys.stderr, flush=True)
+        if tally.kinds.total() % 1000 == 0:
+            print(f"up to {number}: {len(tally.broken)} broken", file=sys.stderr, flush=True)
     return tally
 
 
@@ -167,10 +183,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", choices=KINDS, help="this kind (repeated)")
     parser.add_argument("--stop", action="store_true", help="at the first that breaks a rule, and keep its files")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time (default: one a core)")
     asked = parser.parse_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as own:
-        tally = attack(Path(own), asked.commands, asked.seed, asked.only or (), stop=asked.stop)
+    with tempfile.TemporaryDirectory() as own, ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
+        parts = []
+        for job in range(asked.jobs):
+            (folder := Path(own) / str(job)).mkdir()
+            numbers = range(job, asked.commands, asked.jobs)
+            parts.append(pool.submit(attack, folder, numbers, asked.seed, asked.only or (), stop=asked.stop))
+        tally = sum((part.result() for part in parts), Tally())
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     facts = {"commands": tally.kinds.total(), "broken": len(tally.broken), "statuses": tally.statuses}
     facts |= {"kinds": tally.kinds, "machine": machine, "seed": asked.seed, "slowest_s": tally.slowest}
