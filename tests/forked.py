@@ -200,6 +200,7 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     # Those of this process know what kind of file they once were, and so does rich.
     sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
     sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
     console.err.__init__(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     if trial.largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest, trial.largest))
@@ -214,8 +215,12 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
         status = end.code or 0
     except BaseException:
         traceback.print_exc()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # As Python does.
+        status = 120
     os._exit(status if isinstance(status, int) else 1)
 
 
