@@ -9,7 +9,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Literal
@@ -120,7 +120,10 @@ def in_time(seconds: float = SECONDS) -> Iterator[None]:
 
 
 def peak() -> int:
-    """The most bytes that this process has had in memory."""
+    """The most bytes that this process has had in memory; not whoever has started it, as `ru_maxrss` may count."""
+    with suppress(OSError, ValueError):
+        status = Path("/proc/self/status").read_text().split()
+        return 1024 * int(status[status.index("VmHWM:") + 1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
