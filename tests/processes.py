@@ -1,8 +1,7 @@
-"""Running `ftso` as a fresh process, or as two by `torchrun`: what it prints, what it imports, where it is killed."""
+"""`ftso` in a fresh interpreter, or in two by torchrun, for tests of just that; `tests.forks` is faster."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -25,19 +24,20 @@ app()
 """
 
 
-_AT_A_MOMENT = """
+_KILLING = """
 import os, signal, sys
-path, left, number, victim = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
-del sys.argv[1:5]
-def sibling():
-    others = open(f"/proc/{os.getppid()}/task/{os.getppid()}/children").read().split()
-    return next(int(one) for one in others if int(one) != os.getpid())
+path, left, rank = sys.argv[1], int(sys.argv[2]), int(os.environ["LOCAL_RANK"])
+del sys.argv[1:3]
+def known(rank):
+    return os.path.normpath(os.path.join(path, f"../../process-{rank}"))
+with open(known(rank), "w") as file:
+    file.write(str(os.getpid()))
 def watch(event, args):
     global left
     if event == "os.rename" and os.path.realpath(args[1]) == path:
         left -= 1
-        if left < 0 and number:
-            os.kill(os.getpid() if victim == "self" else sibling(), number)
+        if left < 0:
+            os.kill(int(open(known(1 - rank)).read()), signal.SIGKILL)
 sys.addaudithook(watch)
 sys.argv[0] = "ftso"
 from ftso_cli.__main__ import main
@@ -45,20 +45,18 @@ main()
 """
 
 
-def at_a_moment(
-    args: Sequence[str | Path], path: Path, times: int, number: int = signal.SIGKILL, *, victim: str = "self"
-) -> list[str]:
-    """The command line of `ftso ARGS`, which gets a signal when it has replaced `path` so many times and is to do it
-    once more: in the same step whatever the machine does. The `victim` is itself, or the `sibling` under torchrun.
+def killing_sibling(args: Sequence[str | Path], path: Path, times: int) -> list[str]:
+    """The command line of `ftso ARGS` for torchrun, which kills the other process when it has replaced `path` so many
+    times and is to do it once more: in the same step whatever the machine does. They note their numbers beside its
+    folder.
     """
-    moment = [os.path.realpath(path), str(times), str(int(number)), victim]
-    return [sys.executable, "-c", _AT_A_MOMENT, *moment, *map(str, args)]
+    return [sys.executable, "-c", _KILLING, os.path.realpath(path), str(times), *map(str, args)]
 
 
-def run_ftso(
+def run_fresh(
     *args: str | Path, cwd: Path | None = None, stdin: bytes = b"", env: dict[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Runs `ftso ARGS` in a fresh process and collects what it prints."""
+    """Runs `ftso ARGS` in a fresh interpreter and collects what it prints."""
     command = [sys.executable, "-m", "ftso_cli", *map(str, args)]
     surroundings = environment(env)
     return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=surroundings, timeout=HANG)
@@ -81,4 +79,6 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     return {**own, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}
 
 
-ONE_THREAD = environment({"OMP_NUM_THREADS": "1"})
+def one_thread() -> dict[str, str]:
+    """The same for one thread of torch."""
+    return environment({"OMP_NUM_THREADS": "1"})

@@ -228,7 +228,7 @@ def test_a_process_killed_while_it_writes_leaves_the_old_file_or_the_new_one(tmp
         path.unlink(missing_ok=True)
         process = subprocess.Popen([sys.executable, "-c", LOOP, str(path)], cwd=ROOT)
         try:
-            deadline = time.monotonic() + 30
+            deadline = time.monotonic() + HANG
             while not path.exists() and time.monotonic() < deadline:
                 time.sleep(0.001)
             until = time.monotonic() + delay

@@ -1,16 +1,15 @@
-"""The main job as the README has it, in fresh processes, on real CIFAR-10 images."""
+"""The main job as the README has it, a process each line, on real CIFAR-10 images."""
 
 import csv
 import json
-import subprocess
-import sys
 import tarfile
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.processes import HANG, ROOT, environment
+from tests.forks import run_ftso
+from tests.processes import ROOT
 
 ARCHIVE = ROOT.parent / "shared" / "data" / "cifar10-images.tar.gz"
 EACH = {"train": 40, "test": 10}
@@ -40,11 +39,9 @@ def cifar(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_four_lines_of_the_readme_and_a_training_work_one_after_another(cifar: Path, tmp_path: Path) -> None:
     def ftso(*args: str) -> str:
-        command = [sys.executable, "-m", "ftso_cli", *args]
-        surroundings = environment({"FTSO_DATA": str(cifar)})
-        done = subprocess.run(command, cwd=tmp_path, env=surroundings, capture_output=True, text=True, timeout=HANG)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        done = run_ftso(*args, cwd=tmp_path, env={"FTSO_DATA": str(cifar)})
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
 
     ftso("search-topology", "--data", "cifar10", "--iters", "1", "-o", "cell.json")
     ftso("assign-ops", "cell.json", "--op", "sep_conv_3x3")

@@ -10,7 +10,6 @@ import os
 import random
 import stat
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -133,7 +132,8 @@ def _run(args: Sequence[str], folder: Path, place: Workspace, lock: locks.Held) 
                 process.terminate()
                 process.wait()
                 raise Stopped
-            time.sleep(POLL)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(POLL)
     if place.stop.is_set():
         raise Stopped
     if process.returncode:

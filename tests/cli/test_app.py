@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -19,7 +20,7 @@ from ftso_cli.cli.app import COMMANDS, app
 from ftso_cli.cli.group import CommandEntry, Commands
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype, storage
-from tests.processes import HANG, ROOT, environment, run_ftso
+from tests.processes import HANG, ROOT, environment, run_fresh
 
 WIDTH = {"COLUMNS": "80", "TERMINAL_WIDTH": "80"}
 READERS = ("prune", "assign-ops", "draw", "cost", "export")
@@ -232,7 +233,9 @@ def waits() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.stderr.write("ready\n")
     sys.stderr.flush()
-    signal.pause()
+    # A signal that comes right before `pause` would not end it.
+    while True:
+        time.sleep(0.1)
 
 
 def crowded() -> None:
@@ -361,16 +364,16 @@ def test_signs_that_the_output_can_not_show_become_question_marks_and_files_stay
     searched_file: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "ö.json"
-    done = run_ftso("prune", searched_file, "-o", output, env={"PYTHONIOENCODING": "ascii"})
+    done = run_fresh("prune", searched_file, "-o", output, env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert b"normal  2?0,1  3?0,2" in done.stdout
     assert storage.read(output).stage == "pruned"
-    done = run_ftso("prune", searched_file, "-o", output, "--json", env={"PYTHONIOENCODING": "ascii"})
+    done = run_fresh("prune", searched_file, "-o", output, "--json", env={"PYTHONIOENCODING": "ascii"})
     assert json.loads(done.stdout)["file"] == str(output)
 
 
 def test_the_module_and_the_script_are_the_same_program() -> None:
-    done = run_ftso("--version")
+    done = run_fresh("--version")
     assert (done.returncode, done.stdout) == (0, f"ftso {__version__}\n".encode())
 
 

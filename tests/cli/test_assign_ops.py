@@ -11,7 +11,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, edit, library, storage
 from ftso_cli.spaces import DARTS, NATS
 from tests.conftest import searched_cell
-from tests.processes import run_ftso
+from tests.processes import run_fresh
 
 ASSIGNABLE = [name for name in DARTS.operators if name != "none"]
 
@@ -69,7 +69,7 @@ def test_every_operator_but_none_can_be_assigned(op: str, pruned_file: Path) -> 
 def test_help_names_every_operator_that_can_be_assigned() -> None:
     # A process of its own: the first help that a process prints fixes the width of all others.
     wide = {"COLUMNS": "500", "TERMINAL_WIDTH": "500"}
-    text = run_ftso("assign-ops", "--help", env=wide).stdout.decode()
+    text = run_fresh("assign-ops", "--help", env=wide).stdout.decode()
     assert all(op in text for op in (*ASSIGNABLE, *NATS.operators))
     assert text.count("none") == 1
 

@@ -1,14 +1,9 @@
 """What makes the shell comfortable: completion, guesses, consistent options, colours, narrow terminals."""
 
-import fcntl
 import inspect
-import os
-import pty
 import re
-import struct
 import subprocess
 import sys
-import termios
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import COMMANDS, app
-from tests.processes import ROOT, environment, run_ftso
+from tests.forks import in_a_terminal, run_ftso
+from tests.processes import ROOT, environment
 
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
@@ -26,13 +22,7 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 def completed(line: str, cwd: Path) -> list[str]:
     """What bash would be offered for the last word of a line."""
     words = {"_FTSO_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
-    return run_ftso_as_program(words, cwd).split()
-
-
-def run_ftso_as_program(env: dict[str, str], cwd: Path) -> str:
-    """The program by its name, which completion looks at."""
-    code = "import sys; sys.argv = ['ftso']; from ftso_cli.cli.app import app; app(prog_name='ftso')"
-    return subprocess.check_output([sys.executable, "-c", code], cwd=cwd, env=environment(env), text=True)
+    return run_ftso(cwd=cwd, env=words).stdout.decode().split()
 
 
 @pytest.mark.parametrize(
@@ -129,27 +119,9 @@ def test_every_option_has_a_help() -> None:
 # Terminals
 
 
-def on_a_terminal(*args: str, env: dict[str, str], width: int = 80) -> str:
-    """What a command prints on a terminal of so many columns."""
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
-    command = [sys.executable, "-m", "ftso_cli", *args]
-    surroundings = {**environment(env), "TERM": "xterm-256color", "COLUMNS": str(width)}
-    with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, env=surroundings):
-        os.close(theirs)
-        printed = b""
-        try:
-            while part := os.read(ours, 65536):
-                printed += part
-        except OSError:
-            pass  # The terminal is gone with its last program.
-    os.close(ours)
-    return printed.decode()
-
-
 def test_colours_are_for_terminals_and_not_where_no_color_is_set() -> None:
-    coloured = on_a_terminal("draw", "nasnet_a", "--terminal", env={"NO_COLOR": ""})
-    plain = on_a_terminal("draw", "nasnet_a", "--terminal", env={"NO_COLOR": "1"})
+    coloured = in_a_terminal("draw", "nasnet_a", "--terminal", columns=80, env={"NO_COLOR": ""})
+    plain = in_a_terminal("draw", "nasnet_a", "--terminal", columns=80, env={"NO_COLOR": "1"})
     colours = re.compile(r"\x1b\[[0-9;]*(3[0-9]|38;[25];[0-9;]+)m")
     assert colours.search(coloured) and not colours.search(plain)
     piped = run_ftso("draw", "nasnet_a", "--terminal")
@@ -171,7 +143,7 @@ def test_colours_are_for_terminals_and_not_where_no_color_is_set() -> None:
 )
 def test_tables_are_legible_on_a_terminal_of_44_columns(args: list[str], whole: str) -> None:
     """Their lines fit, and what counts is whole; sentences may wrap."""
-    printed = ESCAPE.sub("", on_a_terminal(*args, env={"NO_COLOR": "1"}, width=44))
+    printed = ESCAPE.sub("", in_a_terminal(*args, columns=44, env={"NO_COLOR": "1"}))
     assert whole in printed
     tables = [line for line in printed.split("\r\n") if re.search(r"[│─╭█]|\S {2,}\S", line) and "](" not in line]
     assert tables and [line for line in tables if len(line) > 44] == []
@@ -184,7 +156,7 @@ def test_numbers_in_a_pipe_stand_in_one_table_however_narrow_it_claims_to_be() -
 
 def test_the_progress_bar_of_a_narrow_terminal_is_one_line_with_what_counts(tmp_path: Path) -> None:
     small = ("--iters", "3", "--channels", "4", "--cells", "2", "-o", str(tmp_path / "c.json"))
-    printed = ESCAPE.sub("", on_a_terminal("search-topology", *small, env={"NO_COLOR": "1"}, width=60))
+    printed = ESCAPE.sub("", in_a_terminal("search-topology", *small, columns=60, env={"NO_COLOR": "1"}))
     bars = [line for line in re.split(r"[\r\n]+", printed) if line.startswith("search-topology")]
     assert any(re.match(r"search-topology 3/3 loss \d\.\d{3}, held-out \d\.\d{3}", line) for line in bars)
     assert all(len(line) <= 60 and line.count("…") <= 1 for line in bars)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from ftso_cli.cli.shells import _split
-from tests.processes import environment
+from tests.processes import HANG, environment
 
 TYPED = {
     "\\$": "$(mkdir X).json",
@@ -83,7 +83,7 @@ def interactive(shell: str, home: Path, folder: Path) -> Iterator[int]:
 
 def read_until(terminal: int, sign: bytes, told: Path | None = None) -> bytes:
     """Reads what a shell prints until a sign is in it, or until there is the file `told`."""
-    printed, end = b"", time.monotonic() + 60
+    printed, end = b"", time.monotonic() + HANG
     while sign not in printed and not (told is not None and told.exists()):
         assert time.monotonic() < end, printed
         if select.select([terminal], [], [], 0.05)[0]:

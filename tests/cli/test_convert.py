@@ -8,9 +8,10 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, formats, library, storage
+from tests.forks import run_ftso
 from tests.genotype.formats.test_darts import FAIRDARTS_C, SEVERAL, TEXT
 from tests.nats import FTSO
-from tests.processes import modules_imported_by, run_ftso
+from tests.processes import modules_imported_by
 
 OF_DARTS = [name for name, one in formats.FORMATS.items() if "darts" in one.spaces]
 OF_NATS = [name for name, one in formats.FORMATS.items() if "nats" in one.spaces]

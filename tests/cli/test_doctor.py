@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
-from tests.processes import ROOT, run_ftso
+from tests.processes import ROOT, run_fresh
 
 
 def findings(*args: str, env: dict[str, str] | None = None, status: int = 0) -> dict[str, dict[str, Any]]:
@@ -64,7 +64,7 @@ def test_what_is_missing_is_named_with_what_mends_it() -> None:
 
 def test_a_broken_package_gives_status_1_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so: cannot open shared object file')")
-    done = run_ftso("doctor", "--quick", env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "COLUMNS": "100"})
+    done = run_fresh("doctor", "--quick", env={"PYTHONPATH": f"{tmp_path}:{ROOT}", "COLUMNS": "100"})
     output = (done.stdout + done.stderr).decode()
     assert done.returncode == 1
     assert "libnothing.so" in output and "Traceback" not in output
@@ -72,7 +72,7 @@ def test_a_broken_package_gives_status_1_and_no_traceback(tmp_path: Path) -> Non
 
 def test_a_broken_torch_is_told_among_what_is_well(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ImportError('libnothing.so: cannot open shared object file')")
-    done = run_ftso("doctor", "--quick", "--json", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
+    done = run_fresh("doctor", "--quick", "--json", env={"PYTHONPATH": f"{tmp_path}:{ROOT}"})
     found = by_name(done.stdout, status=done.returncode)
     assert done.returncode == 1
     assert found["packages"]["state"] == "broken" and found["packages"]["remedy"].startswith("pip install")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.api.library import COLUMNS, all_rows
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, library, storage
-from tests.processes import modules_imported_by, run_ftso
+from tests.processes import modules_imported_by, run_fresh
 
 EXACT = {
     "pc_darts_cifar": (3_634_678, 4_111_104, 556_670_592, 5_270_560, 6_531_336, 571_137_408),
@@ -239,7 +239,7 @@ def test_the_schema_is_printed() -> None:
 
 
 def test_a_fresh_process_prints_the_table() -> None:
-    done = run_ftso("genotypes", "--sort", "days")
+    done = run_fresh("genotypes", "--sort", "days")
     assert done.returncode == 0
     assert done.stdout.decode().splitlines()[3].startswith("ftso_cifar10_1iteration")
 

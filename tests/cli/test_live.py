@@ -1,10 +1,7 @@
 """What a search shows on the way: the cell in the terminal, and curves and pictures for TensorBoard."""
 
 import json
-import os
-import pty
 import re
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import storage
+from tests.forks import in_a_terminal, run_ftso
 from tests.images import write_folder
-from tests.processes import environment, run_ftso
 
 SMALL = ("--channels", "4", "--cells", "3", "--batch-size", "8")
 
@@ -27,27 +24,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_folder(tmp_path_factory.mktemp("images"))
 
 
-def in_a_terminal(*args: str | Path) -> str:
-    """What `ftso ARGS` writes to a terminal of 120 columns, without the signs that move its cursor."""
-    process, terminal = pty.fork()
-    if process == 0:
-        os.environ.update(environment({"COLUMNS": "120", "LINES": "40", "TERM": "xterm-256color"}))
-        os.execv(sys.executable, [sys.executable, "-m", "ftso_cli", *map(str, args)])
-    written = bytearray()
-    try:
-        while some := os.read(terminal, 65536):
-            written += some
-    except OSError:
-        pass  # The other end of a terminal that has gone.
-    finally:
-        os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0, written.decode()
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", written.decode())
+def shown_by(*args: str | Path) -> str:
+    """What `ftso ARGS` writes to a terminal, without the signs that move its cursor."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", in_a_terminal(*args, columns=120))
 
 
 def test_a_terminal_shows_the_leading_edges_of_each_node(folder: Path, tmp_path: Path) -> None:
     args = ("--data", folder, *SMALL, "--op", "max_pool_3x3", "--epochs", "2", "--nodes", "3")
-    shown = in_a_terminal("search-topology", *args, "-o", tmp_path / "cell.json")
+    shown = shown_by("search-topology", *args, "-o", tmp_path / "cell.json")
     nodes = re.findall(r"2 ←  (\d) (\d\d\.\d)%  (\d) (\d\d\.\d)%", shown)
     assert nodes and all(float(first) >= float(second) for _, first, _, second in nodes)
     assert re.search(r"epoch +2 +iteration +\d+ +loss \d", shown)
@@ -56,20 +40,20 @@ def test_a_terminal_shows_the_leading_edges_of_each_node(folder: Path, tmp_path:
 
 def test_a_terminal_shows_what_leads_edges_where_several_operators_are_weighed(folder: Path, tmp_path: Path) -> None:
     args = ("--data", folder, *SMALL, "--op", "3op", "--iters", "2", "--nodes", "2")
-    shown = in_a_terminal("search-topology", *args, "-o", tmp_path / "cell.json")
+    shown = shown_by("search-topology", *args, "-o", tmp_path / "cell.json")
     assert re.search(r"2 ←  \d \d\d\.\d% (max 3×3|skip) \d\d%", shown)
 
 
 def test_a_terminal_shows_what_the_seeds_of_an_ensemble_say_so_far(folder: Path, tmp_path: Path) -> None:
     args = ("--data", folder, *SMALL, "--op", "max_pool_3x3", "--iters", "2", "--nodes", "2", "--seeds", "0-2")
-    shown = in_a_terminal("search-topology", *args, "--workers", "1", "-o", tmp_path / "cell.json")
+    shown = shown_by("search-topology", *args, "--workers", "1", "-o", tmp_path / "cell.json")
     assert re.search(r"normal: 3 seeds, halves agree \d\.\d\d, chance \d\.\d\d", shown)
     assert re.search(r"3 ←(  \d \d\d\.\d% z -?\d+\.\d){3}", shown)
 
 
 def test_a_terminal_shows_the_wirings_that_lead_a_race(folder: Path, tmp_path: Path) -> None:
     args = ("--data", folder, *SMALL, "--nodes", "2", "--rank", "race", "--budget", "272")
-    shown = in_a_terminal("search-topology", *args, "-o", tmp_path / "cell.json")
+    shown = shown_by("search-topology", *args, "-o", tmp_path / "cell.json")
     assert re.search(r"final: [123] wirings?, by loss\s+\d\.\d{4}  normal 2←0,1 3←\d,\d  reduce 2←0,1", shown)
 
 

@@ -79,7 +79,8 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         data, batch = ["--data", str(write_folder(folder / "photos", {"cat": 5, "dog": 5, "emu": 5}))], []
         data += ["--image-size", request.param.split()[2]]
         data += ["--augmentation", "imagenet"] if request.param.startswith("as-imagenet") else []
-    ftso("train", "ftso_wide_sep3", *data, *OPTIONS, *batch, "-o", folder / "run")
+    ftso("train", "ftso_block", *data, *OPTIONS, *batch, "-o", folder / "run")
+    ftso("export", folder / "run", "--format", "onnx", "-o", folder / "photos.onnx")
     ftso("export", folder / "run", "--preprocess", "-o", folder / "preprocessing.onnx")
     return folder / "run"
 

@@ -1,11 +1,10 @@
 """`ftso report` as a user runs it."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.processes import ROOT, environment, modules_imported_by, run_ftso
+from tests.forks import Trial, forks, run_ftso
+from tests.processes import modules_imported_by
 
 
 def test_a_published_cell_gets_a_page_without_torch(tmp_path: Path) -> None:
@@ -32,12 +31,6 @@ def test_what_is_no_run_is_told_on_one_line(tmp_path: Path) -> None:
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:
-    hidden = "import sys; sys.modules['vl_convert'] = None; from ftso_cli.cli.app import app; app()"
-    done = subprocess.run(
-        [sys.executable, "-c", hidden, "report", "darts_v2", "-o", str(tmp_path / "page.html")],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-    )
-    assert done.returncode == 1
-    assert "pip install 'ftso[report]'" in done.stderr.decode()
+    words = ["report", "darts_v2", "-o", "page.html"]
+    ended = forks().run(Trial(args=words, folder=str(tmp_path), missing=["vl_convert"]))
+    assert ended.status == 1 and "pip install 'ftso[report]'" in ended.err

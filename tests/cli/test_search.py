@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
+from tests.forks import signalled
 from tests.images import write_folder
-from tests.processes import ROOT, at_a_moment, environment
 
 SMALL = ["--channels", "8", "--cells", "3", "--batch-size", "16"]
 
@@ -75,7 +74,7 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
 
 def killed(args: Sequence[str | Path], path: Path, times: int) -> None:
     """Runs `ftso ARGS`, which is killed where it is to replace `path` once more than so many times."""
-    done = subprocess.run(at_a_moment(args, path, times), cwd=ROOT, env=environment(), capture_output=True)
+    done = signalled(args, path, times)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 

@@ -1,33 +1,17 @@
 """Where ftso is started: in a folder that is gone, with a full stderr, too little memory, odd variables."""
 
 import json
-import os
 import resource
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.processes import ROOT, environment
+from tests.forks import Trial, forks
+from tests.processes import environment, one_thread
 
 SMALL = ["--epochs", "1", "--channels", "2", "--cells", "2", "--batch-size", "256", "--auxiliary", "0"]
-
-
-def run(
-    *args: str | Path,
-    cwd: Path = ROOT,
-    env: dict[str, str] | None = None,
-    before: Callable[[], None] | None = None,
-    stderr: int = subprocess.PIPE,
-) -> subprocess.CompletedProcess[str]:
-    """Runs `ftso ARGS` in a process of its own."""
-    command = [sys.executable, "-m", "ftso_cli", *map(str, args)]
-    surroundings = environment({"OMP_NUM_THREADS": "1", **(env or {})})
-    return subprocess.run(
-        command, cwd=cwd, env=surroundings, preexec_fn=before, stdout=subprocess.PIPE, stderr=stderr, text=True
-    )
 
 
 def line(done: subprocess.CompletedProcess[str], status: int = 1) -> str:
@@ -52,13 +36,11 @@ def test_a_folder_that_has_been_removed_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
 def test_remarks_that_can_not_be_written_stop_no_work(tmp_path: Path) -> None:
-    full = os.open("/dev/full", os.O_WRONLY)
-    try:
-        done = run("train", "darts_v2", *SMALL, "-o", tmp_path / "run", "--json", stderr=full)
-        assert done.returncode == 0 and json.loads(done.stdout)["test_accuracy"] > 0
-        assert [run("cost", "nothing", stderr=full).returncode, run("--nothing", stderr=full).returncode] == [1, 2]
-    finally:
-        os.close(full)
+    for words, status in ((["train", "darts_v2", *SMALL, "-o", "run", "--json"], 0), (["cost", "x"], 1), (["--x"], 2)):
+        done = forks().run(Trial(args=words, folder=str(tmp_path), stderr="/dev/full"))
+        assert done.status == status
+        if status == 0:
+            assert json.loads(done.out)["test_accuracy"] > 0
 
 
 @pytest.mark.parametrize(
@@ -71,12 +53,15 @@ def test_remarks_that_can_not_be_written_stop_no_work(tmp_path: Path) -> None:
     ],
 )
 def test_an_environment_that_torchrun_never_makes_is_refused(env: dict[str, str], says: str, tmp_path: Path) -> None:
-    assert says in line(run("train", "darts_v2", "-o", tmp_path / "run", env=env))
+    done = forks().run(Trial(args=["train", "darts_v2", "-o", "run"], folder=str(tmp_path), env=env))
+    assert done.status == 1 and says in done.err and len(done.errors) == len(done.err.splitlines()) == 1
 
 
 def test_too_little_memory_is_told_in_one_line(tmp_path: Path) -> None:
     def little() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))
 
-    said = line(run("train", "darts_v2", *SMALL, "-o", tmp_path / "run", before=little))
+    command = [sys.executable, "-m", "ftso_cli", "train", "darts_v2", *SMALL, "-o", "run"]
+    surroundings = {"cwd": tmp_path, "env": one_thread(), "preexec_fn": little}
+    said = line(subprocess.run(command, capture_output=True, text=True, **surroundings))
     assert "there is not enough memory for this" in said and "--batch-size" in said

@@ -2,11 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,10 +15,10 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library, storage
+from tests.forks import run_ftso, signalled
 from tests.images import write_folder
-from tests.processes import at_a_moment
 
-SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2"]
+SMALL = ["--channels", "4", "--cells", "3", "--epochs", "2", "--batch-size", "256"]
 
 
 def ftso(*args: str | Path) -> Result:
@@ -92,29 +89,20 @@ def test_a_run_folder_is_named_after_cell_and_data_and_never_written_over(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     for name in ("darts_v2-digits", "darts_v2-digits-2"):
-        assert ftso("train", "darts_v2", *SMALL[:4], "--epochs", "1").exit_code == 0
+        assert ftso("train", "darts_v2", *SMALL, "--epochs", "1").exit_code == 0
         assert (tmp_path / "runs" / name / "result.json").exists()
     result = ftso("train", "darts_v2", *SMALL, "-o", "runs/darts_v2-digits")
     assert result.exit_code == 1 and "--resume runs/darts_v2-digits" in result.stderr
 
 
-def command(*args: str | Path) -> list[str]:
-    return [sys.executable, "-m", "ftso_cli", *map(str, args)]
-
-
 def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_path: Path) -> None:
-    options = ["--channels", "4", "--cells", "3", "--epochs", "3"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    start = ["train", "darts_v2", "--channels", "4", "--cells", "2", "--epochs", "3", "--batch-size", "256", "-o"]
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    start = command("train", "darts_v2", *options, "-o")
-    subprocess.run([*start, str(whole)], check=True, env=environment, capture_output=True)
-    killed = at_a_moment(["train", "darts_v2", *options, "-o", broken], broken / "metrics.csv", 1)
-    assert subprocess.run(killed, env=environment, capture_output=True).returncode == -signal.SIGKILL
+    assert run_ftso(*start, whole).returncode == 0
+    assert signalled([*start, broken], broken / "metrics.csv", 1).returncode == -signal.SIGKILL
     assert not (broken / "weights.safetensors").exists()
-    resumed = subprocess.run(
-        command("train", "--resume", broken), check=True, env=environment, capture_output=True, text=True
-    )
-    assert "going on after epoch" in resumed.stderr
+    resumed = run_ftso("train", "--resume", broken)
+    assert resumed.returncode == 0 and b"going on after epoch" in resumed.stderr
     expected, found = load_file(whole / "weights.safetensors"), load_file(broken / "weights.safetensors")
     assert expected.keys() == found.keys()
     assert all(expected[name].equal(found[name]) for name in expected)
@@ -122,10 +110,9 @@ def test_a_killed_training_resumes_to_the_weights_of_an_uninterrupted_one(tmp_pa
 
 def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    asked = ["train", "darts_v2", "--channels", "4", "--cells", "3", "--epochs", "500", "-o", run]
-    stopped = at_a_moment(asked, run / "metrics.csv", 1, signal.SIGINT)
-    done = subprocess.run(stopped, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-    stderr = done.stderr
+    asked = ["train", "darts_v2", "--channels", "4", "--cells", "2", "--epochs", "500", "--batch-size", "256"]
+    done = signalled([*asked, "-o", run], run / "metrics.csv", 1, signal.SIGINT)
+    stderr = done.stderr.decode()
     assert done.returncode == 130
     saved = rf"{run}/checkpoint\.safetensors holds all until (step \d+ of )?epoch \d+"
     assert re.search(rf"stopped; {saved}, go on with: ftso train --resume {run}\n", stderr)
@@ -135,7 +122,7 @@ def test_ctrl_c_stops_with_status_130_and_says_how_to_go_on(tmp_path: Path) -> N
 def test_a_run_can_be_done_again_as_its_config_says(tmp_path: Path) -> None:
     first, again, other = tmp_path / "first", tmp_path / "again", tmp_path / "other"
     options = [*SMALL, "--seed", "3", "--schedule", "linear", "--momentum", "0.8", "--clip", "1", "--drop-path", "0.2"]
-    assert ftso("train", "darts_v2", *options, "--batch-size", "256", "-o", first).exit_code == 0
+    assert ftso("train", "darts_v2", *options, "-o", first).exit_code == 0
     assert ftso("train", "--config", first / "config.json", "-o", again).exit_code == 0
     assert ftso("train", "--config", first / "config.json", "--seed", "4", "--epochs", "1", "-o", other).exit_code == 0
     assert (first / "config.json").read_bytes() == (again / "config.json").read_bytes()
@@ -179,7 +166,7 @@ def test_a_wrong_config_gets_one_clear_line(content: str, says: str, tmp_path: P
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_is_used(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    assert ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "-o", run).exit_code == 0
+    assert ftso("train", "darts_v2", *SMALL, "-o", run).exit_code == 0
     expected = (run / "weights.safetensors").read_bytes()
     checkpoint = run / "checkpoint.safetensors"
     checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
@@ -232,7 +219,7 @@ def test_evaluating_what_is_no_run_gets_one_clear_line(tmp_path: Path) -> None:
 
 
 def test_a_warm_up_that_is_cut_is_told_and_one_that_is_given_is_not(tmp_path: Path) -> None:
-    words = ["train", "darts_v2", "--recipe", "imagenet", "--image-size", "16", *SMALL, "--batch-size", "256"]
+    words = ["train", "darts_v2", "--recipe", "imagenet", "--image-size", "16", *SMALL]
     told = ftso(*words, "-o", tmp_path / "cut")
     assert told.exit_code == 0, told.output
     assert "warm-up: 0 epochs instead of the recipe's 5" in told.stderr
@@ -245,7 +232,7 @@ def test_a_warm_up_that_is_cut_is_told_and_one_that_is_given_is_not(tmp_path: Pa
 
 def test_a_clip_of_zero_trains_as_one_that_never_clips(tmp_path: Path) -> None:
     for clip in ("0", "1e9"):
-        done = ftso("train", "darts_v2", *SMALL, "--batch-size", "256", "--clip", clip, "-o", tmp_path / clip)
+        done = ftso("train", "darts_v2", *SMALL, "--clip", clip, "-o", tmp_path / clip)
         assert done.exit_code == 0, done.output
     weights = [load_file(tmp_path / clip / "weights.safetensors") for clip in ("0", "1e9")]
     assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

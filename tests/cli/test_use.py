@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("use")
     photos = write_folder(folder / "photos")
     found = Step(command="search-ops", data=str(photos), settings={"wiring": str(folder / "wiring.json")})
-    storage.write(library.load("ftso_wide_sep3").with_step(found, Times(started="")), folder / "cell.json")
+    storage.write(library.load("ftso_block").with_step(found, Times(started="")), folder / "cell.json")
     ftso("train", folder / "cell.json", "--data", photos, *OPTIONS, "-o", folder / "run")
     return folder / "run"
 
@@ -211,11 +211,17 @@ def check_about(about: Mapping[str, str], classifier: Classifier, normalised: st
     assert not any(tempfile.gettempdir() in text for text in about.values())
 
 
+@pytest.fixture(scope="module")
+def exported(run: Path) -> tuple[Path, dict[str, object]]:
+    """The network as ONNX, and what was said of it."""
+    file = run.parent / "network.onnx"
+    return file, json.loads(ftso("export", run, "--format", "onnx", "-o", file, "--json").stdout)
+
+
 def test_onnx_answers_as_the_network_does_for_any_number_of_images(
-    run: Path, classifier: Classifier, tmp_path: Path
+    run: Path, classifier: Classifier, exported: tuple[Path, dict[str, object]]
 ) -> None:
-    file = tmp_path / "network.onnx"
-    ftso("export", run, "--format", "onnx", "-o", file)
+    file, _ = exported
     session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     check_about(session.get_modelmeta().custom_metadata_map, classifier, "normalised inside")
     images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:5]])
@@ -227,22 +233,21 @@ def test_onnx_answers_as_the_network_does_for_any_number_of_images(
 
 
 def test_export_checks_its_answers_on_the_test_images_and_writes_nothing_that_answers_otherwise(
-    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, exported: tuple[Path, dict[str, object]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said = ftso("export", run, "-o", tmp_path / "network.onnx").stdout
-    assert "answers as predict does on 24 test images: the same class, probabilities that differ by at most " in said
-    found = json.loads(ftso("export", run, "-o", tmp_path / "network.onnx", "--json").stdout)["check"]
+    found = exported[1]["check"]
     assert found["images"] == found["same"] == 24 and found["difference"] <= 1e-4
+    quick = ["export", run, "--format", "torch-export", "-o"]
     (run.parent / "photos").rename(run.parent / "elsewhere")
-    moved = ftso("export", run, "-o", tmp_path / "unchecked.onnx").stderr
+    moved = ftso(*quick, tmp_path / "unchecked.pt2").stderr
     left = ftso("export", run, "--int8", "-o", tmp_path / "int8.onnx", status=1).stderr
     (run.parent / "elsewhere").rename(run.parent / "photos")
-    assert "not checked: " in moved and "no such folder" in moved and (tmp_path / "unchecked.onnx").exists()
+    assert "not checked: " in moved and "no such folder" in moved and (tmp_path / "unchecked.pt2").exists()
     assert "int8 is calibrated on the training images of the run" in left
     monkeypatch.setattr("ftso_cli.training.use.exported.TOLERANCE", -1.0)
-    refused = ftso("export", run, "-o", tmp_path / "wrong.onnx", status=1).stderr
+    refused = ftso(*quick, tmp_path / "wrong.pt2", status=1).stderr
     assert "would answer otherwise than predict: the same class on 24 of 24 test images" in refused
-    assert not (tmp_path / "wrong.onnx").exists() and not (tmp_path / "int8.onnx").exists()
+    assert not (tmp_path / "wrong.pt2").exists() and not (tmp_path / "int8.onnx").exists()
 
 
 @pytest.mark.parametrize("format", ["onnx", "torch-export"])
@@ -315,6 +320,7 @@ def test_export_refuses_options_that_a_format_or_a_cell_does_not_have(run: Path,
 
 def test_a_torch_export_answers_as_the_network_does(run: Path, classifier: Classifier) -> None:
     text = ftso("export", run, "--format", "torch-export").stdout
+    assert "answers as predict does on 24 test images: the same class, probabilities that differ by at most " in text
     assert f"wrote {run / 'network.pt2'}" in text
     height, width = classifier.image_size
     assert f"images (N, 3, {height}, {width}), RGB, float32 in 0..1, normalised inside; its output" in text
@@ -339,7 +345,7 @@ def test_safetensors_hold_the_weights_and_what_builds_the_network(run: Path, cla
 
 
 def test_the_cell_of_a_run_is_exported_as_any_other(run: Path) -> None:
-    assert ftso("export", run, "--format", "edges").stdout == ftso("export", "ftso_wide_sep3", "-f", "edges").stdout
+    assert ftso("export", run, "--format", "edges").stdout == ftso("export", "ftso_block", "-f", "edges").stdout
 
 
 def test_a_network_format_needs_a_run_and_a_run_needs_weights(run: Path, tmp_path: Path) -> None:

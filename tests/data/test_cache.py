@@ -6,7 +6,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import platformdirs
@@ -26,8 +25,6 @@ from tests.data.images import write_fashion, write_folder, write_image
 from tests.processes import ROOT, modules_imported_by
 
 PETS = {"train/cat": 5, "train/dog": 4, "test/cat": 2, "test/dog": 2}
-TICK = 0.02
-"""Seconds after which a changed file has another time of change."""
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +68,15 @@ def blacken(store: Path) -> None:
         CacheKey(file=file, about=known["about"]).write(images, tensors["labels"], tensors["stamps"], known["classes"])
 
 
+def tick(folder: Path) -> None:
+    """Waits until a file that is changed in the folder has another time of change than those of before."""
+    probe = folder.with_name("probe")
+    probe.touch()
+    before = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == before:
+        probe.touch()
+
+
 def black(images: torch.Tensor) -> list[bool]:
     return [not image.any() for image in images]
 
@@ -97,7 +103,7 @@ def test_broken_images_keep_no_other_from_the_cache_and_are_tried_again(pets, st
     whole = uncached(pets, "train", 8)
     good = (pets / "train/cat/001.png").read_bytes()
     (pets / "train/cat/001.png").write_bytes(good[:50])
-    time.sleep(TICK)
+    tick(pets)
     for _ in range(2):
         assert list(open_images(str(pets)).train.load_all()) == [1]
     assert len(entries(store)) == 1
@@ -140,7 +146,7 @@ def test_a_folder_is_known_by_any_of_its_paths(pets, store, monkeypatch):
 def test_a_change_of_the_files_is_seen(pets, store, change):
     before, file = pixels(pets), pets / "train/cat/001.png"
     stat = file.stat()
-    time.sleep(TICK)
+    tick(pets)
     other = write_image(pets / "other.png", seed=99)
     if change == "rewritten":
         # As many bytes, and the time of the last change as it was.
@@ -164,7 +170,7 @@ def test_a_change_of_the_files_is_seen(pets, store, change):
 def test_only_a_changed_file_is_decoded_again(pets, store):
     pixels(pets)
     blacken(store)
-    time.sleep(TICK)
+    tick(pets)
     write_image(pets / "train/dog/000.png", seed=99)
     assert black(pixels(pets)) == [True] * 5 + [False] + [True] * 3
 
@@ -172,7 +178,7 @@ def test_only_a_changed_file_is_decoded_again(pets, store):
 def test_a_file_that_is_damaged_or_gone_after_it_was_cached_is_an_error(pets):
     pixels(pets)
     source = open_images(str(pets)).train
-    time.sleep(TICK)
+    tick(pets)
     (pets / "train/cat/001.png").write_bytes(b"oops")
     (pets / "train/dog/001.png").unlink()
     with pytest.raises(DataError, match=r"001\.png: not an image"):
@@ -467,7 +473,7 @@ def test_a_search_on_a_cached_set_imports_neither_torchvision_nor_the_compiler_o
 
 def test_changed_files_of_a_named_set_are_read_again(root):
     before = pixels("fashion-mnist")
-    time.sleep(TICK)
+    tick(root)
     file = next(root.rglob("train-images*"))
     file.write_bytes(file.read_bytes()[:-1] + b"\0")
     after = pixels("fashion-mnist")

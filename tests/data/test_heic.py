@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
+from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
 from ftso_cli.data.files.decode import LARGEST, decode, quiet
 from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
 from tests.data.images import write_folder
-from tests.processes import run_ftso
+from tests.processes import ROOT
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -93,31 +95,31 @@ def test_photos_lie_in_class_folders_beside_other_images(tmp_path: Path) -> None
     assert not data.train.load_all() and not data.final.load_all()
 
 
-def without_heif(place: Path) -> dict[str, str]:
-    """The surroundings of a process that finds no pillow-heif, on whatever machine."""
-    (place / "sitecustomize.py").write_text(
-        "import importlib.util as util\nfind = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'pillow_heif' else find(name, *rest)\n"
-    )
-    return {"PYTHONPATH": f"{place}:{':'.join(sys.path)}"}
+WITHOUT = """
+import sys
+sys.modules["pillow_heif"] = None
+from ftso_cli.cli.app import app
+from ftso_cli.data import open_images
+run, pets = sys.argv[1:]
+images = open_images(pets)
+print(images.left_out, *images.train.load_all().values())
+app(["predict", run, f"{pets}/cat/IMG_0001.HEIC"])
+"""
+"""What a process says that finds no pillow-heif, on whatever machine."""
 
 
 def test_without_the_package_the_message_names_what_to_install(tmp_path: Path) -> None:
-    (tmp_path / "site").mkdir()
-    env = without_heif(tmp_path / "site")
-    folder = write_folder(tmp_path / "pets", {"cat": 3, "dog": 3})
+    folder, run = write_folder(tmp_path / "pets", {"cat": 3, "dog": 3}), tmp_path / "run"
+    small = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "2"]
+    train = ["train", "ftso_residual", "--data", folder, *small, "-o", run]
+    assert CliRunner().invoke(app, [*map(str, train)]).exit_code == 0
     (folder / "cat/IMG_0001.HEIC").write_bytes(HEAD)
     (folder / "dog/misnamed.jpg").write_bytes(HEAD)
-    small = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "2"]
-    run = tmp_path / "run"
-    done = run_ftso("train", "ftso_residual", "--data", folder, *small, "-o", run, env=env)
-    said = done.stderr.decode()
-    assert done.returncode == 0, said
-    assert "1 × HEIC photo, to read it: pip install 'ftso[heic]'" in said
-    assert "misnamed.jpg: a HEIC photo; to read it: pip install 'ftso[heic]'" in said
-    done = run_ftso("predict", run, folder / "cat/IMG_0001.HEIC", env=env)
+    done = subprocess.run([sys.executable, "-c", WITHOUT, run, folder], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 1
-    assert "IMG_0001.HEIC: a HEIC photo; to read it: pip install 'ftso[heic]'" in done.stderr.decode()
+    assert "1 × HEIC photo, to read it: pip install 'ftso[heic]'" in done.stdout
+    assert "misnamed.jpg: a HEIC photo; to read it: pip install 'ftso[heic]'" in done.stdout
+    assert "IMG_0001.HEIC: a HEIC photo; to read it: pip install 'ftso[heic]'" in done.stderr
 
 
 def test_the_reader_is_imported_where_the_first_photo_is_met_and_not_before(tmp_path: Path) -> None:

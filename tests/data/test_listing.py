@@ -11,7 +11,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
 from ftso_cli.data.files.listing import list_below
 from tests.data.images import write_folder, write_image
-from tests.processes import run_ftso
+from tests.forks import run_ftso
 
 PETS = {"train/cat": 3, "train/dog": 2, "test/cat": 1, "test/dog": 2}
 SEARCH = ["search-topology", "--iters", "1", "--batch-size", "2", "--cells", "1", "--channels", "4"]

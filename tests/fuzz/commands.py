@@ -16,13 +16,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from tests.conftest import searched_genotype
+from tests.forks import BROKEN, Ended, Trial, forks, signalled
 from tests.fuzz.corpus import BARE, KINDS, RACE, RESUME, Case
-from tests.fuzz.forked import BROKEN, Ended, Server
 from tests.fuzz.oracle import BYTES, SECONDS
 from tests.images import write_folder
 from tests.nats import uniform
@@ -33,7 +35,13 @@ TRAINING = ("train", "search-topology", "evaluate", "latency")
 """Commands whose time is that of what they train or run."""
 
 
-def make_place(place: Path, server: Server) -> None:
+def guarded(args: Sequence[str], folder: Path) -> Ended:
+    """Runs `ftso ARGS` in a folder, which holds all that is the user's own."""
+    own = {"HOME": str(folder), "TMPDIR": str(folder), "FTSO_CACHE": f"{folder}/cache", "MPLCONFIGDIR": str(folder)}
+    return forks().run(Trial(args=args, folder=str(folder), env=own, guarded=True))
+
+
+def make_place(place: Path) -> None:
     """Fills a folder with what the commands read."""
     from ftso_cli.genotype import storage
     from tests.benchmarks import tables
@@ -43,6 +51,9 @@ def make_place(place: Path, server: Server) -> None:
     storage.write(uniform("skip_connect"), place / "nats.json")
     (place / "table.csv").write_bytes(tables.text())
     write_folder(place / "photos", train=6, test=2)
+    photos = sorted((place / "photos").rglob("*.png"))
+    rows = [f"{photo.relative_to(place)},{photo.parent.name},{at // 2}" for at, photo in enumerate(photos)]
+    (place / "labels.csv").write_text("\n".join(["path,label,group", *rows, ""]))
     shutil.copy(place / "photos" / "test" / "red" / "000.png", place / "image.png")
     inputs = place / "inputs"
     inputs.mkdir()
@@ -58,11 +69,12 @@ def make_place(place: Path, server: Server) -> None:
         "export nats.json -f nats -o text.nats",
         f"search-topology --data photos --seeds 0-3 --iters 1 {small} -o many.json",
         "train complete.json --data photos --epochs 2 --channels 2 --cells 2 --batch-size 8 --auxiliary 0 -o run",
+        "latency run --runs 1",
         RESUME.removesuffix(" --resume"),
         "sweep study.toml -o study -w 1",
     ]
     for command in commands:
-        ended = server.run(command.split(), place)
+        ended = guarded(command.split(), place)
         assert ended.status == 0, (command, ended)
     from ftso_cli.genotype import library
 
@@ -78,20 +90,10 @@ def make_place(place: Path, server: Server) -> None:
 
 def stopped(args: list[str], place: Path, kept: str) -> None:
     """Runs a command that ends itself where it is to replace a file once more."""
-    import subprocess
-
-    from tests.processes import at_a_moment, environment
-
     if "race" not in kept:
         shutil.rmtree(place / "found.search-topology")
     path = (place / kept).with_name("checkpoint-before.safetensors") if "checkpoint" in kept else place / kept
-    done = subprocess.run(
-        at_a_moment(args, path, 2 if "race" in kept else 1),
-        cwd=place,
-        env=environment(),
-        capture_output=True,
-        check=False,
-    )
+    done = signalled(args, path, 2 if "race" in kept else 1, cwd=place)
     assert (place / kept).exists(), done.stderr.decode()
 
 
@@ -110,8 +112,8 @@ def problem(case: Case, ended: Ended, folder: Path, *, timed: bool = True) -> st
         return "control characters for the terminal"
     if any(path.name.startswith("PWNED") for path in folder.rglob("*")):
         return "something was run"
-    if timed and case.args[0] not in TRAINING and ended.seconds > SECONDS:
-        return f"takes {ended.seconds} s"
+    if timed and case.args[0] not in TRAINING and ended.processor > SECONDS:
+        return f"takes {ended.processor} s"
     if timed and case.args[0] not in TRAINING and ended.bytes > BYTES:
         return f"takes {ended.bytes / 1e6:.0f} MB"
     return ""
@@ -127,29 +129,39 @@ class Tally:
     largest: int = 0
     broken: list[dict[str, Any]] = field(default_factory=list)
 
+    def __add__(self, other: "Tally") -> "Tally":
+        """Both together."""
+        return Tally(
+            statuses=self.statuses + other.statuses,
+            kinds=self.kinds + other.kinds,
+            slowest=max(self.slowest, other.slowest),
+            largest=max(self.largest, other.largest),
+            broken=self.broken + other.broken,
+        )
+
     def add(self, kind: str, case: Case, ended: Ended) -> None:
         """Counts a command."""
         self.statuses[str(ended.status)] += 1
         self.kinds[kind] += 1
         if case.args[0] not in TRAINING:
-            self.slowest, self.largest = max(self.slowest, ended.seconds), max(self.largest, ended.bytes)
+            self.slowest, self.largest = max(self.slowest, ended.processor), max(self.largest, ended.bytes)
 
 
 def attack(
-    own: Path, count: int, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
+    own: Path, numbers: range, seed: int, kinds: Sequence[str] = (), *, stop: bool = False, timed: bool = True
 ) -> Tally:
-    """Tries so many commands in the folder `own`, and prints each that breaks a rule."""
-    server, tally = Server(), Tally()
+    """Tries the commands of these numbers in the folder `own`, and prints each that breaks a rule."""
+    tally = Tally()
     place, folder = own / "place", own / "trial"
     place.mkdir()
-    make_place(place, server)
+    make_place(place)
     names = list(kinds or KINDS)
-    for number in range(count):
+    for number in numbers:
         draw = random.Random(f"{seed} {number}")
         kind = draw.choices(names, [KINDS[name][1] for name in names])[0]
         folder.mkdir()
         case = KINDS[kind][0](draw, place, folder)
-        ended = server.run(case.args, folder)
+        ended = guarded(case.args, folder)
         tally.add(kind, case, ended)
         if said := problem(case, ended, folder, timed=timed):
             told = {"number": number, "kind": kind, "args": list(case.args), "told": case.told, "broken": said}
@@ -159,9 +171,8 @@ def attack(
                 shutil.copytree(folder, f"broken-{seed}-{number}", symlinks=True)
                 break
         shutil.rmtree(folder)
-        if number % 1000 == 999:
-            print(f"{number + 1} commands, {len(tally.broken)} broken", file=sys.stderr, flush=True)
-    server.close()
+        if tally.kinds.total() % 1000 == 0:
+            print(f"up to {number}: {len(tally.broken)} broken", file=sys.stderr, flush=True)
     return tally
 
 
@@ -172,10 +183,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", action="append", choices=KINDS, help="this kind (repeated)")
     parser.add_argument("--stop", action="store_true", help="at the first that breaks a rule, and keep its files")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="at a time (default: one a core)")
     asked = parser.parse_args()
     started = time.monotonic()
-    with tempfile.TemporaryDirectory() as own:
-        tally = attack(Path(own), asked.commands, asked.seed, asked.only or (), stop=asked.stop)
+    with tempfile.TemporaryDirectory() as own, ProcessPoolExecutor(asked.jobs, get_context("spawn")) as pool:
+        parts = []
+        for job in range(asked.jobs):
+            (folder := Path(own) / str(job)).mkdir()
+            numbers = range(job, asked.commands, asked.jobs)
+            parts.append(pool.submit(attack, folder, numbers, asked.seed, asked.only or (), stop=asked.stop))
+        tally = sum((part.result() for part in parts), Tally())
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     facts = {"commands": tally.kinds.total(), "broken": len(tally.broken), "statuses": tally.statuses}
     facts |= {"kinds": tally.kinds, "machine": machine, "seed": asked.seed, "slowest_s": tally.slowest}

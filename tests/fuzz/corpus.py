@@ -243,6 +243,7 @@ STUDY: list[str] = [
     *("sweep results study --csv t.csv --markdown t.md --figure f.svg", "sweep status study --json"),
 ]
 SEARCH: list[str] = ["report found.json -o r.html", "report found.search-topology -o r.html", "RESUME"]
+BRIEF = "--epochs 1 --channels 2 --cells 2 --batch-size 8 --auxiliary 0"
 TINY = "--channels 4 --cells 2 --batch-size 8"
 RESUME = (
     f"search-topology --data photos --iters 3 --every 1 {TINY} --save-every 0 --op max_pool_3x3 -o found.json --resume"
@@ -280,7 +281,6 @@ def of_text(draw: random.Random, place: Path, folder: Path) -> Case:
 
 def of_run(draw: random.Random, place: Path, folder: Path) -> Case:
     """A run of which a file is another."""
-    copied(place, folder, "run", "photos", "image.png")
     file, damage = draw.choice(
         (
             ("config.json", json_file),
@@ -289,6 +289,9 @@ def of_run(draw: random.Random, place: Path, folder: Path) -> Case:
             ("genotype.json", json_file),
             ("metrics.csv", table),
             ("result.json", json_file),
+            ("latency.json", json_file),
+            ("latency.json", content),
+            ("images.json", json_file),
             ("answers.csv", table),
             ("checkpoint.safetensors", tensors),
             ("checkpoint.safetensors", tensors),
@@ -298,7 +301,16 @@ def of_run(draw: random.Random, place: Path, folder: Path) -> Case:
     words = draw.choice(RUN).split()
     if damage is tensors:
         words = ["train", "--resume", "run"]
+    # Its images are those of the work place.
+    copied(place, folder, "run", "image.png")
     return Case(args=words, told=damage(draw, folder / "run" / file))
+
+
+def of_labels(draw: random.Random, place: Path, folder: Path) -> Case:
+    """A table of labels of which a cell or a line is another."""
+    copied(place, folder, "photos", "labels.csv", "complete.json")
+    told = draw.choice((table, table, content))(draw, folder / "labels.csv")
+    return Case(args=f"train complete.json --data labels.csv {BRIEF} -o out".split(), told=told)
 
 
 def of_search(draw: random.Random, place: Path, folder: Path) -> Case:
@@ -342,9 +354,10 @@ def of_names(draw: random.Random, place: Path, folder: Path) -> Case:
     name, other = draw.choice(FILES), draw.choice(NAMES)
     match draw.choice(("run", "class", "study", "image", "title", "output", "photos", "argument")):
         case "run":
-            copied(place, folder, "photos", "image.png")
+            words = draw.choice(RUN[:9]).split()
+            copied(place, folder, "image.png")
             shutil.copytree(place / "run", folder / name)
-            words = [name if word == "run" else word for word in draw.choice(RUN[:9]).split()]
+            words = [name if word == "run" else word for word in words]
         case "class":
             copied(place, folder, "run", "image.png")
             config = json.loads((folder / "run" / "config.json").read_text())
@@ -378,7 +391,7 @@ def of_names(draw: random.Random, place: Path, folder: Path) -> Case:
         case "photos":
             shutil.copytree(place / "photos", folder / name)
             shutil.move(folder / name / "train" / "red", folder / name / "train" / draw.choice(FILES))
-            words = ["train", "darts_v2", "--data", name, "--epochs", "1", *TINY.split(), "-o", "out"]
+            words = ["train", "darts_v2", "--data", name, *BRIEF.split(), "-o", "out"]
         case _:
             words = [*draw.choice(CELL).replace("CELL", "darts_v2").split()]
             # A path that the user gives may lead anywhere, and be written to.
@@ -390,6 +403,7 @@ KINDS: dict[str, tuple[Callable[[random.Random, Path, Path], Case], float]] = {
     "genotype": (of_cell, 8),
     "text of another tool": (of_text, 2),
     "run": (of_run, 4),
+    "labels": (of_labels, 0.5),
     "search": (of_search, 1),
     "study": (of_study, 4),
     "names": (of_names, 5),

@@ -1,6 +1,9 @@
 """A few inputs for every target, others each time the code changes; `python -m tests.fuzz.run` tries many more."""
 
 import pickle
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ from tests.fuzz.attack import attack
 from tests.fuzz.oracle import BrokenRuleError, judged
 from tests.fuzz.targets import TEXTS
 from tests.fuzz.trained import TRAINED
-from tests.processes import HANG
+from tests.processes import HANG, ROOT
 
 TARGETS = {**TEXTS, **TRAINED}
 
@@ -25,6 +28,16 @@ def test_no_input_does_more_than_be_refused(name: str, tmp_path: Path) -> None:
 
 
 # The oracle sees what it looks for
+
+FILLING = """
+from tests.fuzz.oracle import judged
+
+def fill():
+    memory = bytearray(1_000_000_000)
+    memory[::4096] = b"x" * len(range(0, len(memory), 4096))
+
+judged(fill, [])
+"""
 
 
 def test_an_error_of_the_users_is_an_outcome_and_any_other_is_raised(tmp_path: Path) -> None:
@@ -72,13 +85,12 @@ def test_what_takes_long_or_much_memory_or_has_no_line_to_say_is_seen(tmp_path: 
         for _ in range(5_000_000_000):
             pass
 
-    def fill() -> None:
-        memory = bytearray(1_000_000_000)
-        memory[::4096] = b"x" * len(range(0, len(memory), 4096))
-
     def talk() -> None:
         raise FtsoError("one\ntwo")
 
-    for harm, seen in ((turn, "longer than"), (fill, "MB"), (talk, "no line")):
+    for harm, seen in ((turn, "longer than"), (talk, "no line")):
         with pytest.raises(BrokenRuleError, match=seen):
             judged(harm, [tmp_path])
+    # In a process that has not held so much before.
+    done = subprocess.run([sys.executable, "-c", FILLING], cwd=ROOT, capture_output=True, text=True, timeout=HANG)
+    assert re.search(r"BrokenRuleError: takes \d+ MB$", done.stderr)

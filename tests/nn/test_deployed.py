@@ -46,13 +46,13 @@ def assert_same(genotype: Genotype, shape: NetworkShape = SMALL, size: tuple[int
     genotypes("complete", nodes=(1, 4), inputs=(1, 3), history=False),
     st.tuples(st.integers(3, 10), st.integers(3, 10)),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_cell_gives_the_logits_of_the_reference(genotype: Genotype, size: tuple[int, int]) -> None:
     assert_same(genotype, size=size)
 
 
 @given(nats.STRINGS, st.tuples(st.integers(4, 9), st.integers(4, 9)))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_cell_of_one_input_gives_the_logits_of_the_reference(architecture: str, size: tuple[int, int]) -> None:
     assert_same(nats.genotype(architecture), size=size)
 

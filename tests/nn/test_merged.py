@@ -68,7 +68,7 @@ def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0
     st.tuples(st.integers(3, 10), st.integers(3, 10)),
     st.sampled_from([0.0, 0.4]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_any_cell_has_the_losses_and_gradients_of_the_reference(
     genotype: Genotype, size: tuple[int, int], drop_path: float
 ) -> None:
@@ -77,7 +77,7 @@ def test_any_cell_has_the_losses_and_gradients_of_the_reference(
 
 
 @given(nats.STRINGS, st.tuples(st.integers(4, 9), st.integers(4, 9)), st.sampled_from([0.0, 0.4]))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_a_cell_of_one_input_has_the_losses_and_gradients_of_the_reference(
     architecture: str, size: tuple[int, int], drop_path: float
 ) -> None:

@@ -12,7 +12,8 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, Step, Times, library, storage
-from tests.processes import ROOT, run_ftso
+from tests.forks import run_ftso
+from tests.processes import ROOT
 from tests.studies.studies import looked_up, written
 
 EVIL = "\x1b[2J\x00\x9b\u202e\ufffe\nforged line"

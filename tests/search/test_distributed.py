@@ -1,8 +1,8 @@
 """Two processes on a CPU search as one does, and end together; `torchrun` starts them as a user would."""
 
 import csv
+import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,8 @@ from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Record
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
-from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment, run_ftso
+from tests.forks import run_ftso, signalled
+from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
 from tests.search.searches import BY_GRADIENT, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -70,7 +71,7 @@ def states(name: str, group: Group = ALONE) -> list[torch.Tensor]:
 def test_two_processes_hold_equal_states_at_every_step_which_are_those_of_one(tmp_path: Path) -> None:
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path)]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run(command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(file_of(tmp_path, rank))[0] for rank in range(2))
     for name in NAMES:
@@ -88,24 +89,21 @@ def output_of(command: list[str], folder: Path) -> str:
     """What a search has printed that was killed on the way."""
     output = folder / "output"
     with output.open("w") as file:
-        assert subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
+        assert subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
     return output.read_text()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
 def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_both_of_two(tmp_path: Path) -> None:
     asked = [*ASKED, "-o", str(tmp_path / "cell.json")]
     last, metrics = (tmp_path / "cell.search" / name for name in ("checkpoint.safetensors", "metrics.csv"))
-    output_of(at_a_moment(asked, last.with_name("checkpoint-before.safetensors"), 2), tmp_path)
+    assert signalled(asked, last.with_name("checkpoint-before.safetensors"), 2).returncode == -signal.SIGKILL
     last.write_bytes(last.read_bytes()[:-40])
-    killing = at_a_moment([*asked, "--resume"], metrics, 2, victim="sibling")
+    killing = killing_sibling([*asked, "--resume"], metrics, 2)
     text = output_of([*TORCHRUN, "--no-python", *killing], tmp_path)
     assert text.count("going on from the checkpoint before it") == text.count("going on after iteration") == 1
     assert text.count("error: ") == 1 and "give the same command with --resume" in text
-    done = subprocess.run(
-        [sys.executable, "-m", "ftso_cli", *asked, "--resume"], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "going on after iteration" in done.stderr
+    done = run_ftso(*asked, "--resume")
+    assert done.returncode == 0 and b"going on after iteration" in done.stderr
     whole = CliRunner().invoke(app, [*ASKED, "-o", str(tmp_path / "whole.json")])
     assert whole.exit_code == 0
     tables = [(tmp_path / f"{name}.search" / "metrics.csv").read_text().splitlines() for name in ("cell", "whole")]
@@ -117,7 +115,7 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
 
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
     asked = ["-m", "ftso_cli", "search", "-m", "darts-1st", "--batch-size", "65", "-o", str(tmp_path / "cell.json")]
-    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1 and "use --batch-size 64" in done.stderr
 

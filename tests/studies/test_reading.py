@@ -3,7 +3,6 @@
 import json
 import shutil
 import sqlite3
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,9 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.errors import FileError, RunError
 from ftso_cli.studies import results
-from tests.processes import run_ftso
+from tests.disks import small_disk
+from tests.forks import run_ftso
 from tests.studies.studies import looked_up
-from tests.writing.test_writing import small_disk
 
 READING = ["sweep status", "sweep results", "report"]
 
@@ -49,8 +48,7 @@ def test_a_study_is_kept_in_its_folder_whatever_signs_its_path_has(whole: Path) 
 
 @pytest.mark.parametrize("command", READING)
 def test_a_study_is_read_where_nothing_can_be_written(command: str, study: Path, tmp_path: Path) -> None:
-    with small_disk(study, 1000):
-        subprocess.run(["mount", "-o", "remount,ro", study], check=True)
+    with small_disk(study, 1000, read_only=True):
         more = ["-o", tmp_path / "page.html"] if command == "report" else []
         result = ftso(*command.split(), study, *more)
     assert result.exit_code == 0, result.output

@@ -13,8 +13,9 @@ from ftso_cli.genotype import storage
 from ftso_cli.programs import find_program, ftso_command, safe_environment
 from ftso_cli.studies.results import read, write_settings
 from ftso_cli.studies.study import read_study
+from tests.forks import run_ftso
 from tests.nats import uniform
-from tests.processes import ROOT, environment
+from tests.processes import HANG, ROOT, environment
 from tests.studies.studies import looked_up, written
 
 RECORDS = 'cell = "nats.json"\nassign-ops.op = "random"\nquery.table = "records"\n'
@@ -40,14 +41,6 @@ def hostile(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def sweep(folder: Path, *args: str | Path, path: str = str(ROOT)) -> subprocess.CompletedProcess[bytes]:
-    """`ftso sweep` in a folder, as the installed program runs it: without the current folder on its path."""
-    command = [sys.executable, "-P", "-m", "ftso_cli", "sweep", *map(str, args)]
-    return subprocess.run(
-        command, cwd=folder, env=environment({"PYTHONPATH": path}), capture_output=True, timeout=120, check=False
-    )
-
-
 @pytest.mark.parametrize(
     "trusting",
     [
@@ -61,7 +54,7 @@ def sweep(folder: Path, *args: str | Path, path: str = str(ROOT)) -> subprocess.
 )
 def test_a_study_file_cannot_trust_pickles(hostile: Path, trusting: str) -> None:
     study = written(hostile, f"{RECORDS}{trusting}")
-    done = sweep(hostile, study.name, "-o", "out", "-w", "1", *["--full"] * ("full" in trusting))
+    done = run_ftso("sweep", study.name, "-o", "out", "-w", "1", *["--full"] * ("full" in trusting), cwd=hostile)
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"trust-pickle is no option of a study file" in done.stderr
     assert b"ftso sweep STUDY --trust-pickle" in done.stderr and done.stderr.count(b"\n") == 1
@@ -71,10 +64,10 @@ def test_a_study_file_cannot_trust_pickles(hostile: Path, trusting: str) -> None
 def test_pickles_of_a_study_are_read_with_the_word_of_the_command_line_alone(hostile: Path) -> None:
     pytest.importorskip("nats_bench", reason="the benchmark's own package reads its records")
     study = written(hostile, RECORDS)
-    done = sweep(hostile, study.name, "-o", "out", "-w", "1")
+    done = run_ftso("sweep", study.name, "-o", "out", "-w", "1", cwd=hostile)
     assert done.returncode == 1 and b"give --trust-pickle if you trust" in done.stderr
     assert not (hostile / "executed").exists()
-    sweep(hostile, study.name, "-o", "out", "-w", "1", "--retry-failed", "--trust-pickle")
+    run_ftso("sweep", study.name, "-o", "out", "-w", "1", "--retry-failed", "--trust-pickle", cwd=hostile)
     assert (hostile / "executed").is_dir()
 
 
@@ -98,7 +91,11 @@ def littered(tmp_path: Path) -> Path:
 
 
 def test_files_in_the_current_folder_are_not_imported_by_the_stages_of_a_study(littered: Path, tmp_path: Path) -> None:
-    done = sweep(littered, looked_up(tmp_path, "0"), "-o", tmp_path / "out", "-w", "1")
+    study = looked_up(tmp_path, "0").read_text().replace('["cifar10", "cifar100"]', '["cifar10"]')
+    # As the installed program runs: without the current folder on its path.
+    command = [sys.executable, "-P", "-m", "ftso_cli", "sweep", written(tmp_path, study), "-o", tmp_path / "out"]
+    own = environment({"PYTHONPATH": str(ROOT)})
+    done = subprocess.run([*command, "-w", "1"], cwd=littered, env=own, capture_output=True, timeout=HANG)
     assert done.returncode == 0, done.stderr.decode()
     assert not list(tmp_path.glob("imported_*"))
 

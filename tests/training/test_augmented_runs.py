@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
+from tests.forks import signalled
 from tests.images import write_folder
-from tests.processes import HANG, ONE_THREAD, ROOT, at_a_moment
 
 OPTIONS = ("--channels", "4", "--cells", "2", "--epochs", "2", "--batch-size", "8", "--save-every", "0")
 
@@ -56,8 +55,7 @@ def test_a_killed_training_goes_on_to_the_same_weights(habits: str, photos: Path
     asked = ["train", "darts_v2", "--data", photos, *OPTIONS, *habits.split(), "-o"]
     ftso(*asked, whole)
     # The tenth checkpoint is that of the third step of the second epoch.
-    killing = at_a_moment([*asked, broken], broken / "checkpoint.safetensors", 9)
-    killed = subprocess.run(killing, cwd=ROOT, env=ONE_THREAD, capture_output=True, timeout=HANG)
+    killed = signalled([*asked, broken], broken / "checkpoint.safetensors", 9)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert "going on after epoch 1 of 2, step 2" in ftso("train", "--resume", broken).stderr
     expected, found = (load_file(run / "weights.safetensors") for run in (whole, broken))

@@ -17,7 +17,7 @@ from ftso_cli.settings.recipes import RECIPES, Recipe, with_epochs
 from ftso_cli.training.budget import FINISH, RESERVE, TimeBudget, Work, described, measure, steps_for
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Run
-from tests.processes import run_ftso
+from tests.forks import run_ftso
 from tests.training.test_loop import Killed, silent, start
 
 SMALL = Recipe(
@@ -185,11 +185,11 @@ def test_a_warm_up_keeps_its_share_of_fewer_epochs() -> None:
 def test_train_keeps_to_a_time_and_leaves_a_run_of_so_many_epochs(tmp_path: Path) -> None:
     run = Run(tmp_path / "run")
     options = ["--channels", "2", "--cells", "2", "--batch-size", "256", "--auxiliary", "0", "--validation", "0.1"]
-    done = run_ftso("train", "darts_v2", "--data", "digits", *options, "--time", "8s", "-o", run.folder)
+    done = run_ftso("train", "darts_v2", "--data", "digits", *options, "--time", "5s", "-o", run.folder)
     assert done.returncode == 0, done.stderr
-    assert b"a step of 256 images: " in done.stderr and b" in 8 s" in done.stderr
+    assert b"a step of 256 images: " in done.stderr and b" in 5 s" in done.stderr
     config = run.config()
-    assert config.time == 8 and 1 <= len(run.epochs()) <= config.recipe.epochs
+    assert config.time == 5 and 1 <= len(run.epochs()) <= config.recipe.epochs
     assert run.result() is not None and run.epochs()[-1].val_accuracy is not None
     again = run_ftso("train", "--resume", run.folder)
     assert again.returncode == 0, again.stderr

@@ -1,7 +1,6 @@
 """Two processes on a CPU train as one does, and end together; `torchrun` starts them as a user would."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,8 @@ from ftso_cli.nn.checkpoint import read_tensors
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
-from tests.processes import HANG, ONE_THREAD, ROOT, TORCHRUN, at_a_moment
+from tests.forks import run_ftso
+from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
 
 RECIPE = Recipe(
     channels=4,
@@ -52,7 +52,6 @@ def test_the_shares_of_two_processes_make_up_the_batch_of_one() -> None:
 
 
 WORKER = """
-import sys
 from pathlib import Path
 from ftso_cli.data import open_images
 from ftso_cli.nn.checkpoint import write_tensors
@@ -84,7 +83,7 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     trainer_in(tmp_path / "two")
     (tmp_path / "worker.py").write_text(WORKER)
     command = [*TORCHRUN, str(tmp_path / "worker.py"), str(tmp_path / "two")]
-    done = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run(command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode == 0, done.stderr
     first, second = (read_tensors(tmp_path / "two" / f"rank{rank}.safetensors")[0] for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
@@ -99,22 +98,20 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     assert Run(tmp_path / "two").best_file.is_file()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="finds the processes of torchrun in /proc")
 def test_a_killed_process_ends_all_with_an_error_and_a_run_that_goes_on(tmp_path: Path) -> None:
     run, output = tmp_path / "run", tmp_path / "output"
     options = ["--channels", "4", "--cells", "2", "--epochs", "400", "--batch-size", "240", "--auxiliary", "0"]
     asked = ["train", "darts_v2", *options, "-o", run]
-    killing = at_a_moment(asked, run / "metrics.csv", 1, victim="sibling")
+    killing = killing_sibling(asked, run / "metrics.csv", 1)
     with output.open("w") as file:
         command = [*TORCHRUN, "--no-python", *killing]
-        status = subprocess.run(command, cwd=ROOT, env=ONE_THREAD, stdout=file, stderr=file, timeout=HANG).returncode
+        status = subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
     text = output.read_text()
     assert status != 0 and (run / "metrics.csv").exists(), text
     assert "error: " in text or "Signal 9" in text
     config = (run / "config.json").read_text()
     (run / "config.json").write_text(config.replace('"epochs": 400', '"epochs": 2'))
     # Any number of processes goes on with what two have begun.
-    resume = [sys.executable, "-m", "ftso_cli", "train", "--resume", str(run)]
-    done = subprocess.run(resume, cwd=ROOT, env=ONE_THREAD, capture_output=True, text=True, timeout=HANG)
+    done = run_ftso("train", "--resume", run)
     assert done.returncode == 0, done.stderr
-    assert "going on after epoch" in done.stderr and load_file(run / "weights.safetensors")
+    assert b"going on after epoch" in done.stderr and load_file(run / "weights.safetensors")

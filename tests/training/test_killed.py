@@ -1,8 +1,6 @@
 """Twenty kills in one training, and a full disk: no work is lost and nothing is left broken."""
 
 import json
-import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +8,8 @@ from pathlib import Path
 from safetensors.torch import load_file
 
 from ftso_cli.training.run import Run
-from tests.processes import HANG, ROOT
+from tests.forks import Trial, forks, run_ftso
+from tests.processes import HANG, ROOT, one_thread
 
 KILLED_TWENTY_TIMES = """
 import os, random, signal, sys
@@ -64,14 +63,12 @@ print(kills)
 def test_twenty_kills_at_random_moments_lead_to_the_weights_of_an_uninterrupted_training(tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     options = ["--channels", "4", "--cells", "2", "--epochs", "8", "--drop-path", "0.3", "--auxiliary", "0"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ftso_cli", "train", "darts_v2", *options, "--save-every", "0", "-o", str(whole)]
-    subprocess.run(command, check=True, env=environment, capture_output=True, cwd=ROOT)
+    assert run_ftso("train", "darts_v2", *options, "--save-every", "0", "-o", whole).returncode == 0
     broken.mkdir()
     for name in ("genotype.json", "config.json"):
         (broken / name).write_bytes((whole / name).read_bytes())
     killing = [sys.executable, "-c", KILLED_TWENTY_TIMES, str(broken)]
-    done = subprocess.run(killing, env=environment, capture_output=True, text=True, cwd=ROOT, timeout=HANG)
+    done = subprocess.run(killing, env=one_thread(), capture_output=True, text=True, cwd=ROOT, timeout=HANG)
     assert done.stdout == "20\n", done.stderr
     expected, found = (load_file(run / "weights.safetensors") for run in (whole, broken))
     assert all(expected[name].equal(found[name]) for name in expected)
@@ -82,26 +79,15 @@ def test_twenty_kills_at_random_moments_lead_to_the_weights_of_an_uninterrupted_
 def test_a_full_disk_ends_the_training_with_a_line_and_leaves_a_run_that_goes_on(tmp_path: Path) -> None:
     run = tmp_path / "run"
     options = ["--channels", "4", "--cells", "2", "--batch-size", "256", "--auxiliary", "0"]
-    start = [sys.executable, "-m", "ftso_cli", "train"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    first = subprocess.run(
-        [*start, "darts_v2", *options, "--epochs", "1", "-o", str(run)], env=environment, cwd=ROOT, capture_output=True
-    )
-    assert first.returncode == 0
+    assert run_ftso("train", "darts_v2", *options, "--epochs", "1", "-o", run).returncode == 0
     config = json.loads((run / "config.json").read_text())
     config["recipe"]["epochs"] = 2
     (run / "config.json").write_text(json.dumps(config))
-    resume = [*start, "--resume", str(run)]
-
-    def no_room() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-
-    # Where lines are counted, the counter has no room either.
-    own = {name: value for name, value in environment.items() if not name.startswith("COVERAGE_")}
-    full = subprocess.run(resume, env=own, cwd=ROOT, capture_output=True, text=True, preexec_fn=no_room)
-    assert full.returncode == 1
-    last = full.stderr.splitlines()[-1]
+    resume = ["train", "--resume", str(run)]
+    full = forks().run(Trial(args=resume, folder=str(tmp_path), largest=20_000))
+    assert full.status == 1
+    last = full.err.splitlines()[-1]
     assert last.startswith("error: ") and "can't be written" in last and "holds all until epoch 1" in last
-    assert "Traceback" not in full.stderr and not list(run.glob(".ftso-*"))
-    again = subprocess.run(resume, env=environment, cwd=ROOT, capture_output=True, text=True)
-    assert again.returncode == 0 and "going on after epoch 1 of 2" in again.stderr
+    assert "Traceback" not in full.err and not list(run.glob(".ftso-*"))
+    again = run_ftso(*resume)
+    assert again.returncode == 0 and b"going on after epoch 1 of 2" in again.stderr

@@ -20,7 +20,7 @@ from ftso_cli.training.run import Config, Run
 from ftso_cli.training.testing.evaluate import evaluate, load_network
 
 CPU = torch.device("cpu")
-TINY = Recipe(channels=4, cells=3, epochs=3, batch_size=64, rate=0.1, drop_path=0.2, cutout=0.25)
+TINY = Recipe(channels=4, cells=2, epochs=3, batch_size=128, rate=0.1, drop_path=0.2, cutout=0.25)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_a_killed_training_goes_on_to_the_same_weights_bit_for_bit(tmp_path: Pat
 
 
 def test_the_loss_falls_and_the_saved_network_scores_far_above_chance(tmp_path: Path, digits: ImageData) -> None:
-    trainer = start(tmp_path, digits, replace(TINY, channels=8, epochs=5))
+    trainer = start(tmp_path, digits, replace(TINY, channels=8, cells=3, epochs=5, batch_size=64))
     trainer.train(silent, silent)
     trainer.save_weights()
     assert trainer.rows[-1]["loss"] < 0.5 * trainer.rows[0]["loss"]

@@ -15,10 +15,10 @@ from ftso_cli.benchmarks import cache
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.nn.checkpoint import read_tensors
 from tests.benchmarks import tables
+from tests.forks import Trial, forks
 from tests.images import write_folder
 from tests.nats import uniform
 from tests.studies.studies import looked_up
-from tests.writing.forks import Forks, Trial
 
 OUT = "out"
 """The folder that is written to, in the one that a command runs in."""
@@ -49,7 +49,10 @@ class Command:
             args = "train --resume {out}/run" if args.startswith("train") else f"{args} --resume"
         cache = folder / out / "cache" if self.cached else folder / "cache"
         return Trial(
-            args=[word.format(out=out) for word in args.split()], folder=str(folder), cache=str(cache), **happens
+            args=[word.format(out=out) for word in args.split()],
+            folder=str(folder),
+            env={"FTSO_CACHE": str(cache)},
+            **happens,
         )
 
 
@@ -138,7 +141,7 @@ COMMANDS = {
 }
 
 
-def make_place(folder: Path, searched: Genotype, forks: Forks, *, with_study: bool) -> None:
+def make_place(folder: Path, searched: Genotype, *, with_study: bool) -> None:
     """Fills a folder with all that the commands read: cells, a trained network, a table, images, perhaps a study."""
     cells = {"searched.json": searched, "nats.json": uniform("skip_connect")}
     for name, cell in cells.items():
@@ -155,7 +158,7 @@ def make_place(folder: Path, searched: Genotype, forks: Forks, *, with_study: bo
         *(["sweep inputs/drawn.toml -o study"] if with_study else []),
     ]
     for args in made:
-        done = forks.run(Trial(args=args.split(), folder=str(folder), cache=str(folder / "cache")))
+        done = forks().run(Trial(args=args.split(), folder=str(folder), env={"FTSO_CACHE": str(folder / "cache")}))
         assert done.status == 0, done.err
 
 

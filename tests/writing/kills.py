@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import searched_genotype
+from tests.forks import Ended, forks
 from tests.writing.commands import COMMANDS, OUT, Command, check_whole, files_in, laid_out, leftovers, make_place, same
-from tests.writing.forks import Ended, Forks
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Undisturbed:
 class Place:
     """Where commands are tried: `folder` holds what they read, and every trial has a folder of its own."""
 
-    def __init__(self, root: Path, forks: Forks, *, with_study: bool = False) -> None:
-        self.root, self.forks = root, forks
+    def __init__(self, root: Path, *, with_study: bool = False) -> None:
+        self.root = root
         self.folder = root / "place"
         self.folder.mkdir()
-        make_place(self.folder, searched_genotype(), forks, with_study=with_study)
+        make_place(self.folder, searched_genotype(), with_study=with_study)
         self._undisturbed: dict[str, Undisturbed] = {}
 
     def new(self, command: Command, out: str = OUT) -> Path:
@@ -49,7 +49,7 @@ class Place:
         if name not in self._undisturbed:
             command = COMMANDS[name]
             folder = self.new(command)
-            ended = self.forks.run(command.trial(folder))
+            ended = forks().run(command.trial(folder))
             assert ended.status == 0, ended.err
             self._undisturbed[name] = Undisturbed(ended, files_in(folder / OUT))
             check_result(folder, command, self._undisturbed[name])
@@ -62,7 +62,7 @@ class Place:
         command, expected = COMMANDS[name], self.undisturbed(name)
         folder = self.new(command)
         before = files_in(folder / OUT)
-        ended = self.forks.run(command.trial(folder, signal=number, seconds=seconds, moment=moment))
+        ended = forks().run(command.trial(folder, signal=number, seconds=seconds, moment=moment))
         check_whole(folder / OUT, before)
         if ended.status != 0 and number == signal.SIGINT:
             assert (ended.status, ended.errors, ended.orphans) == (130, ["error: interrupted"], False), ended.err
@@ -78,7 +78,7 @@ class Place:
         """Runs the command to its end, to what comes of it undisturbed."""
         command = COMMANDS[name]
         if not (command.once and _is_done(folder, command, expected)):
-            again = self.forks.run(command.trial(folder))
+            again = forks().run(command.trial(folder))
             assert again.status == 0, again.err
             check_result(folder, command, expected)
 
@@ -108,9 +108,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     moments, number = random.Random(args.seed), signal.Signals[f"SIG{args.signal}"]
-    forks = Forks()
     with tempfile.TemporaryDirectory() as name:
-        place = Place(Path(name), forks, with_study=True)
+        place = Place(Path(name), with_study=True)
         print("| command | in time | too late | seconds |\n|---|---|---|---|", flush=True)
         for command in args.only or COMMANDS:
             started, whole = time.monotonic(), place.undisturbed(command).ended
@@ -122,7 +121,6 @@ def main() -> None:
                     in_time += place.kill(command, number, seconds=moments.uniform(0, whole.seconds))
             late = args.kills - in_time
             print(f"| {command} | {in_time} | {late} | {time.monotonic() - started:.0f} |", flush=True)
-    forks.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.errors import FileError
 from ftso_cli.files import make_inside, write_inside
-from tests.processes import run_ftso
+from tests.forks import run_ftso
 from tests.studies.studies import looked_up
 
 OPTIONS = ["--channels", "4", "--cells", "2", "--epochs", "1", "--batch-size", "256", "--tensorboard"]

@@ -1,23 +1,21 @@
 """Every command that writes: on a full disk, killed, interrupted, its folder gone, at odd places, and one of two."""
 
-import os
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.disks import fill, small_disk
+from tests.forks import Ended, forks
 from tests.processes import HANG, environment
 from tests.test_locks import held_by_another
 from tests.writing.commands import COMMANDS, OUT, check_whole, files_in, leftovers
-from tests.writing.forks import Ended, Forks
 from tests.writing.kills import Place, check_result
 
 QUICK = [name for name in COMMANDS if name not in ("race", "search-ops by capacity", "report", "sweep results")]
@@ -32,11 +30,9 @@ GENOTYPES = [name for name in QUICK if "cell.json" in COMMANDS[name].products]
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    """What the commands read, and the process that runs them."""
-    forks = Forks()
+    """What the commands read."""
     with tempfile.TemporaryDirectory() as root:
-        yield Place(Path(root), forks)
-    forks.close()
+        yield Place(Path(root))
 
 
 def refused(ended: Ended) -> bool:
@@ -67,7 +63,7 @@ def test_leftovers_of_killed_writers_go_with_the_next_write_and_those_of_living_
         [sys.executable, "-c", script, living], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as writer:
         assert writer.stdout is not None and writer.stdout.readline()
-        assert place.forks.run(COMMANDS["draw png"].trial(folder)).status == 0
+        assert forks().run(COMMANDS["draw png"].trial(folder)).status == 0
         assert leftovers(folder / OUT) == [living.name]
         writer.kill()
 
@@ -119,28 +115,6 @@ def test_ctrl_c_however_often_ends_searches_in_threads_with_one_line(asked: str,
 # No room, no right, no folder
 
 
-@contextmanager
-def small_disk(folder: Path, pages: int) -> Iterator[None]:
-    """A file system of so many pages of 4 kB over `folder`, with what was in it."""
-    with tempfile.TemporaryDirectory() as kept:
-        shutil.copytree(folder, kept, dirs_exist_ok=True)
-        size = f"size={4 * pages}k,nr_inodes=64"
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], capture_output=True).returncode:
-            pytest.skip("no right to mount a small file system")
-        try:
-            shutil.copytree(kept, folder, dirs_exist_ok=True)
-            yield
-        finally:
-            subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder: Path, free: int) -> None:
-    """Takes all room of the file system but `free` pages."""
-    with (folder / "filler").open("wb", buffering=0) as file:
-        stat = os.statvfs(folder)
-        file.write(bytes(stat.f_bsize * (stat.f_bavail - free)))
-
-
 @pytest.mark.parametrize("name", QUICK)
 def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name: str, place: Place) -> None:
     command = COMMANDS[name]
@@ -149,7 +123,7 @@ def test_a_full_disk_is_told_in_one_line_and_leaves_what_was_there(name: str, pl
     with small_disk(out, 64):
         fill(out, 0)
         before = files_in(out)
-        ended = place.forks.run(command.trial(folder))
+        ended = forks().run(command.trial(folder))
         if command.cached and ended.status == 0:
             return  # A cache that can't be written is none, and where only that is written nothing is missing.
         assert refused(ended) and "No space left on device" in ended.err, ended.err
@@ -166,7 +140,7 @@ def test_curves_for_tensorboard_that_find_no_room_are_told_in_one_line(name: str
     trial = command.trial(folder)
     with small_disk(curves, 1):
         (curves / "filler").write_bytes(bytes(4096))
-        ended = place.forks.run(replace(trial, args=[*trial.args, "--tensorboard"]))
+        ended = forks().run(replace(trial, args=[*trial.args, "--tensorboard"]))
     assert refused(ended) and "tensorboard: can't be written (No space left on device)" in ended.err, ended.err
 
 
@@ -177,7 +151,7 @@ def test_a_disk_that_fills_up_on_the_way_leaves_a_run_that_goes_on(name: str, pl
     out = folder / OUT
     before = files_in(out)
     largest = max(map(len, expected.files.values()))
-    ended = place.forks.run(command.trial(folder, largest=largest // 2))
+    ended = forks().run(command.trial(folder, largest=largest // 2))
     assert refused(ended) and "File too large" in ended.err, ended.err
     check_whole(out, before)
     assert not leftovers(out)
@@ -188,10 +162,9 @@ def test_a_disk_that_fills_up_on_the_way_leaves_a_run_that_goes_on(name: str, pl
 def test_a_read_only_folder_is_refused_in_one_line(name: str, place: Place) -> None:
     command = COMMANDS[name]
     folder = place.new(command)
-    with small_disk(folder / OUT, 64):
+    with small_disk(folder / OUT, 64, read_only=True):
         before = files_in(folder / OUT)
-        subprocess.run(["mount", "-o", "remount,ro", folder / OUT], check=True)
-        ended = place.forks.run(command.trial(folder))
+        ended = forks().run(command.trial(folder))
         assert (command.cached and ended.status == 0) or refused(ended), ended.err
         assert "read-only" in ended.err.lower() or command.cached
         assert files_in(folder / OUT) == before
@@ -202,7 +175,7 @@ def test_a_folder_that_vanishes_on_the_way_is_told_in_one_line(name: str, place:
     command, moments = COMMANDS[name], place.undisturbed(name).ended.moments
     folder = place.new(command)
     trial = command.trial(folder, vanish=str(folder / OUT), moment=round(0.5 * moments))
-    ended = place.forks.run(trial)
+    ended = forks().run(trial)
     assert ended.status == 0 or refused(ended), ended.err
 
 
@@ -214,7 +187,7 @@ def test_any_name_of_a_folder_will_do(name: str, place: Place) -> None:
     command = COMMANDS[name]
     odd = "two  words 'ä' 细胞 [x] $HOME"
     folder = place.new(command, odd)
-    ended = place.forks.run(command.trial(folder, odd))
+    ended = forks().run(command.trial(folder, odd))
     assert ended.status == 0, ended.err
     (folder / odd).rename(folder / OUT)
     check_result(folder, command, place.undisturbed(name))
@@ -236,7 +209,7 @@ def test_an_output_that_is_a_link_stays_one_and_what_it_leads_to_is_written(name
     links = [folder / OUT / name for name in files | folders]
     for link in links:
         link.symlink_to(elsewhere / link.name)
-    ended = place.forks.run(command.trial(folder))
+    ended = forks().run(command.trial(folder))
     assert ended.status == 0, ended.err
     assert all(link.is_symlink() for link in links)
     assert not any(path.is_symlink() for path in elsewhere.rglob("*"))
@@ -252,7 +225,7 @@ def test_a_command_that_would_write_a_genotype_that_another_process_writes_is_re
     folder = place.new(COMMANDS[name])
     before = files_in(folder / OUT)
     with held_by_another(folder / OUT / "cell.json") as holder:
-        ended = place.forks.run(COMMANDS[name].trial(folder))
+        ended = forks().run(COMMANDS[name].trial(folder))
         assert refused(ended)
         assert f"out/cell.json is in use by process {holder.pid} since" in ended.err
         assert files_in(folder / OUT) == before
@@ -265,7 +238,7 @@ def test_a_command_that_would_write_in_a_run_folder_that_another_process_writes_
     folder = place.new(COMMANDS[name])
     (folder / OUT / run).mkdir()
     with held_by_another(folder / OUT / run) as holder:
-        ended = place.forks.run(COMMANDS[name].trial(folder))
+        ended = forks().run(COMMANDS[name].trial(folder))
         assert refused(ended)
         assert f"out/{run} is in use by process {holder.pid} since" in ended.err
         assert list(files_in(folder / OUT / run)) == []

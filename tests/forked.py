@@ -1,0 +1,228 @@
+"""The process of `tests.forks`: it imports everything, and forks for each line that stdin asks for."""
+
+import fcntl
+import gc
+import json
+import os
+import pkgutil
+import pty
+import resource
+import signal
+import struct
+import sys
+import tempfile
+import termios
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from functools import cache
+from importlib import import_module
+from mmap import mmap
+from pathlib import Path
+from types import FrameType
+from typing import Any, Self
+
+import ftso_cli
+from ftso_cli.__main__ import main
+from ftso_cli.cli import console
+from ftso_cli.interrupt import leave
+from ftso_cli.report.plots import renderer
+from tests.forks import Ended, Trial
+from tests.processes import HANG
+from tests.watches import Guard, Moments
+
+OTHERS = (
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
+    "optuna",
+    "sklearn.datasets",
+    "torch._dynamo",
+    "torchvision",
+)
+"""What commands import on the way, beside the modules of ftso."""
+
+
+def serve() -> None:
+    """Runs the trials that stdin asks for."""
+    for module in pkgutil.walk_packages(ftso_cli.__path__, "ftso_cli."):
+        # Some need a package that is not here.
+        with suppress(ImportError):
+            import_module(module.name)
+    for name in OTHERS:
+        import_module(name)
+    # Forks share what is not touched.
+    gc.collect()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(asdict(forked(Trial(**json.loads(line))))), flush=True)
+    # All that was imported takes its time to be taken down.
+    os._exit(0)
+
+
+def forked(trial: Trial) -> Ended:
+    """Runs a trial in a fork."""
+    charts = renderer._process(os.getpid()) if trial.guarded else None
+    count, before, started = mmap(-1, 8), _resident(), time.monotonic()
+    # Held back until the child can take it as ftso does.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    with Terminal(trial.columns) if trial.columns else Files(trial.stdin) as streams:
+        child = os.fork()
+        if child == 0:
+            if charts is not None:
+                # It takes a second to start; a command that is not guarded has its own.
+                renderer._process = cache(lambda parent: charts)
+            run(trial, streams.of_child, count)
+        with ended_in_time(child, trial):
+            streams.follow()
+            _, status, used = os.wait4(child, 0)
+        out, err = streams.said()
+    if charts is not None and (charts.poll() is not None or os.waitstatus_to_exitcode(status) not in (0, 1, 2)):
+        # Who has ended in the middle of a chart leaves the answer to the next.
+        charts.kill()
+        charts.wait()
+        renderer._process.cache_clear()
+    return Ended(
+        status=os.waitstatus_to_exitcode(status),
+        out=out,
+        err=err,
+        seconds=time.monotonic() - started,
+        processor=round(used.ru_utime + used.ru_stime, 3),
+        bytes=max(0, used.ru_maxrss * 1024 - before),
+        moments=int.from_bytes(count[:8], "little"),
+        orphans=_lives(child),
+    )
+
+
+class Files:
+    """The streams of a child, in files."""
+
+    def __init__(self, given: str) -> None:
+        self._files = [tempfile.TemporaryFile() for _ in range(3)]  # noqa: SIM115
+        self._files[0].write(given.encode("latin-1"))
+        self._files[0].seek(0)
+        self.of_child = tuple(file.fileno() for file in self._files)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def follow(self) -> None:
+        """Files need nobody who reads along."""
+
+    def said(self) -> tuple[str, str]:
+        """What the child has written to stdout and stderr."""
+        for file in self._files:
+            file.seek(0)
+        out, err = (file.read(10_000_000).decode(errors="surrogateescape") for file in self._files[1:])
+        return out, err
+
+    def __exit__(self, *error: object) -> None:
+        for file in self._files:
+            file.close()
+
+
+class Terminal:
+    """The streams of a child, which are a terminal."""
+
+    def __init__(self, columns: int) -> None:
+        self._ours, self._theirs = pty.openpty()
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+        self.of_child = (self._theirs,) * 3
+        self._printed = bytearray()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def follow(self) -> None:
+        """Reads until the terminal is gone with its last program."""
+        os.close(self._theirs)
+        with suppress(OSError):
+            while part := os.read(self._ours, 65536):
+                self._printed += part
+
+    def said(self) -> tuple[str, str]:
+        """What the child has printed, and nothing apart from that."""
+        return self._printed.decode(errors="surrogateescape"), ""
+
+    def __exit__(self, *error: object) -> None:
+        os.close(self._ours)
+
+
+@contextmanager
+def ended_in_time(child: int, trial: Trial) -> Iterator[None]:
+    """Sends the child its signal when the time has come; one that hangs is killed with what it runs."""
+    due = [] if trial.seconds is None else [trial.signal]
+
+    def late(number: int, frame: FrameType | None) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(child, due.pop()) if due else os.killpg(child, signal.SIGKILL)
+        signal.setitimer(signal.ITIMER_REAL, HANG)
+
+    signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, HANG if trial.seconds is None else trial.seconds + 1e-6)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _resident() -> int:
+    """Bytes of this process in memory that a fork has from its start; pages of files are not among them."""
+    with suppress(OSError, ValueError):
+        status = Path("/proc/self/status").read_text().split()
+        return 1024 * int(status[status.index("RssAnon:") + 1])
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
+    """The child: the command with its own streams."""
+    os.setsid()
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, leave)
+    os.chdir(trial.folder)
+    os.environ.clear()
+    os.environ.update(trial.env)
+    tempfile.tempdir = None
+    sys.modules.update(dict.fromkeys(trial.missing))
+    for place, file in enumerate(streams):
+        os.dup2(file, place)
+    if trial.stderr:
+        os.dup2(os.open(trial.stderr, os.O_WRONLY), 2)
+    # Those of this process know what kind of file they once were, and so does rich.
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", 1, errors="backslashreplace", closefd=False)
+    sys.__stdin__, sys.__stdout__, sys.__stderr__ = sys.stdin, sys.stdout, sys.stderr
+    console.err.__init__(stderr=True, soft_wrap=True, highlight=False, emoji=False)
+    if trial.largest is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest, trial.largest))
+    sys.addaudithook(Guard(trial) if trial.guarded else Moments(trial, count))
+    sys.argv[1:] = trial.args
+    status: Any = 1
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        main()
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # As Python does.
+        status = 120
+    os._exit(status if isinstance(status, int) else 1)
+
+
+if __name__ == "__main__":
+    serve()
