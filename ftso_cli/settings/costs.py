@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from ftso_cli.costs.formulas import Formulas
+from ftso_cli.settings.limits import FittedNetwork
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
-from ftso_cli.settings.shared import FittedNetwork, OnCell
+from ftso_cli.settings.shared import OnCell
 from ftso_cli.settings.values import as_option, size
 from ftso_cli.spaces import DARTS, SPACES
 

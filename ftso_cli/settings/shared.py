@@ -5,12 +5,12 @@ from dataclasses import KW_ONLY
 from pathlib import Path
 from typing import Annotated, Literal, Protocol
 
-from pydantic import BeforeValidator, PlainValidator
+from pydantic import PlainValidator
 
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.options import Option, Settings, settings
-from ftso_cli.settings.values import MOST_SEED, count
+from ftso_cli.settings.values import MOST_SEED
 
 CellLike = Genotype | str | os.PathLike[str]
 """A genotype, the path of its file, or the name of a published cell."""
@@ -43,8 +43,7 @@ DATA_HELP = (
 )
 
 RUN = "History, checkpoints and machine"
-FITTED = "Chosen network"
-"""Panels of help."""
+"""A panel of help."""
 
 Tracked = Literal["eigenvalue"]
 
@@ -111,38 +110,6 @@ class OnCell(Settings):
             argument=True,
         ),
     ]
-
-
-@settings
-class FittedNetwork(Settings):
-    """A request about a network whose channels are chosen for what it may cost."""
-
-    _: KW_ONLY
-    fit_macs: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="The most channels within so many MACs, as in 30M.",
-            least=1,
-            metavar="COUNT",
-            panel=FITTED,
-            written=True,
-        ),
-    ] = None
-    fit_params: Annotated[
-        Annotated[int | None, BeforeValidator(count)],
-        Option(
-            help="The most channels within so many parameters, the auxiliary head left out, as in 4M.",
-            least=1,
-            metavar="COUNT",
-            panel=FITTED,
-            written=True,
-        ),
-    ] = None
-
-    @property
-    def fits(self) -> bool:
-        """Return True where parameters or MACs choose the width."""
-        return self.fit_macs is not None or self.fit_params is not None
 
 
 @settings

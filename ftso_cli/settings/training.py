@@ -9,9 +9,10 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, PlainValidator
 
 from ftso_cli.settings.config_file import DEFAULT_RECIPE, ConfigFile, Precision, read_config
+from ftso_cli.settings.limits import LIMITS, FittedNetwork
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
-from ftso_cli.settings.shared import FITTED, CellLike, File, FittedNetwork, OnData, Seeded
+from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
 from ftso_cli.settings.values import as_option, duration, fold_numbers, size
 from ftso_cli.spaces.sets import Resize
 
@@ -29,6 +30,10 @@ CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
 
 OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}
 """The options that can be given beside `resume`."""
+
+
+FITTED = "Chosen network"
+"""A panel of help."""
 
 
 @settings
@@ -77,7 +82,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     ] = None
     fit_latency: Annotated[
         Annotated[str | float | None, BeforeValidator(duration)],
-        Option(help="auto: a network of at most this latency an image, as in 2ms.", metavar="TIME", panel=FITTED),
+        Option(help="auto: a network of at most this latency an image, as in 2ms.", metavar="TIME", panel=LIMITS),
     ] = None
     search: Annotated[
         bool,

@@ -150,7 +150,7 @@ def _proposal(network: CountedNetwork, request: Costing) -> Proposal:
             # Images of a folder may have any size; a set has its own.
             options |= {"image_size": height} if os.path.isdir(data) else {}
     for name in ("channels", "cells"):
-        if name in request.changes or (name == "channels" and request.fits):
+        if name in request.changes or (name == "channels" and request.limited):
             value = getattr(network.shape, name)
             recipe = replace(recipe, **{name: value})
             options[name] = value
