@@ -15,7 +15,7 @@ from ftso_cli.settings.limits import Limited
 from ftso_cli.spaces import Space
 
 Charges = Mapping[str, list[list[float]]]
-"""What is taken off the logarithm of the weight of every candidate of every edge (edges, candidates), by kind."""
+"""Numbers taken off the logarithm of the weight of every candidate of every edge (edges, candidates), by kind."""
 
 Derive = Callable[[Charges | None], Genotype]
 """Reads off the cell that is strongest after charges."""

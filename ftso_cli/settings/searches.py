@@ -73,7 +73,7 @@ Method = Literal[ByGradient, AskTell]
 
 
 PENALTIES = ("macs", "params", "entropy", "kl")
-"""What a search by gradient can make small besides the loss; `search.penalties` has the equations."""
+"""Penalties that a search by gradient can add to the loss for α; `search.penalties` has the equations."""
 
 
 def penalties(value: Any) -> dict[str, float]:
@@ -95,7 +95,7 @@ def _penalty(value: Any) -> Any:
 
 
 Relaxation = Literal["softmax", "gumbel", "hard-gumbel", "dirichlet", "gates"]
-"""How α becomes the weights of candidates, and β those of edges; `search.relaxations` has the equations."""
+"""Ways in which α becomes the weights of candidates, and β those of edges; `search.relaxations` has the equations."""
 
 
 @settings
@@ -166,7 +166,7 @@ class SearchSettings(Descent):
     order: Literal[1, 2] = 1
     """2: the step on α and β looks one step on the weights ahead (DARTS, section 2.3)."""
     weighs_edges: bool = True
-    """Whether edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
+    """True where edges have a β (PC-DARTS); in DARTS a node adds up its edges as they are."""
     added_cells: tuple[int, ...] = ()
     """In a search of stages (P-DARTS): the cells of each besides `cells`."""
     kept: tuple[float, ...] = ()
@@ -210,7 +210,7 @@ class SearchSettings(Descent):
 OF_STAGES = ("added_cells", "kept", "skip_dropout", "most_skips")
 
 BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges", *OF_STAGES)
-"""What the name of a method says, so that no history repeats it."""
+"""Settings that the name of a method implies, so that no history repeats them."""
 
 
 def check_operators(ops: Sequence[str], space: str) -> None:

@@ -157,7 +157,7 @@ class Bilevel(Engine):
     rebuild: Callable[[int, int], SuperNet]
     """Makes a super-net of so many cells from a seed, for a search that changes its depth."""
     penalty: Penalty | None = None
-    """What α and β keep small besides the held-out loss."""
+    """A number that α and β keep small besides the held-out loss."""
 
     def __init__(
         self,
@@ -351,7 +351,7 @@ class Bilevel(Engine):
 
     @property
     def progress(self) -> float:
-        """How much of the search is done, 1 in its last iteration."""
+        """The share of the search that is done, 1 in its last iteration."""
         return self.iteration / max(1, self.iterations - 1)
 
 

@@ -44,7 +44,7 @@ class Progressive(Bilevel):
 
     @property
     def stages(self) -> int:
-        """How many there are."""
+        """The number of stages."""
         return len(self.settings.added_cells)
 
     def start(self, stage: int) -> int:
