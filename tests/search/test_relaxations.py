@@ -13,6 +13,7 @@ from ftso_cli.nn.supernet import MixingWeights, SuperNet, Wiring
 from ftso_cli.search.relaxations import RELAXATIONS, Weights, concentration, keep_other_paths
 from ftso_cli.spaces import DARTS
 from ftso_cli.spaces.darts import NetworkShape
+from tests.search.searches import search
 
 ALPHA = torch.tensor([0.3, -0.9, 0.8, -0.2], dtype=torch.float64)
 VALUES = torch.tensor([1.7, -0.4, 0.6, 2.5], dtype=torch.float64)
@@ -169,3 +170,15 @@ def test_what_is_not_computed_is_left_out_exactly(make: type[SuperNet], partial:
     some = net(images, MixingWeights(**whole, computed=dict.fromkeys(DARTS.kinds, on)))
     torch.testing.assert_close(some, everything, rtol=1e-9, atol=1e-9)
     assert not calls
+
+
+@pytest.mark.parametrize("relaxation", ["gumbel", "hard-gumbel", "dirichlet", "gates"])
+def test_edges_are_relaxed_alike_by_the_folded_and_the_general_super_net(relaxation: str) -> None:
+    seen = []
+    for engine in ("folded", "general"):
+        losses: list[float] = []
+        run = search("topology", iters=2, engine=engine, relaxation=relaxation, temperature=(1.0, 0.5))
+        run.run(lambda progress, losses=losses: losses.extend([progress.arch_loss, progress.weight_loss]))
+        seen.append((losses, run.engine.net.beta["normal"].tolist()))
+    assert seen[0][0] == pytest.approx(seen[1][0], rel=1e-4)
+    assert seen[0][1] == pytest.approx(seen[1][1], abs=2e-5)

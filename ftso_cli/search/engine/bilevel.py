@@ -203,7 +203,7 @@ class Bilevel(Engine):
 
     @property
     def holds(self) -> bool:
-        """Whether the next iteration moves weights alone."""
+        """Return True where the next iteration moves weights alone."""
         return self.iteration < self.warmup
 
     def step(self) -> Progress:

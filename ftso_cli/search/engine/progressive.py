@@ -44,7 +44,7 @@ class Progressive(Bilevel):
 
     @property
     def stages(self) -> int:
-        """How many there are."""
+        """The number of stages."""
         return len(self.settings.added_cells)
 
     def start(self, stage: int) -> int:
@@ -62,7 +62,7 @@ class Progressive(Bilevel):
 
     @property
     def holds(self) -> bool:
-        """Whether the next iteration moves weights alone: the first share of every stage."""
+        """Return True where the next iteration moves weights alone: in the first share of every stage."""
         return self.iteration - self.start(self.stage) < round(self.settings.warmup * self._length)
 
     def prepare(self) -> None:
