@@ -2,22 +2,27 @@
 
 import gzip
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import strategies as st
 
+from ftso_cli.api.trained_cells import trained_cells
 from ftso_cli.benchmarks import cache, text
 from ftso_cli.costs.network import network_cost
 from ftso_cli.drawing import diagram
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import Genotype, edit, formats, library, storage
+from ftso_cli.search.evaluators.predictor.fitting import fit_cells
+from ftso_cli.search.evaluators.predictor.model import BUILT_IN, read_predictor
 from ftso_cli.settings.config_file import read_config
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import read_study
+from tests import cells as trained
 from tests.benchmarks import tables
 from tests.fuzz.damage import damaged, exchanged
 from tests.nats import FTSO
@@ -165,6 +170,34 @@ def kept_table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     return begin | damaged([whole[half : half + 100]]).map(lambda part: whole[:half] + part + whole[half + 100 :]), read
 
 
+# Predictors
+
+
+def predictor(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
+    """A predictor that is let in gives a finite accuracy."""
+    path = folder / "predictor.json"
+
+    def read(content: bytes, _: Path) -> None:
+        path.write_bytes(content)
+        assert math.isfinite(read_predictor(path).predict(library.load("darts_v2")).accuracy)
+
+    return damaged([BUILT_IN.read_bytes()]) | exchanged([BUILT_IN.read_bytes()]), read
+
+
+def trained_table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
+    """Cells that are let in have accuracies of a percentage, and can be fitted to."""
+    path = folder / "results.csv"
+
+    def read(content: bytes, _: Path) -> None:
+        path.write_bytes(content)
+        cells = trained_cells([path])
+        assert all(0 <= accuracy <= 100 for accuracy in cells.accuracies)
+        fit_cells(cells)
+
+    strings = "\n".join(["genotype,accuracy", *(f"{FTSO},{number}" for number in range(9))])
+    return damaged([trained.table(trained.planted(12)).encode(), strings.encode()]), read
+
+
 # Settings
 
 
@@ -246,6 +279,8 @@ TEXTS = {
     "NATS table": Target(make=table, quick=20, share=0.5),
     "NATS table, gzip": Target(make=packed_table, quick=20, share=0.5),
     "NATS table, cache": Target(make=kept_table, share=0.5),
+    "predictor": Target(make=predictor, share=2),
+    "trained cells": Target(make=trained_table, quick=20),
     "--config": Target(make=config, share=3),
     "study file": Target(make=study, share=2),
 }
