@@ -235,7 +235,7 @@ def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: 
         (lambda: ftso_cli.search_topology(engine="fold"), SettingsError, "did you mean folded"),
         (lambda: ftso_cli.search_topology(rank="race", engine="folded"), SettingsError, "no meaning in a race"),
         (lambda: ftso_cli.search_topology(rank="race", preset="stable"), SettingsError, "no meaning in a race"),
-        (lambda: ftso_cli.search_topology(rank="race", budget=300, steps=300), SettingsError, "steps: belongs to a search that evaluates"),
+        (lambda: ftso_cli.search_topology(rank="race", budget=300, steps=300), SettingsError, "steps: has no"),
         (lambda: ftso_cli.search_topology(seeds="0-1", workers=0), SettingsError, "workers must be at least 1, not 0"),
         (lambda: ftso_cli.search_topology(rank="bet"), SettingsError, "did you mean beta"),
         (lambda: ftso_cli.search_topology(seeds=[]), SettingsError, "seeds are written as"),

@@ -36,7 +36,8 @@ class Judging(Settings):
         str,
         Option(
             help="What cells are judged by: training (a short one), table (that of --table), "
-            f"{PREDICTOR} (of wiring and operators; or FILE.json of ftso score --fit), or a zero-cost score: "
+            f"{PREDICTOR} (of wiring and operators; or FILE.json of ftso score --fit), the supernet.safetensors of a "
+            "search with --keep-weights, or a zero-cost score: "
             f"{', '.join(get_args(Score))}.",
             metavar="EVALUATOR",
             panel=EVALUATION,

@@ -158,6 +158,14 @@ class Recorded(Settings):
     save_every: Annotated[
         float, Option(help="Longest time between checkpoints.", least=0, metavar="MINUTES", panel=RUN)
     ] = 10.0
+    keep_weights: Annotated[
+        bool,
+        Option(
+            help="Leave the super-net in the run folder as supernet.safetensors, for --evaluate.",
+            in_studies=False,
+            panel=RUN,
+        ),
+    ] = False
 
 
 @settings
@@ -197,5 +205,5 @@ class Trusting(Settings):
     ] = False
 
 
-HISTORY = ("run", "resume", "tensorboard", "track", "early_stop", "every", "save_every")
+HISTORY = ("run", "resume", "tensorboard", "track", "early_stop", "every", "save_every", "keep_weights")
 """The options of `Recorded`."""

@@ -111,10 +111,10 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         if self.method is not None:
             self._check_method()
             return
-        refuse(self, IN_NO_METHOD, "belongs to a search that evaluates cells; give {method=evolution}")
         if self.rank == "race":
             self._check_race()
             return
+        refuse(self, IN_NO_METHOD, "belongs to a search that evaluates cells; give {method=evolution}")
         if self.budget is not None:
             raise OptionError("budget", "belongs to a race; give {rank=race}")
         if self.seeds is not None and "seed" in self.given:

@@ -1,17 +1,21 @@
 """Evaluators: made by name, deterministic, and clear about what they lack."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
-from ftso_cli.errors import SettingsError
+from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.genotype.library import load
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, ScalableEvaluator
 from ftso_cli.search.evaluators.registry import EVALUATORS, make_evaluator
 from ftso_cli.search.evaluators.scores import SCORES
+from ftso_cli.search.recording.options import Recording
+from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.settings.evaluation import EVALUATOR_NAMES, PREDICTOR, EvaluationSettings, Score
-from tests.search.searches import CPU, digits
+from ftso_cli.settings.methods import METHODS
+from tests.search.searches import CPU, OPS, digits, search
 
 
 def context(**settings: object) -> EvaluationContext:
@@ -54,3 +58,22 @@ def test_an_evaluator_that_there_is_none_of_and_one_that_lacks_its_table_are_ref
         make_evaluator(context(evaluate="synflop"))
     with pytest.raises(SettingsError, match="--table"):
         make_evaluator(context(evaluate="table"))
+
+
+def test_the_weights_of_a_super_net_tell_what_a_cell_of_it_names_right(tmp_path: Path) -> None:
+    trained = search("gdas", iters=30, channels=8, batch_size=32, weight_rate=0.1)
+    asked = METHODS["gdas"].recorded() | {"command": "search", "seed": 0, "channels": 8, "cells": 3, "nodes": 2}
+    recorder = Recorder(trained, Recording(folder=tmp_path, keep_weights=True), asked | {"ops": list(OPS)})
+    recorder.begin(resume=False)
+    found = recorder.run(lambda progress: None)
+    recorder.close()
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+    judge = make_evaluator(context(evaluate=str(tmp_path / "supernet.safetensors")))
+    assert judge(found) == judge(found) > 0.15
+    best = search("reinforce", evaluate=str(tmp_path / "supernet.safetensors"), budget=5, ops=OPS[1:])
+    assert best.run(lambda progress: None).stage == "complete"
+    with pytest.raises(SettingsError, match="give its --nodes"):
+        judge(load("ftso_wide_sep3"))
+    (tmp_path / "other.safetensors").write_bytes(b"x")
+    with pytest.raises(RunError, match="damaged"):
+        make_evaluator(context(evaluate=str(tmp_path / "other.safetensors")))

@@ -60,6 +60,7 @@ def _recording(task: Task, request: Recorded, keep: bool) -> Recording:
         track=request.track is not None,
         early_stop=request.early_stop is not None,
         save_minutes=request.save_every,
+        keep_weights=request.keep_weights,
     )
 
 

@@ -50,7 +50,7 @@ def section(trace: Trace, report: Report) -> SearchSection:
     """A search over time."""
     end = len(trace.records) - 1
     kinds = [kind for kind in (trace.space.kinds if trace.space else ()) if kind in trace.cells]
-    pictures = [figures.losses(trace), figures.eigenvalue(trace), figures.skips(trace)]
+    pictures = [figures.losses(trace), figures.reward(trace), figures.eigenvalue(trace), figures.skips(trace)]
     return SearchSection(
         name=trace.name,
         shown=len(trace.records),

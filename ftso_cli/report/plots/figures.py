@@ -45,6 +45,11 @@ def eigenvalue(trace: Trace) -> str:
     return _over_time(trace, _series(trace, "eigenvalue"), "eigenvalue", title="Dominant eigenvalue")
 
 
+def reward(trace: Trace) -> str:
+    """Draw the highest reward of an evaluated cell, over time."""
+    return _over_time(trace, _series(trace, "reward"), "reward", title="Highest reward of an evaluated cell")
+
+
 def skips(trace: Trace) -> str:
     """Draw how many edges are led by skip connections, over time."""
     edges = next((int(record.edges) for record in trace.records if record.edges), 0)

@@ -8,6 +8,7 @@ from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.search.evaluators.evaluator import EvaluationContext, Evaluator, MakeEvaluator
 from ftso_cli.search.evaluators.predictor.evaluator import ByPredictor
 from ftso_cli.search.evaluators.scores import SCORES
+from ftso_cli.search.evaluators.shared_weights import BySharedWeights
 from ftso_cli.search.evaluators.short_training import ByTraining
 from ftso_cli.search.evaluators.table import by_table
 from ftso_cli.search.evaluators.zero_cost import ByScore
@@ -21,7 +22,7 @@ EVALUATORS: Mapping[str, MakeEvaluator] = {
 }
 """The evaluators of `--evaluate NAME`."""
 
-READERS: Mapping[str, MakeEvaluator] = {PREDICTOR_SUFFIX: ByPredictor}
+READERS: Mapping[str, MakeEvaluator] = {PREDICTOR_SUFFIX: ByPredictor, ".safetensors": BySharedWeights}
 """The readers of `--evaluate FILE`, by the suffix of the file."""
 
 

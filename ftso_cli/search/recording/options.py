@@ -9,6 +9,10 @@ CHECKPOINT = "checkpoint.safetensors"
 """The file in the run folder from which a search resumes."""
 
 
+SUPERNET = "supernet.safetensors"
+"""The last checkpoint of a search that is done, where its weights are kept."""
+
+
 def has_checkpoint(folder: Path) -> bool:
     """Return True where a search can resume in this run folder; a kill between two renames leaves the one before."""
     last = folder / CHECKPOINT
@@ -27,6 +31,8 @@ class Recording:
     """True where the search ends when the dominant eigenvalue jumps, with the cell from before."""
     save_minutes: float = 10.0
     """Longest time between checkpoints."""
+    keep_weights: bool = False
+    """Whether the last checkpoint stays when the search is done."""
 
     def __post_init__(self) -> None:
         check_bounds(self, {"every": 1, "save_minutes": 0})

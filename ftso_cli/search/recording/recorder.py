@@ -28,7 +28,7 @@ from ftso_cli.search.engine.bilevel import EngineProgress, prefixed, under
 from ftso_cli.search.engine.eigenvalue import jump
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Architecture, History, Record, restored
-from ftso_cli.search.recording.options import CHECKPOINT, Recording
+from ftso_cli.search.recording.options import CHECKPOINT, SUPERNET, Recording
 
 HISTORY = "history."
 
@@ -113,8 +113,10 @@ class Recorder:
         return self.search.derive()
 
     def close(self) -> None:
-        """Takes the checkpoints away: the result is written."""
+        """Take the checkpoints away, the result is written; the last stays as the super-net where it is to be kept."""
         if self.checkpoints is not None and self._group.first:
+            if self.recording.keep_weights and self.checkpoints.last.exists():
+                self.checkpoints.last.replace(self.checkpoints.last.with_name(SUPERNET))
             self.checkpoints.remove()
 
     def _due(self, every: int) -> bool:
