@@ -80,7 +80,6 @@ def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
         data += ["--image-size", request.param.split()[2]]
         data += ["--augmentation", "imagenet"] if request.param.startswith("as-imagenet") else []
     ftso("train", "ftso_block", *data, *OPTIONS, *batch, "-o", folder / "run")
-    ftso("export", folder / "run", "--format", "onnx", "-o", folder / "photos.onnx")
     ftso("export", folder / "run", "--preprocess", "-o", folder / "preprocessing.onnx")
     return folder / "run"
 
