@@ -101,7 +101,7 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
 
     @property
     def evaluates(self) -> bool:
-        """Whether the method evaluates whole cells."""
+        """True where the method evaluates whole cells."""
         return self.method in get_args(AskTell)
 
     def evaluated(self, space: str, nodes: int = DARTS.nodes) -> AskTellSettings:
