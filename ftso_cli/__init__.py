@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ftso_cli.report.writing import write_report
     from ftso_cli.studies.verbs import run_study, study_results, study_status
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _PLACES = {
     "Genotype": "api.cells",

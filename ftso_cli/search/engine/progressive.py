@@ -79,7 +79,7 @@ class Progressive(Bilevel):
         return cosine_rate(self.settings, done, math.ceil(max(1, self._length) / steps))
 
     def state(self) -> dict[str, Tensor]:
-        """As of any search, the stage and the candidates that are left."""
+        """Return the state of any search, the stage, and the candidates that are left."""
         return super().state() | {"stage": torch.tensor(self.stage)} | prefixed("live.", self.net.live)
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
