@@ -122,6 +122,8 @@ def counted(genotype: Genotype) -> str:
 
 def _line(record: "Record") -> str:
     parts = [f"epoch {record.epoch:>3}  iteration {record.iteration:>6}"]
+    if record.reward is not None:
+        parts = [f"cell {record.iteration:>6}  highest reward {record.reward:.4g}"]
     for name, value in (("loss", record.weight_loss), ("held-out", record.arch_loss)):
         parts += [] if value is None else [f"{name} {value:.3f}"]
     parts += [] if record.skips is None else [f"skips {record.skips}/{record.edges}"]
