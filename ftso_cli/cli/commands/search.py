@@ -11,15 +11,16 @@ from ftso_cli.settings.joint import SearchBaseline
 def search(request: SearchBaseline, as_json: bool) -> None:
     """Search wiring and operators at once, as the methods that FTSO is compared with.
 
-    darts-1st and darts-2nd weigh all operators on all edges, of all channels, by first- and second-order gradients;
-    pc-darts a quarter of the channels, and edges too, after a warm-up; random trains random cells for equal shares of
-    the search and takes the best on held-out images. Hyper-parameters are the published ones. The file that comes out
-    has its operators: train, draw and cost take it.
+    By gradient, in a super-net: darts-1st, darts-2nd, pc-darts, snas, gdas, drnas, proxylessnas, p-darts. By evaluating
+    cells, --budget of them, each by --evaluate: random, local-search, evolution, reinforce, pnas, halving. Settings are
+    the published ones (docs/search-methods.md). The file that comes out has its operators: train, draw and cost take
+    it.
 
     `torchrun --nproc-per-node 2 -m ftso_cli search ...` does the same in several processes (docs/machines.md).
 
     Examples: `ftso search --method pc-darts --data cifar10 -o pc.json` ·
-    `ftso search -m darts-2nd --data digits --epochs 1 --channels 8 --cells 3` · `ftso search -m random --iters 240`
+    `ftso search -m gdas --data digits --epochs 1 --channels 8 --cells 3 --fit-macs 600M` ·
+    `ftso search -m evolution --evaluate predictor --budget 200`
     """
     listener = SearchListener()
     found = find_baseline(request, listener)
