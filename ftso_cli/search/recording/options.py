@@ -32,7 +32,7 @@ class Recording:
     save_minutes: float = 10.0
     """Longest time between checkpoints."""
     keep_weights: bool = False
-    """Whether the last checkpoint stays when the search is done."""
+    """True where the last checkpoint stays when the search is done."""
 
     def __post_init__(self) -> None:
         check_bounds(self, {"every": 1, "save_minutes": 0})
