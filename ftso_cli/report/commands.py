@@ -119,7 +119,8 @@ def _names(kind: str) -> list[str]:
     """The names that the options of a command have in a record."""
     if kind == "import":
         return list(OF_IMPORT)
-    names = [name for name, _ in options(MODELS[kind])]
+    # The steps of a race are its budget; a short training has an option of this name.
+    names = [name for name, _ in options(MODELS[kind]) if (kind, name) != ("race", "steps")]
     return ["ops" if name == "op" and kind == "search-topology" else name for name in names]
 
 

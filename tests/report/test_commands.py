@@ -77,7 +77,7 @@ def step(command: str, **settings: Any) -> Genotype:
     [
         (
             step("search-topology", rank="race", op="sep_conv_3x3", nodes=4, steps=900, side=16, seed=3),
-            "ftso search-topology --data 'my photos' --op sep_conv_3x3 --nodes 4 --rank race --budget 900 --seed 3 "
+            "ftso search-topology --data 'my photos' --op sep_conv_3x3 --rank race --nodes 4 --budget 900 --seed 3 "
             "-o x-again.json",
         ),
         (

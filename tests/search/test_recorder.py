@@ -15,7 +15,7 @@ from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import History, Record, restored
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
-from tests.search.searches import OPS, SEARCHES, search
+from tests.search.searches import BY_GRADIENT, OPS, search
 
 REQUEST = {"seed": 0}
 
@@ -46,7 +46,7 @@ def stopped(name: str, folder: Path, iterations: int) -> Recorder:
     return made
 
 
-@pytest.mark.parametrize("name", SEARCHES)
+@pytest.mark.parametrize("name", BY_GRADIENT)
 def test_a_search_that_was_killed_goes_on_to_the_same_result_and_the_same_tables(name: str, tmp_path: Path) -> None:
     whole = recorder(name, tmp_path / "whole", every=2, track=True)
     expected = whole.run(lambda progress: None)
