@@ -426,7 +426,8 @@ def test_the_cache_is_marked_and_one_that_an_earlier_version_has_made_goes_on(pe
 
 def test_processes_that_write_the_same_entry_do_not_hurt_each_other(pets, store):
     code = (
-        "import sys, torch; from ftso_cli.data import folders, open_images; folders.SETTLED = 0\n"
+        "import sys, torch; from ftso_cli.data import open_images\n"
+        "from ftso_cli.data.files import folders; folders.SETTLED = 0\n"
         "for _ in range(20):\n"
         "    source = open_images(sys.argv[1]).train; print(int(source.read(torch.arange(9)).long().sum()))\n"
         "    source._place.file.unlink(missing_ok=True)"

@@ -52,6 +52,7 @@ def test_the_shares_of_two_processes_make_up_the_batch_of_one() -> None:
 
 
 WORKER = """
+import sys
 from pathlib import Path
 from ftso_cli.data import open_images
 from ftso_cli.nn.checkpoint import write_tensors

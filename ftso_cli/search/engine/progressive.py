@@ -90,6 +90,7 @@ class Progressive(Bilevel):
     def _enter(self, stage: int, live: Mapping[str, Tensor]) -> None:
         self.stage = stage
         net = self.rebuild(self.settings.cells + self.settings.added_cells[stage], self._seed + stage)
+        net = net.to(next(self.net.parameters()).dtype)
         net.live = {kind: mask.to(self.device) for kind, mask in live.items()}
         self.take(net)
 
