@@ -54,6 +54,10 @@ class Browser:
         assert "exceptionDetails" not in result, result["exceptionDetails"]
         return result["result"].get("value")
 
+    def settle(self) -> None:
+        """Waits for two frames: scrolling is told to the page in the one after it."""
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def press(self, key: str) -> None:
         """A key, by its name, pressed and let go."""
         for kind in ("rawKeyDown", "keyUp"):

@@ -57,6 +57,8 @@ def test_the_slider_moves_the_cell_the_table_and_the_charts(shown: Browser) -> N
 def test_the_tab_key_reaches_edges_and_shows_what_is_known_of_them(shown: Browser) -> None:
     shown.run("document.querySelector('.edge').focus()")
     shown.press("Tab")
+    # To go to an edge may scroll to it, which shows what is known of it once more.
+    shown.settle()
     text = shown.run("document.activeElement.getAttribute('aria-label')")
     assert "→" in text and not shown.run("document.getElementById('tip').hidden")
     assert shown.run("document.getElementById('tip').textContent") == text
@@ -71,8 +73,8 @@ def test_pointing_at_an_edge_or_a_mark_shows_its_figures(shown: Browser) -> None
         return [box.x + box.width / 2, box.y + box.height / 2]; })()"""
     for mark in (".edge:not(.faint) text", ".chart path[role=img]"):
         where = shown.run(place % mark)
-        # Scrolling puts away what is shown, and is told a frame later.
-        shown.run("new Promise((done) => setTimeout(done, 100))")
+        # Scrolling puts away what is shown.
+        shown.settle()
         shown.point(*where)
         assert not shown.run("document.getElementById('tip').hidden")
         assert shown.run("document.getElementById('tip').textContent")
@@ -102,8 +104,11 @@ def test_a_command_is_copied_whole(shown: Browser) -> None:
     code = shown.run("document.querySelector('.history code').textContent")
     assert code.startswith("ftso search-topology --data ") and "  " not in code
     shown.run("document.querySelector('.history .copy').click()")
-    shown.run("new Promise((done) => setTimeout(done, 100))")
-    assert shown.run("document.querySelector('.history .copy').textContent") == "Copied"
+    said = "document.querySelector('.history .copy').textContent"
+    shown.run(f"""new Promise((done) => {{
+        const look = () => ({said} === "Copied" ? done() : setTimeout(look, 10));
+        look();
+    }})""")
 
 
 def test_nothing_was_complained_of_on_the_way(shown: Browser) -> None:
