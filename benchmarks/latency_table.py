@@ -16,10 +16,13 @@ import torch
 
 from ftso_cli.genotype import library
 from ftso_cli.nn.device import seeded
-from ftso_cli.nn.latency import LatencyTable, network_seconds
+from ftso_cli.nn.latency import LatencyTable
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.training.use.latency import measure_latency
+
+CPU = torch.device("cpu")
 
 NETWORKS = (
     ("ftso_block", NetworkShape(channels=24, cells=3, stem="half"), 32),
@@ -42,13 +45,12 @@ def main() -> None:
         genotype, ratios = library.load(name), []
         with seeded(0):
             network = deployed(Network(genotype, shape, auxiliary=False))
-        images = torch.rand(1, 3, side, side).contiguous(memory_format=torch.channels_last)
         for _ in range(ROUNDS):
             # A new table, so that its times are from this minute: a machine's clock is not always the same.
             with tempfile.TemporaryDirectory() as cache:
                 os.environ["FTSO_CACHE"] = cache
-                estimate = LatencyTable(images.device).estimate(genotype, shape, (side, side)).milliseconds
-            whole = 1000 * network_seconds(network, images)
+                estimate = LatencyTable(CPU).estimate(genotype, shape, (side, side)).milliseconds
+            whole = measure_latency(network, (3, side, side), CPU, batch_size=1, runs=30, warm_up=5).milliseconds[50]
             ratios.append(estimate / whole)
         row = {"cell": name, "channels": shape.channels, "cells": shape.cells, "pixels": side}
         row |= {"estimate_ms": round(estimate, 3), "whole_ms": round(whole, 3), "ratio": round(median(ratios), 3)}

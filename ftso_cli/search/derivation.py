@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 
 from ftso_cli.costs.conventions import multiply_adds
 from ftso_cli.costs.edges import edge_costs
-from ftso_cli.costs.fit import over_budget
-from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.supernet import SuperNet
 from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.search.limit import limit_of
 from ftso_cli.settings.limits import Limited
 from ftso_cli.spaces import Space
 
@@ -67,7 +66,7 @@ def within(limits: Limited, search: Bilevel, space: Space, derive: Derive) -> Ca
     network = space.evaluations.get(limits.setting)
     if network is None:
         raise SettingsError(f"{space.name} has no network {limits.setting}; --setting {', '.join(space.evaluations)}")
-    net = search.net
+    net, limit = search.net, limit_of(limits)
     edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
     concat = {kind: len(wiring.concat) for kind, wiring in net.wirings.items()}
     shares = {
@@ -85,22 +84,18 @@ def within(limits: Limited, search: Bilevel, space: Space, derive: Derive) -> Ca
     def at(factor: float) -> Genotype:
         return derive({kind: [[factor * share for share in row] for row in rows] for kind, rows in shares.items()})
 
-    def excess(genotype: Genotype) -> str | None:
-        cost = network_cost(genotype, network.shape, (network.pixels, network.pixels), auxiliary=False)
-        return over_budget(cost, limits.fit_macs, limits.fit_params, space.convention)
-
     def fitted() -> Genotype:
         found = derive(None)
-        if excess(found) is None:
+        if limit.allows(found):
             return found
         found = at(LARGEST)
-        if over := excess(found):
-            raise SettingsError(f"no cell fits: the cheapest has {over} in the {limits.setting} network; allow more")
+        if not limit.allows(found):
+            raise SettingsError(limit.refusal(found))
         low, high = -math.log(LARGEST), math.log(LARGEST)
         for _ in range(STEPS):
             middle = (low + high) / 2
             tried = at(math.exp(middle))
-            low, high, found = (middle, high, found) if excess(tried) else (low, middle, tried)
+            low, high, found = (low, middle, tried) if limit.allows(tried) else (middle, high, found)
         return found
 
     return fitted

@@ -12,8 +12,9 @@ from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import complete_wirings
 from ftso_cli.search.blackbox.domain import cells_domain
-from ftso_cli.search.blackbox.searchers import limit_of, search_by_evaluation
+from ftso_cli.search.blackbox.searchers import search_by_evaluation
 from ftso_cli.search.derivation import derived, within
+from ftso_cli.search.limit import limit_of
 from ftso_cli.search.phases import Search, engine_of, supernet_search
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.searches import GradientSettings, JointSettings

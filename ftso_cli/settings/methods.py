@@ -95,7 +95,7 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
     "pnas": AskTellSettings(method="pnas"),
     "halving": AskTellSettings(method="halving"),
 }
-"""The CIFAR-10 search of each method; the class of its settings says what carries it out (`search.joint.SEARCHES`)."""
+"""The CIFAR-10 search of each method; the class of its settings says what carries it out (`search.joint`)."""
 
 ON_CHOICES = (
     *("relaxation", "temperature", "order", "weighs_edges", "partial", "warmup"),

@@ -15,12 +15,12 @@ from ftso_cli.search.blackbox.domain import Candidate, Domain, cells_domain, ope
 from ftso_cli.search.blackbox.engine import AskTellEngine
 from ftso_cli.search.blackbox.evolution import POPULATION
 from ftso_cli.search.blackbox.halving import rungs
-from ftso_cli.search.blackbox.limit import Limit
 from ftso_cli.search.blackbox.progressive import predicted
 from ftso_cli.search.blackbox.reinforce import RATE, Reinforce, softmax
 from ftso_cli.search.blackbox.searcher import Searcher
 from ftso_cli.search.blackbox.searchers import SEARCHERS
 from ftso_cli.search.engine.descent import Adam
+from ftso_cli.search.limit import Limit
 from ftso_cli.spaces import DARTS, NATS
 from tests.search.searches import wiring
 

@@ -89,7 +89,8 @@ def _run_evaluated(
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.blackbox.domain import cells_domain, operators_domain
-        from ftso_cli.search.blackbox.searchers import limit_of, search_by_evaluation
+        from ftso_cli.search.blackbox.searchers import search_by_evaluation
+        from ftso_cli.search.limit import limit_of
 
         limit = limit_of(settings)
         if start is None:

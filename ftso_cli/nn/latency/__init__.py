@@ -1,6 +1,5 @@
-"""Latency of networks in use: whole, and from a table of operations that are timed once for a device."""
+"""Latency of networks in use, from a table of operations that are timed once for a device."""
 
-from ftso_cli.nn.latency.operations import network_seconds
 from ftso_cli.nn.latency.table import LatencyEstimate, LatencyTable, OperationRow, OperationTime
 
-__all__ = ["LatencyEstimate", "LatencyTable", "OperationRow", "OperationTime", "network_seconds"]
+__all__ = ["LatencyEstimate", "LatencyTable", "OperationRow", "OperationTime"]

@@ -5,8 +5,6 @@ processor's caches, and take half the time.
 """
 
 import time
-from collections.abc import Callable
-from statistics import median
 from typing import Any
 
 import torch
@@ -39,19 +37,6 @@ def operation_seconds(network: GraphModule, images: Tensor) -> list[list[float]]
         stopwatch.run(images)
         runs.append(stopwatch.seconds)
     return [list(each) for each in zip(*runs[WARM_UP:], strict=True)]
-
-
-@torch.inference_mode()
-def network_seconds(network: Callable[[Tensor], Any], images: Tensor) -> float:
-    """Return the median of the seconds of a whole network, over as many runs."""
-    taken = []
-    for _ in range(WARM_UP + RUNS):
-        finish(images.device)
-        started = time.perf_counter()
-        network(images)
-        finish(images.device)
-        taken.append(time.perf_counter() - started)
-    return median(taken[WARM_UP:])
 
 
 class _Recorder(Interpreter):

@@ -13,7 +13,7 @@ from itertools import combinations
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import assign_operators, require_searchable
-from ftso_cli.search.blackbox.limit import NO_LIMIT, Limit
+from ftso_cli.search.limit import NO_LIMIT, Limit
 from ftso_cli.spaces import SPACES, Space, operator
 
 Candidate = tuple[int | None, ...]

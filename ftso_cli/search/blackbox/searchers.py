@@ -11,7 +11,6 @@ from ftso_cli.search.blackbox.domain import Domain
 from ftso_cli.search.blackbox.engine import AskTellEngine
 from ftso_cli.search.blackbox.evolution import RegularisedEvolution
 from ftso_cli.search.blackbox.halving import SuccessiveHalving
-from ftso_cli.search.blackbox.limit import Limit
 from ftso_cli.search.blackbox.local_search import LocalSearch
 from ftso_cli.search.blackbox.progressive import ProgressiveSearch
 from ftso_cli.search.blackbox.random_search import RandomSearch
@@ -21,7 +20,6 @@ from ftso_cli.search.evaluators.evaluator import EvaluationContext
 from ftso_cli.search.evaluators.registry import make_evaluator
 from ftso_cli.search.phases import Search
 from ftso_cli.settings.asktell import AskTellSettings
-from ftso_cli.settings.limits import Limited
 
 SEARCHERS: Mapping[str, type[Searcher]] = {
     "random": RandomSearch,
@@ -52,8 +50,3 @@ def search_by_evaluation(
     searcher = SEARCHERS[settings.method](domain, seed=seed, evaluations=settings.evaluations)
     engine = AskTellEngine(searcher, make_evaluator(context), seconds=settings.seconds)
     return Search(engine, engine.best)
-
-
-def limit_of(settings: Limited) -> Limit:
-    """The limit that a search keeps its cells to."""
-    return Limit(macs=settings.fit_macs, params=settings.fit_params, setting=settings.setting)

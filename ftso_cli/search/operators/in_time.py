@@ -71,6 +71,7 @@ class TimedSearch:
         self.seed, self.device = seed, device
         self.edges = [(kind, edge) for kind in SPACES[genotype.space].kinds for edge in genotype.cells[kind].kept]
         self.ops: Ops = tuple(str(edge.op) for _, edge in self.edges)
+        self._paces: dict[Ops, float] = {}
         rate = ShortTraining().weight_rate * batch_size / ShortTraining().batch_size
         self.training = replace(
             ShortTraining(), batch_size=batch_size, weight_rate=rate, side=max(data.image_size), channels=shape.channels
@@ -79,8 +80,8 @@ class TimedSearch:
     def run(self, seconds: float, on_run: Callable[[int, int], None]) -> OperatorChoice:
         """Search for so long; `on_run` hears how many trainings of how many are done."""
         pace = self._step_seconds(self.ops)
-        finals = 2 * (FINALISTS + 1) * INITS
-        field = min(len(self._neighbours()), int(seconds / (LEAST_STEPS * pace)) - finals - 1)
+        finals, neighbours = 2 * (FINALISTS + 1) * INITS, self._neighbours()
+        field = min(len(neighbours), int(seconds / (LEAST_STEPS * pace)) - finals - 1)
         if field < LEAST_FIELD:
             return OperatorChoice(genotype=self.genotype, neighbours=0, seconds=0.0)
         unit = seconds / (field + 1 + finals)
@@ -93,7 +94,7 @@ class TimedSearch:
             on_run(runs, total)
             return found
 
-        first = {ops: loss(ops, 0, 1) for ops in self._neighbours()[:field]}
+        first = {ops: loss(ops, 0, 1) for ops in neighbours[:field]}
         best = sorted(first, key=first.__getitem__)[:FINALISTS]
         finals_of = {ops: [loss(ops, init, 2) for init in range(1, INITS + 1)] for ops in (self.ops, *best)}
         return self._decided(finals_of, field, unit)
@@ -132,9 +133,11 @@ class TimedSearch:
 
     def _step_seconds(self, ops: Ops) -> float:
         """The seconds of a step, the quickest of a few: what else the machine does is not the network's."""
-        times = [time.perf_counter()]
-        self._train(ops, 0, 5, lambda step: times.append(time.perf_counter()))
-        return min(after - before for before, after in pairwise(times))
+        if ops not in self._paces:
+            times = [time.perf_counter()]
+            self._train(ops, 0, 5, lambda step: times.append(time.perf_counter()))
+            self._paces[ops] = min(after - before for before, after in pairwise(times))
+        return self._paces[ops]
 
     def _train(
         self, ops: Ops, init: int, steps: int, on_step: Callable[[int], None] = lambda step: None

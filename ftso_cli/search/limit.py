@@ -7,6 +7,7 @@ from ftso_cli.costs.fit import over_budget
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.costs.networks import preset
 from ftso_cli.genotype import Genotype
+from ftso_cli.settings.limits import Limited
 from ftso_cli.spaces import SPACES
 
 
@@ -28,6 +29,10 @@ class Limit:
         limits = ((multiply_adds(cost.total, SPACES[genotype.space].convention), self.macs), (cost.params, self.params))
         return max((has / most for has, most in limits if most is not None), default=0.0)
 
+    def allows(self, genotype: Genotype) -> bool:
+        """Return True where the network of a complete genotype keeps to the limit."""
+        return self.excess(genotype) <= 1
+
     def refusal(self, genotype: Genotype) -> str:
         """Return what to say where even this cell, the cheapest, is over the limit."""
         over = over_budget(self._cost(genotype), self.macs, self.params, SPACES[genotype.space].convention)
@@ -39,3 +44,8 @@ class Limit:
 
 
 NO_LIMIT = Limit()
+
+
+def limit_of(settings: Limited) -> Limit:
+    """The limit that a search keeps its cells to."""
+    return Limit(macs=settings.fit_macs, params=settings.fit_params, setting=settings.setting)
