@@ -26,6 +26,8 @@ app()
 
 _KILLING = """
 import os, signal, sys
+# Or torchrun may end the process that is left before it has said why.
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 path, left, rank = sys.argv[1], int(sys.argv[2]), int(os.environ["LOCAL_RANK"])
 del sys.argv[1:3]
 def known(rank):

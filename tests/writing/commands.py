@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from PIL import Image
 
 from ftso_cli.benchmarks import cache
+from ftso_cli.data.files.folders import SETTLED
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.nn.checkpoint import read_tensors
 from tests.benchmarks import tables
@@ -160,6 +162,13 @@ def make_place(folder: Path, searched: Genotype, *, with_study: bool) -> None:
     for args in made:
         done = forks().run(Trial(args=args.split(), folder=str(folder), env={"FTSO_CACHE": str(folder / "cache")}))
         assert done.status == 0, done.err
+    _wait_until_settled(folder / "photos")
+
+
+def _wait_until_settled(folder: Path) -> None:
+    """Images that have just changed are not cached."""
+    changed = max(path.stat().st_ctime_ns for path in _below(folder))
+    time.sleep(max(0, changed + SETTLED - time.time_ns()) / 1e9)
 
 
 def laid_out(command: Command, place: Path, folder: Path, out: str = OUT) -> None:
