@@ -24,6 +24,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Self
 
+import optuna
+from PIL import Image
+
 import ftso_cli
 from ftso_cli.__main__ import main
 from ftso_cli.cli import console
@@ -34,14 +37,16 @@ from tests.processes import HANG
 from tests.watches import Guard, Moments
 
 OTHERS = (
+    "graphviz",
+    "jinja2",
     "matplotlib.backends.backend_agg",
     "matplotlib.backends.backend_svg",
-    "optuna",
+    "matplotlib.figure",
     "sklearn.datasets",
     "torch._dynamo",
     "torchvision",
 )
-"""What commands import on the way, beside the modules of ftso."""
+"""Modules that commands import on the way, in addition to those of ftso."""
 
 
 def serve() -> None:
@@ -52,6 +57,9 @@ def serve() -> None:
             import_module(module.name)
     for name in OTHERS:
         import_module(name)
+    # Both import hundreds of modules when they are first used.
+    Image.init()
+    optuna.storages.RDBStorage("sqlite://").remove_session()
     # Forks share what is not touched.
     gc.collect()
     gc.freeze()
