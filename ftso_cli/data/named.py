@@ -11,10 +11,11 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.files.cache import CacheKey, Entry, find_place, stamp_files
-from ftso_cli.data.files.decode import Transform
+from ftso_cli.data.files.decode import Transform, shown
 from ftso_cli.data.files.frames import AS_IT_IS, Frame, Wanted
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
+from ftso_cli.errors import DataError
 from ftso_cli.spaces.sets import IMAGES, Images
 
 PARTS = ("train", "test")
@@ -114,7 +115,17 @@ def open_downloaded(name: str, root: Path, wanted: Wanted) -> ImageData:
         mean=known.mean,
         std=known.std,
         test_from=f"the test part of {name}",
+        remarks=_remarks(name, root, sources),
     )
+
+
+def _remarks(name: str, root: Path, sources: Mapping[str, ArraySource]) -> tuple[str, ...]:
+    """A remark where the files of a set have other labels than the published ones: another set in its format."""
+    from ftso_cli.data.downloads import is_published
+
+    if all(is_published(name, part, "labels", sources[part].labels) for part in PARTS):
+        return ()
+    return (f"{shown(str(root / DOWNLOADED[name].folder))}: not the published {name}, other labels",)
 
 
 class CachedSource(ArraySource):
@@ -181,11 +192,15 @@ def _from_files(name: str, root: Path) -> tuple[dict[str, Arrays], tuple[str, ..
     """Images and labels of both parts, and the classes, as torchvision reads them; writes them to the cache."""
     from torchvision import datasets
 
-    from ftso_cli.data.downloads import read_torchvision
+    from ftso_cli.data.downloads import is_published, read_torchvision
 
     before, stamps_before = _files(name, root)
     train, test, classes = read_torchvision(getattr(datasets, DOWNLOADED[name].torchvision), name, root)
     arrays = {"train": train, "test": test}
+    for part, (images, labels) in arrays.items():
+        if is_published(name, part, "labels", labels) and not is_published(name, part, "images", images):
+            folder = shown(str(root / DOWNLOADED[name].folder))
+            raise DataError(f"{folder}: the {part} images are damaged; remove their file, and it is downloaded again")
     files, stamps = _files(name, root)
     # Files that were not there have just been downloaded; others may have been changed while they were read.
     if not before or (before == files and torch.equal(stamps_before, stamps)):

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import pickle
+import shutil
 import socket
 import tarfile
 import time
@@ -228,18 +229,41 @@ def test_nothing_of_a_download_goes_to_stdout(tmp_path, fashion, capfd):
     assert capfd.readouterr().out == ""
 
 
-def test_known_means_of_fashion_mnist_are_those_of_its_pixels(tmp_path):
+@pytest.fixture
+def debian(tmp_path) -> Path:
+    """The folder of the archives of Fashion-MNIST, which Debian has packed anew."""
     if not DEBIAN.is_dir():
         pytest.skip("the Debian package dataset-fashion-mnist is not installed")
-    raw = tmp_path / "FashionMNIST" / "raw"
-    raw.mkdir(parents=True)
-    for path in DEBIAN.iterdir():
-        (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+    return shutil.copytree(DEBIAN, tmp_path / "FashionMNIST" / "raw")
+
+
+@pytest.mark.usefixtures("debian", "offline")
+def test_known_means_of_fashion_mnist_are_those_of_its_pixels(tmp_path):
     data = open_images("fashion-mnist", root=tmp_path)
+    assert data.remarks == ()
     assert (len(data.train), len(data.test), data.channels) == (60_000, 10_000, 1)
     images = data.train.read(torch.arange(60_000))
     assert float(images.float().mean()) / 255 == pytest.approx(data.mean[0], abs=2e-4)
     assert float(images.float().std()) / 255 == pytest.approx(data.std[0], abs=2e-4)
+
+
+@pytest.mark.usefixtures("offline")
+def test_damaged_pixels_of_fashion_mnist_are_an_error(tmp_path, debian):
+    packed = debian / "t10k-images-idx3-ubyte.gz"
+    content = bytearray(gzip.decompress(packed.read_bytes()))
+    content[500] ^= 1
+    packed.with_suffix("").write_bytes(content)
+    for path in debian.glob("*.gz"):
+        if path != packed:
+            path.with_suffix("").write_bytes(gzip.decompress(path.read_bytes()))
+    with pytest.raises(DataError, match="the test images are damaged; remove their file"):
+        open_images("fashion-mnist", root=tmp_path)
+
+
+def test_another_set_in_the_files_of_fashion_mnist_is_remarked(tmp_path):
+    write_fashion(tmp_path)
+    remark = open_images("fashion-mnist", root=tmp_path).remarks[0]
+    assert remark == f"{tmp_path}/FashionMNIST/raw: not the published fashion-mnist, other labels"
 
 
 @pytest.mark.usefixtures("offline")
