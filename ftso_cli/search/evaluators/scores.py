@@ -1,7 +1,6 @@
 """Zero-cost scores: measures of an untrained network that say something about its accuracy; higher is better.
 
-θ are the weights of convolutions and of the classifier, L is the cross-entropy of a batch. `docs/methods.md` has the
-equations.
+θ are the weights of convolutions and of the classifier, L is the cross-entropy of a batch.
 
 params     number of trainable parameters
 synflow    log Σ |θ · ∂R/∂θ|, R the sum of the outputs for an image of ones, parameters made positive, batch norm left
