@@ -1,4 +1,4 @@
-"""Commands, documentation and glossary use the same names, and docstrings say first what a thing is or does."""
+"""Commands, docs and glossary use the same names, sentences are short, and docstrings first say what a thing is."""
 
 import ast
 import dataclasses
@@ -103,6 +103,43 @@ def test_every_option_that_a_page_mentions_exists(page: Path) -> None:
 def test_a_page_uses_the_terms_of_the_glossary(page: Path) -> None:
     text = " ".join(page.read_text(encoding="utf-8").lower().split())
     assert {old: new for old, new in REPLACED.items() if old in text} == {}
+
+
+MOST_WORDS = 16_000
+LONGEST_MEAN = 18
+
+
+def written_pages() -> list[Path]:
+    """The README and the pages of the documentation that are written by hand."""
+    return [page for page in PAGES if page.name not in ("CONTRIBUTING.md", "commands.md")]
+
+
+def sentences(page: Path) -> list[list[str]]:
+    """The words of each sentence of running text and lists; code, tables, headings and pictures left out."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    lines = [line for line in text.split("\n") if not line.startswith(("|", "    ", "#", ":::", "!["))]
+    prose = re.sub(r"\]\([^)]*\)", "]", "\n".join(lines))
+    paragraphs = re.split(r"\n\s*\n|\n(?=\* |- |\d\. )", prose)
+    found = [sentence for paragraph in paragraphs for sentence in re.split(r"(?<=[.?!:])\W*\s", paragraph)]
+    return [words for sentence in found if (words := re.findall(r"\S*\w\S*", sentence))]
+
+
+def test_the_documentation_is_short() -> None:
+    assert sum(len(page.read_text(encoding="utf-8").split()) for page in written_pages()) <= MOST_WORDS
+
+
+@pytest.mark.parametrize("page", written_pages(), ids=lambda page: page.name)
+def test_the_sentences_of_a_page_are_short(page: Path) -> None:
+    lengths = [len(words) for words in sentences(page)]
+    assert sum(lengths) < LONGEST_MEAN * len(lengths)
+
+
+def test_sentences_are_counted_without_code_tables_and_links(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# Head\n\nOne two. Three [four](five.md#six) - seven?\n\n```sh\nftso x\n```\n\n| a | b |\n\n* Eight.\n* Nine\n"
+    )
+    assert [len(words) for words in sentences(page)] == [2, 3, 1, 1]
 
 
 def docstrings(path: Path) -> Iterator[tuple[int, str]]:
