@@ -71,7 +71,7 @@ def _pairs(axes: Axes, accuracy: Accuracies) -> None:
             ticks += [f"random,\n{epochs}", f"widest,\n{epochs}"]
     axes.set_xticks(range(len(ticks)), ticks)
     axes.set_ylabel("test accuracy, %")
-    axes.set_title("the widest beside a fresh random wiring; black: mean")
+    axes.set_title("the widest and a fresh random wiring; black: mean")
     axes.grid(axis="y", alpha=0.3)
 
 
