@@ -20,7 +20,7 @@ from ftso_cli.spaces.layers import Identity, Shape
 from ftso_cli.spaces.skeleton import CellStage
 
 Frame = tuple[Counter[Place], Counter[str]]
-"""How many cells stand in each place, and the operations around all of them."""
+"""The number of cells in each place, and the operations around all of them by their number."""
 
 
 class NetworkLatencies:

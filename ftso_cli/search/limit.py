@@ -62,7 +62,7 @@ class Limit:
         return f"{self.latency(genotype):.3g} ms, more than {self.milliseconds:.3g} ms"
 
     def remark(self, genotype: Genotype) -> str:
-        """Return what history says of the latency of a found cell, "" where it is not limited."""
+        """Return the remark of history on the latency of a found cell, "" where it is not limited."""
         if self.latencies is None:
             return ""
         found, about = self.latencies.of(genotype), self.latencies.table.about

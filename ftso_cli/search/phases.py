@@ -49,7 +49,7 @@ class Search:
     engine: Engine
     derive: Callable[[], Genotype]
     remark: Callable[[Genotype], str] = lambda genotype: ""
-    """What history says of the genotype that was found, "" for nothing."""
+    """The remark of history on the genotype that was found, "" for none."""
 
     def run(self, on_iteration: Callable[[Any], None]) -> Genotype:
         """Runs to the end and gives what was found."""
