@@ -5,12 +5,11 @@ from collections.abc import Callable, Mapping
 
 from ftso_cli.costs.conventions import multiply_adds
 from ftso_cli.costs.edges import edge_costs
+from ftso_cli.costs.networks import preset
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.nn.supernet import SuperNet
-from ftso_cli.search.engine.bilevel import Bilevel
-from ftso_cli.search.limit import limit_of
-from ftso_cli.settings.limits import Limited
+from ftso_cli.search.limit import Limit
 from ftso_cli.spaces import Space
 
 Charges = Mapping[str, list[list[float]]]
@@ -55,31 +54,15 @@ def decided(
     return genotype.replace(stage="complete", cells=cells, about=None)
 
 
-def within(limits: Limited, search: Bilevel, space: Space, derive: Derive) -> Callable[[], Genotype]:
-    """Return what reads off the strongest cell that keeps to the limits; raises `SettingsError` where none does.
+def within(limit: Limit, net: SuperNet, space: Space, derive: Derive) -> Callable[[], Genotype]:
+    """Return what reads off the strongest cell that keeps to a limit; raises `SettingsError` where none does.
 
-    Every candidate is charged λ times its share of the limits, and λ is the least for which the cell keeps to them: the
+    Every candidate is charged λ times its share of the limit, and λ is the least for which the cell keeps to it: the
     Lagrangian relaxation of the choice. It may leave a little of the budget unused.
     """
-    if not limits.limited:
+    if not limit:
         return lambda: derive(None)
-    network = space.evaluations.get(limits.setting)
-    if network is None:
-        raise SettingsError(f"{space.name} has no network {limits.setting}; --setting {', '.join(space.evaluations)}")
-    net, limit = search.net, limit_of(limits)
-    edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
-    concat = {kind: len(wiring.concat) for kind, wiring in net.wirings.items()}
-    shares = {
-        kind: [
-            [
-                (multiply_adds(cost, space.convention) / limits.fit_macs if limits.fit_macs else 0.0)
-                + (cost.params / limits.fit_params if limits.fit_params else 0.0)
-                for cost in row
-            ]
-            for row in rows
-        ]
-        for kind, rows in edge_costs(edges, concat, net.ops, space, network).edges.items()
-    }
+    shares = _shares(limit, net, space)
 
     def at(factor: float) -> Genotype:
         return derive({kind: [[factor * share for share in row] for row in rows] for kind, rows in shares.items()})
@@ -99,6 +82,25 @@ def within(limits: Limited, search: Bilevel, space: Space, derive: Derive) -> Ca
         return found
 
     return fitted
+
+
+def _shares(limit: Limit, net: SuperNet, space: Space) -> Charges:
+    """The cost of every candidate as a share of the limit, added up over all that is limited."""
+    edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
+    concat = {kind: len(wiring.concat) for kind, wiring in net.wirings.items()}
+    found = edge_costs(edges, concat, net.ops, space, preset(space.name, limit.setting)).edges
+    times = None if limit.latencies is None else limit.latencies.of_edges(edges, net.ops)
+
+    def share(kind: str, edge: int, op: int) -> float:
+        cost = found[kind][edge][op]
+        of_macs = multiply_adds(cost, space.convention) / limit.macs if limit.macs else 0.0
+        of_params = cost.params / limit.params if limit.params else 0.0
+        return of_macs + of_params + (times[kind][edge][op] / limit.milliseconds if times and limit.milliseconds else 0)
+
+    return {
+        kind: [[share(kind, at, op) for op in range(len(net.ops))] for at in range(len(its))]
+        for kind, its in edges.items()
+    }
 
 
 def strongest(alpha: Mapping[str, float], space: Space, charges: Mapping[str, float] | None = None) -> str:

@@ -41,7 +41,7 @@ def joint(
     if len(set(settings.ops) - space.never_derived) < 2:
         raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
     if isinstance(settings, AskTellSettings):
-        domain = cells_domain(space, settings.nodes, settings.choices, limit_of(settings))
+        domain = cells_domain(space, settings.nodes, settings.choices, limit_of(settings, space, device))
         return search_by_evaluation(domain, data, settings, seed=seed, device=device, reached=reached)
     assert isinstance(settings, GradientSettings)
     return by_gradient(data, settings, seed, device, group)
@@ -55,7 +55,6 @@ def by_gradient(
     wirings = complete_wirings(space, settings.nodes)
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine_of(settings))
-    return Search(
-        search,
-        within(settings, search, space, lambda charges: derived(search.net, space, charges, settings.most_skips)),
-    )
+    limit = limit_of(settings, space, device)
+    derive = within(limit, search.net, space, lambda own: derived(search.net, space, own, settings.most_skips))
+    return Search(search, derive, limit.remark)

@@ -1,42 +1,85 @@
 """A limit on what the network of a found cell may cost."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import torch
 
 from ftso_cli.costs.conventions import multiply_adds
 from ftso_cli.costs.fit import over_budget
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.costs.networks import preset
 from ftso_cli.genotype import Genotype
+from ftso_cli.nn.latency import LatencyTable
+from ftso_cli.processes import check_alone
+from ftso_cli.search.latencies import NetworkLatencies
 from ftso_cli.settings.limits import Limited
-from ftso_cli.spaces import SPACES
+from ftso_cli.spaces import SPACES, Space
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """The most MACs and trainable parameters that a cell's network may have in a setting of its space."""
+    """The most MACs and trainable parameters that a cell's network may have in a setting of its space.
+
+    And the most milliseconds that it may take for an image, by the `latencies` of a device.
+    """
 
     macs: int | None = None
     params: int | None = None
+    milliseconds: float | None = None
     setting: str = "cifar"
+    latencies: NetworkLatencies | None = None
 
     def __bool__(self) -> bool:
         """True where anything is limited."""
-        return self.macs is not None or self.params is not None
+        return self.macs is not None or self.params is not None or self.milliseconds is not None
 
     def excess(self, genotype: Genotype) -> float:
-        """Return the cost of a complete genotype as a share of the limit, the larger of MACs and parameters."""
+        """Return the cost of a complete genotype as a share of the limit, the largest of all that is limited."""
         cost = self._cost(genotype)
-        limits = ((multiply_adds(cost.total, SPACES[genotype.space].convention), self.macs), (cost.params, self.params))
-        return max((has / most for has, most in limits if most is not None), default=0.0)
+        limits: tuple[tuple[float | None, float | None], ...] = (
+            (multiply_adds(cost.total, SPACES[genotype.space].convention), self.macs),
+            (cost.params, self.params),
+            (self.latency(genotype), self.milliseconds),
+        )
+        return max((has / most for has, most in limits if has is not None and most is not None), default=0.0)
 
     def allows(self, genotype: Genotype) -> bool:
         """Return True where the network of a complete genotype keeps to the limit."""
         return self.excess(genotype) <= 1
 
+    def latency(self, genotype: Genotype) -> float | None:
+        """Return the milliseconds that the network of a complete genotype takes, None where they are not known."""
+        return None if self.latencies is None else self.latencies.of(genotype).milliseconds
+
     def refusal(self, genotype: Genotype) -> str:
         """Return what to say where even this cell, the cheapest, is over the limit."""
         over = over_budget(self._cost(genotype), self.macs, self.params, SPACES[genotype.space].convention)
-        return f"no cell fits: the cheapest has {over} in the {self.setting} network; allow more"
+        over = f"the cheapest has {over}" if over else f"the fastest takes {self._time(genotype)}"
+        return f"no cell fits: {over} in the {self.setting} network; allow more"
+
+    def _time(self, genotype: Genotype) -> str:
+        return f"{self.latency(genotype):.3g} ms, more than {self.milliseconds:.3g} ms"
+
+    def remark(self, genotype: Genotype) -> str:
+        """Return the remark of history on the latency of a found cell, "" where it is not limited."""
+        if self.latencies is None:
+            return ""
+        found, about = self.latencies.of(genotype), self.latencies.table.about
+        threads = f"{about['threads']} thread{'s' * (about['threads'] != '1')}"
+        return (
+            f"the {self.setting} network takes {found.milliseconds:.3g} ms an image (spread {found.spread:.2g} ms), "
+            f"the sum over its operations as they were timed on {about['device']}, {threads}, torch {about['torch']}"
+        )
+
+    def times(self) -> dict[str, list[float]]:
+        """Return the times of all operations that decided so far, for a checkpoint."""
+        return {} if self.latencies is None else self.latencies.known()
+
+    def take(self, times: Mapping[str, list[float]] | None = None) -> None:
+        """Go by the times of a checkpoint, whatever they are here; raises `ValueError` for what are none."""
+        if self.latencies is not None and times:
+            self.latencies.go_by(times)
 
     def _cost(self, genotype: Genotype) -> NetworkCost:
         shape, pixels = preset(genotype.space, self.setting)
@@ -46,6 +89,16 @@ class Limit:
 NO_LIMIT = Limit()
 
 
-def limit_of(settings: Limited) -> Limit:
-    """The limit that a search keeps its cells to."""
-    return Limit(macs=settings.fit_macs, params=settings.fit_params, setting=settings.setting)
+def limit_of(settings: Limited, space: Space, device: torch.device) -> Limit:
+    """The limit that a search in a space keeps its cells to; latencies are those of the device."""
+    latencies = None
+    if settings.fit_latency is not None:
+        check_alone("a limit of latency is one of a single process")
+        latencies = NetworkLatencies(LatencyTable(device), space, preset(space.name, settings.setting))
+    return Limit(
+        macs=settings.fit_macs,
+        params=settings.fit_params,
+        milliseconds=settings.most_milliseconds,
+        setting=settings.setting,
+        latencies=latencies,
+    )

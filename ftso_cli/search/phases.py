@@ -23,6 +23,7 @@ from ftso_cli.search.derivation import alphas, betas, decided, within
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.engine.progressive import Progressive
 from ftso_cli.search.engine.unrolled import Unrolled
+from ftso_cli.search.limit import limit_of
 from ftso_cli.search.penalties import penalty
 from ftso_cli.settings.searches import OperatorSettings, SearchSettings, ShortTraining, TopologySettings, penalties
 from ftso_cli.spaces import DARTS, SPACES, Space, operator
@@ -47,6 +48,8 @@ class Search:
 
     engine: Engine
     derive: Callable[[], Genotype]
+    remark: Callable[[Genotype], str] = lambda genotype: ""
+    """The remark of history on the genotype that was found, "" for none."""
 
     def run(self, on_iteration: Callable[[Any], None]) -> Genotype:
         """Runs to the end and gives what was found."""
@@ -143,12 +146,10 @@ def operators(
     }
     make = partial(SharedSuperNet, weigh_edges=settings.weighs_edges)
     search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine_of(settings))
-    return Search(
-        search,
-        within(
-            settings, search, space, lambda charges: decided(genotype, search.net, space, charges, settings.most_skips)
-        ),
-    )
+    limit = limit_of(settings, space, device)
+    skips = settings.most_skips
+    derive = within(limit, search.net, space, lambda own: decided(genotype, search.net, space, own, skips))
+    return Search(search, derive, limit.remark)
 
 
 def supernet_search(

@@ -1,12 +1,12 @@
 """Limits on a network: the most channels are chosen within them, or cells that keep to them. No torch."""
 
 from dataclasses import KW_ONLY
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
-from ftso_cli.settings.values import count
+from ftso_cli.settings.values import count, duration
 from ftso_cli.spaces import SPACES
 
 LIMITS = "Limits"
@@ -38,11 +38,25 @@ class FittedNetwork(Settings):
         return self.fit_macs is not None or self.fit_params is not None
 
 
+def _latency(value: Any) -> str | None:
+    """Return a time of one's own as a text in milliseconds, None for None."""
+    seconds = duration(value)
+    return None if seconds is None else f"{1000 * seconds:.9g}ms"
+
+
 @settings
 class Limited(FittedNetwork):
     """A search whose cells keep to a limit."""
 
     _: KW_ONLY
+    fit_latency: Annotated[
+        Annotated[str | float | None, BeforeValidator(_latency)],
+        Option(
+            help="Stay within so much time for an image on this machine, as in 40ms (its operations, timed once).",
+            metavar="TIME",
+            panel=LIMITS,
+        ),
+    ] = None
     setting: Annotated[
         str,
         Option(
@@ -51,3 +65,14 @@ class Limited(FittedNetwork):
             panel=LIMITS,
         ),
     ] = "cifar"
+
+    @property
+    def limited(self) -> bool:
+        """True where there is a limit."""
+        return super().limited or self.fit_latency is not None
+
+    @property
+    def most_milliseconds(self) -> float | None:
+        """The longest time of an image, in milliseconds."""
+        seconds = duration(self.fit_latency)
+        return None if seconds is None else 1000 * float(seconds)

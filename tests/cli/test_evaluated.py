@@ -1,6 +1,7 @@
 """`search`, `search-topology` and `search-ops` with a method that evaluates cells, as a user runs them."""
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,12 @@ def test_a_table_rewards_cells_and_limits_hold() -> None:
     ftso(*asked, "-m", "local-search", "--fit-params", "300k", "-o", "cell.json")
     cell = storage.read(Path("cell.json"))
     assert architecture(cell.cells["cell"]) != string(["nor_conv_3x3"] * 6)
+    ftso(*asked, "-m", "random", "--fit-latency", "10m", "-o", "fast.json")
+    step = storage.read(Path("fast.json")).history[-1]
+    assert step.settings["fit_latency"] == "600000ms"
+    assert re.fullmatch(
+        r"the cifar network takes [\d.]+ ms an image \(spread .*\), .* \d+ threads?, torch .*", step.notes[0]
+    )
     assert "the cheapest has" in ftso(*asked, "-m", "pnas", "--fit-params", "1", "-o", "none.json", status=1).stderr
 
 

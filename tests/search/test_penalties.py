@@ -11,9 +11,8 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import complete_wirings
 from ftso_cli.search.derivation import derived, within
-from ftso_cli.search.engine.bilevel import Bilevel
+from ftso_cli.search.limit import Limit
 from ftso_cli.search.penalties import kl, penalty
-from ftso_cli.settings.limits import Limited
 from ftso_cli.spaces import DARTS, NATS, Space
 from ftso_cli.spaces.darts import NetworkShape
 from tests.search.searches import OPS, search
@@ -88,10 +87,8 @@ def test_the_cell_within_a_limit_is_close_to_the_best_of_all(fit_macs: int | Non
     """All 729 cells of three operators on the six edges of the nats space."""
     ops = ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
     made = net(NATS, ops, 3, weigh_edges=False)
-    search = Bilevel.__new__(Bilevel)
-    search.net = made
-    limits = Limited(fit_macs=fit_macs, fit_params=fit_params)
-    found = within(limits, search, NATS, lambda charges: derived(made, NATS, charges))()
+    limit = Limit(macs=fit_macs, params=fit_params)
+    found = within(limit, made, NATS, lambda charges: derived(made, NATS, charges))()
     weights = made.alpha["cell"].detach().log_softmax(1)
     worths = []
     for choice in itertools.product(range(3), repeat=6):

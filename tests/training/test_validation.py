@@ -197,8 +197,8 @@ def test_a_log_has_a_line_of_progress_every_half_minute(capfd: pytest.CaptureFix
         now += 1
     printed = capfd.readouterr().err.splitlines()
     assert printed == [
-        "train: 130 of 400 steps, loss 0.5, 0:04:30 left",
-        "train: 160 of 400 steps, loss 0.5, 0:04:00 left",
-        "train: 190 of 400 steps, loss 0.5, 0:03:30 left",
+        "train: step 130 of 400, loss 0.5, 0:04:30 left",
+        "train: step 160 of 400, loss 0.5, 0:04:00 left",
+        "train: step 190 of 400, loss 0.5, 0:03:30 left",
     ]
     assert LINE == 30

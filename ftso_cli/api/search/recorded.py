@@ -120,6 +120,9 @@ class RecordedSearch:
 
         found = recorder.run(on_iteration, on_record)
         self._note_stop(recorder)
+        if text := search.remark(found):
+            self.task.notes.append(text)
+            self.listener.note(text)
         return found
 
     def kept(self) -> str:

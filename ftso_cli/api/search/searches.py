@@ -92,7 +92,7 @@ def _run_evaluated(
         from ftso_cli.search.blackbox.searchers import search_by_evaluation
         from ftso_cli.search.limit import limit_of
 
-        limit = limit_of(settings)
+        limit = limit_of(settings, SPACES[settings.space], device)
         if start is None:
             domain = cells_domain(SPACES[settings.space], settings.nodes, settings.choices, limit)
         else:

@@ -133,7 +133,7 @@ def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, d
     watch.lap("data")
     listener.images(task.data, images)
     last: dict[str, float] = {}
-    with listener.bar(task.command, "it") as update:
+    with listener.bar(task.command, "iteration") as update:
         look, figures = Throttle(device), ""
 
         def on_iteration(state: IterationState) -> None:

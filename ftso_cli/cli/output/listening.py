@@ -24,7 +24,7 @@ class CommandListener(Listener):
         if not err.is_terminal:
             yield ProgressLines(title, unit).update
             return
-        with bar(title, unit) as progress:
+        with bar(title) as progress:
             yield progress.update
 
     def note(self, text: str) -> None:

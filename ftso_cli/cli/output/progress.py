@@ -31,16 +31,12 @@ LINE = 30.0
 class RateColumn(ProgressColumn):
     """Steps a second, or seconds a step where that is more."""
 
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self.unit = unit
-
     def render(self, task: Task) -> Text:
         """The rate over the last steps."""
         speed = task.finished_speed or task.speed
         if not speed:
             return Text("")
-        return Text(f"{speed:.1f} {self.unit}/s" if speed >= 1 else f"{1 / speed:.1f} s/{self.unit}")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{1 / speed:.1f} s each")
 
 
 class LeftColumn(TimeRemainingColumn):
@@ -79,7 +75,7 @@ class ProgressLines:
         if now - self._last < LINE:
             return
         self._last = now
-        parts = [f"{done:,} of {total:,} {self._unit}s", figures]
+        parts = [f"{self._unit} {done:,} of {total:,}", figures]
         if done > first:
             left = (total - done) * (now - self._began) / (done - first)
             parts.append(f"{timedelta(seconds=round(left))} left")
@@ -98,7 +94,7 @@ class _WithMore(Progress):
             yield more
 
 
-def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
+def _columns(title: str, width: int) -> list[ProgressColumn]:
     """Return the columns that a terminal of this width has room for; the figures give way first."""
     figures = TextColumn("{task.fields[figures]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1))
     start: list[ProgressColumn] = [TextColumn(title, table_column=Column(no_wrap=True))]
@@ -106,15 +102,15 @@ def _columns(title: str, unit: str, width: int) -> list[ProgressColumn]:
     if width < NARROW:
         return [*start, count, figures]
     start += [BarColumn(bar_width=24 if width >= WIDE else 8), count]
-    start += [RateColumn(unit), TimeElapsedColumn()] if width >= WIDE else []
+    start += [RateColumn(), TimeElapsedColumn()] if width >= WIDE else []
     return [*start, LeftColumn(table_column=Column(no_wrap=True)), figures]
 
 
 @contextmanager
-def bar(title: str, unit: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[ProgressBar]:
+def bar(title: str, below: Callable[[], RenderableType | None] | None = None) -> Iterator[ProgressBar]:
     """A progress bar that goes away when the work is done, and what `below` gives with it."""
     progress = _WithMore(
-        *_columns(title, unit, err.width),
+        *_columns(title, err.width),
         console=err,
         transient=True,
         disable=not err.is_terminal,

@@ -50,7 +50,7 @@ class SearchListener(CommandListener):
     def bar(self, title: str, unit: str) -> Iterator[Update]:
         """Show a progress bar."""
         below: Callable[[], RenderableType | None] | None = None if unit == "image" else self._below
-        with bar(title, unit, below) as progress:
+        with bar(title, below) as progress:
             yield progress.update
 
     def _below(self) -> RenderableType | None:

@@ -5,6 +5,8 @@ processor's caches, and take half the time.
 """
 
 import time
+from collections.abc import Mapping, Sequence
+from operator import getitem
 from typing import Any
 
 import torch
@@ -15,16 +17,18 @@ from ftso_cli.nn.device import finish
 
 WARM_UP, RUNS = 5, 30
 
-CALLS = ("call_module", "call_function", "call_method")
-"""The nodes of a graph that compute."""
-
 
 @torch.inference_mode()
-def operations(network: GraphModule, images: Tensor) -> list[str]:
-    """Return the names of a deployed network's operations on `images`, which need no content (the device `meta`)."""
+def operations(network: GraphModule, x: Tensor) -> tuple[list[str], Any]:
+    """Return the names of a deployed network's operations on `x`, and its output."""
     recorder = _Recorder(network)
-    recorder.run(images)
-    return recorder.found
+    output = recorder.run(x)
+    return recorder.found, output
+
+
+def named(operation: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Return the name of an operation with what it is given: what has a shape is named by that."""
+    return f"{operation} {_shapes((*args, *kwargs.items()))}"
 
 
 @torch.inference_mode()
@@ -48,9 +52,9 @@ class _Recorder(Interpreter):
 
     def run_node(self, n: Node) -> Any:
         """Note an operation, and run it."""
-        if n.op in CALLS:
+        if _computes(n):
             args, kwargs = self.fetch_args_kwargs_from_env(n)
-            self.found.append(f"{self._name(n)} {_shapes((*args, *kwargs.items()))}")
+            self.found.append(named(self._name(n), args, kwargs))
         return super().run_node(n)
 
     def _name(self, n: Node) -> str:
@@ -70,7 +74,7 @@ class _Stopwatch(Interpreter):
 
     def run_node(self, n: Node) -> Any:
         """Time an operation."""
-        if n.op not in CALLS:
+        if not _computes(n):
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         call = getattr(self, n.op)
@@ -82,8 +86,13 @@ class _Stopwatch(Interpreter):
         return result
 
 
+def _computes(n: Node) -> bool:
+    """True for the nodes of a graph that compute; one of several results is taken in no time."""
+    return n.op in ("call_module", "call_function", "call_method") and n.target is not getitem
+
+
 def _shapes(value: Any) -> Any:
     """The value with the shape of each tensor as text."""
-    if isinstance(value, Tensor):
+    if hasattr(value, "shape"):
         return "x".join(map(str, value.shape))
     return tuple(map(_shapes, value)) if isinstance(value, tuple | list) else value

@@ -1,12 +1,13 @@
 """Milliseconds of operations on a device, measured when they are first met, and kept in the cache.
 
 A file holds the operations of one device, its number of threads and one version of torch, so that a network whose
-operations are known is estimated without running anything.
+operations are known is estimated, not timed.
 """
 
 import platform
 import statistics
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
@@ -21,7 +22,7 @@ from ftso_cli.errors import FileError
 from ftso_cli.files import read_bytes, write_inside
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
-from ftso_cli.nn.device import seeded
+from ftso_cli.nn.device import kept_threads, seeded
 from ftso_cli.nn.latency.operations import operation_seconds, operations
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
@@ -69,6 +70,11 @@ class LatencyEstimate:
         """The sum."""
         return sum(row.milliseconds for row in self.rows)
 
+    @property
+    def spread(self) -> float:
+        """The sum of the operations' spreads."""
+        return sum(row.calls * row.time.spread for row in self.rows)
+
 
 class LatencyTable:
     """The times of operations on a `device`, with as many threads as torch uses now."""
@@ -89,12 +95,20 @@ class LatencyTable:
         self, genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int], *, batch_size: int = 1
     ) -> LatencyEstimate:
         """Return the latency of a deployed network; where operations are new, a random network is run a few times."""
-        size = (batch_size, shape.image_channels, *image_size)
-        with torch.device("meta"):
-            names = operations(deployed(Network(genotype, shape, auxiliary=False)), torch.empty(size))
-        if not self.times.keys() >= set(names):
-            self._measure(genotype, shape, torch.rand(size), names)
-        rows = [OperationRow(name=name, calls=calls, time=self.times[name]) for name, calls in Counter(names).items()]
+        images = batch_size, shape.image_channels, *image_size
+        names = network_operations(genotype, shape, images, self.device)
+        return self.total(Counter(names), genotype, shape, images)
+
+    def total(
+        self, names: Mapping[str, int], genotype: Genotype, shape: NetworkShape, images: Sequence[int]
+    ) -> LatencyEstimate:
+        """Return the latency of operations by name and number of calls, which are those of a network on (N, C, H, W).
+
+        Where some are new, the network of random weights is run a few times.
+        """
+        if not self.times.keys() >= names.keys():
+            self._measure(genotype, shape, torch.rand(*images))
+        rows = [OperationRow(name=name, calls=calls, time=self.times[name]) for name, calls in names.items()]
         return LatencyEstimate(rows=tuple(sorted(rows, key=lambda row: (-row.milliseconds, row.name))))
 
     def save(self) -> None:
@@ -107,18 +121,29 @@ class LatencyTable:
             write_inside(self._path, content.model_dump_json().encode())
             self._kept = len(self.times)
 
-    def _measure(self, genotype: Genotype, shape: NetworkShape, images: torch.Tensor, names: list[str]) -> None:
+    def _measure(self, genotype: Genotype, shape: NetworkShape, images: torch.Tensor) -> None:
         """Add the operations that are new."""
         with seeded(0):
             network = deployed(Network(genotype, shape, auxiliary=False).to(self.device))
         images = images.to(self.device).contiguous(memory_format=torch.channels_last)
         found: dict[str, list[list[float]]] = {}
-        for name, seconds in zip(names, operation_seconds(network, images), strict=True):
-            found.setdefault(name, []).append(seconds)
+        with kept_threads():
+            torch.set_num_threads(int(self.about["threads"]))
+            for name, seconds in zip(operations(network, images)[0], operation_seconds(network, images), strict=True):
+                found.setdefault(name, []).append(seconds)
         for name in found.keys() - self.times.keys():
             quartiles = [statistics.quantiles(seconds, n=4) for seconds in found[name]]
             low, median, high = (1000 * statistics.fmean(each) for each in zip(*quartiles, strict=True))
             self.times[name] = OperationTime(milliseconds=max(round(median, 6), 1e-6), spread=round(high - low, 6))
+
+
+def network_operations(
+    genotype: Genotype, shape: NetworkShape, images: Sequence[int], device: torch.device
+) -> list[str]:
+    """Return the names of the operations of a deployed network on images (N, C, H, W)."""
+    with seeded(0):
+        network = deployed(Network(genotype, shape, auxiliary=False).to(device))
+    return operations(network, torch.zeros(*images, device=device))[0]
 
 
 def _name(device: torch.device) -> str:

@@ -5,6 +5,7 @@ from typing import cast
 from torch import nn
 
 from ftso_cli.genotype import graph
+from ftso_cli.nn.merged.plan import begins_with_relu
 from ftso_cli.nn.network import EvaluationCell, Network
 
 Reader = tuple[int, int]
@@ -31,3 +32,8 @@ def readers_of(network: Network, *, auxiliary: bool = True) -> Readers:
                     readers.setdefault(at, []).append(((index, place), cast(nn.Sequential, cell.preprocess[place])))
                     outputs.add(at)
     return readers
+
+
+def only_active(readers: Readers) -> set[int]:
+    """The outputs that every reader puts behind a ReLU."""
+    return {at for at, those in readers.items() if all(begins_with_relu(layers) for _, layers in those)}

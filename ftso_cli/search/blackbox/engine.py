@@ -91,13 +91,14 @@ class AskTellEngine(Engine):
         return domain.genotype(tuple(0 for _ in domain.sizes) if found is None else found)
 
     def state(self) -> dict[str, Tensor]:
-        """Everything that the searcher was told, and the seconds of it."""
-        text = json.dumps([self.searcher.state(), self.spent]).encode()
+        """Everything that the searcher was told, the seconds of it, and the times by which it kept to a limit."""
+        text = json.dumps([self.searcher.state(), self.spent, self.searcher.domain.limit.times()]).encode()
         return {"iteration": torch.tensor(self.iteration), "told": torch.tensor(list(text), dtype=torch.uint8)}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Go on from the `state` of an equal search."""
-        told, spent = json.loads(bytes(state["told"].tolist()))
+        told, spent, *times = json.loads(bytes(state["told"].tolist()))
+        self.searcher.domain.limit.take(*times)
         self.searcher.restore([(tuple(candidate), float(reward)) for candidate, reward in told])
         self.spent = [float(seconds) for seconds in spent]
         if not len(told) == len(self.spent) == int(state["iteration"]):

@@ -49,4 +49,4 @@ def search_by_evaluation(
     context = EvaluationContext(settings=settings, data=data, seed=seed, device=device, reached=reached)
     searcher = SEARCHERS[settings.method](domain, seed=seed, evaluations=settings.evaluations)
     engine = AskTellEngine(searcher, make_evaluator(context), seconds=settings.seconds)
-    return Search(engine, engine.best)
+    return Search(engine, engine.best, domain.limit.remark)
