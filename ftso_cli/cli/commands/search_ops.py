@@ -18,7 +18,7 @@ def search_ops(request: SearchOperators, as_json: bool) -> None:
     `--strategy capacity` (ours) climbs a training-free score, edge by edge, then trains the cells that come close to
     the highest for a few steps and takes the one that learns fastest.
 
-    `--method evolution` and others evaluate whole cells as `ftso search` does (docs/methods.md).
+    `--method evolution` and others evaluate whole cells as `ftso search` does (docs/search-methods.md).
 
     `torchrun --nproc-per-node 2 -m ftso_cli search-ops ...` does the same in several processes (docs/machines.md).
 

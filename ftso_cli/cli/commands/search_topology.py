@@ -28,7 +28,7 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
     `--rank race` trains networks of many wirings (the widest, the deepest, random and mutated ones) with the operator
     that they will get, and keeps the one that trains fastest.
 
-    `--method evolution` and others evaluate whole wirings as `ftso search` does cells (docs/methods.md).
+    `--method evolution` and others evaluate whole wirings as `ftso search` does cells (docs/search-methods.md).
 
     `torchrun --nproc-per-node 2 -m ftso_cli search-topology ...` does the same in several processes (docs/machines.md).
 
