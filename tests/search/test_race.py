@@ -17,7 +17,7 @@ from ftso_cli.search.race.standings import Result, Standing
 from ftso_cli.search.race.topologies import deepest, widest
 from ftso_cli.settings.searches import RaceSettings
 
-SMALL = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, steps=160)
+SMALL = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=8, steps=160)
 CPU = torch.device("cpu")
 
 
@@ -47,33 +47,42 @@ def by_run(results: list[Result]) -> list[Result]:
     return sorted(results, key=lambda each: (each.heat, each.init, each.topology.cells))
 
 
-def test_heats_get_longer_and_smaller_and_keep_to_the_steps(digits: ImageData) -> None:
+@pytest.fixture(scope="module")
+def whole(digits: ImageData) -> tuple[list[Standing], list[RaceProgress], list[Result]]:
+    """What an undisturbed race by one worker gives, tells and keeps."""
     kept = opened(None)
-    final, seen = raced(digits, kept)
+    return *raced(digits, kept, workers=1), kept.results
+
+
+def test_heats_get_longer_and_smaller_and_keep_to_the_steps(
+    whole: tuple[list[Standing], list[RaceProgress], list[Result]],
+) -> None:
+    final, seen, results = whole
     heats: dict[str, list[Result]] = {}
-    for result in kept.results:
+    for result in results:
         heats.setdefault(result.heat, []).append(result)
     assert list(heats) == ["draw", "mutate", "semifinal", "final"]
     assert [len(heats[heat]) for heat in heats] == [4, 4, 3, 12]
     assert [heats[heat][0].steps for heat in heats] == [4, 4, 8, 8]
     assert {widest(3), deepest(3)} < {result.topology for result in heats["draw"]}
     assert len({result.topology for heat in ("draw", "mutate") for result in heats[heat]}) == 8
-    steps = sum(result.steps for result in kept.results)
+    steps = sum(result.steps for result in results)
     assert steps == len(seen) == seen[-1].iteration == seen[-1].iterations <= (SMALL.steps or 0)
     assert final[0].behind == 0 and final[0].inits == 4
     assert all(each.behind >= 0 for each in final)
 
 
-def test_the_result_is_the_same_after_a_stop_and_with_one_worker(digits: ImageData, tmp_path: Path) -> None:
-    whole = opened(None)
-    expected, _ = raced(digits, whole, workers=1)
+def test_the_result_is_the_same_after_a_stop_and_with_one_worker(
+    digits: ImageData, whole: tuple[list[Standing], list[RaceProgress], list[Result]], tmp_path: Path
+) -> None:
+    expected, _, results = whole
     path = tmp_path / "race.json"
     with pytest.raises(KeyboardInterrupt):
         raced(digits, opened(path), stop_after=70)
     kept = opened(path, resume=True)
-    assert 0 < len(kept.results) < len(whole.results)
+    assert 0 < len(kept.results) < len(results)
     found, seen = raced(digits, kept)
-    assert found == expected and by_run(kept.results) == by_run(whole.results)
+    assert found == expected and by_run(kept.results) == by_run(results)
     assert seen[-1].iteration == seen[-1].iterations
     kept.close()
     assert not path.exists()
