@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import typer
 
 from ftso_cli.cli.complete import COMPLETIONS
-from ftso_cli.settings.options import Option, OptionError, Settings, default_of, options, shown, type_of
+from ftso_cli.settings.options import Option, OptionError, Settings, default_of, format_default, options, type_of
 from ftso_cli.settings.shared import RUN, Recorded
 
 Request = TypeVar("Request", bound=Settings)
@@ -27,7 +27,7 @@ JSON = inspect.Parameter(
 )
 
 
-def command(
+def as_command(
     model: type[Request], *, fill: Fill | None = None
 ) -> Callable[[Callable[[Request, bool], None]], Callable[..., None]]:
     """Make a command of a function of a request, and of whether its result is printed as JSON.
@@ -151,5 +151,5 @@ def _shown(model: Any, name: str) -> str | bool:
         return False
     variants = {label: table[name] for label, table in model.variants().items() if table.get(name) is not None}
     usual = variants.pop("", default)
-    others = [f"{shown(value)} {label}" for label, value in variants.items() if value != usual]
-    return "; ".join([shown(usual), *others]) if others or usual != default else True
+    others = [f"{format_default(value)} {label}" for label, value in variants.items() if value != usual]
+    return "; ".join([format_default(usual), *others]) if others or usual != default else True

@@ -64,7 +64,7 @@ def train_command(training: TrainedRun) -> str:
     options |= {"seed": config.seed, "precision": config.precision}
     cell = Path(last_name(str(training.folder))) / "genotype.json"
     mirrored = False if config.flip is False and config.data != "digits" else None
-    return shell.command("train", cell, **options, compile=config.compile or None, flip=mirrored)
+    return shell.command_line("train", cell, **options, compile=config.compile or None, flip=mirrored)
 
 
 def _overruled(recipe: Recipe, name: str) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def _command(genotype: Genotype, step: Step, file: str) -> str:
     edits = step.command in ("prune", "assign-ops", "search-ops")
     start = settings.get("wiring") or (file if edits else None)
     arguments = [] if start is None else [last_name(str(start))]
-    words = [shell.command(step.command, *arguments, *["TEXT"] * (step.command == "import"))]
+    words = [shell.command_line(step.command, *arguments, *["TEXT"] * (step.command == "import"))]
     words += [shell.option(name, value) for name, value in _options(genotype, step, settings)]
     return " ".join(words if start == file else [*words, f"-o {shell.argument(file)}"])
 

@@ -252,7 +252,7 @@ def refuse(request: Settings, allowed: Collection[str], why: str) -> None:
             raise OptionError(name, why)
 
 
-def shown(value: Any) -> str:
+def format_default(value: Any) -> str:
     """Return a default as help writes it."""
     if isinstance(value, float):
         return f"{value:g}" if math.isfinite(value) else str(value)

@@ -130,7 +130,7 @@ def _start(cell: str, seed: int) -> Stage:
         return _stage("cell", {"cell": cell, "seed": seed}, [])
     if cell == "-":
         raise SettingsError("cell is -, but a study is read again to go on with it; name a file")
-    genotype = library.load(cell)
+    genotype = library.load_genotype(cell)
     content = sha256(genotype.model_dump_json().encode()).hexdigest()
     name = cell if library.is_name(cell) else str(Path(cell).expanduser().resolve())
     return Stage(name="cell", options={"cell": name}, key=content)

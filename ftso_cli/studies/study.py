@@ -34,7 +34,7 @@ from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model, Seed
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.values import MOST_FOLDS, seeds_of
 from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, STAGES, dashed
 
@@ -110,10 +110,10 @@ def read_study(path: Path, *, full: bool = False, changes: Mapping[str, Any] | N
 
     Raises `FileError` where it can't be read and `SettingsError`, with the place, for anything that can't be run.
     """
-    return parse(read_bytes(path, limit=LIMIT), str(path), path.stem, full=full, changes=changes or {})
+    return parse_study(read_bytes(path, limit=LIMIT), str(path), path.stem, full=full, changes=changes or {})
 
 
-def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping[str, Any]) -> Study:
+def parse_study(content: bytes, where: str, name: str, *, full: bool, changes: Mapping[str, Any]) -> Study:
     """The study in `content`; `where` names it in errors."""
     try:
         raw = _underscored(tomllib.loads(content.decode()))
@@ -127,7 +127,7 @@ def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping
     except RecursionError:
         raise SettingsError(f"{where}: nested deeper than any study") from None
     except ValidationError as error:
-        raise SettingsError(f"{where}: {describe(error)}") from None
+        raise SettingsError(f"{where}: {describe_error(error)}") from None
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
 
