@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import typer
 
 from ftso_cli.cli.complete import COMPLETIONS
-from ftso_cli.settings.options import Option, OptionError, Settings, default_of, format_default, options, type_of
+from ftso_cli.settings.options import (
+    FORMER_NAMES,
+    Option,
+    OptionError,
+    Settings,
+    default_of,
+    format_default,
+    options,
+    type_of,
+)
 from ftso_cli.settings.shared import RUN, Recorded
 
 Request = TypeVar("Request", bound=Settings)
@@ -45,7 +54,12 @@ def as_command(
                 function(model(**given), as_json)
 
         run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
-        parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in _ordered(model)), JSON]
+        parameters = [
+            CONTEXT,
+            *(_parameter(model, name, option) for name, option in _ordered(model)),
+            *_former(model),
+            JSON,
+        ]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.model = model  # type: ignore[attr-defined]
@@ -107,6 +121,17 @@ def _parameter(model: Any, name: str, option: Option) -> inspect.Parameter:
         default=inspect.Parameter.empty if required else default if plain or default is False else None,
         annotation=Annotated[kind if required or default is False else kind | None, info],
     )
+
+
+def _former(model: Any) -> Iterator[inspect.Parameter]:
+    """Yield a parameter, which help doesn't list, for each option that has had another flag."""
+    declared = dict(options(model))
+    for former, name in FORMER_NAMES.items():
+        if name in declared:
+            kind, hidden = _kind(model, name), typer.Option(Option().flag(former), hidden=True)
+            yield inspect.Parameter(
+                former, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, hidden]
+            )
 
 
 def _panel(model: Any, option: Option) -> str | None:

@@ -153,7 +153,8 @@ def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
     names = ", ".join(file.name for file in files)
     return (
         f"{name} is not in {printable_path(str(root))} and can't be downloaded ({_reason(error)}); put {names} "
-        f"into {printable_path(str(root / files[0].parent))}, or its images into {printable_path(str(root / name))}/train/CLASS, "
+        f"into {printable_path(str(root / files[0].parent))}, or its images into "
+        f"{printable_path(str(root / name))}/train/CLASS, "
         "or use --data digits or a folder: --data DIR with DIR/train/CLASS/*.jpg"
     )
 

@@ -15,7 +15,7 @@ from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
-from ftso_cli.settings.options import options
+from ftso_cli.settings.options import options, present_names
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.settings.training import CHOSEN
@@ -82,7 +82,7 @@ def _overruled(recipe: Recipe, name: str) -> dict[str, Any]:
 
 
 def _command(genotype: Genotype, step: Step, file: str) -> str:
-    settings = dict(step.settings)
+    settings = present_names(step.settings)
     edits = step.command in ("prune", "assign-ops", "search-ops")
     start = settings.get("wiring") or (file if edits else None)
     arguments = [] if start is None else [last_name(str(start))]

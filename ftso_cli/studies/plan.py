@@ -13,10 +13,14 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
+from ftso_cli.settings.options import FORMER_NAMES
 from ftso_cli.studies.stages import STAGES, UNDECIDING, check, chooses_network, dashed, known, shared, takes_seed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 SEARCHES = {"search", "search-topology", "search-ops"}
+
+FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items()}
+"""The names that keys are made of, so that the work of version 0.1 is found again."""
 
 RANDOM = "random"
 """The value of `cell` that draws a wiring by the seed."""
@@ -137,6 +141,6 @@ def _start(cell: str, seed: int) -> Stage:
 
 
 def _stage(name: str, options: Mapping[str, Any], before: list[Stage]) -> Stage:
-    decides = {key: value for key, value in options.items() if key not in UNDECIDING}
+    decides = {FIRST_NAMES.get(key, key): value for key, value in options.items() if key not in UNDECIDING}
     text = json.dumps([name, decides, before[-1].key if before else None], sort_keys=True)
     return Stage(name=name, options=options, key=sha256(text.encode()).hexdigest())

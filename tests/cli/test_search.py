@@ -94,11 +94,14 @@ def test_a_killed_search_from_many_seeds_goes_on_after_those_that_are_done(tmp_p
     again = ftso(*SEEDS, "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
     changed = ftso(*SEEDS, "--weight-lr", "1", "-o", broken, "--resume")
-    assert changed.exit_code == 1 and "was searched with weight_rate 0.025, not 1.0" in " ".join(changed.stderr.split())
+    assert changed.exit_code == 1 and "was searched with weight_lr 0.025, not 1.0" in " ".join(changed.stderr.split())
     (kept / "1.json").write_bytes(before.replace(b'"seeds": [1]', b'"seeds": [7]'))
     damaged = ftso(*SEEDS, "-o", broken, "--resume")
     assert damaged.exit_code == 1 and "is not what seed 1 found" in " ".join(damaged.stderr.split())
-    (kept / "1.json").write_bytes(before)
+    # As version 0.1 has written it.
+    (kept / "1.json").write_bytes(
+        before.replace(b'"weight_lr"', b'"weight_rate"').replace(b'"arch_lr"', b'"arch_rate"')
+    )
     assert "going on after" in ftso(*SEEDS, "-o", broken, "--resume").stderr
     assert without_times(broken) == without_times(whole) and not kept.exists()
 
@@ -145,9 +148,11 @@ def test_a_killed_race_goes_on_to_the_same_cell(raced: tuple[Path, str], tmp_pat
     whole, broken = raced[0], tmp_path / "broken.json"
     checkpoint = tmp_path / "broken.race.json"
     killed([*RACE, "--budget", "300", "-o", broken], checkpoint, 6)
-    assert not broken.exists() and checkpoint.read_text().count('"heat"') > 3
+    assert not broken.exists() and checkpoint.read_text().count('"rung"') > 3
     again = ftso(*RACE, "--budget", "300", "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
+    # As version 0.1 has written it.
+    checkpoint.write_text(checkpoint.read_text().replace('"rung"', '"heat"').replace('"weight_lr"', '"weight_rate"'))
     assert ftso(*RACE, "--budget", "300", "-o", broken, "--resume").exit_code == 0
     assert without_times(broken) == without_times(whole) and not checkpoint.exists()
 

@@ -13,6 +13,7 @@ from ftso_cli.errors import RunError, differences
 from ftso_cli.files import locked_folder, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
 from ftso_cli.processes import check_alone
+from ftso_cli.settings.options import present_names
 from ftso_cli.settings.searches import TopologySettings
 
 if TYPE_CHECKING:
@@ -147,4 +148,4 @@ def _file(folder: Path, seed: int) -> Path:
 
 def _asked(step: Step) -> Mapping[str, Any]:
     """All of a step that decides what a seed finds."""
-    return {**step.settings, "command": step.command, "data": step.data, "device": step.device}
+    return {**present_names(step.settings), "command": step.command, "data": step.data, "device": step.device}

@@ -37,8 +37,8 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     if asked.start_from is not None and asked.mean is not None and asked.std is not None:
         if len(asked.mean) != images.channels:
             raise SettingsError(
-                f"{asked.start_from}: its network takes images of {with_count(len(asked.mean), 'channel')}, and those of "
-                f"{data} have {images.channels}"
+                f"{asked.start_from}: its network takes images of {with_count(len(asked.mean), 'channel')}, and "
+                f"those of {data} have {images.channels}"
             )
         # As the network to start from is used to see them.
         images = replace(images, mean=asked.mean, std=asked.std)

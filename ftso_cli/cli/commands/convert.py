@@ -132,8 +132,8 @@ def _tell_answers(done: Exported) -> None:
     if made is not None:
         before, after = made.float32, made.int8
         say(
-            f"int8, calibrated on {with_count(made.calibrated_on, 'training image')}: test accuracy {after.accuracy:.2%} "
-            f"({before.accuracy:.2%} in float32), {_size(after.bytes)} ({_size(before.bytes)}), "
+            f"int8, calibrated on {with_count(made.calibrated_on, 'training image')}: test accuracy "
+            f"{after.accuracy:.2%} ({before.accuracy:.2%} in float32), {_size(after.bytes)} ({_size(before.bytes)}), "
             f"{after.milliseconds:.2f} ms an image ({before.milliseconds:.2f})"
         )
 

@@ -392,8 +392,8 @@ def _test_of(data: str, files: Files, groups: Mapping[str, str]) -> tuple[Tensor
     if not len(held):
         classes = len(set(files[1].tolist()))
         raise DataError(
-            f"{printable_path(data)}: {len(files[0])} images of {classes} classes are too few to lay some aside for testing; "
-            "give more images, or a folder of test images beside train"
+            f"{printable_path(data)}: {len(files[0])} images of {classes} classes are too few to lay some aside "
+            "for testing; give more images, or a folder of test images beside train"
         )
     return stay, held
 

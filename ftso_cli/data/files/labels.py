@@ -141,7 +141,8 @@ def _torn(table: LabelTable) -> Iterator[str]:
         if row.group and row.part:
             parts.setdefault(row.group, set()).add(row.part)
     if torn := [group for group, among in parts.items() if len(among) > 1]:
-        yield f"{printable_path(table.data)}: {with_count(len(torn), 'group')} with images in several splits: {list_names(torn)}"
+        groups = f"{with_count(len(torn), 'group')} with images in several splits: {list_names(torn)}"
+        yield f"{printable_path(table.data)}: {groups}"
 
 
 def read_labels(data: str) -> LabelTable:
@@ -177,7 +178,8 @@ def read_labels(data: str) -> LabelTable:
 def _none(known: Mapping[str, LabelRow]) -> str:
     if not known:
         return "has no rows; give one an image: path,label"
-    return f"none of its {with_count(len(known), 'file')} is there, as {short(next(iter(known)))}; paths are relative to it"
+    files = with_count(len(known), "file")
+    return f"none of its {files} is there, as {short(next(iter(known)))}; paths are relative to it"
 
 
 def _lines(data: str, content: bytes) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:

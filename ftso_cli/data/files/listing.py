@@ -51,8 +51,8 @@ def list_classes(folder: Path, found: Sequence[str] | None = None) -> list[str]:
         other = alike.setdefault(spelled(name), name)
         if other != name:
             raise DataError(
-                f"{printable_path(str(folder))}: two class folders are called {name}, their accents are stored in two ways; "
-                "join them, or rename one"
+                f"{printable_path(str(folder))}: two class folders are called {name}, their accents are stored "
+                "in two ways; join them, or rename one"
             )
     return classes
 

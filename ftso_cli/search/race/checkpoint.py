@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_inside
@@ -12,6 +12,7 @@ from ftso_cli.genotype.schema import Measured, Model
 from ftso_cli.genotype.storage import describe_error
 from ftso_cli.search.race.ranking import Result
 from ftso_cli.search.race.topologies import Inputs, Topology
+from ftso_cli.settings.options import present_names
 from ftso_cli.spaces import DARTS
 
 FORMAT: Literal["ftso-race/3"] = "ftso-race/3"
@@ -28,7 +29,8 @@ MOST_STEPS = 10_000_000
 class FinishedRun(Model):
     """A finished run, as the file holds it."""
 
-    rung: Name
+    # Version 0.1 called it a heat.
+    rung: Annotated[Name, Field(validation_alias=AliasChoices("rung", "heat"))]
     cells: tuple[Inputs, ...]
     init: Annotated[int, Field(ge=0, lt=100)]
     losses: Annotated[tuple[Measured, ...], Field(min_length=1)]
@@ -119,7 +121,7 @@ def _matching(asked: RaceCheckpointContent, path: Path) -> RaceCheckpointContent
         raise RunError(
             f"{path}: no checkpoint of a race ({describe_error(error)}); delete it and start again"
         ) from None
-    was, now = ({**each.settings, "seed": each.seed, "data": each.data} for each in (record, asked))
+    was, now = ({**present_names(each.settings), "seed": each.seed, "data": each.data} for each in (record, asked))
     if changed := differences(was, now):
         raise RunError(f"{path}: was raced with {changed}; resume it with the same request")
     return record

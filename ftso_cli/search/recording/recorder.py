@@ -29,6 +29,7 @@ from ftso_cli.search.engine.eigenvalue import jump
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Architecture, History, Record, restored
 from ftso_cli.search.recording.options import CHECKPOINT, SUPERNET, Recording
+from ftso_cli.settings.options import present_names
 
 HISTORY = "history."
 
@@ -189,7 +190,7 @@ class Recorder:
         except ValidationError as error:
             raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe_error(error)})") from None
         # Numbers of another device differ in rounding only: a search may go on wherever there is room for it.
-        if named := differences(values.request | {"device": self.request.get("device")}, self.request):
+        if named := differences(present_names(values.request) | {"device": self.request.get("device")}, self.request):
             raise RunError(
                 f"{checkpoints.last}: was searched with {named}; resume it with the same request, or delete "
                 f"{checkpoints.last.parent} and start again"
