@@ -17,7 +17,7 @@ from ftso_cli.api.query import reached
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.search.blackbox.domain import Candidate, cells_domain
 from ftso_cli.search.blackbox.searchers import SEARCHERS
-from ftso_cli.settings.tables import ByTable
+from ftso_cli.settings.requests.tables import ByTable
 from ftso_cli.spaces import NATS
 
 QUERIES = (100, 300)

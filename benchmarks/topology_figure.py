@@ -13,7 +13,7 @@ from topology_tables import Accuracies, accuracies, both, by_method, pairs, tabl
 
 from ftso_cli.drawing.plots import drawn
 from ftso_cli.files import write_atomic
-from ftso_cli.studies.figures import BLUE, GREY, ORANGE
+from ftso_cli.studies.analysis.figures import BLUE, GREY, ORANGE
 
 METHODS = ("wide", "race", "random", "stable", "beta, 1 iteration", "beta, 2 epochs", "beta, 1 epoch", "deep")
 """From the top down."""

@@ -13,8 +13,8 @@ from ftso_cli.report.commands import commands
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.settings.options import FORMER_NAMES
+from ftso_cli.studies.analysis.results import read_settings, write_settings
 from ftso_cli.studies.plan import plan
-from ftso_cli.studies.results import read_settings, write_settings
 from ftso_cli.studies.study import parse_study
 from tests.search.searches import search
 

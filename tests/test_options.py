@@ -13,8 +13,8 @@ import pytest
 import ftso_cli
 from ftso_cli.api.library import COLUMNS
 from ftso_cli.cli.app import COMMANDS
-from ftso_cli.settings.library import ColumnName
 from ftso_cli.settings.options import FORMER_NAMES, options
+from ftso_cli.settings.requests.library import ColumnName
 from tests.test_structure import PACKAGE, parsed
 
 CALLS: Mapping[str, Callable[..., Any]] = {

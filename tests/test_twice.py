@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
-from ftso_cli.studies.results import read_trials, write_settings
+from ftso_cli.studies.analysis.results import read_trials, write_settings
 from ftso_cli.studies.study import read_study
 from tests.studies.studies import TRAINED, written
 

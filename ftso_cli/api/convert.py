@@ -12,8 +12,8 @@ from ftso_cli.errors import FileError, GenotypeError, SettingsError
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, formats, storage
 from ftso_cli.genotype.formats import Imported
-from ftso_cli.settings.convert import DOT, NETWORK_FORMATS, Exporting, Importing
 from ftso_cli.settings.options import OptionError
+from ftso_cli.settings.requests.convert import DOT, NETWORK_FORMATS, Exporting, Importing
 
 
 @verb(Importing)

@@ -10,7 +10,7 @@ from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import SettingsError, short
 from ftso_cli.genotype import Genotype, edit, storage
-from ftso_cli.settings.edits import RANDOM, Assignment, Pruning
+from ftso_cli.settings.requests.edits import RANDOM, Assignment, Pruning
 from ftso_cli.settings.shared import Edited
 from ftso_cli.spaces import SPACES
 

@@ -19,7 +19,7 @@ from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FtsoError
 from ftso_cli.files import cache_folder
-from ftso_cli.settings.health import Examination
+from ftso_cli.settings.requests.health import Examination
 
 FindingState = Literal["ok", "missing", "broken"]
 

@@ -9,7 +9,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import About, Figures, Genotype, library, storage
-from ftso_cli.settings.library import Listing
+from ftso_cli.settings.requests.library import Listing
 from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES, operator
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS

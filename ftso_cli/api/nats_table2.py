@@ -17,7 +17,7 @@ from ftso_cli.benchmarks.ledger import Ledger, SearchKey
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.locks import locked
-from ftso_cli.settings.tables import OWN_LENGTH, ByTable, NatsComparison, NatsMethod
+from ftso_cli.settings.requests.tables import OWN_LENGTH, ByTable, NatsComparison, NatsMethod
 from ftso_cli.settings.values import seeds_of
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND

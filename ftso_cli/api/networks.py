@@ -8,7 +8,7 @@ from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.networks import CountedNetwork, count_network
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.settings.costs import Counting, FormulaSizes
+from ftso_cli.settings.requests.costs import Counting, FormulaSizes
 from ftso_cli.settings.shared import CellLike, run_of
 
 if TYPE_CHECKING:

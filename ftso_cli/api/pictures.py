@@ -11,7 +11,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DrawingError, FileError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.pictures import Drawing, Drawings
+from ftso_cli.settings.requests.pictures import Drawing, Drawings
 from ftso_cli.settings.shared import CellLike
 
 

@@ -18,8 +18,8 @@ from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import OptionError
+from ftso_cli.settings.requests.tables import OnTable, Query
 from ftso_cli.settings.shared import CellLike
-from ftso_cli.settings.tables import OnTable, Query
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 

@@ -12,7 +12,7 @@ from ftso_cli.errors import GenotypeError, SettingsError, unknown
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.evaluation import EVALUATOR_NAMES
-from ftso_cli.settings.scoring import PredictorFit, Scoring
+from ftso_cli.settings.requests.scoring import PredictorFit, Scoring
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor

@@ -10,7 +10,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.agreement import chance, common_share, halves_agree, pruned_wiring
-from ftso_cli.settings.looks import WiringCheck
+from ftso_cli.settings.requests.looks import WiringCheck
 from ftso_cli.spaces import SPACES
 
 

@@ -12,13 +12,13 @@ from typing import Any
 from ftso_cli import shell
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.run.trained import TrainedRun
-from ftso_cli.settings.edits import Assignment, Pruning
-from ftso_cli.settings.joint import SearchBaseline
-from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.options import options, present_names
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
-from ftso_cli.settings.topology import SearchTopology
-from ftso_cli.settings.training import CHOSEN
+from ftso_cli.settings.requests.edits import Assignment, Pruning
+from ftso_cli.settings.requests.search import SearchBaseline
+from ftso_cli.settings.requests.search_ops import SearchOperators
+from ftso_cli.settings.requests.search_topology import SearchTopology
+from ftso_cli.settings.requests.train import CHOSEN
 from ftso_cli.texts import last_name
 
 MODELS: Mapping[str, Any] = {

@@ -12,7 +12,7 @@ from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
 from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
-from ftso_cli.settings.looks import Comparing
+from ftso_cli.settings.requests.looks import Comparing
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES
 from ftso_cli.training.run import runs_inside

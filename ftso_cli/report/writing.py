@@ -9,7 +9,7 @@ from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
 from ftso_cli.report.plots.charts import check_charts
-from ftso_cli.settings.looks import Reporting
+from ftso_cli.settings.requests.looks import Reporting
 
 DEFAULT_PAGE = Path("report.html")
 """The file of the command's page where no other is named."""

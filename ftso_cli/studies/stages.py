@@ -4,14 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ftso_cli.errors import SettingsError, SpaceError, unknown
-from ftso_cli.settings.edits import Assignment, Pruning
-from ftso_cli.settings.joint import SearchBaseline
-from ftso_cli.settings.operators import SearchOperators
 from ftso_cli.settings.options import OptionError, options
 from ftso_cli.settings.recipes import AUTO
-from ftso_cli.settings.tables import Query
-from ftso_cli.settings.topology import SearchTopology
-from ftso_cli.settings.training import Training
+from ftso_cli.settings.requests.edits import Assignment, Pruning
+from ftso_cli.settings.requests.search import SearchBaseline
+from ftso_cli.settings.requests.search_ops import SearchOperators
+from ftso_cli.settings.requests.search_topology import SearchTopology
+from ftso_cli.settings.requests.tables import Query
+from ftso_cli.settings.requests.train import Training
 from ftso_cli.spaces import OPERATORS, operator
 from ftso_cli.spaces.nats import DATA_SETS
 

@@ -13,10 +13,12 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.errors import SettingsError
 from ftso_cli.files import make_folder, write_atomic, write_inside
-from ftso_cli.settings.studies import StudyResults, StudyRun, StudyStatus
-from ftso_cli.studies import figures, presets, results, runner, tables, trials
+from ftso_cli.settings.requests.studies import StudyResults, StudyRun, StudyStatus
+from ftso_cli.studies import presets
+from ftso_cli.studies.analysis import figures, results, tables
+from ftso_cli.studies.analysis.results import SettingRow, Trial, summary
 from ftso_cli.studies.plan import Planned, plan
-from ftso_cli.studies.results import SettingRow, Trial, summary
+from ftso_cli.studies.running import runner, trials
 from ftso_cli.studies.study import Study, read_study
 
 Write = Callable[[Path, bytes], None]

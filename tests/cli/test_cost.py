@@ -14,7 +14,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.costs.conventions import CONVENTIONS
 from ftso_cli.genotype import Genotype, edit, library, storage
 from ftso_cli.genotype.schema import Step, Times
-from ftso_cli.settings.costs import Convention
+from ftso_cli.settings.requests.costs import Convention
 
 
 def ftso(*arguments: str | Path, stdin: str | None = None) -> Result:

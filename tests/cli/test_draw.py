@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli import drawing
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library, storage
-from ftso_cli.settings.pictures import PICTURES
+from ftso_cli.settings.requests.pictures import PICTURES
 from tests.drawing.cells import pruned, searched
 
 

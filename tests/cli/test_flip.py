@@ -12,7 +12,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
 from ftso_cli.report.run.trained import read_trained_run
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import arguments
+from ftso_cli.studies.running.work import arguments
 
 OPTIONS = ["--channels", "4", "--cells", "1", "--epochs", "6", "--batch-size", "8", "--cutout", "0", "--auxiliary", "0"]
 

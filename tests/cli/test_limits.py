@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import FORMAT
 from ftso_cli.genotype.schema import MOST_EDGES, MOST_SEEDS
-from ftso_cli.settings.looks import MOST_WIRINGS
+from ftso_cli.settings.requests.looks import MOST_WIRINGS
 
 Document = dict[str, Any]
 

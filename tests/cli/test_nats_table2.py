@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.cli.app import app
-from ftso_cli.settings.tables import ByTable
+from ftso_cli.settings.requests.tables import ByTable
 from tests.benchmarks.tables import PUBLISHED
 from tests.benchmarks.tables import text as made_up
 from tests.nats import string

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library
-from ftso_cli.studies import results
+from ftso_cli.studies.analysis import results
 from ftso_cli.training.run import Run
 from tests.processes import modules_imported_by
 from tests.studies.studies import TRAINED, looked_up, written

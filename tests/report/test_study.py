@@ -11,7 +11,7 @@ from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
 from ftso_cli.report.studies.study import StudyFound, study_section
 from ftso_cli.report.studies.study_figure import panels
-from ftso_cli.studies.results import summary
+from ftso_cli.studies.analysis.results import summary
 from ftso_cli.studies.study import read_study
 from tests.images import write_folder
 from tests.report.test_page import Reader

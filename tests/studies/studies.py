@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ftso_cli.genotype import storage
-from ftso_cli.studies.results import Trial
+from ftso_cli.studies.analysis.results import Trial
 from ftso_cli.studies.study import Study
 from tests.benchmarks import tables
 from tests.nats import uniform

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from ftso_cli.studies import figures
-from ftso_cli.studies.pairs import describe_correlation, pairs
-from ftso_cli.studies.results import Trial
+from ftso_cli.studies.analysis import figures
+from ftso_cli.studies.analysis.pairs import describe_correlation, pairs
+from ftso_cli.studies.analysis.results import Trial
 from ftso_cli.studies.study import Study, read_study
 from tests.studies.studies import BUDGETS, LENGTHS, done, written
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.errors import FileError, RunError
-from ftso_cli.studies import results
+from ftso_cli.studies.analysis import results
 from tests.disks import small_disk
 from tests.forks import run_ftso
 from tests.studies.studies import looked_up

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ftso_cli.studies import results, trials
+from ftso_cli.studies.analysis import results
+from ftso_cli.studies.running import trials
 from tests.forks import run_ftso
 from tests.processes import HANG, ROOT, environment
 from tests.studies.studies import looked_up, written

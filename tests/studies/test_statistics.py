@@ -4,7 +4,7 @@ from math import sqrt
 
 import pytest
 
-from ftso_cli.studies.statistics import correlation, spread
+from ftso_cli.studies.analysis.statistics import correlation, spread
 
 
 def test_the_interval_is_that_of_students_t() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ftso_cli.genotype import storage
 from ftso_cli.programs import find_program, ftso_command, safe_environment
-from ftso_cli.studies.results import read_trials, write_settings
+from ftso_cli.studies.analysis.results import read_trials, write_settings
 from ftso_cli.studies.study import read_study
 from tests.forks import run_ftso
 from tests.nats import uniform

@@ -9,9 +9,9 @@ from ftso_cli.api.search.ensembles import seeds_folder
 from ftso_cli.api.search.races import journal_of
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import Checkpoints, State
-from ftso_cli.studies.measures import measure_trial
+from ftso_cli.studies.analysis.measures import measure_trial
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import Workspace, arguments
+from ftso_cli.studies.running.work import Workspace, arguments
 
 
 def resumed(folder: Path, **options: object) -> bool:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.settings.recipes import RECIPES, Recipe
-from ftso_cli.settings.training import Training
+from ftso_cli.settings.requests.train import Training
 from ftso_cli.training.run import Epoch
 from ftso_cli.training.testing.advice import Finished, advise
 from ftso_cli.training.testing.answers import ImageAnswer

@@ -17,10 +17,10 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.settings.asktell import AskTellSettings
-from ftso_cli.settings.joint import SearchBaseline
-from ftso_cli.settings.operators import SearchOperators
+from ftso_cli.settings.requests.search import SearchBaseline
+from ftso_cli.settings.requests.search_ops import SearchOperators
+from ftso_cli.settings.requests.search_topology import SearchTopology
 from ftso_cli.settings.searches import TopologySettings
-from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from ftso_cli.api.cells import check_writable
 from ftso_cli.api.training.run_images import images_of
 from ftso_cli.errors import DataError, RunError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
-from ftso_cli.settings.convert import NETWORK_FORMATS, Exporting
+from ftso_cli.settings.requests.convert import NETWORK_FORMATS, Exporting
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData

@@ -7,7 +7,7 @@ from ftso_cli.api.training.run_images import asked_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import Training
+from ftso_cli.settings.requests.train import Training
 
 if TYPE_CHECKING:
     import torch

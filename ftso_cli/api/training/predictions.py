@@ -10,7 +10,7 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.files import write_atomic
-from ftso_cli.settings.use import Prediction
+from ftso_cli.settings.requests.use import Prediction
 from ftso_cli.texts import csv_table
 
 if TYPE_CHECKING:

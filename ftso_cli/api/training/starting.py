@@ -21,8 +21,8 @@ from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.config_file import ConfigFile, StartRecord
 from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
+from ftso_cli.settings.requests.train import Training
 from ftso_cli.settings.shared import DEFAULT_DATA, Update
-from ftso_cli.settings.training import Training
 from ftso_cli.settings.values import check_seed
 
 if TYPE_CHECKING:

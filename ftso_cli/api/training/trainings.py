@@ -20,8 +20,8 @@ from ftso_cli.errors import DataError, RunError
 from ftso_cli.files import locked_folder
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
+from ftso_cli.settings.requests.train import Training
 from ftso_cli.settings.shared import CellLike
-from ftso_cli.settings.training import Training
 from ftso_cli.shell import command_line
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
+from ftso_cli.settings.requests.use import NETWORK, RunEvaluation, Timing
 from ftso_cli.settings.shared import run_of
-from ftso_cli.settings.use import NETWORK, RunEvaluation, Timing
 
 if TYPE_CHECKING:
     from ftso_cli.nn.latency import LatencyEstimate

@@ -6,7 +6,7 @@ from ftso_cli.api.edits import assign_cell
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
-from ftso_cli.settings.edits import Assignment
+from ftso_cli.settings.requests.edits import Assignment
 
 
 @as_command(Assignment, fill=common.in_place)

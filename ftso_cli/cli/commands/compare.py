@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ftso_cli.cli.console import note, plain, print_json, say, show
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.looks import Comparing
+from ftso_cli.settings.requests.looks import Comparing
 from ftso_cli.spaces import OPERATORS
 
 if TYPE_CHECKING:

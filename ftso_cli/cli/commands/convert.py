@@ -17,7 +17,7 @@ from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import formats, storage
 from ftso_cli.genotype.formats.plain import NOTES
-from ftso_cli.settings.convert import Exporting, Importing
+from ftso_cli.settings.requests.convert import Exporting, Importing
 
 SHOWN = 10
 """The most losses that are named."""

@@ -1,7 +1,7 @@
 """`ftso cost`: what a network costs, what a search costs by the paper's formulas, how wide a budget allows."""
 
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.costs import Costing
+from ftso_cli.settings.requests.costs import Costing
 
 
 @as_command(Costing)

@@ -10,7 +10,7 @@ from ftso_cli.api.health import Finding, examine
 from ftso_cli.cli.console import print_json, say, show, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.progress import waiting
-from ftso_cli.settings.health import Examination
+from ftso_cli.settings.requests.health import Examination
 
 COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 

@@ -4,7 +4,7 @@ from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.cli.derive import as_command
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.pictures import Drawings
+from ftso_cli.settings.requests.pictures import Drawings
 from ftso_cli.spaces import SPACES
 
 

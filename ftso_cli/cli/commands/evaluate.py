@@ -9,7 +9,7 @@ from ftso_cli.api.training import uses
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.scores import score_facts, tell_score
-from ftso_cli.settings.use import RunEvaluation
+from ftso_cli.settings.requests.use import RunEvaluation
 
 if TYPE_CHECKING:
     from ftso_cli.training.testing.evaluate import Score

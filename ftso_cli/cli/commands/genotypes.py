@@ -5,7 +5,7 @@ from ftso_cli.cli.console import next_step, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.genotypes_output import row_json, show_cell, show_table
 from ftso_cli.genotype import storage
-from ftso_cli.settings.library import ListingOrCell
+from ftso_cli.settings.requests.library import ListingOrCell
 
 
 @as_command(ListingOrCell)

@@ -8,7 +8,7 @@ from ftso_cli.cli.console import aligned, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.latencies import latency_facts, latency_text
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.use import Timing
+from ftso_cli.settings.requests.use import Timing
 
 if TYPE_CHECKING:
     from ftso_cli.nn.latency import LatencyEstimate

@@ -9,7 +9,7 @@ from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.tables import ByTable, NatsComparison
+from ftso_cli.settings.requests.tables import ByTable, NatsComparison
 from ftso_cli.spaces.nats import DATA_SETS
 
 

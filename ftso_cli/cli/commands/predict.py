@@ -11,8 +11,8 @@ from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.errors import FtsoError
+from ftso_cli.settings.requests.use import Prediction
 from ftso_cli.settings.shared import Update
-from ftso_cli.settings.use import Prediction
 
 
 class _Listener(CommandListener, PredictionListener):

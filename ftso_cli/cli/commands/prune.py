@@ -7,8 +7,8 @@ from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import as_command, wrong_use
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.edits import Pruning
 from ftso_cli.settings.options import OptionError
+from ftso_cli.settings.requests.edits import Pruning
 from ftso_cli.spaces import SPACES
 
 

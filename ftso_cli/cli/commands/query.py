@@ -10,7 +10,7 @@ from ftso_cli.benchmarks.nats import CELLS, Table
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.tables import Query
+from ftso_cli.settings.requests.tables import Query
 from ftso_cli.spaces.nats import DATA_SETS
 
 LEGEND = (

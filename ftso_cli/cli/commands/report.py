@@ -4,7 +4,7 @@ from typing import Any
 
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.looks import Reporting
+from ftso_cli.settings.requests.looks import Reporting
 
 
 def _fill(given: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from ftso_cli.api.scores import Scores, fit_predictor, score_cells
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say, stack, terminal_width
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.scoring import ScoreCommand
+from ftso_cli.settings.requests.scoring import ScoreCommand
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor, Validation

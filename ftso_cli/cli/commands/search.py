@@ -11,7 +11,7 @@ from ftso_cli.cli.output.searching import (
     propose_training,
     say_written,
 )
-from ftso_cli.settings.joint import SearchBaseline
+from ftso_cli.settings.requests.search import SearchBaseline
 
 
 @as_command(SearchBaseline, fill=new_file)

@@ -5,7 +5,7 @@ from ftso_cli.cli.console import next_step, say, show
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import capacity, common
 from ftso_cli.cli.output.searching import SearchListener, count_operators, print_result, propose_training, say_written
-from ftso_cli.settings.operators import SearchOperators
+from ftso_cli.settings.requests.search_ops import SearchOperators
 
 
 @as_command(SearchOperators, fill=common.in_place)

@@ -8,7 +8,7 @@ from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import racing
 from ftso_cli.cli.output.searching import SearchListener, new_file, print_result, propose_training, say_written
 from ftso_cli.genotype import Genotype, agreement, edit
-from ftso_cli.settings.topology import SearchTopology
+from ftso_cli.settings.requests.search_topology import SearchTopology
 from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:

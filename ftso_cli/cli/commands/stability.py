@@ -9,7 +9,7 @@ from ftso_cli.api.stability import Stability
 from ftso_cli.api.stability import stability as tell
 from ftso_cli.cli.console import plain, print_json, say, show, warn
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.looks import WiringCheck
+from ftso_cli.settings.requests.looks import WiringCheck
 
 
 @as_command(WiringCheck)

@@ -10,9 +10,9 @@ from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
 from ftso_cli.cli.output import sweep_output
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.studies import StudyResults, StudyRunOrPresets, StudyStatus
+from ftso_cli.settings.requests.studies import StudyResults, StudyRunOrPresets, StudyStatus
 from ftso_cli.studies import presets
-from ftso_cli.studies.runner import Ended
+from ftso_cli.studies.running.runner import Ended
 from ftso_cli.studies.verbs import (
     PlannedStudy,
     StudyListener,

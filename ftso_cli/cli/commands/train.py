@@ -16,7 +16,7 @@ from ftso_cli.cli.output.scores import score_facts, tell_advice, tell_score
 from ftso_cli.cli.output.set_table import tell_set
 from ftso_cli.errors import FtsoError
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.training import Training
+from ftso_cli.settings.requests.train import Training
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData

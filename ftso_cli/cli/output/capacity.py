@@ -6,7 +6,7 @@ from rich.table import Table
 
 from ftso_cli.api.search.races import difference_label
 from ftso_cli.cli.console import note, show
-from ftso_cli.settings.operators import SearchOperators
+from ftso_cli.settings.requests.search_ops import SearchOperators
 
 if TYPE_CHECKING:
     from ftso_cli.api.search.searching import Found

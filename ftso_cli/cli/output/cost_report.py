@@ -17,10 +17,10 @@ from ftso_cli.costs.network import MOBILE_MACS, network_cost
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import library
 from ftso_cli.settings.config_file import DEFAULT_RECIPE
-from ftso_cli.settings.costs import Convention, Costing, Counting
 from ftso_cli.settings.recipes import RECIPES, Recipe
+from ftso_cli.settings.requests.costs import Convention, Costing, Counting
+from ftso_cli.settings.requests.use import NETWORK, Timing
 from ftso_cli.settings.shared import DEFAULT_DATA, run_of
-from ftso_cli.settings.use import NETWORK, Timing
 from ftso_cli.spaces import DARTS, SPACES
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.sets import IMAGES, Images

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
-from ftso_cli.studies import tables
-from ftso_cli.studies.measures import tested_alike
-from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
-from ftso_cli.studies.results import State, Trial
+from ftso_cli.studies.analysis import tables
+from ftso_cli.studies.analysis.measures import tested_alike
+from ftso_cli.studies.analysis.pairs import Pairs, describe_correlation, pairs
+from ftso_cli.studies.analysis.results import State, Trial
 from ftso_cli.studies.verbs import StudyState
 from ftso_cli.texts import format_duration
 

@@ -10,8 +10,8 @@ from ftso_cli.report.palette import Key, source_colour
 from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
 from ftso_cli.report.studies.study_figure import Panel, panels
-from ftso_cli.studies import tables
-from ftso_cli.studies.results import FILE, SettingRow, Trial, read_settings, read_trials, summary
+from ftso_cli.studies.analysis import tables
+from ftso_cli.studies.analysis.results import FILE, SettingRow, Trial, read_settings, read_trials, summary
 from ftso_cli.studies.study import Study
 from ftso_cli.texts import last_name, one_line
 

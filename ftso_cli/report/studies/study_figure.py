@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
-from ftso_cli.studies.lines import Curve, accuracy_curves
-from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
-from ftso_cli.studies.results import Trial
+from ftso_cli.studies.analysis.lines import Curve, accuracy_curves
+from ftso_cli.studies.analysis.pairs import Pairs, describe_correlation, pairs
+from ftso_cli.studies.analysis.results import Trial
 from ftso_cli.studies.study import Figure, Study
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.looks import STORAGE_HELP
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.requests.looks import STORAGE_HELP
 from ftso_cli.settings.shared import DATA_HELP, Data, File, Trusting
 
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, settings
+from ftso_cli.settings.requests.looks import Cells
 from ftso_cli.settings.searches import ByGradient
 from ftso_cli.settings.shared import File, OnImages, Trusting
 from ftso_cli.settings.values import seeds_of

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from ftso_cli.studies.results import SettingRow, Trial
-from ftso_cli.studies.statistics import Spread
+from ftso_cli.studies.analysis.results import SettingRow, Trial
+from ftso_cli.studies.analysis.statistics import Spread
 
 Table = list[list[str]]
 """The first row names the columns."""

@@ -7,8 +7,8 @@ from typing import Annotated, get_args
 from pydantic import BeforeValidator
 
 from ftso_cli.settings.evaluation import PREDICTOR, EvaluationSettings, Score
-from ftso_cli.settings.looks import Cells, several
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.requests.looks import Cells, several
 from ftso_cli.settings.shared import File, OnImages, Seeded
 from ftso_cli.settings.values import parse_list
 

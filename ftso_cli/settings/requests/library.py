@@ -7,8 +7,8 @@ from typing import Annotated, Literal, get_args
 from pydantic import BeforeValidator
 
 from ftso_cli.errors import SettingsError, unknown
-from ftso_cli.settings.looks import several
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.requests.looks import several
 from ftso_cli.shell import argument
 
 ColumnName = Literal[

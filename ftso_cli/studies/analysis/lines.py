@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
-from ftso_cli.studies.results import Trial
+from ftso_cli.studies.analysis.results import Trial
 from ftso_cli.studies.study import Study, value_of
 
 

@@ -11,7 +11,7 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.work import Workspace, product
+from ftso_cli.studies.running.work import Workspace, product
 from ftso_cli.training.run import Run
 
 

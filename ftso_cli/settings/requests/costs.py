@@ -9,8 +9,8 @@ from pydantic import BeforeValidator
 
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.settings.limits import FittedNetwork
-from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.requests.looks import Cells
 from ftso_cli.settings.shared import OnCell
 from ftso_cli.settings.values import as_option, parse_size
 from ftso_cli.spaces import DARTS, SPACES

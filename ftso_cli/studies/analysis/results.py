@@ -18,10 +18,10 @@ from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype.schema import LARGEST
 from ftso_cli.genotype.storage import describe_error
-from ftso_cli.studies import trials
+from ftso_cli.studies.analysis.statistics import Spread, spread
 from ftso_cli.studies.plan import plan
-from ftso_cli.studies.runner import STAGES
-from ftso_cli.studies.statistics import Spread, spread
+from ftso_cli.studies.running import trials
+from ftso_cli.studies.running.runner import STAGES
 from ftso_cli.studies.study import Study
 
 FILE = "study.json"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from ftso_cli.drawing.plots import check_plot, drawn, plot_label
 from ftso_cli.drawing.style import printable
 from ftso_cli.files import write_atomic
-from ftso_cli.studies.lines import Curve, accuracy_curves
-from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
-from ftso_cli.studies.results import SettingRow, Trial, summary
+from ftso_cli.studies.analysis.lines import Curve, accuracy_curves
+from ftso_cli.studies.analysis.pairs import Pairs, describe_correlation, pairs
+from ftso_cli.studies.analysis.results import SettingRow, Trial, summary
 from ftso_cli.studies.study import Study
 from ftso_cli.texts import printable_lines as lines_of
 

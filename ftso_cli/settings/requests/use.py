@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, PlainValidator
 
-from ftso_cli.settings.costs import NetworkOfCell
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
+from ftso_cli.settings.requests.costs import NetworkOfCell
 from ftso_cli.settings.shared import CellLike, Data, File, OnDevice, run_of
 
 CellOrRun = Annotated[CellLike, PlainValidator(lambda value: value)]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ftso_cli.api.health import cores
 from ftso_cli.files import make_inside
 from ftso_cli.interrupt import run_jobs
-from ftso_cli.studies import trials
-from ftso_cli.studies.measures import measure_trial
+from ftso_cli.studies.analysis.measures import measure_trial
 from ftso_cli.studies.plan import Planned
-from ftso_cli.studies.work import Stopped, Workspace, locked, work
+from ftso_cli.studies.running import trials
+from ftso_cli.studies.running.work import Stopped, Workspace, locked, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.studies.results import Trial
-from ftso_cli.studies.statistics import Correlation, correlation
+from ftso_cli.studies.analysis.results import Trial
+from ftso_cli.studies.analysis.statistics import Correlation, correlation
 from ftso_cli.studies.study import Study, value_at
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Annotated
 
 from ftso_cli.errors import DrawingError, SettingsError, unknown
-from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, Settings, settings
+from ftso_cli.settings.requests.looks import Cells
 from ftso_cli.settings.shared import File, OnCell
 
 SUFFIXES: Mapping[str, str] = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}

@@ -1,0 +1,1 @@
+"""The request of each command: its options as one class. No torch."""

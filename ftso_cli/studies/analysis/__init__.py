@@ -1,0 +1,1 @@
+"""The results of studies: measures of trials, statistics, tables and figures."""

@@ -1,0 +1,1 @@
+"""Running a study: workers, trials and stages."""
