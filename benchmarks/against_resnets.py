@@ -84,7 +84,7 @@ def build(name: str, channels: int = 3, classes: int = 10) -> nn.Module:
         cell, width, cells, *stem = name.split(":")
         sizes = {"channels": int(width), "cells": int(cells), "stem": stem[0] if stem else "cifar"}
         shape = NetworkShape(classes=classes, image_channels=channels, **sizes)
-        network = MergedNetwork(library.load(cell), shape, auxiliary=False)
+        network = MergedNetwork(library.load_genotype(cell), shape, auxiliary=False)
     else:
         from torchvision import models
 

@@ -60,9 +60,9 @@ def _beta(seeds: int, *, iters: int = 20, scale: float = 1.0, **settings: Any) -
 SMALL = {"channels": 8, "cells": 5}
 STUDIES = {
     "as the paper, by gradient": _gradient(64),
-    "rate 0.1": _gradient(32, weight_rate=0.1),
+    "rate 0.1": _gradient(32, weight_lr=0.1),
     "small net": _gradient(64, **SMALL),
-    "small net, rate 0.1": _gradient(64, weight_rate=0.1, **SMALL),
+    "small net, rate 0.1": _gradient(64, weight_lr=0.1, **SMALL),
     "half of the channels": _gradient(32, partial=2),
     "all channels": _gradient(16, partial=1),
     "batch 256": _gradient(16, batch_size=256),
@@ -71,7 +71,7 @@ STUDIES = {
     "small net, sep_conv_3x3": _gradient(32, ops=("sep_conv_3x3",), **SMALL),
     "as the paper, by beta": _beta(16),
     "by beta, from 0": _beta(16, scale=0.0),
-    "by beta, rate of beta 6e-3": _beta(16, arch_rate=6e-3),
+    "by beta, rate of beta 6e-3": _beta(16, arch_lr=6e-3),
     "small net, two epochs, by gradient": _gradient(8, iters=780, **SMALL),
     "small net, two epochs, by beta": _beta(8, iters=780, **SMALL),
     "one epoch, by gradient": _gradient(8, iters=390),

@@ -34,7 +34,7 @@ SKIPS: Mapping[str, Callable[[str, int], bool]] = {
 
 def measured(data: str, steps: int, inits: int) -> list[dict[str, Any]]:
     """A row for each cell; differences of the loss are to the cell without skip connections."""
-    start = library.load("ftso_wide_sep3")
+    start = library.load_genotype("ftso_wide_sep3")
     settings = CapacitySettings(ops=("skip_connect", "sep_conv_3x3"), cells=8, steps=steps, inits=inits)
     search = Capacity(start, open_images(data), settings, seed=0, device=torch.device("cpu"))
     edges = [(kind, edge.source) for kind in DARTS.kinds for edge in start.cells[kind].kept]

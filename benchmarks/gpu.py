@@ -175,7 +175,7 @@ def trainer(folder: Path, data: ImageData, options: argparse.Namespace, **change
         **changes,
     )
     run = Run(folder)
-    run.create(library.load(CELL), config)
+    run.create(library.load_genotype(CELL), config)
     return Trainer(run.genotype(), config, data, run)
 
 
@@ -214,7 +214,7 @@ def plain(data: ImageData, options: argparse.Namespace) -> dict[str, Any]:
         ours = trainer(Path(folder) / "run", data, options)
         recipe, batches, shape = ours.config.recipe, ours.batches, ours.config.shape
         del ours
-        network = Network(library.load(CELL), shape).to(options.on).train()
+        network = Network(library.load_genotype(CELL), shape).to(options.on).train()
         network.drop_path.rate = recipe.drop_path / 3
         network.drop_path.generator = torch.Generator(options.on).manual_seed(0)
         decent = torch.optim.SGD(network.parameters(), recipe.rate, recipe.momentum, weight_decay=recipe.weight_decay)

@@ -42,7 +42,7 @@ def main() -> None:
     """Compares every network, and prints the JSON line."""
     rows = []
     for name, shape, side in NETWORKS:
-        genotype, ratios = library.load(name), []
+        genotype, ratios = library.load_genotype(name), []
         with seeded(0):
             network = deployed(Network(genotype, shape, auxiliary=False))
         for _ in range(ROUNDS):

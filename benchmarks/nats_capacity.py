@@ -45,8 +45,8 @@ STUDIES: Mapping[str, tuple[CapacitySettings, range]] = {
     "steps 40": (replace(FROZEN, steps=40), FEW),
     "initialisations 6": (replace(FROZEN, inits=6), FEW),
     "slack 2": (replace(FROZEN, slack=2.0), FEW),
-    "weight rate 0.05": (replace(FROZEN, weight_rate=0.05), FEW),
-    "weight rate 0.2": (replace(FROZEN, weight_rate=0.2), FEW),
+    "weight rate 0.05": (replace(FROZEN, weight_lr=0.05), FEW),
+    "weight rate 0.2": (replace(FROZEN, weight_lr=0.2), FEW),
     "batch 16": (replace(FROZEN, batch_size=16), FEW),
     "batch 64": (replace(FROZEN, batch_size=64), FEW),
     "channels 4": (replace(FROZEN, channels=4), FEW),
@@ -63,7 +63,8 @@ STUDIES: Mapping[str, tuple[CapacitySettings, range]] = {
 def wiring() -> Genotype:
     """All edges of the cell, each with the same operator."""
     cell = Cell(
-        edges=tuple(Edge(source=source, target=target, op=NATS.usual) for source, target in EDGES), concat=(OUTPUT,)
+        edges=tuple(Edge(source=source, target=target, op=NATS.default_operator) for source, target in EDGES),
+        concat=(OUTPUT,),
     )
     return Genotype(format=FORMAT, space=NATS.name, stage="complete", cells={KIND: cell})
 

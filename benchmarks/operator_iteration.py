@@ -28,7 +28,7 @@ ENGINES = {"published": SuperNet, "ftso": SharedSuperNet}
 
 def build(engine: type[SuperNet], partial: int) -> SuperNet:
     """The super-net of the paper's operator search on the widest wiring."""
-    cell = library.load("ftso_wide_sep3")
+    cell = library.load_genotype("ftso_wide_sep3")
     wirings = {
         kind: Wiring(edges=tuple((edge.source, edge.target) for edge in found.kept), concat=found.concat)
         for kind, found in cell.cells.items()

@@ -82,7 +82,9 @@ def cell_file(path: Path, stage: str) -> str:
         if stage == "searched" or source < 2
     )
     cells = {kind: Cell(edges=edges, concat=(2, 3, 4, 5)) for kind in ("normal", "reduce")}
-    storage.write(Genotype.model_validate({"format": FORMAT, "space": "darts", "stage": stage, "cells": cells}), path)
+    storage.write_genotype(
+        Genotype.model_validate({"format": FORMAT, "space": "darts", "stage": stage, "cells": cells}), path
+    )
     return str(path)
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from ftso_cli.api.trained_cells import trained_cells
 from ftso_cli.ranks import spearman
 from ftso_cli.search.evaluators.predictor.features import DEPTH, EDGES, INPUTS, Family, family
-from ftso_cli.search.evaluators.predictor.fitting import FeatureTable, fit_cells, table_of
+from ftso_cli.search.evaluators.predictor.fitting import FeatureTable, feature_table, fit_cells
 from ftso_cli.search.evaluators.predictor.model import write_predictor
 from ftso_cli.search.evaluators.predictor.ridge import Matrix, cross_validated
 
@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE")
     args = parser.parse_args()
     trained = trained_cells([args.cells])
-    table = table_of(trained)
+    table = feature_table(trained)
     low, high = table.accuracies.min(), table.accuracies.max()
     print(f"{len(table.accuracies)} cells, accuracies {low:.2f} to {high:.2f} %\n")
     predicted, results = families(table)

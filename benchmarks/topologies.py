@@ -26,7 +26,7 @@ from topology_study import BUDGETS, FIXED, FORMER, METHODS, PAIRS, SEARCHES, opp
 from topology_tables import summary
 
 from ftso_cli.genotype import storage
-from ftso_cli.genotype.edit import prune
+from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.race.topologies import Topology, topology_of
 from ftso_cli.spaces import DARTS
@@ -51,9 +51,9 @@ def searched(method: str, number: int, data: str) -> Record:
         cell = Path(folder) / "cell.json"
         options = METHODS[method](number)
         facts = ftso("search-topology", "--data", data, *options, "--workers", "1", "-o", str(cell))
-        found = storage.read(cell)
+        found = storage.read_genotype(cell)
     if found.stage == "searched":
-        found, _ = prune(found)
+        found, _ = keep_strongest(found)
     return {
         "kind": "search",
         "method": method,
@@ -68,7 +68,7 @@ def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
     epochs = PAIRS[budget].epochs if budget in PAIRS else 1
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
-        storage.write(topology.genotype(DARTS.usual), cell)
+        storage.write_genotype(topology.genotype(DARTS.default_operator), cell)
         options = [*NETWORK, "--epochs", str(epochs), "--seed", str(seed)]
         facts = ftso("train", str(cell), "--data", data, *options, "-o", str(Path(folder) / "run"))
     return {

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from records import Record
 
-from ftso_cli.search.race.topologies import Topology, deepest, draw, widest
+from ftso_cli.search.race.topologies import Topology, deepest, random_topology, widest
 
 SEARCHES = 5
 
@@ -64,7 +64,7 @@ PAIRS = {
 
 def drawn(number: int) -> Topology:
     """The random wiring of a number."""
-    return draw(random.Random(number), 4)
+    return random_topology(random.Random(number), 4)
 
 
 def opponent(seed: int) -> Topology:

@@ -50,7 +50,7 @@ def build(engine: str, cell: str, batch_size: int) -> Step:
     """A function that takes one training step on random images, the same for all engines, and gives the loss."""
     kind, order, grouped = ENGINES[engine]
     with seeded(0):
-        network = kind(library.load(cell), SHAPE).to(memory_format=order).train()
+        network = kind(library.load_genotype(cell), SHAPE).to(memory_format=order).train()
         optimizer = torch.optim.SGD(
             network.parameters(), 0.025, 0.9, weight_decay=3e-4, fused=grouped, foreach=None if grouped else False
         )
@@ -88,7 +88,7 @@ def seconds(steps: dict[str, Step], repeats: int, clock: Callable[[], float]) ->
 def answers(cell: str, batch_size: int) -> dict[str, Step]:
     """Functions that answer one batch with the plain network, NCHW, and with the deployed one."""
     with seeded(0):
-        network = Network(library.load(cell), SHAPE, auxiliary=False).eval()
+        network = Network(library.load_genotype(cell), SHAPE, auxiliary=False).eval()
         images = torch.randn(batch_size, SHAPE.image_channels, *SIZE)
     used = {"plain": network, "deployed": deployed(network)}
     ordered = {"plain": images, "deployed": images.contiguous(memory_format=torch.channels_last)}
@@ -118,7 +118,7 @@ def parts(step: Step) -> dict[str, float]:
 
 def limit(cell: str, batch_size: int, clock: Callable[[], float]) -> float:
     """Seconds of a step if all its multiply-adds, three for each of a forward pass, ran like a large matrix product."""
-    cost = network_cost(library.load(cell), SHAPE, SIZE)
+    cost = network_cost(library.load_genotype(cell), SHAPE, SIZE)
     matrix, out, taken = torch.randn(1024, 1024), torch.empty(1024, 1024), []
     for _ in range(20):
         started = clock()

@@ -64,7 +64,7 @@ def _parameters(command: Callable[..., Any]) -> Iterator[tuple[str, str]]:
     for parameter in inspect.signature(command, eval_str=True).parameters.values():
         kind, *about = get_args(parameter.annotation) or (parameter.annotation,)
         info = next((each for each in about if hasattr(each, "param_decls")), None)
-        if info is None:
+        if info is None or info.hidden:
             continue
         argument = type(info).__name__ == "ArgumentInfo"
         panel = "Arguments" if argument else info.rich_help_panel or "Options"

@@ -28,7 +28,7 @@ _BEGINNINGS = {
 _HALF_WRITTEN = re.compile(r"\.ftso-.*\.tmp")
 
 
-def room(name: str) -> Path | None:
+def cache_subfolder(name: str) -> Path | None:
     """The folder for the entries of one kind, one of `ROOMS`; None where the cache is turned off.
 
     Raises `FileError` where the cache is asked for in a folder that holds other things.

@@ -102,7 +102,7 @@ def _taken(temporary: Path) -> locks.Held:
     while True:
         # Who looks for leftovers may have it for a moment.
         with suppress(BusyError):
-            return locks.take(temporary)
+            return locks.acquire(temporary)
 
 
 @cache
@@ -135,7 +135,7 @@ def check_inside(path: Path) -> None:
 
 
 @contextmanager
-def alone_in(folder: Path | None) -> Iterator[None]:
+def locked_folder(folder: Path | None) -> Iterator[None]:
     """Inside, nobody else writes in the folder, which is made where it is missing, and goes where it stays empty.
 
     Raises `FileError` where it can't be made, and `BusyError` where another process writes there. None is no folder.
@@ -146,7 +146,7 @@ def alone_in(folder: Path | None) -> Iterator[None]:
     made = not os.path.isdir(folder)
     make_folder(folder)
     try:
-        with locks.alone(folder):
+        with locks.locked(folder):
             yield
     finally:
         if made:

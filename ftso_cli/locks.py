@@ -25,14 +25,14 @@ Held = int | None
 
 
 @contextmanager
-def alone(path: Path | None) -> Iterator[None]:
+def locked(path: Path | None) -> Iterator[None]:
     """Inside, nobody else is alone with the file or folder; raises `BusyError`, which says who is.
 
     Where no lock can be made, as in a read-only folder, it is left to the writing to say so. None is never held.
     """
     lock = None if path is None else lock_of(path)
     try:
-        held = None if lock is None else take(lock)
+        held = None if lock is None else acquire(lock)
     except OSError:
         held = None
     except BusyError as error:
@@ -60,7 +60,7 @@ def lock_of(path: Path) -> Path | None:
     return target.with_name(f".ftso-{sha256(os.fsencode(target.name)).hexdigest()[:16]}.lock")
 
 
-def take(path: Path) -> Held:
+def acquire(path: Path) -> Held:
     """Opens and locks the file `path`, which is made where it is missing.
 
     Raises `BusyError` where another holds it, and `OSError` where it can't be opened.

@@ -30,7 +30,7 @@ class ProcessRank:
         return self.rank, self.size
 
 
-def place(environment: Mapping[str, str] = os.environ) -> ProcessRank:
+def process_rank(environment: Mapping[str, str] = os.environ) -> ProcessRank:
     """The place of this process, as `torchrun` tells it; alone where it wasn't started by that.
 
     Raises `SettingsError` where the environment has numbers that `torchrun` never sets.
@@ -50,5 +50,5 @@ def _number(environment: Mapping[str, str], name: str, least: int, most: int) ->
 
 def check_alone(what: str) -> None:
     """Raises `SettingsError` where `torchrun` has started several processes for what is done in one."""
-    if place().size > 1:
+    if process_rank().size > 1:
         raise SettingsError(f"{what}; start it without torchrun")

@@ -6,7 +6,7 @@ FILE, VALUE = "FILE", "VALUE"
 """Placeholders for a name with control or bidirectional characters, which can't be shown and pasted as it is."""
 
 
-def command(verb: str, *arguments: object, **options: object) -> str:
+def command_line(verb: str, *arguments: object, **options: object) -> str:
     """The command `ftso VERB ARGUMENTS --OPTIONS`; true is --FLAG, false is --no-FLAG, and None is left out."""
     words = ["ftso", verb, *map(argument, arguments)]
     return " ".join([*words, *(option(name, value) for name, value in options.items() if value is not None)])

@@ -36,7 +36,7 @@ def one_line(text: str) -> str:
     return "".join(map(_seen, text))
 
 
-def lines(text: str) -> str:
+def printable_lines(text: str) -> str:
     """`text` with `one_line` applied to each of its lines."""
     return "\n".join(map(one_line, text.split("\n")))
 
@@ -49,10 +49,10 @@ def _seen(sign: str) -> str:
 
 def page_text(text: str) -> str:
     """`text` for a page that is sent: invisible characters are marked, absolute paths cut to their last name."""
-    return _PATH.sub(lambda found: found[1] or "", lines(text))
+    return _PATH.sub(lambda found: found[1] or "", printable_lines(text))
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """Return seconds to three digits, in the unit that people take."""
     if seconds < 120:
         return f"{seconds:.3g} s"

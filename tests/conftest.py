@@ -61,5 +61,5 @@ def searched() -> Genotype:
 def searched_file(searched: Genotype, tmp_path: Path) -> Path:
     """`searched` in a file."""
     path = tmp_path / "cell.json"
-    storage.write(searched, path)
+    storage.write_genotype(searched, path)
     return path

@@ -3,7 +3,7 @@
 from hypothesis import strategies as st
 
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.formats import loads
+from ftso_cli.genotype.formats import import_genotype_text
 from ftso_cli.spaces import NATS
 
 FTSO = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|nor_conv_3x3~1|nor_conv_3x3~2|"
@@ -18,7 +18,7 @@ def string(ops: list[str] | tuple[str, ...]) -> str:
 
 def genotype(architecture: str) -> Genotype:
     """The genotype of an architecture string."""
-    return loads(architecture, "nats").genotype
+    return import_genotype_text(architecture, "nats").genotype
 
 
 def uniform(op: str) -> Genotype:

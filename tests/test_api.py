@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import ftso_cli
 from ftso_cli import FtsoError, Genotype
-from ftso_cli.api.cells import name_of
+from ftso_cli.api.cells import reference_name
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.races import Raced, run_race
 from ftso_cli.api.search.searching import Task
@@ -212,7 +212,7 @@ def test_a_search_with_a_run_folder_keeps_its_history(topology: Genotype, tmp_pa
 
 @pytest.mark.parametrize("name", ["cell", "bayesnas_0.01"])
 def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: Genotype) -> None:
-    called = name_of(cell if name == "cell" else ftso_cli.read(name))
+    called = reference_name(cell if name == "cell" else ftso_cli.read(name))
     trainer = started(called, cell, ConfigFile(), ConfigFile().settings(None, {}), None, ALONE)
     assert trainer.run.folder == Path("runs") / f"{name}-digits"
 
@@ -241,7 +241,7 @@ def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: 
         (lambda: ftso_cli.search_topology(seeds=[]), SettingsError, "seeds are written as"),
         (lambda: ftso_cli.search_topology(seeds=[-1, 2]), SettingsError, "seeds are written as"),
         (lambda: ftso_cli.search_topology(seed=10**12, iters=1), SettingsError, "seed must be at most 999999999999"),
-        (lambda: ftso_cli.search_topology(weight_rate=float("inf")), SettingsError, "must be finite, not inf"),
+        (lambda: ftso_cli.search_topology(weight_lr=float("inf")), SettingsError, "must be finite, not inf"),
         (lambda: ftso_cli.search_topology(warmup=float("nan")), SettingsError, "must be finite, not nan"),
         (lambda: ftso_cli.search_operators("darts_v2", strategy="capcity"), SettingsError, "did you mean capacity"),
         (
@@ -314,5 +314,5 @@ def test_a_genotype_that_is_not_ready_is_told_with_the_way_on(topology: Genotype
 
 def test_a_genotype_survives_writing_and_reading(cell: Genotype, tmp_path: Path) -> None:
     ftso_cli.write(cell, tmp_path / "cell.json")
-    assert ftso_cli.read(tmp_path / "cell.json") == cell == storage.read(tmp_path / "cell.json")
+    assert ftso_cli.read(tmp_path / "cell.json") == cell == storage.read_genotype(tmp_path / "cell.json")
     assert ftso_cli.read(cell) is cell

@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from ftso_cli.errors import BusyError
-from ftso_cli.files import alone_in, write_atomic
-from ftso_cli.locks import alone, lock_of
+from ftso_cli.files import locked_folder, write_atomic
+from ftso_cli.locks import lock_of, locked
 from tests.processes import HANG, ROOT
 
 HOLD = """
 import sys
 from pathlib import Path
-from ftso_cli.locks import alone
-with alone(Path(sys.argv[1])):
+from ftso_cli.locks import locked
+with locked(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()
 """
@@ -50,11 +50,11 @@ def test_the_second_process_is_told_who_holds_a_file_since_when_and_what_to_do(t
             rf"cell\.json is in use by process {holder.pid} since \d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d; "
             rf"wait until it ends, or end it with: kill {holder.pid}$"
         )
-        with pytest.raises(BusyError, match=told), alone(path):
+        with pytest.raises(BusyError, match=told), locked(path):
             pass
         # Neither the one that was refused nor a writer disturbs the first.
         write_atomic(path, b"content")
-        with pytest.raises(BusyError), alone(path):
+        with pytest.raises(BusyError), locked(path):
             pass
 
 
@@ -65,14 +65,14 @@ def test_a_lock_ends_with_its_process_whatever_ends_it(tmp_path: Path) -> None:
         holder.wait(timeout=HANG)
         lock = lock_of(path)
         assert lock is not None and lock.exists()
-        with alone(path):
+        with locked(path):
             assert lock.read_text().startswith(f"{os.getpid()} ")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "cell.json"):
-        with alone(path):
+        with locked(path):
             assert len(list(tmp_path.iterdir())) == 1
         assert list(tmp_path.iterdir()) == []
 
@@ -80,13 +80,13 @@ def test_a_lock_leaves_nothing_behind(tmp_path: Path) -> None:
 def test_all_names_of_a_file_are_one_file_to_a_lock(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "folder" / "cell.json")
-    with alone(tmp_path / "link"), pytest.raises(BusyError), alone(tmp_path / "folder" / "." / "cell.json"):
+    with locked(tmp_path / "link"), pytest.raises(BusyError), locked(tmp_path / "folder" / "." / "cell.json"):
         pass
 
 
 @pytest.mark.parametrize("name", ["two words.json", "zelle-ä-细胞.json", "n" * 255])
 def test_any_name_can_be_locked(tmp_path: Path, name: str) -> None:
-    with alone(tmp_path / name), pytest.raises(BusyError), alone(tmp_path / name):
+    with locked(tmp_path / name), pytest.raises(BusyError), locked(tmp_path / name):
         pass
 
 
@@ -94,10 +94,10 @@ def test_a_lock_file_with_anything_in_it_still_tells_what_to_do(tmp_path: Path) 
     path = tmp_path / "cell.json"
     lock = lock_of(path)
     assert lock is not None
-    with alone(path):
+    with locked(path):
         for content in (b"", b"\xff" * 1000, b"12 and no more\n", b"1 2026-01-01T00:00:00 \x1b[2J\n"):
             lock.write_bytes(content)
-            with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), alone(path):
+            with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), locked(path):
                 pass
 
 
@@ -109,20 +109,20 @@ def test_a_forged_lock_proposes_to_end_no_process_that_does_not_hold_it(named: s
     assert lock is not None
     with held_by_another(path):
         lock.write_text(f"{process} 2026-01-01T00:00:00 {socket.gethostname()}\n")
-        with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), alone(path):
+        with pytest.raises(BusyError, match=r"is in use by another process; wait until it ends$"), locked(path):
             pass
         lock.write_text(f"{process} 2026-01-01T00:00:00 another.machine\n")
-        with pytest.raises(BusyError, match=r"on another\.machine since .*, or end it there$"), alone(path):
+        with pytest.raises(BusyError, match=r"on another\.machine since .*, or end it there$"), locked(path):
             pass
 
 
 def test_many_may_write_to_a_device() -> None:
-    with alone(Path("/dev/null")), alone(Path("/dev/null")):
+    with locked(Path("/dev/null")), locked(Path("/dev/null")):
         pass
 
 
 def test_what_cannot_be_locked_is_left_to_the_writing(tmp_path: Path) -> None:
-    with alone(tmp_path / "missing" / "cell.json"), alone(tmp_path / "missing" / "cell.json"):
+    with locked(tmp_path / "missing" / "cell.json"), locked(tmp_path / "missing" / "cell.json"):
         pass
 
 
@@ -136,7 +136,7 @@ def test_of_many_who_want_a_file_at_once_one_has_it_at_a_time(tmp_path: Path) ->
         own = 0
         while own < 50:
             try:
-                with alone(path):
+                with locked(path):
                     with counting:
                         inside, turns = inside + 1, turns + 1
                         most = max(most, inside)
@@ -164,8 +164,8 @@ def test_where_the_system_has_no_locks_nobody_is_kept_out_and_no_file_of_another
     script = """
 import sys
 from pathlib import Path
-from ftso_cli.files import alone_in, write_atomic
-with alone_in(Path(sys.argv[1])), alone_in(Path(sys.argv[1])):
+from ftso_cli.files import locked_folder, write_atomic
+with locked_folder(Path(sys.argv[1])), locked_folder(Path(sys.argv[1])):
     write_atomic(Path(sys.argv[1]) / "file", b"content")
 """
     leftover = tmp_path / ".ftso-0123456789abcdef.tmp"
@@ -178,13 +178,17 @@ with alone_in(Path(sys.argv[1])), alone_in(Path(sys.argv[1])):
 
 
 def test_a_folder_is_made_and_goes_away_again_where_nothing_is_kept_in_it(tmp_path: Path) -> None:
-    with alone_in(tmp_path / "runs" / "empty"), pytest.raises(BusyError), alone_in(tmp_path / "runs" / "empty"):
+    with (
+        locked_folder(tmp_path / "runs" / "empty"),
+        pytest.raises(BusyError),
+        locked_folder(tmp_path / "runs" / "empty"),
+    ):
         pass
     assert not (tmp_path / "runs" / "empty").exists()
-    with alone_in(tmp_path / "runs" / "full"):
+    with locked_folder(tmp_path / "runs" / "full"):
         (tmp_path / "runs" / "full" / "file").touch()
     assert [path.name for path in (tmp_path / "runs" / "full").iterdir()] == ["file"]
     (tmp_path / "own").mkdir()
-    with alone_in(tmp_path / "own"):
+    with locked_folder(tmp_path / "own"):
         pass
     assert (tmp_path / "own").is_dir()

@@ -14,7 +14,7 @@ import ftso_cli
 from ftso_cli.api.library import COLUMNS
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.settings.library import ColumnName
-from ftso_cli.settings.options import options
+from ftso_cli.settings.options import FORMER_NAMES, options
 from tests.test_structure import PACKAGE, parsed
 
 CALLS: Mapping[str, Callable[..., Any]] = {
@@ -66,6 +66,7 @@ def test_a_command_has_the_options_of_its_python_function(call: str) -> None:
 @pytest.mark.parametrize("call", CALLS)
 def test_a_command_has_no_parameter_but_its_options_and_json(call: str) -> None:
     declared = [name for name, _ in options(CALLS[call].model)]  # type: ignore[attr-defined]
+    declared += [former for former, name in FORMER_NAMES.items() if name in declared]
     assert sorted(inspect.signature(CALLS[call]).parameters) == sorted(["context", *declared, "as_json"])
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
-from ftso_cli.shell import command, option, quote
+from ftso_cli.shell import command_line, option, quote
 
 NAMES = (
     "plain.json",
@@ -49,20 +49,20 @@ def test_a_quoted_name_is_the_same_word_in_every_shell(shell: str, name: str, tm
 @given(st.text())
 def test_any_text_is_one_word(text: str) -> None:
     assert shlex.split(quote(text)) == ([text] if text.isprintable() else ["VALUE"])
-    words = shlex.split(command("prune", text, op=text))
+    words = shlex.split(command_line("prune", text, op=text))
     assert words[:2] == ["ftso", "prune"] and 4 <= len(words) <= 5 and not words[2].startswith("--")
 
 
 def test_no_name_is_taken_for_an_option() -> None:
-    assert command("prune", "-p.json") == "ftso prune ./-p.json"
-    assert command("draw", Path("--output=x")) == "ftso draw ./--output=x"
-    assert command("train", "-", data="-x", compile=True, seed=None) == "ftso train - --data=-x --compile"
+    assert command_line("prune", "-p.json") == "ftso prune ./-p.json"
+    assert command_line("draw", Path("--output=x")) == "ftso draw ./--output=x"
+    assert command_line("train", "-", data="-x", compile=True, seed=None) == "ftso train - --data=-x --compile"
     assert option("op", ["a", "b c"]) == "--op 'a,b c'"
 
 
 @pytest.mark.parametrize("name", ["a\nb.json", "\x1b[31m.json", "left\u202eright.json", "\udcff.json", "\x9b2J"])
 def test_a_name_that_can_not_be_shown_as_it_is_stays_a_word_for_a_file(name: str) -> None:
-    assert command("prune", name, data=name) == "ftso prune FILE --data VALUE"
+    assert command_line("prune", name, data=name) == "ftso prune FILE --data VALUE"
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_hints_of_errors_and_next_steps_can_be_pasted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     given = f"./{name}"
-    storage.write(searched, Path(name))
+    storage.write_genotype(searched, Path(name))
     hint = CliRunner().invoke(app, ["cost", given]).stderr
     drawn = CliRunner().invoke(app, ["draw", given]).stdout
     for line in (hint.rpartition("run: ")[2], drawn.rpartition("next: ")[2]):

@@ -106,8 +106,8 @@ def test_what_a_file_calls_itself_reaches_standard_output_without_control_charac
 ) -> None:
     title = "".join(sign for sign in UNSEEN if not "\ud800" <= sign <= "\udfff")
     named = searched.replace(about=About(name="x", title=title, note=title))
-    storage.write(named, tmp_path / "cell.json")
-    assert storage.read(tmp_path / "cell.json") == named
+    storage.write_genotype(named, tmp_path / "cell.json")
+    assert storage.read_genotype(tmp_path / "cell.json") == named
     for args in (["prune", "-o", "-"], ["draw", "-o", "-"], ["draw"], ["export", "--format", "dot"]):
         done = CliRunner().invoke(app, [args[0], str(tmp_path / "cell.json"), *args[1:]])
         assert done.exit_code == 0, done.output

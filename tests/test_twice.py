@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ftso_cli.cli.app import app
-from ftso_cli.studies.results import read, write_settings
+from ftso_cli.studies.results import read_trials, write_settings
 from ftso_cli.studies.study import read_study
 from tests.studies.studies import TRAINED, written
 
@@ -23,16 +23,16 @@ def test_the_settings_of_a_training(tmp_path: Path) -> None:
 
 
 def test_the_journal_of_a_race(tmp_path: Path) -> None:
-    journal = '{"format": "ftso-race/3", "settings": {"nodes": 2, "nodes": 3}, "seed": 0, "data": "digits"}'
-    (tmp_path / "cell.race.json").write_text(journal)
+    checkpoint = '{"format": "ftso-race/3", "settings": {"nodes": 2, "nodes": 3}, "seed": 0, "data": "digits"}'
+    (tmp_path / "cell.race.json").write_text(checkpoint)
     race = ("search-topology", "--rank", "race", "--budget", "2", "--resume", "-o", tmp_path / "cell.json")
-    assert "no journal of a race (nodes: stands twice" in refused(*race)
+    assert "no checkpoint of a race (nodes: stands twice" in refused(*race)
 
 
 def test_a_study(tmp_path: Path) -> None:
     write_settings(read_study(written(tmp_path, TRAINED)), tmp_path / "kept")
     file = tmp_path / "kept" / "study.json"
-    assert [one.state for one in read(tmp_path / "kept")] == ["waiting"] * 2
+    assert [one.state for one in read_trials(tmp_path / "kept")] == ["waiting"] * 2
     file.write_text(file.read_text().replace('"seeds":', '"seeds": [7], "seeds":', 1))
     assert "study.json: seeds: stands twice" in refused("sweep", "status", tmp_path / "kept")
 

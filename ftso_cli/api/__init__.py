@@ -26,9 +26,9 @@ from ftso_cli.genotype import Genotype
 
 def _repr_svg_(genotype: Genotype) -> str | None:
     """The picture of a genotype, for notebooks; None where nothing on this machine can draw it."""
-    from ftso_cli.api.pictures import svg
+    from ftso_cli.api.pictures import picture_svg
 
-    return svg(genotype)
+    return picture_svg(genotype)
 
 
 # Here and not in `genotype`, which drawing stands above.

@@ -19,29 +19,29 @@ def read(cell: CellLike) -> Genotype:
 
     Raises `FileError` where it can't be read and `GenotypeError` where it is not valid or there is none.
     """
-    return cell if isinstance(cell, Genotype) else library.load(os.fspath(cell))
+    return cell if isinstance(cell, Genotype) else library.load_genotype(os.fspath(cell))
 
 
 def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:
     """Write a genotype file, whole or not at all; raises `FileError` where it can't be written."""
-    storage.write(genotype, Path(file))
+    storage.write_genotype(genotype, Path(file))
 
 
-def name_of(cell: CellLike) -> str:
+def reference_name(cell: CellLike) -> str:
     """Return the name of the cell in an error."""
     if isinstance(cell, Genotype):
         return cell.about.name if cell.about else UNNAMED
     return os.fspath(cell)
 
 
-def names_of(cells: Sequence[CellLike]) -> tuple[str, ...]:
+def reference_names(cells: Sequence[CellLike]) -> tuple[str, ...]:
     """Return how to call several cells in results and errors; genotypes without a name are numbered."""
-    names = map(name_of, cells)
+    names = map(reference_name, cells)
     return tuple(f"cell {number}" if name == UNNAMED else name for number, name in enumerate(names, 1))
 
 
 @contextmanager
-def about_file(name: str) -> Iterator[None]:
+def error_context(name: str) -> Iterator[None]:
     """Puts the name of the file before a complaint about the genotype in it, and in the commands it proposes."""
     try:
         yield
@@ -57,8 +57,8 @@ def holding(output: str | os.PathLike[str] | None) -> Iterator[None]:
 
     Of processes that work together the first holds it.
     """
-    mine = output is not None and str(output) != "-" and processes.place().first
-    with locks.alone(Path(output) if output is not None and mine else None):
+    mine = output is not None and str(output) != "-" and processes.process_rank().first
+    with locks.locked(Path(output) if output is not None and mine else None):
         yield
 
 

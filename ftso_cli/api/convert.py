@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ftso_cli.api.cells import about_file, holding, name_of, read
+from ftso_cli.api.cells import error_context, holding, read, reference_name
 from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.training.exports import Exported, export_run
 from ftso_cli.api.verbs import verb
@@ -32,14 +32,14 @@ def import_text(request: Importing, watch: Stopwatch) -> Imported:
     """Read the genotype of a request, written where a file is asked for."""
     source, text = os.fspath(request.source), _text(request)
     try:
-        found = formats.loads(text, request.format, dialect=request.dialect, pick=request.pick)
+        found = formats.import_genotype_text(text, request.format, dialect=request.dialect, pick=request.pick)
     except GenotypeError as error:
         raise GenotypeError(f"{source_name(source)}: {error}") from None
     told = None if request.dialect == "darts" else request.dialect
     genotype = edited(found.genotype, "import", watch, format=found.format, dialect=told, pick=request.pick)
     if request.output is not None:
         with holding(request.output):
-            storage.write(genotype, Path(request.output))
+            storage.write_genotype(genotype, Path(request.output))
     return Imported(genotype=genotype, format=found.format, lost=found.lost)
 
 
@@ -82,7 +82,9 @@ def export(request: Exporting) -> Exported:
     is_run = folder is not None and os.path.isfile(folder / "config.json")
     if format in NETWORK_FORMATS or (is_run and format is None):
         if folder is None or not folder.is_dir():
-            raise SettingsError(f"{name_of(cell)}: {format} holds a trained network; give the run folder of ftso train")
+            raise SettingsError(
+                f"{reference_name(cell)}: {format} holds a trained network; give the run folder of ftso train"
+            )
         return export_run(folder, request)
     if request.preprocess or request.int8:
         option = "preprocess" if request.preprocess else "int8"
@@ -92,7 +94,7 @@ def export(request: Exporting) -> Exported:
     output = None if request.output is None or str(request.output) == "-" else Path(request.output)
     genotype = read(cell)
     format = format or genotype.space
-    with about_file(name_of(cell)):
+    with error_context(reference_name(cell)):
         text, lost = _written(genotype, format)
     if output is not None:
         write_atomic(output, text.encode())
@@ -104,4 +106,4 @@ def _written(genotype: Genotype, format: str) -> tuple[str, tuple[str, ...]]:
         from ftso_cli.drawing.diagram import dot
 
         return dot(genotype), ()
-    return formats.dumps(genotype, format)
+    return formats.export_genotype_text(genotype, format)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftso_cli.api.cells import about_file, holding, name_of, read
+from ftso_cli.api.cells import error_context, holding, read, reference_name
 from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import SettingsError, short
@@ -33,7 +33,7 @@ def prune(request: Pruning) -> Genotype:
 def prune_cell(request: Pruning, watch: Stopwatch) -> tuple[Genotype, list[edit.Tie], int]:
     """Return the pruned genotype of a request, written where a file is asked for, with its ties and edges a node."""
     with holding(request.output):
-        genotype, name = read(request.cell), name_of(request.cell)
+        genotype, name = read(request.cell), reference_name(request.cell)
         start = genotype if request.at is None else earlier(genotype, name, request.at, request.run)
         genotype, ties, keep = pruned(start, name, request.keep)
         genotype = edited(genotype, "prune", watch, keep=keep, at=request.at)
@@ -43,7 +43,7 @@ def prune_cell(request: Pruning, watch: Stopwatch) -> tuple[Genotype, list[edit.
 
 def _write(genotype: Genotype, request: Edited) -> None:
     if request.output is not None:
-        storage.write(genotype, Path(request.output))
+        storage.write_genotype(genotype, Path(request.output))
 
 
 def earlier(genotype: Genotype, name: str, at: int, run: str | os.PathLike[str] | None) -> Genotype:
@@ -57,8 +57,8 @@ def earlier(genotype: Genotype, name: str, at: int, run: str | os.PathLike[str] 
 def pruned(genotype: Genotype, name: str, keep: int | None = None) -> tuple[Genotype, list[edit.Tie], int]:
     """The genotype called `name`, pruned, with its ties and the edges that a node keeps; errors name it."""
     keep = SPACES[genotype.space].keep if keep is None else keep
-    with about_file(name):
-        return *edit.prune(genotype, keep), keep
+    with error_context(name):
+        return *edit.keep_strongest(genotype, keep), keep
 
 
 @verb(Assignment)
@@ -82,7 +82,7 @@ def assign_cell(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, l
 
 
 def _assigned(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
-    genotype, name, entries = read(request.cell), name_of(request.cell), tuple(request.map)
+    genotype, name, entries = read(request.cell), reference_name(request.cell), tuple(request.map)
     said: list[str] = []
     published = genotype.about.name if genotype.about else None
     if genotype.stage == "searched":
@@ -90,12 +90,12 @@ def _assigned(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, lis
         genotype = edited(genotype, "prune", watch, keep=keep)
         said = [f"{name} was not pruned: pruned to {keep} edges a node first", *(f"tie: {tie}" for tie in ties)]
     space = SPACES[genotype.space]
-    op = space.usual if request.op is None else request.op
+    op = space.default_operator if request.op is None else request.op
     drawn = op == RANDOM
     choose = edit.random_choice(space, request.seed) if drawn else lambda kind, edge: op
     mapped = _map(entries, genotype)
     # All draw, so that an edge with an operator of its own leaves those of the others as they are.
-    genotype = edit.assign_operators(genotype, lambda kind, edge: mapped.get((kind, str(edge)), choose(kind, edge)))
+    genotype = edit.assign_chosen(genotype, lambda kind, edge: mapped.get((kind, str(edge)), choose(kind, edge)))
     genotype = edited(
         genotype,
         "assign-ops",

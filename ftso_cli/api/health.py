@@ -190,7 +190,7 @@ def _library() -> Finding:
 
     names = list(library.files())
     for name in names:
-        library.load(name)
+        library.load_genotype(name)
     if not names:
         raise FtsoError("the published cells are not installed")
     return Finding(name="library", text=f"{len(names)} published cells", facts={"cells": len(names)})
@@ -200,15 +200,15 @@ def _pictures() -> Finding:
     from ftso_cli import drawing
     from ftso_cli.genotype import library
 
-    source = drawing.dot(library.load("pc_darts_cifar"))
-    made = [format for format in ("svg", "png") if drawing.render(source, format)]
+    source = drawing.dot(library.load_genotype("pc_darts_cifar"))
+    made = [format for format in ("svg", "png") if drawing.render_dot(source, format)]
     if shutil.which("dot") is None:
         text = f"{' and '.join(made)}; no pdf, as Graphviz is not installed"
         remedy = "apt-get install graphviz, brew install graphviz, or https://graphviz.org/download"
         return Finding(
             name="pictures", state="missing", text=text, remedy=remedy, facts={"formats": made, "dot": False}
         )
-    made += ["pdf"] if drawing.render(source, "pdf") else []
+    made += ["pdf"] if drawing.render_dot(source, "pdf") else []
     return Finding(name="pictures", text=", ".join(made), facts={"formats": made, "dot": True})
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ftso_cli.api.cells import about_file
+from ftso_cli.api.cells import error_context
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import SettingsError
@@ -89,7 +89,7 @@ def row_of(genotype: Genotype, name: str) -> PublishedCell:
 
 def all_rows() -> list[PublishedCell]:
     """A row for every published cell, and for every network in print without one."""
-    rows = [row_of(storage.read(path), name) for name, path in library.files().items()]
+    rows = [row_of(storage.read_genotype(path), name) for name, path in library.files().items()]
     return rows + [PublishedCell(about=about, genotype=None, costs={}) for about in library.without_cell()]
 
 
@@ -174,8 +174,8 @@ def shown_cell(reference: str) -> PublishedCell:
     about = None if library.is_name(reference) else library.without_cell_called(reference)
     if about is not None:
         return PublishedCell(about=about, genotype=None, costs={})
-    genotype = library.load(reference)
-    with about_file(reference):
+    genotype = library.load_genotype(reference)
+    with error_context(reference):
         return row_of(genotype, reference)
 
 

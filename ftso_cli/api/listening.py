@@ -11,7 +11,7 @@ from ftso_cli.settings.shared import Update
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
     from ftso_cli.search.phases import Search
-    from ftso_cli.search.race.journal import Journal
+    from ftso_cli.search.race.checkpoint import RaceCheckpoint
     from ftso_cli.search.recording.history import Record
 
 
@@ -58,7 +58,7 @@ class Listener:
     def member(self, seed: int, joined: Callable[[], Genotype]) -> None:
         """Hear that a seed of an ensemble is done; `joined` gives the ensemble of those that are."""
 
-    def race(self, journal: "Journal") -> None:
+    def race(self, checkpoint: "RaceCheckpoint") -> None:
         """Hear that a race begins, whose finished runs are added to the journal."""
 
     def kept(self, text: str) -> None:

@@ -10,13 +10,13 @@ from statistics import fmean, stdev
 from typing import TYPE_CHECKING, get_args
 
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.query import reached, table_of
+from ftso_cli.api.query import reached, read_queried_table
 from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.verbs import verb
 from ftso_cli.benchmarks.ledger import Ledger, SearchKey
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.genotype.formats.nats import architecture
-from ftso_cli.locks import alone
+from ftso_cli.locks import locked
 from ftso_cli.settings.tables import OWN_LENGTH, ByTable, NatsComparison, NatsMethod
 from ftso_cli.settings.values import seeds_of
 from ftso_cli.spaces import NATS
@@ -69,9 +69,9 @@ def nats_table2(request: NatsComparison) -> dict[str, MethodRow]:
 def compare_methods(request: NatsComparison, listener: Listener) -> dict[str, MethodRow]:
     """Run the searches of a request that are not done yet, and look up what all have found."""
     output, seeds = Path(request.output), seeds_of(request.seeds)
-    table = table_of(request, listener)
+    table = read_queried_table(request, listener)
     rows: dict[str, MethodRow] = {}
-    with telling(listener, lambda: _kept(output)), alone(output), listener.bar("nats-table2", "search") as update:
+    with telling(listener, lambda: _kept(output)), locked(output), listener.bar("nats-table2", "search") as update:
         searches = _Searches(request, table, listener)
         for name in request.method:
             runs: list[FoundCell] = []
@@ -129,12 +129,12 @@ class _Searches:
 
     @cached_property
     def _images(self) -> "tuple[ImageData, torch.device]":
-        from ftso_cli.data import open_images, read_training
+        from ftso_cli.data import open_images, read_training_images
         from ftso_cli.nn.device import choose_device
 
         images = open_images(os.fspath(self._request.data), image_size=self._request.image_size)
         with self._listener.bar("read images", "image") as update:
-            images = read_training(images, update)
+            images = read_training_images(images, update)
         return images, choose_device(self._request.device)
 
 

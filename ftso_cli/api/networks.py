@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import about_file, name_of, read
+from ftso_cli.api.cells import error_context, read, reference_name
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.formulas import Formulas
-from ftso_cli.costs.networks import CountedNetwork, counted
+from ftso_cli.costs.networks import CountedNetwork, count_network
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.costs import Counting, FormulaSizes
@@ -34,11 +34,11 @@ def cost(request: Counting) -> CountedNetwork:
             own, auxiliary = (config.shape, config.image_size), config.recipe.auxiliary > 0
     else:
         genotype = read(cell)
-    name, size = name_of(cell), request.image_size
-    with about_file(name):
+    name, size = reference_name(cell), request.image_size
+    with error_context(name):
         require_complete(genotype, "cost")
     try:
-        return counted(
+        return count_network(
             genotype,
             name,
             setting=request.setting or "cifar",

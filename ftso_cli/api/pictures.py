@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftso_cli import drawing
-from ftso_cli.api.cells import name_of, read
+from ftso_cli.api.cells import read, reference_name
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DrawingError, FileError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
@@ -23,7 +23,7 @@ class Picture:
 
     def render(self, format: str = "svg") -> bytes:
         """Return the picture as svg, png, pdf or dot; raises `DrawingError` where nothing here can make it."""
-        return drawing.render(self.dot, format)
+        return drawing.render_dot(self.dot, format)
 
     def _repr_svg_(self) -> str:
         return self.render().decode()
@@ -81,7 +81,7 @@ def draw_files(request: Drawings) -> list[Drawn]:
             else:
                 file = Path(request.output)
                 _write(file, picture)
-        drawn.append(Drawn(cell=name_of(cell), name=name, genotype=genotype, file=file))
+        drawn.append(Drawn(cell=reference_name(cell), name=name, genotype=genotype, file=file))
     return drawn
 
 
@@ -89,19 +89,19 @@ def _names(cells: Sequence[CellLike]) -> list[str]:
     """Return a file name for each cell; where two would be the same, with the name of their folder before it."""
     names = [_name(cell) for cell in cells]
     unique = [
-        f"{Path(name_of(cell)).resolve().parent.name}-{name}" if names.count(name) > 1 else name
+        f"{Path(reference_name(cell)).resolve().parent.name}-{name}" if names.count(name) > 1 else name
         for cell, name in zip(cells, names, strict=True)
     ]
     for cell, name in zip(cells, unique, strict=True):
         if unique.count(name) > 1:
             raise SettingsError(
-                f"{name_of(cell)}: another cell would be drawn as {name} too; draw them one by one with -o FILE"
+                f"{reference_name(cell)}: another cell would be drawn as {name} too; draw them one by one with -o FILE"
             )
     return unique
 
 
 def _name(cell: CellLike) -> str:
-    return "cell" if name_of(cell) == "-" else Path(name_of(cell)).name.removesuffix(".json")
+    return "cell" if reference_name(cell) == "-" else Path(reference_name(cell)).name.removesuffix(".json")
 
 
 def _make(folder: Path | None) -> None:
@@ -120,7 +120,7 @@ def _write(target: Path, picture: bytes) -> None:
         write_atomic(target, picture)
 
 
-def svg(genotype: Genotype) -> str | None:
+def picture_svg(genotype: Genotype) -> str | None:
     """Return the picture of a genotype as svg; None where nothing on this machine can make it."""
     try:
         return Picture(drawing.dot(genotype))._repr_svg_()

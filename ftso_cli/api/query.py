@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftso_cli.api.cells import about_file, name_of, names_of, read
+from ftso_cli.api.cells import error_context, read, reference_name, reference_names
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.verbs import verb
 from ftso_cli.benchmarks.nats import Table, TableScore
@@ -64,13 +64,13 @@ def query(request: Query) -> Answers:
 
 def look_up(request: Query, listener: Listener) -> Answers:
     """Look up the cells of a request."""
-    names = names_of(request.cells)
+    names = reference_names(request.cells)
     asked = [(name, *_loaded(cell)) for name, cell in zip(names, request.cells, strict=True)]
-    table = table_of(request, listener)
+    table = read_queried_table(request, listener)
     return Answers(cells=tuple(_answer(*one, table) for one in asked), table=table)
 
 
-def table_of(request: OnTable, listener: Listener) -> Table:
+def read_queried_table(request: OnTable, listener: Listener) -> Table:
     """Read the table of a request, behind a progress bar where it is made of many records."""
     path = Path(request.table)
     if not path.is_dir():
@@ -98,8 +98,8 @@ def _loaded(cell: CellLike) -> tuple[Genotype, str]:
     """Return the genotype that is meant, and its architecture string; errors name it."""
     text = "" if isinstance(cell, Genotype) else os.fspath(cell)
     given = "|" in text and not os.path.exists(text)
-    genotype = formats.loads(text, NATS.name).genotype if given else read(cell)
-    with about_file(name_of(cell)):
+    genotype = formats.import_genotype_text(text, NATS.name).genotype if given else read(cell)
+    with error_context(reference_name(cell)):
         if genotype.space != NATS.name:
             raise GenotypeError(f"is of the {genotype.space} space, and the table has cells of the nats space")
         require_complete(genotype, "query")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import about_file, check_writable, names_of, read
+from ftso_cli.api.cells import check_writable, error_context, read, reference_names
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError, SettingsError, unknown
@@ -75,9 +75,9 @@ def score_cells(request: Scoring, listener: Listener) -> Scores:
 def _complete(request: Scoring) -> list[tuple[str, Genotype]]:
     """The genotypes with their names, each with its operators."""
     found = []
-    for name, cell in zip(names_of(request.cell), request.cell, strict=True):
+    for name, cell in zip(reference_names(request.cell), request.cell, strict=True):
         genotype = read(cell)
-        with about_file(name):
+        with error_context(name):
             require_complete(genotype, "score")
         found.append((name, genotype))
     return found

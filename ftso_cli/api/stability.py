@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from ftso_cli.api.cells import names_of, read
+from ftso_cli.api.cells import read, reference_names
 from ftso_cli.api.edits import pruned
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.agreement import chance, common_share, halves_agree, wiring
+from ftso_cli.genotype.agreement import chance, common_share, halves_agree, pruned_wiring
 from ftso_cli.settings.looks import WiringCheck
 from ftso_cli.spaces import SPACES
 
@@ -43,7 +43,7 @@ def stability(request: WiringCheck) -> Stability:
     Several cells: agreement of their wirings, each with each.
     Raises `GenotypeError` for one cell of one search, and for cells whose wirings can't be compared.
     """
-    genotypes, names = [read(cell) for cell in request.cells], names_of(request.cells)
+    genotypes, names = [read(cell) for cell in request.cells], reference_names(request.cells)
     return _within(genotypes[0], names[0]) if len(genotypes) == 1 else _between(genotypes, names)
 
 
@@ -78,7 +78,7 @@ def _between(genotypes: Sequence[Genotype], names: Sequence[str]) -> Stability:
         kind: CommonEdges(
             chance=chance(first.cells[kind], keep),
             shares={
-                f"{one} {other}": common_share(wiring(a.cells[kind]), wiring(b.cells[kind]))
+                f"{one} {other}": common_share(pruned_wiring(a.cells[kind]), pruned_wiring(b.cells[kind]))
                 for (one, a), (other, b) in combinations(zip(names, wired, strict=True), 2)
             },
         )

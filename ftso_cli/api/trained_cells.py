@@ -155,10 +155,14 @@ def _genotype(texts: Mapping[str, str]) -> Genotype:
     """The cell of a row, from the texts of its columns."""
     if GENOTYPE in texts:
         text = texts[GENOTYPE].strip()
-        return storage.parse(text.encode(), GENOTYPE) if '"format"' in text else formats.loads(text).genotype
+        return (
+            storage.parse_genotype(text.encode(), GENOTYPE)
+            if '"format"' in text
+            else formats.import_genotype_text(text).genotype
+        )
     space = next(space for space in SPACES.values() if set(space.kinds) == set(texts))
     if len(texts) == 1 and (only := next(iter(texts.values()))).lstrip().startswith("|"):
-        return formats.loads(only).genotype
+        return formats.import_genotype_text(only).genotype
     plain = Plain(space=space)
     for kind, text in texts.items():
         plain.edges[kind] = list(_edges(text, space))

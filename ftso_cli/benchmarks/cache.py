@@ -17,17 +17,17 @@ from ftso_cli.files import write_inside
 FORMAT = "ftso-nats-table/1"
 
 
-def place(*source: bytes) -> Path | None:
+def cached_table_path(*source: bytes) -> Path | None:
     """Return the place of the table from this source: a file's content, or a folder's listing; None if nowhere.
 
     Raises `FileError` where the folder of the cache holds other things.
     """
-    folder = caching.room("tables")
+    folder = caching.cache_subfolder("tables")
     digest = hashlib.sha256(b"\0".join([FORMAT.encode(), *source])).hexdigest()
     return None if folder is None else folder / f"{digest[:32]}.nats"
 
 
-def load(path: Path | None) -> Table | None:
+def load_table(path: Path | None) -> Table | None:
     """The table kept at `path`; None where there is none, or it is damaged."""
     with suppress(OSError, ValueError):
         if path is not None:
@@ -38,7 +38,7 @@ def load(path: Path | None) -> Table | None:
     return None
 
 
-def save(table: Table, path: Path | None) -> None:
+def save_table(table: Table, path: Path | None) -> None:
     """Keeps the table at `path`, if that can be written."""
     content = json.dumps(table.summary).encode() + b"\n" + table.records
     with suppress(OSError, FileError):

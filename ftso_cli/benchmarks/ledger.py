@@ -9,7 +9,7 @@ from ftso_cli.errors import FileError, GenotypeError
 from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype.formats import nats
 from ftso_cli.genotype.schema import Model
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 
 FORMAT: Literal["ftso-nats-table2/1"] = "ftso-nats-table2/1"
 LIMIT = 16_000_000
@@ -81,5 +81,5 @@ def _read(path: Path) -> tuple[FinishedSearch, ...]:
         return LedgerFile.model_validate_json(read_bytes(path, limit=LIMIT)).searches
     except ValidationError as error:
         raise FileError(
-            f"{path}: no ledger of nats-table2 ({describe(error)}); name another file with --output"
+            f"{path}: no ledger of nats-table2 ({describe_error(error)}); name another file with --output"
         ) from None

@@ -1,7 +1,7 @@
 """NATS-Bench's table of the nats space: what each of its 15,625 cells reached, and where that stands among all.
 
 A table is read once, from CSV or the benchmark's own records, ranked in one pass, and kept as packed records of equal
-length, in the order of `number`: a query reads one of them, and needs neither numpy nor the rest.
+length, in the order of `architecture_index`: a query reads one of them, and needs neither numpy nor the rest.
 """
 
 import struct
@@ -65,7 +65,7 @@ class Table:
 
     def find(self, architecture: str) -> TableEntry:
         """Return the entry of the cell with this architecture string."""
-        at = number(architecture) * RECORD.size
+        at = architecture_index(architecture) * RECORD.size
         index, *values = RECORD.unpack_from(self.records, at)
         scores = {
             name: TableScore(
@@ -79,7 +79,7 @@ class Table:
         return TableEntry(index=index, scores=scores)
 
 
-def number(architecture: str) -> int:
+def architecture_index(architecture: str) -> int:
     """The place of a cell among all, 0 to 15,624: its six operators as digits, the first edge's the highest."""
     place = 0
     for entry in architecture.replace("+", "").strip("|").replace("||", "|").split("|"):
@@ -88,6 +88,6 @@ def number(architecture: str) -> int:
 
 
 def architectures() -> list[str]:
-    """The architecture strings of all cells, in the order of `number`."""
+    """The architecture strings of all cells, in the order of `architecture_index`."""
     form = "+".join("|" + "".join(f"{{}}~{source}|" for source in range(node)) for node in range(1, OUTPUT + 1))
     return [form.format(*ops) for ops in product(NATS.operators, repeat=len(EDGES))]

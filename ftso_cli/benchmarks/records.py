@@ -21,7 +21,7 @@ EPOCHS = "200"
 """The epochs of the longer of the benchmark's two trainings."""
 
 
-def read(folder: Path, on_record: Callable[[int, int], None]) -> Table:
+def read_records(folder: Path, on_record: Callable[[int, int], None]) -> Table:
     """The table in a folder of records: means over seeds, after the last epoch; `on_record` hears done and total.
 
     Raises `SettingsError` without the package, `TableError` for a record that is missing or damaged.

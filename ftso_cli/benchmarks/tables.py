@@ -19,8 +19,8 @@ def read_table(
     damaged, short or doubtful, `FileError` where it can't be read, `SettingsError` for pickles without trust.
     """
     if path.is_dir():
-        kept = cache.place(_listing(path))
-        if (table := cache.load(kept)) is None:
+        kept = cache.cached_table_path(_listing(path))
+        if (table := cache.load_table(kept)) is None:
             if not trust_pickle:
                 raise SettingsError(
                     f"{path}: the benchmark's records are pickles, which can run any code when they are read; "
@@ -29,16 +29,16 @@ def read_table(
             # Imported here, as numpy takes longer to import than a query from the cache does.
             from ftso_cli.benchmarks import records
 
-            table = records.read(path, on_record)
-            cache.save(table, kept)
+            table = records.read_records(path, on_record)
+            cache.save_table(table, kept)
         return table
     content = read_bytes(path, limit=LIMIT)
-    kept = cache.place(content)
-    if (table := cache.load(kept)) is None:
+    kept = cache.cached_table_path(content)
+    if (table := cache.load_table(kept)) is None:
         from ftso_cli.benchmarks import text
 
-        table = text.read(path, content)
-        cache.save(table, kept)
+        table = text.read_text_table(path, content)
+        cache.save_table(table, kept)
     return table
 
 

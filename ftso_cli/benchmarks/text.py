@@ -26,7 +26,7 @@ COLUMNS = ("CIFAR10TestAccuracy200Epochs", "CIFAR100TestAccuracy200Epochs", "Ima
 GZIP = b"\x1f\x8b"
 
 
-def read(path: Path, content: bytes) -> Table:
+def read_text_table(path: Path, content: bytes) -> Table:
     """The table in the content of the file `path`; raises `TableError` with the line that is wrong."""
     lines = csv.reader(io.StringIO(_text(path, content), newline=""))
     rows = np.full(CELLS, -1)

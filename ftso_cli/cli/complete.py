@@ -11,21 +11,21 @@ Complete = Callable[[str], list[str]]
 """From what is typed so far to what it may become."""
 
 
-def cells(incomplete: str) -> list[str]:
+def complete_cells(incomplete: str) -> list[str]:
     """Published cells by name, and genotype files."""
     from ftso_cli.genotype import library
 
     return [*_beginning(library.files(), incomplete), *_files(incomplete)]
 
 
-def data_sets(incomplete: str) -> list[str]:
+def complete_data_sets(incomplete: str) -> list[str]:
     """Sets by name."""
     from ftso_cli.settings.shared import DATA_SETS
 
     return _beginning(DATA_SETS, incomplete)
 
 
-def operators(incomplete: str) -> list[str]:
+def complete_operators(incomplete: str) -> list[str]:
     """Operators; the last of several with commas between."""
     from ftso_cli.spaces import OPERATORS
 
@@ -33,7 +33,7 @@ def operators(incomplete: str) -> list[str]:
     return [",".join([*before, name]) for name in _beginning(OPERATORS, last)]
 
 
-def scores(incomplete: str) -> list[str]:
+def complete_scores(incomplete: str) -> list[str]:
     """Return the names of scores; the last of several with commas between."""
     from ftso_cli.settings.evaluation import EVALUATOR_NAMES
 
@@ -41,7 +41,7 @@ def scores(incomplete: str) -> list[str]:
     return [",".join([*before, name]) for name in _beginning(EVALUATOR_NAMES, last)]
 
 
-def recipes(incomplete: str) -> list[str]:
+def complete_recipes(incomplete: str) -> list[str]:
     """The recipes of a training."""
     from ftso_cli.settings.recipes import RECIPES
 
@@ -49,15 +49,15 @@ def recipes(incomplete: str) -> list[str]:
 
 
 COMPLETIONS: Mapping[str, Complete] = {
-    "cell": cells,
-    "cells": cells,
-    "data": data_sets,
-    "evaluate": scores,
-    "name": cells,
-    "op": operators,
-    "ops": operators,
-    "recipe": recipes,
-    "sources": cells,
+    "cell": complete_cells,
+    "cells": complete_cells,
+    "data": complete_data_sets,
+    "evaluate": complete_scores,
+    "name": complete_cells,
+    "op": complete_operators,
+    "ops": complete_operators,
+    "recipe": complete_recipes,
+    "sources": complete_cells,
 }
 """By the name of an option whose value is a text."""
 

@@ -61,7 +61,7 @@ def show(renderable: Any, *, on_stderr: bool = False) -> None:
     Console(stderr=on_stderr, highlight=False, emoji=False, quiet=err.quiet).print(renderable)
 
 
-def room() -> int:
+def terminal_width() -> int:
     """The columns of the terminal on stdout; without end in a file or a pipe."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
@@ -95,7 +95,7 @@ def fail(text: str) -> None:
     """
     if err.quiet:
         time.sleep(PATIENCE)
-        err.quiet, text = False, f"process {processes.place().rank}: {text}"
+        err.quiet, text = False, f"process {processes.process_rank().rank}: {text}"
     err.print(f"[red]error:[/red] {plain(' '.join(text.split()))}")
 
 
@@ -106,7 +106,7 @@ def interrupted() -> None:
 
 def next_step(verb: str, *arguments: object, **options: object) -> None:
     """The command that usually follows, ready to be pasted."""
-    out().print(f"[dim]next:[/dim] {plain(shell.command(verb, *arguments, **options))}")
+    out().print(f"[dim]next:[/dim] {plain(shell.command_line(verb, *arguments, **options))}")
 
 
 def print_json(result: Mapping[str, Any]) -> None:

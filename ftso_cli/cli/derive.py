@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import typer
 
 from ftso_cli.cli.complete import COMPLETIONS
-from ftso_cli.settings.options import Option, OptionError, Settings, default_of, options, shown, type_of
+from ftso_cli.settings.options import (
+    FORMER_NAMES,
+    Option,
+    OptionError,
+    Settings,
+    default_of,
+    format_default,
+    options,
+    type_of,
+)
 from ftso_cli.settings.shared import RUN, Recorded
 
 Request = TypeVar("Request", bound=Settings)
@@ -27,7 +36,7 @@ JSON = inspect.Parameter(
 )
 
 
-def command(
+def as_command(
     model: type[Request], *, fill: Fill | None = None
 ) -> Callable[[Callable[[Request, bool], None]], Callable[..., None]]:
     """Make a command of a function of a request, and of whether its result is printed as JSON.
@@ -45,7 +54,12 @@ def command(
                 function(model(**given), as_json)
 
         run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
-        parameters = [CONTEXT, *(_parameter(model, name, option) for name, option in _ordered(model)), JSON]
+        parameters = [
+            CONTEXT,
+            *(_parameter(model, name, option) for name, option in _ordered(model)),
+            *_former(model),
+            JSON,
+        ]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in parameters}
         run.model = model  # type: ignore[attr-defined]
@@ -109,6 +123,17 @@ def _parameter(model: Any, name: str, option: Option) -> inspect.Parameter:
     )
 
 
+def _former(model: Any) -> Iterator[inspect.Parameter]:
+    """Yield a parameter, which help doesn't list, for each option that has had another flag."""
+    declared = dict(options(model))
+    for former, name in FORMER_NAMES.items():
+        if name in declared:
+            kind, hidden = _kind(model, name), typer.Option(Option().flag(former), hidden=True)
+            yield inspect.Parameter(
+                former, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, hidden]
+            )
+
+
 def _panel(model: Any, option: Option) -> str | None:
     """Return the panel of help that an option stands in; a command without a history has none for it."""
     return None if option.panel == RUN and not issubclass(model, Recorded) else option.panel
@@ -151,5 +176,5 @@ def _shown(model: Any, name: str) -> str | bool:
         return False
     variants = {label: table[name] for label, table in model.variants().items() if table.get(name) is not None}
     usual = variants.pop("", default)
-    others = [f"{shown(value)} {label}" for label, value in variants.items() if value != usual]
-    return "; ".join([shown(usual), *others]) if others or usual != default else True
+    others = [f"{format_default(value)} {label}" for label, value in variants.items() if value != usual]
+    return "; ".join([format_default(usual), *others]) if others or usual != default else True

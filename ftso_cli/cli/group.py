@@ -120,7 +120,7 @@ class Commands(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
         """The command that runs, whole where `commands` has only its name and summary; the rest of the arguments."""
         name, _, rest = super().resolve_command(ctx, args)
-        if name is not None and self.table[name].parallel and not processes.place().first:
+        if name is not None and self.table[name].parallel and not processes.process_rank().first:
             from ftso_cli.cli.console import leave_talk_to_first
 
             leave_talk_to_first()

@@ -59,7 +59,7 @@ class CountedNetwork:
         return f"{self.shape.cells} cells, images {image}, {self.shape.classes} classes"
 
 
-def counted(
+def count_network(
     genotype: Genotype,
     name: str,
     *,

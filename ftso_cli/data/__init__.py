@@ -12,11 +12,11 @@ read_training   reads every training image and leaves out what can't be read; `r
 ImageRecord     the images of a training, by name and checksum; `record_of` makes it, `recorded_data` opens it
 """
 
-from ftso_cli.data.batching.ahead import AheadBatches
 from ftso_cli.data.batching.augment import Augmentation
 from ftso_cli.data.batching.batches import Batches, eval_batches
+from ftso_cli.data.batching.prefetch import PrefetchedBatches
 from ftso_cli.data.batching.resident import on_device
-from ftso_cli.data.checks import read_held, read_training, reread_training, sound_batches
+from ftso_cli.data.checks import read_held, read_training_images, reread_training, sound_batches
 from ftso_cli.data.files.left_out import Changes
 from ftso_cli.data.named import NAMES
 from ftso_cli.data.record import ImageRecord, record_of
@@ -26,13 +26,13 @@ from ftso_cli.data.splits import hold_out, search_halves, split
 
 __all__ = [
     "NAMES",
-    "AheadBatches",
     "Augmentation",
     "Batches",
     "Changes",
     "ImageData",
     "ImageRecord",
     "ImageSource",
+    "PrefetchedBatches",
     "as_imagenet",
     "eval_batches",
     "hold_out",
@@ -42,7 +42,7 @@ __all__ = [
     "open_recorded",
     "open_tests",
     "read_held",
-    "read_training",
+    "read_training_images",
     "record_of",
     "reread_training",
     "search_halves",

@@ -13,7 +13,7 @@ from ftso_cli.data.sources import ImageData, ImageSource, Progress, Selected
 from ftso_cli.errors import DataError
 
 
-def read_training(data: ImageData, progress: Progress | None = None) -> ImageData:
+def read_training_images(data: ImageData, progress: Progress | None = None) -> ImageData:
     """Reads all training images now; gives the data without those that can't be read, which `left_out` then names.
 
     Raises `DataError` where no image of a class is left.

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.sources import Arrays
 from ftso_cli.errors import DataError
 
@@ -88,7 +88,9 @@ def _lend(archive: Path, place: Path, checksum: str) -> None:
     elif content := _published_content(archive):
         place.with_suffix("").write_bytes(content)
     else:
-        raise DataError(f"{shown(str(archive))}: is not the published file (MD5 {checksum}); remove or replace it")
+        raise DataError(
+            f"{printable_path(str(archive))}: is not the published file (MD5 {checksum}); remove or replace it"
+        )
 
 
 def is_published(name: str, part: str, kind: str, values: torch.Tensor) -> bool:
@@ -150,8 +152,9 @@ def _advice(kind: type[Any], name: str, root: Path, error: Exception) -> str:
     files = [Path(file) for file, _ in _archives(kind)]
     names = ", ".join(file.name for file in files)
     return (
-        f"{name} is not in {shown(str(root))} and can't be downloaded ({_reason(error)}); put {names} "
-        f"into {shown(str(root / files[0].parent))}, or its images into {shown(str(root / name))}/train/CLASS, "
+        f"{name} is not in {printable_path(str(root))} and can't be downloaded ({_reason(error)}); put {names} "
+        f"into {printable_path(str(root / files[0].parent))}, or its images into "
+        f"{printable_path(str(root / name))}/train/CLASS, "
         "or use --data digits or a folder: --data DIR with DIR/train/CLASS/*.jpg"
     )
 

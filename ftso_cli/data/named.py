@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.files.cache import CacheKey, Entry, find_place, stamp_files
-from ftso_cli.data.files.decode import Transform, shown
+from ftso_cli.data.files.decode import Transform, printable_path
 from ftso_cli.data.files.frames import AS_IT_IS, Frame, Wanted
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
 from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
@@ -125,7 +125,7 @@ def _remarks(name: str, root: Path, sources: Mapping[str, ArraySource]) -> tuple
 
     if all(is_published(name, part, "labels", sources[part].labels) for part in PARTS):
         return ()
-    return (f"{shown(str(root / DOWNLOADED[name].folder))}: not the published {name}, other labels",)
+    return (f"{printable_path(str(root / DOWNLOADED[name].folder))}: not the published {name}, other labels",)
 
 
 class CachedSource(ArraySource):
@@ -199,7 +199,7 @@ def _from_files(name: str, root: Path) -> tuple[dict[str, Arrays], tuple[str, ..
     arrays = {"train": train, "test": test}
     for part, (images, labels) in arrays.items():
         if is_published(name, part, "labels", labels) and not is_published(name, part, "images", images):
-            folder = shown(str(root / DOWNLOADED[name].folder))
+            folder = printable_path(str(root / DOWNLOADED[name].folder))
             raise DataError(f"{folder}: the {part} images are damaged; remove their file, and it is downloaded again")
     files, stamps = _files(name, root)
     # Files that were not there have just been downloaded; others may have been changed while they were read.

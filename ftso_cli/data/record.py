@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 import torch
 from pydantic import AfterValidator, Field, model_validator
 
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import Parts, folder_data
 from ftso_cli.data.files.frames import Wanted
 from ftso_cli.data.files.left_out import Changes, LeftOut
@@ -152,7 +152,9 @@ def recorded_data(
     folder or all images of a class are gone.
     """
     if not folder.is_dir():
-        raise RunError(f"{shown(data)}: no such folder; its images are needed where they were when the run was started")
+        raise RunError(
+            f"{printable_path(data)}: no such folder; its images are needed where they were when the run was started"
+        )
     sizes = {name: _size(folder / name) for name in record.train}
     validating = {name: _size(folder / name) for name in record.val}
     found = {name: checksum_of(folder / name) for name in record.test}
@@ -171,7 +173,7 @@ def recorded_data(
     for part, there in (("val", validating), ("test", found)):
         parts[part] = [name for name, had in there.items() if had is not None]
     if not parts["test"]:
-        raise RunError(f"{shown(data)}: none of the {len(record.test)} test images of the run are there")
+        raise RunError(f"{printable_path(data)}: none of the {len(record.test)} test images of the run are there")
     files = {part: _files(names, folder, classes, record) for part, names in parts.items() if names}
     come_from = {"test": record.test_from, "val": record.val_from}
     groups = {str(folder / name): group for name, group in record.groups.items()}

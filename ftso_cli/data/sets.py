@@ -7,7 +7,7 @@ from pathlib import Path
 import platformdirs
 
 from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import open_folder, open_test_folder
 from ftso_cli.data.files.frames import AS_IT_IS, Wanted
 from ftso_cli.data.files.labels import folder_of, is_table, open_table, open_test_table
@@ -67,7 +67,7 @@ def image_folder(data: str, root: Path | None = None) -> Path | None:
             return folder
         raise DataError(
             "imagenet can't be downloaded; give the folder that you have it in, with DIR/train/CLASS/*.JPEG "
-            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {shown(str(folder))}"
+            f"and DIR/val/CLASS/*.JPEG: --data DIR, or put it in {printable_path(str(folder))}"
         )
     if is_table(data):
         return folder_of(data)
@@ -130,7 +130,7 @@ def _nothing_called(data: str, place: Path) -> str:
     if is_path or nearest(data, NAMES) is None:
         near = nearest(place.name, _folders(place.parent), cutoff=0.75)
         if near is not None:
-            return f"{short(data)}: no such folder, did you mean {shown(str(Path(data).parent / near))}?"
+            return f"{short(data)}: no such folder, did you mean {printable_path(str(Path(data).parent / near))}?"
     if is_path:
         return f"{short(data)}: no such folder; give one with DIR/train/CLASS/*.jpg or DIR/CLASS/*.jpg"
     hint = "or a folder with DIR/train/CLASS/*.jpg; --data digits needs no download"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.sources import ImageData, Selected
 from ftso_cli.errors import DataError, SettingsError
 
@@ -183,7 +183,7 @@ def with_fold(images: ImageData, fold: tuple[int, int] | None) -> ImageData:
 
 def fold_of(fold: tuple[int, int], data: str) -> str:
     """The images of a fold, in words."""
-    return f"fold {fold[0]} of {fold[1]} of the training images of {shown(data)}"
+    return f"fold {fold[0]} of {fold[1]} of the training images of {printable_path(data)}"
 
 
 def with_validation(images: ImageData, share: float) -> ImageData:
@@ -202,4 +202,4 @@ def with_validation(images: ImageData, share: float) -> ImageData:
 
 def of_each_class(share: float, data: str) -> str:
     """The images that were laid aside, in words."""
-    return f"{100 * share:.3g} % of each class of {shown(data)}"
+    return f"{100 * share:.3g} % of each class of {printable_path(data)}"

@@ -94,7 +94,7 @@ def _alike_facts(alike: AlikePart) -> dict[str, object]:
     }
 
 
-def describe(images: ImageData) -> SetTable:
+def describe_set(images: ImageData) -> SetTable:
     """A data set at a glance. Its images should have been read: what is not in memory yet is read for it."""
     parts = {"train": images.train, "val": images.val, "test": images.final}
     there = {part: source for part, source in parts.items() if source is not None}

@@ -8,7 +8,7 @@ second cell to the right of the first; clusters would let Graphviz swap the inpu
 from html import escape
 from typing import TYPE_CHECKING
 
-from ftso_cli.drawing.style import TITLES, Line, agreed, lines, name_of, nodes, printable
+from ftso_cli.drawing.style import TITLES, Line, agreed, edge_lines, genotype_title, nodes, printable
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import OPERATORS, SPACES
 
@@ -54,11 +54,11 @@ def dot(genotype: Genotype, *, title: str | None = None, pruned: bool = False) -
     # Imported here because it takes 40 ms, which drawing in the terminal has no need of.
     from graphviz import Digraph
 
-    drawn = {kind: lines(genotype, kind, pruned=pruned) for kind in SPACES[genotype.space].kinds}
+    drawn = {kind: edge_lines(genotype, kind, pruned=pruned) for kind in SPACES[genotype.space].kinds}
     common = _common_operator([line for cell in drawn.values() for line in cell])
     labelled = common is None
     agreements = [f"{kind}: {text}" for kind in drawn if (text := agreed(genotype, kind))]
-    heading = _heading(printable(name_of(genotype) if title is None else title), drawn, common, agreements)
+    heading = _heading(printable(genotype_title(genotype) if title is None else title), drawn, common, agreements)
     space = {"label": heading, "ranksep": "0.2" if labelled else "0.3"}
     graph = Digraph("genotype", graph_attr={**GRAPH, **space}, node_attr=NODE, edge_attr=EDGE)
     side_by_side = sum(_columns(cell, labelled=labelled) for cell in drawn.values()) <= SIDE_BY_SIDE
@@ -106,7 +106,7 @@ def _heading(title: str, drawn: dict[str, list[Line]], common: str | None, agree
     legend += ["line width: softmax of β"] if any(line.share is not None for line in every) else []
     legend += ["dotted: pruned"] if not all(line.kept for line in every) else []
     legend += ["dotted: left out by ftso prune"] if any(line.left_out for line in every) else []
-    legend += ["dashed: at chance"] if any(line.by_lot for line in every) else []
+    legend += ["dashed: at chance"] if any(line.at_chance for line in every) else []
     small = [f'<font point-size="10" color="{GREY}">{" · ".join(row)}</font>' for row in (legend, agreements) if row]
     rows = [row for row in (f"<b>{_escaped(title)}</b>" if title else "", *small) if row]
     return f"<{'<br/>'.join(rows)}>" if rows else ""
@@ -158,7 +158,7 @@ def _look(line: Line) -> Look:
     look = {"color": line.colour, "penwidth": f"{width:.2f}"}
     if not line.kept or line.left_out:
         return {**look, "color": "#888888", "style": "dotted"}
-    return {**look, "style": "dashed"} if line.by_lot or line.op == "none" else look
+    return {**look, "style": "dashed"} if line.at_chance or line.op == "none" else look
 
 
 def _subscript(index: str) -> str:

@@ -23,7 +23,7 @@ LABEL_WIDTH = 40
 """Characters; what is longer is cut."""
 
 
-def label(name: str) -> str:
+def plot_label(name: str) -> str:
     """A name as a label of a picture."""
     shown = one_line(name)
     return shown if len(shown) <= LABEL_WIDTH else shown[: LABEL_WIDTH - 1] + "…"
@@ -73,7 +73,7 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> "Figure":
 def plot_confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
     """Draws how many images of each true class (row) got each answer (column), shaded by the share of the row."""
     check_plot(path)
-    write_atomic(path, drawn(lambda: _confusion(confusion, [label(name) for name in classes]), path))
+    write_atomic(path, drawn(lambda: _confusion(confusion, [plot_label(name) for name in classes]), path))
 
 
 def _confusion(confusion: Sequence[Sequence[int]], classes: Sequence[str]) -> "Figure":

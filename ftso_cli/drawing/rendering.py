@@ -20,7 +20,7 @@ TIMEOUT = 30.0
 """Seconds; a picture takes some hundredths of one."""
 
 
-def render(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
+def render_dot(source: str, format: str, *, timeout: float = TIMEOUT) -> bytes:
     """The picture of a DOT text as svg, png or pdf, or the text itself for dot.
 
     Raises `DrawingError` for another format, and where no program on this machine can make it or needs too long.

@@ -38,7 +38,7 @@ class Line:
 
     `op` is its operator, or where candidates are weighed the strongest, and then `chance` is its softmax share of
     all candidates. `share` is the edge's share of its node's input; both in 0..1, and None where not searched.
-    `z` is how clearly an ensemble kept it, None where it had no choice; `by_lot` where that is not clear enough,
+    `z` is how clearly an ensemble kept it, None where it had no choice; `at_chance` where that is not clear enough,
     `left_out` where it is clear that pruning takes it out.
     """
 
@@ -49,7 +49,7 @@ class Line:
     share: float | None
     kept: bool
     z: float | None = None
-    by_lot: bool = False
+    at_chance: bool = False
     left_out: bool = False
 
     @property
@@ -64,7 +64,7 @@ class Line:
         return OTHER if self.op is None else COLOURS.get(self.op.split("_")[0], OTHER)
 
 
-def lines(genotype: Genotype, kind: str, *, pruned: bool) -> list[Line]:
+def edge_lines(genotype: Genotype, kind: str, *, pruned: bool) -> list[Line]:
     """The edges to draw of the cell of `kind`, those that were pruned only where asked for."""
     cell = genotype.cells[kind]
     excluded = SPACES[genotype.space].never_derived
@@ -89,7 +89,7 @@ def nodes(cell: Cell, drawn: list[Line], inputs: int) -> list[int]:
     return sorted(node for node in ends | set(cell.concat) if node >= inputs)
 
 
-def name_of(genotype: Genotype) -> str:
+def genotype_title(genotype: Genotype) -> str:
     """The title that the file gives itself, or nothing."""
     return "" if genotype.about is None else genotype.about.title or genotype.about.name
 
@@ -110,7 +110,7 @@ def _line(edge: Edge, share: float | None, excluded: Collection[str]) -> Line:
         share=share,
         kept=edge.kept,
         z=edge.z,
-        by_lot=agreement.by_lot(edge),
+        at_chance=agreement.at_chance(edge),
         left_out=agreement.left_out(edge),
     )
 

@@ -9,7 +9,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from ftso_cli.drawing.style import TITLES, Line, agreed, lines, name_of, printable
+from ftso_cli.drawing.style import TITLES, Line, agreed, edge_lines, genotype_title, printable
 from ftso_cli.genotype import Genotype
 from ftso_cli.spaces import SPACES
 
@@ -42,7 +42,7 @@ def text(genotype: Genotype, *, title: str | None = None, pruned: bool = False) 
 
     `title` replaces the file's own; an empty one leaves it out.
     """
-    name = printable(name_of(genotype) if title is None else title)
+    name = printable(genotype_title(genotype) if title is None else title)
     tables = [_table(genotype, kind, pruned=pruned) for kind in SPACES[genotype.space].kinds]
     # Columns draw every table several times.
     many = max(len(cell.edges) for cell in genotype.cells.values()) > MOST_ROWS
@@ -52,7 +52,7 @@ def text(genotype: Genotype, *, title: str | None = None, pruned: bool = False) 
 
 
 def _table(genotype: Genotype, kind: str, *, pruned: bool) -> RenderableType:
-    drawn = lines(genotype, kind, pruned=pruned)
+    drawn = edge_lines(genotype, kind, pruned=pruned)
     weighed = any(line.share is not None for line in drawn)
     judged = any(line.z is not None for line in drawn)
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
@@ -77,7 +77,7 @@ def _certainty(line: Line) -> Text:
     """The edge's z, marked if it is at chance; nothing where its node had no choice."""
     if line.z is None:
         return Text("")
-    return Text(f"{line.z:.1f}" + (" at chance" if line.by_lot else ""), style="yellow" if line.by_lot else "")
+    return Text(f"{line.z:.1f}" + (" at chance" if line.at_chance else ""), style="yellow" if line.at_chance else "")
 
 
 def _input(genotype: Genotype, source: int) -> str:

@@ -43,7 +43,7 @@ def common_share(one: Wiring, other: Wiring) -> float:
     return len(one & other) / max(len(one), len(other)) if one or other else 1.0
 
 
-def wiring(cell: Cell) -> Wiring:
+def pruned_wiring(cell: Cell) -> Wiring:
     """The wiring that a cell has after pruning."""
     return frozenset((edge.source, edge.target) for edge in cell.kept)
 
@@ -105,7 +105,7 @@ def assessed(genotype: Genotype, keep: int) -> Genotype:
     return genotype.replace(cells=cells, ensemble=genotype.ensemble.model_copy(update={"agreement": agreement}))
 
 
-def by_lot(edge: Edge) -> bool:
+def at_chance(edge: Edge) -> bool:
     """Return True for a kept edge that is not significant: at chance."""
     return edge.kept and edge.z is not None and abs(edge.z) < FOUND
 
@@ -118,7 +118,7 @@ def left_out(edge: Edge) -> bool:
 def found(genotype: Genotype) -> tuple[int, int]:
     """Return the numbers of significant kept edges, and of kept edges with a choice."""
     chosen = [edge for cell in genotype.cells.values() for edge in cell.kept if edge.z is not None]
-    return sum(not by_lot(edge) for edge in chosen), len(chosen)
+    return sum(not at_chance(edge) for edge in chosen), len(chosen)
 
 
 def _with_margins(cell: Cell, keep: int) -> Cell:

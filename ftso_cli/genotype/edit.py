@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ftso_cli.errors import GenotypeError, SettingsError
 from ftso_cli.genotype.agreement import assessed
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.shell import FILE
 from ftso_cli.spaces import SPACES, Space, operator
 
@@ -48,7 +48,7 @@ def shares(cell: Cell) -> tuple[float | None, ...]:
     )
 
 
-def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[Tie]]:
+def keep_strongest(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[Tie]]:
     """Keeps the `keep` strongest edges into each node (Algorithm 1, lines 7 to 11), and lists the ties on the line.
 
     The paper's line 10 would keep every edge that ties with the second strongest; here a node keeps exactly `keep`,
@@ -65,7 +65,7 @@ def prune(genotype: Genotype, keep: int | None = None) -> tuple[Genotype, list[T
     try:
         return assessed(genotype.replace(stage="pruned", cells=cells), keep), ties
     except ValidationError as error:
-        raise GenotypeError(describe(error)) from None
+        raise GenotypeError(describe_error(error)) from None
 
 
 def _prune_cell(kind: str, cell: Cell, keep: int, ties: list[Tie]) -> Cell:
@@ -92,7 +92,7 @@ Choose = Callable[[str, Edge], str]
 """The operator for an edge of a cell of this kind."""
 
 
-def assign_operators(genotype: Genotype, choose: Choose) -> Genotype:
+def assign_chosen(genotype: Genotype, choose: Choose) -> Genotype:
     """Gives every kept edge the operator that `choose` names; with one for all, Algorithm 2, lines 1 and 2.
 
     What is known about a published cell is left out: with other operators it is another cell.
@@ -112,8 +112,8 @@ def assign_operators(genotype: Genotype, choose: Choose) -> Genotype:
 
 
 def assign_operator(genotype: Genotype, op: str) -> Genotype:
-    """Gives every kept edge the operator `op`; see `assign_operators`."""
-    return assign_operators(genotype, lambda kind, edge: op)
+    """Gives every kept edge the operator `op`; see `assign_chosen`."""
+    return assign_chosen(genotype, lambda kind, edge: op)
 
 
 def random_choice(space: Space, seed: int) -> Choose:
@@ -141,5 +141,5 @@ def require_complete(genotype: Genotype, command: str) -> None:
     """Raises `GenotypeError` where operators are still to be chosen, with the commands that do."""
     require_pruned(genotype, command)
     if genotype.stage == "pruned":
-        op = SPACES[genotype.space].usual
+        op = SPACES[genotype.space].default_operator
         raise GenotypeError(f"has no operators yet, which {command} needs; run: ftso assign-ops {FILE} --op {op}")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype.schema import Cell, Edge
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 
 
 def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
@@ -29,7 +29,7 @@ def to_graph(cell: Cell, *, kept_only: bool = False) -> "nx.MultiDiGraph[int]":
     return graph
 
 
-def wiring(edges: Iterable[Edge]) -> "nx.MultiDiGraph[int]":
+def wiring_graph(edges: Iterable[Edge]) -> "nx.MultiDiGraph[int]":
     """The graph of nodes and edges alone, without what is known of them."""
     return nx.MultiDiGraph([(edge.source, edge.target) for edge in edges])
 
@@ -43,12 +43,12 @@ def from_graph(graph: "nx.MultiDiGraph[int]") -> Cell:
         edges = tuple(Edge(source=u, target=v, **fields) for u, v, fields in graph.edges(data=True))
         return Cell(edges=edges, concat=tuple(graph.graph.get("concat", ())))
     except ValidationError as error:
-        raise GenotypeError(f"the graph is no cell: {describe(error)}") from None
+        raise GenotypeError(f"the graph is no cell: {describe_error(error)}") from None
 
 
 def read_by(edges: Iterable[Edge], outputs: Iterable[int]) -> set[int]:
     """The nodes that `outputs` depend on by these edges, themselves included."""
-    graph, read = wiring(edges), set(outputs)
+    graph, read = wiring_graph(edges), set(outputs)
     return read.union(*(nx.ancestors(graph, node) for node in read & set(graph)))
 
 
@@ -62,7 +62,7 @@ def depth(cell: Cell) -> int:
 
     Shu, Wang and Cai (ICLR 2020) count one more, from that node to the output.
     """
-    found = depths(wiring(cell.kept))
+    found = depths(wiring_graph(cell.kept))
     return max(found.get(node, 0) for node in cell.concat)
 
 
@@ -71,14 +71,14 @@ def width(cell: Cell, inputs: int) -> float:
 
     In widths of a node, as Shu, Wang and Cai (ICLR 2020) print it: 3.5 of DARTS' normal cell.
     """
-    graph = wiring(cell.kept)
+    graph = wiring_graph(cell.kept)
     into = {node: [source for source, _ in graph.in_edges(node)] for node in cell.nodes}
     return float(sum(sum(source < inputs for source in sources) / len(sources) for sources in into.values()))
 
 
 def paths_to_output(cell: Cell) -> dict[int, int]:
     """The number of directed paths from each node to the output; a node of the output ends one, and may begin more."""
-    graph = wiring(cell.kept)
+    graph = wiring_graph(cell.kept)
     graph.add_nodes_from(cell.concat)
     found: dict[int, int] = {}
     for node in reversed(list(nx.topological_sort(graph))):

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.schema import About, Genotype
-from ftso_cli.genotype.storage import read
+from ftso_cli.genotype.storage import read_genotype
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -59,7 +59,7 @@ def simple(name: str) -> str:
     return re.sub(r"[^a-z0-9.]", "", name)
 
 
-def find(reference: str) -> str | None:
+def published_name(reference: str) -> str | None:
     """The name of the published cell that `reference` means, or None. Case, `-`, `_` and blanks don't matter."""
     wanted = simple(reference)
     for name in files():
@@ -71,20 +71,20 @@ def find(reference: str) -> str | None:
 
 def is_name(reference: str) -> bool:
     """Return True where `reference` names a published cell, and no file of that name is here."""
-    return not _is_file(reference) and find(reference) is not None
+    return not _is_file(reference) and published_name(reference) is not None
 
 
-def load(reference: str) -> Genotype:
+def load_genotype(reference: str) -> Genotype:
     """The genotype that `reference` means: a file, `-` for standard input, or the name or alias of a published cell.
 
     A file comes before a published cell of the same name. Raises what `storage.read` raises, and `GenotypeError`
     for a name that nothing has.
     """
     if reference == "-" or _is_file(reference):
-        return read(Path(reference))
-    name = find(reference)
+        return read_genotype(Path(reference))
+    name = published_name(reference)
     if name is not None:
-        return read(files()[name])
+        return read_genotype(files()[name])
     if os.path.isdir(reference):
         inside = Path(reference, "genotype.json")
         hint = f"; its cell is {inside}" if _is_file(str(inside)) else ""

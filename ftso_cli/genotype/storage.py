@@ -29,17 +29,17 @@ LINE = 110
 """A JSON value that fits in so many characters stands on one line."""
 
 
-def read(path: Path) -> Genotype:
+def read_genotype(path: Path) -> Genotype:
     """The genotype in `path`, or on standard input for `-`.
 
     Raises `FileError` where it can't be read and `GenotypeError`, with the place and the rule, where it is not valid.
     """
     if str(path) == "-":
-        return parse(sys.stdin.buffer.read(SIZE_LIMIT + 1), "standard input")
-    return parse(read_bytes(path, limit=SIZE_LIMIT), str(path))
+        return parse_genotype(sys.stdin.buffer.read(SIZE_LIMIT + 1), "standard input")
+    return parse_genotype(read_bytes(path, limit=SIZE_LIMIT), str(path))
 
 
-def parse(content: bytes, where: str) -> Genotype:
+def parse_genotype(content: bytes, where: str) -> Genotype:
     """The genotype in `content`; `where` names it in errors."""
     if len(content) > SIZE_LIMIT:
         raise FileError(f"{where}: larger than {SIZE_LIMIT // 1_000_000} MB, which no genotype is")
@@ -62,10 +62,10 @@ def _problem(error: ValidationError) -> str:
     if others and any(each["type"] == "missing" and each["loc"] == ("format",) for each in problems):
         return f"is no genotype file of ftso: no format, but {short(', '.join(others))}; {OTHERS}"
     foreign = problems[0]["type"] == "json_invalid" or problems[0]["loc"] == ()
-    return f"{describe(error)}; {OTHERS}" if foreign else describe(error)
+    return f"{describe_error(error)}; {OTHERS}" if foreign else describe_error(error)
 
 
-def describe(error: ValidationError) -> str:
+def describe_error(error: ValidationError) -> str:
     """A validation error on one line: where, and what is wrong; the first of several."""
     problems = error.errors(include_url=False, include_input=False)
     first = problems[0]
@@ -81,9 +81,9 @@ def _place(part: int | str) -> str:
     return f".{part}" if isinstance(part, str) and part.isidentifier() and len(part) <= 60 else f"[{short(part)}]"
 
 
-def write(genotype: Genotype, path: Path) -> None:
+def write_genotype(genotype: Genotype, path: Path) -> None:
     """Writes the genotype to `path`, or to standard output for `-`."""
-    content = dumps(genotype).encode()
+    content = genotype_json(genotype).encode()
     if str(path) == "-":
         # Bytes, because a file is UTF-8 whatever the terminal is.
         sys.stdout.flush()
@@ -92,9 +92,9 @@ def write(genotype: Genotype, path: Path) -> None:
         write_atomic(path, content)
 
 
-def dumps(genotype: Genotype) -> str:
+def genotype_json(genotype: Genotype) -> str:
     """The text of a genotype file: JSON, an edge a line, what equals its default left out."""
-    return layout(genotype.model_dump(mode="json", exclude_defaults=True)) + "\n"
+    return format_json(genotype.model_dump(mode="json", exclude_defaults=True)) + "\n"
 
 
 def json_schema() -> dict[str, Any]:
@@ -109,16 +109,16 @@ def _text(value: Any) -> str:
     return text if text.isprintable() else "".join(s if s.isprintable() else json.dumps(s)[1:-1] for s in text)
 
 
-def layout(value: Any, indent: str = "") -> str:
+def format_json(value: Any, indent: str = "") -> str:
     """JSON text of `value`: what fits on a line stands on one, an edge for example."""
     line = _text(value)
     if not isinstance(value, dict | list) or len(line) + len(indent) <= LINE:
         return line
     inner = indent + "  "
     if isinstance(value, dict):
-        items = [f"{_text(key)}: {layout(item, inner)}" for key, item in value.items()]
+        items = [f"{_text(key)}: {format_json(item, inner)}" for key, item in value.items()]
         opening, closing = "{}"
     else:
-        items = [layout(item, inner) for item in value]
+        items = [format_json(item, inner) for item in value]
         opening, closing = "[]"
     return opening + ",".join(f"\n{inner}{item}" for item in items) + f"\n{indent}{closing}"

@@ -89,7 +89,7 @@ def use_fewer_threads(work: Callable[[], object]) -> int:
     return torch.get_num_threads()
 
 
-def finish(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Wait for a GPU, which works on while Python goes ahead."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

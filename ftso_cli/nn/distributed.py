@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from ftso_cli.errors import TrainingError
-from ftso_cli.processes import ProcessRank, place
+from ftso_cli.processes import ProcessRank, process_rank
 
 
 class Group(ProcessRank):
@@ -49,7 +49,7 @@ class Group(ProcessRank):
         parts = iter(rest)
         return mean, [None if gradient is None else next(parts).view(gradient.shape) for gradient in gradients]
 
-    def told(self, text: str = "") -> str:
+    def broadcast_text(self, text: str = "") -> str:
         """Return the text of the first process to all of them; they wait for it."""
         if self.size == 1:
             return text
@@ -91,7 +91,7 @@ def _is_of_others(error: RuntimeError) -> bool:
 @contextmanager
 def launched() -> Iterator[Group]:
     """The processes that `torchrun` has started, connected inside; this process alone where it hasn't."""
-    own = place()
+    own = process_rank()
     if own.size == 1:
         yield ALONE
         return

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import CountedNetwork, preset
-from ftso_cli.drawing.style import name_of, printable
+from ftso_cli.drawing.style import genotype_title, printable
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.report.cell.trace import Trace, is_history, is_search, read_trace
-from ftso_cli.report.run.trained import TrainedRun, is_training, read_training
+from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
 from ftso_cli.report.studies.study import StudyFound, is_study, read_found
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
@@ -59,17 +59,17 @@ def collect(sources: Sequence[str], title: str | None = None, storage: str | Non
     for source in sources:
         path = Path(source)
         if not path.is_dir():
-            genotypes[source] = library.load(source)
+            genotypes[source] = library.load_genotype(source)
             beside = {folder: read_trace(folder) for folder in _searches_beside(path)}
             strangers += [folder for folder, trace in beside.items() if not is_history(trace, genotypes[source])]
             traces |= {folder: trace for folder, trace in beside.items() if folder not in strangers}
         elif is_training(path):
-            trainings.append(read_training(path))
+            trainings.append(read_trained_run(path))
         elif is_search(path):
             traces[path] = read_trace(path)
             own = path.with_name(f"{path.name.rpartition('.')[0]}.json")
             if own.is_file():
-                genotypes[str(own)] = library.load(str(own))
+                genotypes[str(own)] = library.load_genotype(str(own))
         else:
             inside = runs_inside(path, lambda one: is_study(one) or is_training(one) or is_search(one))
             made = "; ftso train makes one, and a search one beside its genotype"
@@ -86,7 +86,7 @@ def _of_study(found: StudyFound, title: str | None) -> Report:
         return Report(title=printable(title), file="cell.json", genotype=None, study=found)
     histories = {folder / "run": name for name, folder in best.folders.items() if is_search(folder / "run")}
     traces = {folder: read_trace(folder, name) for folder, name in histories.items()}
-    return replace(_report(str(found.folder), {}, traces, [read_training(run)], title), study=found)
+    return replace(_report(str(found.folder), {}, traces, [read_trained_run(run)], title), study=found)
 
 
 def _report(
@@ -102,7 +102,7 @@ def _report(
     _check_same(genotypes)
     genotype = next(iter(genotypes.values()), None)
     of_run = trainings[0].name if len(trainings) == 1 and Path(source) == trainings[0].folder else ""
-    named = title or of_run or (name_of(genotype) if genotype else "") or _name(own or source)
+    named = title or of_run or (genotype_title(genotype) if genotype else "") or _name(own or source)
     return Report(
         title=printable(named),
         file=own if Path(own).is_file() else "cell.json",
@@ -148,12 +148,14 @@ def _network(genotype: Genotype | None, trainings: Sequence[TrainedRun]) -> Coun
     if trainings:
         first, config = trainings[0], trainings[0].config
         auxiliary = config.recipe.auxiliary > 0
-        return counted(genotype, f"the network of {first.name}", config.shape, config.image_size, auxiliary=auxiliary)
+        return counted_network(
+            genotype, f"the network of {first.name}", config.shape, config.image_size, auxiliary=auxiliary
+        )
     shape, pixels = preset(genotype.space, "cifar")
-    return counted(genotype, SPACES[genotype.space].reference, shape, (pixels, pixels))
+    return counted_network(genotype, SPACES[genotype.space].reference, shape, (pixels, pixels))
 
 
-def counted(
+def counted_network(
     genotype: Genotype, name: str, shape: NetworkShape, image_size: tuple[int, int], *, auxiliary: bool = True
 ) -> CountedNetwork:
     """The network of a complete genotype with its exact costs."""

@@ -15,7 +15,7 @@ from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.edits import Assignment, Pruning
 from ftso_cli.settings.joint import SearchBaseline
 from ftso_cli.settings.operators import SearchOperators
-from ftso_cli.settings.options import options
+from ftso_cli.settings.options import options, present_names
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.settings.training import CHOSEN
@@ -64,7 +64,7 @@ def train_command(training: TrainedRun) -> str:
     options |= {"seed": config.seed, "precision": config.precision}
     cell = Path(last_name(str(training.folder))) / "genotype.json"
     mirrored = False if config.flip is False and config.data != "digits" else None
-    return shell.command("train", cell, **options, compile=config.compile or None, flip=mirrored)
+    return shell.command_line("train", cell, **options, compile=config.compile or None, flip=mirrored)
 
 
 def _overruled(recipe: Recipe, name: str) -> dict[str, Any]:
@@ -82,11 +82,11 @@ def _overruled(recipe: Recipe, name: str) -> dict[str, Any]:
 
 
 def _command(genotype: Genotype, step: Step, file: str) -> str:
-    settings = dict(step.settings)
+    settings = present_names(step.settings)
     edits = step.command in ("prune", "assign-ops", "search-ops")
     start = settings.get("wiring") or (file if edits else None)
     arguments = [] if start is None else [last_name(str(start))]
-    words = [shell.command(step.command, *arguments, *["TEXT"] * (step.command == "import"))]
+    words = [shell.command_line(step.command, *arguments, *["TEXT"] * (step.command == "import"))]
     words += [shell.option(name, value) for name, value in _options(genotype, step, settings)]
     return " ".join(words if start == file else [*words, f"-o {shell.argument(file)}"])
 

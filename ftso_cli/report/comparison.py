@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
-from ftso_cli.api.cells import names_of, read
+from ftso_cli.api.cells import read, reference_names
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
-from ftso_cli.report.run.trained import TrainedRun, is_training, read_training
+from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
 from ftso_cli.settings.looks import Comparing
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES
@@ -106,7 +106,9 @@ def compare(request: Comparing) -> Comparison:
 
     Raises `GenotypeError` where they are of different spaces, `RunError` for a folder that is no training.
     """
-    compared = tuple(_compared(cell, name) for cell, name in zip(request.cells, names_of(request.cells), strict=True))
+    compared = tuple(
+        _compared(cell, name) for cell, name in zip(request.cells, reference_names(request.cells), strict=True)
+    )
     first = compared[0]
     for each in compared[1:]:
         if each.genotype.space != first.genotype.space:
@@ -134,7 +136,7 @@ def _compared(cell: CellLike, name: str) -> ComparedCell:
         inside = runs_inside(path, is_training)
         instead = "; ftso train makes one; a genotype file or a published name will do too"
         raise RunError(f"{path}: no run folder{inside or instead}")
-    training = read_training(path) if path is not None and path.is_dir() else None
+    training = read_trained_run(path) if path is not None and path.is_dir() else None
     genotype = read(cell) if training is None else training.genotype
     searched = genotype.stage == "searched"
     if searched:
@@ -156,14 +158,14 @@ def _compared(cell: CellLike, name: str) -> ComparedCell:
 
 def _pruned(genotype: Genotype, name: str) -> Genotype:
     try:
-        return edit.prune(genotype)[0]
+        return edit.keep_strongest(genotype)[0]
     except GenotypeError as error:
         raise GenotypeError(f"{name}: {error}") from None
 
 
 def _pair(kind: str, one: ComparedCell, other: ComparedCell) -> Pair:
     cells = one.genotype.cells[kind], other.genotype.cells[kind]
-    wirings = agreement.wiring(cells[0]), agreement.wiring(cells[1])
+    wirings = agreement.pruned_wiring(cells[0]), agreement.pruned_wiring(cells[1])
     shared = wirings[0] & wirings[1]
     decided = all(each.genotype.stage == "complete" for each in (one, other))
     ops = _ops(cells[0]), _ops(cells[1])

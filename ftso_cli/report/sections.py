@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from ftso_cli.costs.networks import CountedNetwork
-from ftso_cli.drawing.style import name_of, printable
+from ftso_cli.drawing.style import genotype_title, printable
 from ftso_cli.genotype import agreement
 from ftso_cli.report.cell.drawn import GONE, LOT, DrawnCell, cell_as_found
 from ftso_cli.report.collect import Report
@@ -16,7 +16,7 @@ from ftso_cli.report.plots import figures, pareto
 from ftso_cli.report.run.classifier import ClassifierSection
 from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.spaces import SPACES
-from ftso_cli.texts import duration, last_name
+from ftso_cli.texts import format_duration, last_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +66,7 @@ class Done:
     started: str = ""
 
 
-def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
+def headline_facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
     """The figures at the head of the page, those of the classifier that leads it first."""
     found = []
     if lead is not None:
@@ -88,7 +88,7 @@ def facts(report: Report, lead: ClassifierSection | None) -> list[Fact]:
             found.append(Fact(name="depth", value=str(shape.depth), remark=f"{kind} cell, {shape.width:.3g} wide"))
     if genotype is not None and (took := sum(sum(times.seconds.values()) for times in genotype.times)):
         steps = len(genotype.history)
-        found.append(Fact(name="to find it", value=duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
+        found.append(Fact(name="to find it", value=format_duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
     if genotype is not None and genotype.ensemble is not None:
         certain, chosen = agreement.found(genotype)
         found.append(Fact(name="significant edges", value=f"{certain} of {chosen}", remark="the others are at chance"))
@@ -150,7 +150,7 @@ def costs(report: Report) -> CostSection:
     network = report.network
     return CostSection(
         network=network,
-        charts=() if network is None else tuple(figures.stage_costs(network)),
+        charts=() if network is None else tuple(figures.stage_cost_chart(network)),
         seconds="" if report.genotype is None else figures.seconds(report.genotype, report.trainings),
     )
 
@@ -209,7 +209,7 @@ def subtitle(report: Report) -> str:
     about = genotype.about
     origin = [about.source] if about is not None and about.source else []
     if report.lead is not None:
-        classes, name = len(report.lead.config.classes), printable(name_of(genotype) or "a cell of its own")
+        classes, name = len(report.lead.config.classes), printable(genotype_title(genotype) or "a cell of its own")
         return f"Classifier of {classes:,} classes · {report.lead.data} · cell {name}"
     return " · ".join([f"{genotype.space} space", stage[genotype.stage], *origin])
 

@@ -42,7 +42,7 @@ def derived(net: SuperNet, space: Space, charges: Charges | None = None, most_sk
     return Genotype(format=FORMAT, space=space.name, stage="complete", searched_ops=net.ops, cells=cells)
 
 
-def decided(
+def with_strongest_operators(
     genotype: Genotype, net: SuperNet, space: Space, charges: Charges | None = None, most_skips: int | None = None
 ) -> Genotype:
     """The genotype, each of its kept edges with its strongest candidate; skip connections as in `derived`."""

@@ -9,7 +9,7 @@ import torch
 
 from ftso_cli.data import ImageData
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.edit import assign_operator, prune
+from ftso_cli.genotype.edit import assign_operator, keep_strongest
 from ftso_cli.search import phases
 from ftso_cli.search.joint import joint
 from ftso_cli.search.operators.capacity import Capacity
@@ -28,19 +28,21 @@ Run = Callable[[ImageData, int, int, torch.device], Genotype]
 def _wiring(data: ImageData, seed: int, device: torch.device) -> Genotype:
     """The first phase of FTSO: one iteration, for in this space all edges are kept whatever it finds."""
     settings = replace(TOPOLOGY, **SMALL, iters=1)
-    found = phases.search_topology(data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
-    return prune(found)[0]
+    found = phases.run_topology_search(data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
+    return keep_strongest(found)[0]
 
 
 def _assigned(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
-    return assign_operator(_wiring(data, seed, device), NATS.usual)
+    return assign_operator(_wiring(data, seed, device), NATS.default_operator)
 
 
 def _by_gradient(method: Method | None, data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
     own = {name: value for name, value in SMALL.items() if name not in ("space", "nodes")}
     settings = replace(OPERATORS, **{**own, **on_choices(method), "ops": NATS.candidates, "iters": iters})
     wiring = _wiring(data, seed, device)
-    return phases.search_operators(wiring, data, settings, seed=seed, device=device, on_iteration=lambda progress: None)
+    return phases.run_operator_search(
+        wiring, data, settings, seed=seed, device=device, on_iteration=lambda progress: None
+    )
 
 
 def _by_capacity(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:

@@ -19,7 +19,7 @@ from ftso_cli.nn.folded import FoldedSuperNet
 from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wirings
 from ftso_cli.nn.synchronised import synchronised
-from ftso_cli.search.derivation import alphas, betas, decided, within
+from ftso_cli.search.derivation import alphas, betas, with_strongest_operators, within
 from ftso_cli.search.engine.bilevel import Bilevel, Engine, GradientRanking, Progress
 from ftso_cli.search.engine.progressive import Progressive
 from ftso_cli.search.engine.unrolled import Unrolled
@@ -57,7 +57,7 @@ class Search:
         return self.derive()
 
 
-def search_topology(
+def run_topology_search(
     data: ImageData,
     settings: TopologySettings,
     *,
@@ -71,13 +71,13 @@ def search_topology(
     returns a wiring whether there was one to find or not; `ensemble.search_ensemble` tells.
     The same seed gives the same genotype on one kind of device.
     """
-    return topology(data, settings, seed=seed, device=device).run(on_iteration)
+    return prepare_topology_search(data, settings, seed=seed, device=device).run(on_iteration)
 
 
-def topology(
+def prepare_topology_search(
     data: ImageData, settings: TopologySettings, *, seed: int, device: torch.device, group: Group = ALONE
 ) -> Search:
-    """A topology search that is ready to run; see `search_topology`."""
+    """A topology search that is ready to run; see `run_topology_search`."""
     member = topology_member(data, settings, seed=seed, device=device, group=group)
     return Search(member, lambda: weighed(member.net, settings))
 
@@ -107,7 +107,7 @@ def weighed(net: SuperNet, settings: TopologySettings) -> Genotype:
     )
 
 
-def search_operators(
+def run_operator_search(
     genotype: Genotype,
     data: ImageData,
     settings: OperatorSettings,
@@ -121,10 +121,10 @@ def search_operators(
     Line 9 of the algorithm takes the strongest of all candidates, `none` included; as in DARTS, `none` is weighed
     but never kept. Raises `GenotypeError` where the wiring is not decided yet.
     """
-    return operators(genotype, data, settings, seed=seed, device=device).run(on_iteration)
+    return prepare_operator_search(genotype, data, settings, seed=seed, device=device).run(on_iteration)
 
 
-def operators(
+def prepare_operator_search(
     genotype: Genotype,
     data: ImageData,
     settings: OperatorSettings,
@@ -133,7 +133,7 @@ def operators(
     device: torch.device,
     group: Group = ALONE,
 ) -> Search:
-    """An operator search that is ready to run; see `search_operators`."""
+    """An operator search that is ready to run; see `run_operator_search`."""
     require_searchable(genotype)
     space = SPACES[genotype.space]
     for op in settings.ops:
@@ -148,7 +148,9 @@ def operators(
     search = supernet_search(wirings, space, data, settings, seed, device, group, make, engine_of(settings))
     limit = limit_of(settings, space, device)
     skips = settings.most_skips
-    derive = within(limit, search.net, space, lambda own: decided(genotype, search.net, space, own, skips))
+    derive = within(
+        limit, search.net, space, lambda own: with_strongest_operators(genotype, search.net, space, own, skips)
+    )
     return Search(search, derive, limit.remark)
 
 

@@ -9,7 +9,7 @@ from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.searches import Method, OfCells, Operators
 from ftso_cli.settings.shared import HISTORY, File
-from ftso_cli.settings.values import budget
+from ftso_cli.settings.values import parse_budget
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
 USUAL = 100
@@ -60,12 +60,12 @@ class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
     @property
     def evaluations(self) -> int | None:
         """Return the number of cells that are evaluated; None where a time is the budget."""
-        return budget(USUAL if self.budget is None else self.budget).get("steps")
+        return parse_budget(USUAL if self.budget is None else self.budget).get("steps")
 
     @property
     def seconds(self) -> float | None:
         """Return the time that evaluations may take together; None where their number is the budget."""
-        return budget(USUAL if self.budget is None else self.budget).get("seconds")
+        return parse_budget(USUAL if self.budget is None else self.budget).get("seconds")
 
     @property
     def choices(self) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ class CapacitySettings(ShortTraining, ByCapacity):
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return networks of the benchmark's five cells a stage: a residual connection is worth more in deep ones."""
-        return {**super().defaults(given), "cells": 15, "batch_size": 32, "weight_rate": 0.1}
+        return {**super().defaults(given), "cells": 15, "batch_size": 32, "weight_lr": 0.1}
 
     def __post_init__(self) -> None:
         """Raise `SettingsError` where there is nothing to choose from."""

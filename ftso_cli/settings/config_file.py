@@ -12,9 +12,9 @@ from pydantic import BeforeValidator, Field, ValidationError
 from ftso_cli.errors import SettingsError
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.recipes import CUTOUT, Recipe, check_trains, recipe, with_epochs
-from ftso_cli.settings.values import Fold, ImageSize, duration
+from ftso_cli.settings.values import Fold, ImageSize, parse_duration
 from ftso_cli.spaces.sets import Resize
 
 LIMIT = 16_000_000
@@ -52,7 +52,7 @@ class ConfigFile(Model):
     device: str | None = None
     precision: Precision | None = None
     compile: bool | None = None
-    time: Annotated[float | None, BeforeValidator(duration)] = Field(
+    time: Annotated[float | None, BeforeValidator(parse_duration)] = Field(
         default=None,
         description="How long it may take, as in 10m or in seconds; of a run, what decided its epochs.",
     )
@@ -130,7 +130,7 @@ def read_config(path: Path) -> ConfigFile:
     try:
         request = ConfigFile.model_validate_json(read_bytes(path, limit=LIMIT))
     except ValidationError as error:
-        raise SettingsError(f"{path}: {describe(error)}") from None
+        raise SettingsError(f"{path}: {describe_error(error)}") from None
     of_run = request.classes is not None
     beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
     beside |= {"start_from": path.parent / START} if request.start is not None else {}

@@ -12,7 +12,7 @@ from ftso_cli.settings.limits import FittedNetwork
 from ftso_cli.settings.looks import Cells
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import OnCell
-from ftso_cli.settings.values import as_option, size
+from ftso_cli.settings.values import as_option, parse_size
 from ftso_cli.spaces import DARTS, SPACES
 
 PAPER = Formulas()
@@ -73,7 +73,7 @@ class NetworkOfCell(Settings):
     channels: Annotated[int | None, _part("Channels of the first cell's nodes.", "channels")] = None
     cells: Annotated[int | None, _part("Cells in a row.", "cells", 1000)] = None
     image_size: Annotated[
-        Annotated[tuple[int, int] | int | None, BeforeValidator(as_option(partial(size, least=1, most=MOST)))],
+        Annotated[tuple[int, int] | int | None, BeforeValidator(as_option(partial(parse_size, least=1, most=MOST)))],
         Option(
             help="Pixels: 64 or, height by width, 64x48.",
             metavar="SIZE",

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.shared import Edited, File, OnCell, Seeded
-from ftso_cli.settings.values import listed
+from ftso_cli.settings.values import parse_list
 from ftso_cli.spaces import DARTS, SPACES, Space
 
 RANDOM = "random"
@@ -66,7 +66,7 @@ class Pruning(OnCell, Edited):
 def _entries(value: str | Sequence[str] | Mapping[str, str] | None) -> tuple[str, ...]:
     if isinstance(value, Mapping):
         return tuple(f"{edge}={op}" for edge, op in value.items())
-    return listed(value)
+    return parse_list(value)
 
 
 @settings
@@ -79,7 +79,7 @@ class Assignment(OnCell, Edited, Seeded):
             help=f"The operator: {_by_space(lambda space: ', '.join(space.derivable), named_first=True)}. "
             "random draws one for each edge.",
             metavar="OP",
-            shown=_by_space(lambda space: space.usual),
+            shown=_by_space(lambda space: space.default_operator),
         ),
     ] = None
     _: KW_ONLY

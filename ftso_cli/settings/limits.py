@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
-from ftso_cli.settings.values import count, duration
+from ftso_cli.settings.values import parse_count, parse_duration
 from ftso_cli.spaces import SPACES
 
 LIMITS = "Limits"
@@ -19,11 +19,11 @@ class FittedNetwork(Settings):
 
     _: KW_ONLY
     fit_macs: Annotated[
-        Annotated[Annotated[int, Bounds(least=1)] | None, BeforeValidator(count)],
+        Annotated[Annotated[int, Bounds(least=1)] | None, BeforeValidator(parse_count)],
         Option(help="Stay within so many MACs, as in 30M.", metavar="COUNT", panel=LIMITS, written=True),
     ] = None
     fit_params: Annotated[
-        Annotated[Annotated[int, Bounds(least=1)] | None, BeforeValidator(count)],
+        Annotated[Annotated[int, Bounds(least=1)] | None, BeforeValidator(parse_count)],
         Option(
             help="Stay within so many parameters, the auxiliary head left out, as in 4M.",
             metavar="COUNT",
@@ -40,7 +40,7 @@ class FittedNetwork(Settings):
 
 def _latency(value: Any) -> str | None:
     """Return a time of one's own as a text in milliseconds, None for None."""
-    seconds = duration(value)
+    seconds = parse_duration(value)
     return None if seconds is None else f"{1000 * seconds:.9g}ms"
 
 
@@ -74,5 +74,5 @@ class Limited(FittedNetwork):
     @property
     def most_milliseconds(self) -> float | None:
         """The longest time of an image, in milliseconds."""
-        seconds = duration(self.fit_latency)
+        seconds = parse_duration(self.fit_latency)
         return None if seconds is None else 1000 * float(seconds)

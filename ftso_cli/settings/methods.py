@@ -29,8 +29,8 @@ _DARTS = GradientSettings(
     ops=DARTS.candidates,
     epochs=50,
     partial=1,
-    weight_rate_end=1e-3,
-    arch_rate=3e-4,
+    weight_lr_end=1e-3,
+    arch_lr=3e-4,
 )
 
 METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
@@ -42,9 +42,9 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
         weighs_edges=True,
         partial=4,
         batch_size=256,
-        weight_rate=0.1,
-        weight_rate_end=0.0,
-        arch_rate=6e-4,
+        weight_lr=0.1,
+        weight_lr_end=0.0,
+        arch_lr=6e-4,
         warmup=15 / 50,
     ),
     "snas": replace(_DARTS, method="snas", relaxation="gumbel", temperature=(1.0, 0.03), epochs=150),
@@ -56,9 +56,9 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
         method="drnas",
         relaxation="dirichlet",
         partial=4,
-        weight_rate=0.1,
-        weight_rate_end=0.0,
-        arch_rate=6e-4,
+        weight_lr=0.1,
+        weight_lr_end=0.0,
+        arch_lr=6e-4,
         warmup=10 / 25,
     ),
     "proxylessnas": replace(
@@ -67,9 +67,9 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
         relaxation="gates",
         epochs=160,
         batch_size=256,
-        weight_rate_end=0.0,
+        weight_lr_end=0.0,
         weight_decay=4e-5,
-        arch_rate=1e-3,
+        arch_lr=1e-3,
         arch_momenta=(0.0, 0.999),
         arch_decay=0.0,
         warmup=40 / 160,
@@ -84,8 +84,8 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
         most_skips=2,
         epochs=75,
         batch_size=96,
-        weight_rate_end=0.0,
-        arch_rate=6e-4,
+        weight_lr_end=0.0,
+        arch_lr=6e-4,
         warmup=10 / 25,
     ),
     "random": AskTellSettings(method="random", budget=24),
@@ -99,7 +99,7 @@ METHODS: Mapping[Method, JointSettings | AskTellSettings] = {
 
 ON_CHOICES = (
     *("relaxation", "temperature", "order", "weighs_edges", "partial", "warmup"),
-    *("arch_rate", "arch_momenta", "arch_decay"),
+    *("arch_lr", "arch_momenta", "arch_decay"),
     *OF_STAGES,
 )
 """The settings that are about α and β."""
@@ -123,9 +123,9 @@ def by_evaluation(request: Settings, method: str, **others: Any) -> AskTellSetti
 
 IMAGENET: Mapping[str, Any] = {
     "stem": "imagenet",
-    "weight_rate": 0.5,
-    "weight_rate_end": 0.0,
-    "arch_rate": 6e-3,
+    "weight_lr": 0.5,
+    "weight_lr_end": 0.0,
+    "arch_lr": 6e-3,
     "batch_size": 1024,
     "weight_share": 0.1,
     "arch_share": 0.025,

@@ -36,6 +36,13 @@ from ftso_cli.errors import SettingsError, short, unknown
 Spell = Callable[[str, str | None], str]
 """Write an option, and its value where there is one, as its reader does: `--rank race` or `rank="race"`."""
 
+FORMER_NAMES: Mapping[str, str] = {
+    "weight_rate": "weight_lr",
+    "weight_rate_end": "weight_lr_end",
+    "arch_rate": "arch_lr",
+}
+"""The present names of options by those of version 0.1, which calls, command lines and files may have."""
+
 CONFIG = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
 
@@ -165,16 +172,22 @@ def _named(model: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dict
     names = [field.name for field in dataclasses.fields(model) if not field.kw_only]
     if len(args) > len(names):
         raise TypeError(f"{model.__name__} takes at most {len(names)} positional arguments, not {len(args)}")
-    given = {model.former.get(name, name): value for name, value in keywords.items()}
+    former, fields = {**FORMER_NAMES, **model.former}, model.__dataclass_fields__
+    given = {former[name] if former.get(name) in fields else name: value for name, value in keywords.items()}
     for name, value in zip(names, args, strict=False):
         if name in given:
             raise TypeError(f"{name} is given twice, by its place and by its name")
         given[name] = value
     for name in given:
-        if name not in model.__dataclass_fields__:
-            known = [name for name, _ in options(model)] or list(model.__dataclass_fields__)
+        if name not in fields:
+            known = [name for name, _ in options(model)] or list(fields)
             raise SettingsError(unknown("option", name, known))
     return given
+
+
+def present_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options by their present names, of those that any version has written."""
+    return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
 
 
 def problem(error: ValidationError) -> str:
@@ -252,7 +265,7 @@ def refuse(request: Settings, allowed: Collection[str], why: str) -> None:
             raise OptionError(name, why)
 
 
-def shown(value: Any) -> str:
+def format_default(value: Any) -> str:
     """Return a default as help writes it."""
     if isinstance(value, float):
         return f"{value:g}" if math.isfinite(value) else str(value)

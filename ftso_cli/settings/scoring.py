@@ -10,7 +10,7 @@ from ftso_cli.settings.evaluation import PREDICTOR, EvaluationSettings, Score
 from ftso_cli.settings.looks import Cells, several
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.shared import File, OnImages, Seeded
-from ftso_cli.settings.values import listed
+from ftso_cli.settings.values import parse_list
 
 MOST_CELLS = 1000
 """Cells of one table."""
@@ -35,7 +35,7 @@ class ScoredCells(Settings):
     _: KW_ONLY
     evaluate: Annotated[
         Sequence[str],
-        BeforeValidator(lambda value: listed(value)),
+        BeforeValidator(lambda value: parse_list(value)),
         Option(
             help=f"What to score by (repeated, or a,b,c): {PREDICTOR}, FILE.json of --fit, training (a short one), "
             f"or a zero-cost score: {', '.join(get_args(Score))}.",

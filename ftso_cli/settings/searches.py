@@ -15,7 +15,7 @@ from ftso_cli.errors import SettingsError, short
 from ftso_cli.genotype.schema import Rank
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
-from ftso_cli.settings.values import chosen, listed, operators
+from ftso_cli.settings.values import chosen, parse_list, parse_operators
 from ftso_cli.spaces import DARTS, SPACES, operator
 from ftso_cli.spaces.darts import Stem
 from ftso_cli.spaces.operators import FOLDABLE
@@ -30,7 +30,7 @@ SpaceName = Annotated[
     str, Option(help="The search space: what a cell looks like, and its operators.", choices=lambda: SPACES)
 ]
 
-Operators = Annotated[Sequence[str], BeforeValidator(lambda value: operators(value))]
+Operators = Annotated[Sequence[str], BeforeValidator(lambda value: parse_operators(value))]
 """Operators as a text with commas, or several; a tuple once it is read."""
 
 
@@ -45,7 +45,7 @@ class Descent(Settings):
     """Table 4: 6 + 2."""
     batch_size: Annotated[int, Option(help="Images a step.", least=2, short="-b", panel=SUPER_NET)] = 64
     """DARTS; the paper doesn't say."""
-    weight_rate: Annotated[
+    weight_lr: Annotated[
         float,
         Option(
             help="Learning rate of the weights; falls along a cosine over the epochs.",
@@ -79,7 +79,7 @@ PENALTIES = ("macs", "params", "entropy", "kl")
 def penalties(value: Any) -> dict[str, float]:
     """Return the weight of each penalty of `macs=0.1,entropy=0.05`; raises `ValueError` for another text."""
     found = {}
-    for part in listed(value):
+    for part in parse_list(value):
         name, _, weight = part.partition("=")
         if name not in PENALTIES or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d)?", weight):
             raise ValueError(f"{short(part)} is no penalty; write macs=0.1, of {', '.join(PENALTIES)}")
@@ -130,11 +130,9 @@ class SearchSettings(Descent):
     """Appendix A.1: half of the training images move the weights."""
     arch_share: Annotated[float, Option(help="Share of them that moves α and β.", least=0, panel=SUPER_NET)] = 0.5
     """Appendix A.1: the other half moves α and β."""
-    weight_rate_end: Annotated[float, Bounds(least=0)] = 0.0
+    weight_lr_end: Annotated[float, Bounds(least=0)] = 0.0
     """Table 4: where the cosine ends."""
-    arch_rate: Annotated[float, Option(help="Learning rate of α and β.", least=0, metavar="RATE", panel=SUPER_NET)] = (
-        6e-4
-    )
+    arch_lr: Annotated[float, Option(help="Learning rate of α and β.", least=0, metavar="RATE", panel=SUPER_NET)] = 6e-4
     """Table 4."""
     arch_momenta: tuple[float, float] = (0.5, 0.999)
     """DARTS: Adam's two moments for α and β."""
@@ -233,8 +231,8 @@ def checked(search: SearchSettings) -> None:
         raise SettingsError("the penalty kl is of Dirichlet distributions, as drnas draws from")
     if search.penalty and not search.searches:
         raise SettingsError("a penalty moves α and β, which this search holds")
-    if search.searches and search.arch_rate == 0:
-        raise SettingsError("arch rate must be above 0, not 0: α and β would stay as they were drawn")
+    if search.searches and search.arch_lr == 0:
+        raise SettingsError("arch lr must be above 0, not 0: α and β would stay as they were drawn")
     if search.iters is not None and search.warmup and round(search.warmup * search.iters) >= search.iters:
         raise SettingsError(
             f"a warm-up of {search.warmup:g} takes all {search.iters} iterations; give more, or less of warm-up"
@@ -347,7 +345,7 @@ class ShortTraining(Descent):
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return small networks, and a rate at which a few dozen steps already tell them apart."""
-        return {"channels": 8, "cells": 5, "weight_rate": 0.05}
+        return {"channels": 8, "cells": 5, "weight_lr": 0.05}
 
 
 @settings
@@ -358,7 +356,7 @@ class RaceSettings(ShortTraining):
     """
 
     _: KW_ONLY
-    op: str = DARTS.usual
+    op: str = DARTS.default_operator
     """The operator of every edge: a wiring is judged with the operator that it will have."""
     nodes: Annotated[int, Bounds(least=2, most=MOST_NODES)] = DARTS.nodes
     """Appendix A.1 of the paper."""

@@ -25,7 +25,7 @@ from ftso_cli.settings.searches import (
     in_space,
 )
 from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
-from ftso_cli.settings.values import budget, chosen, seeds_of
+from ftso_cli.settings.values import chosen, parse_budget, seeds_of
 from ftso_cli.spaces import DARTS, SPACES, operator
 
 
@@ -141,7 +141,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         """The settings of a search by evaluation; raises `OptionError` for several operators."""
         if self.op is not None and len(self.op) != 1:
             raise OptionError("op", "a wiring is evaluated with one operator on every edge")
-        op = self.op[0] if self.op else SPACES[self.space].usual
+        op = self.op[0] if self.op else SPACES[self.space].default_operator
         return by_evaluation(self, str(self.method), ops=(operator(op, SPACES[self.space].derivable).name,))
 
     @property
@@ -161,7 +161,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
             raise OptionError("op", "a race has one operator on every edge")
         names = {field.name for field in fields(RaceSettings)} & self.given - {"op"}
         own = {name: getattr(self, name) for name in names}
-        length = {} if self.budget is None else budget(self.budget)
+        length = {} if self.budget is None else parse_budget(self.budget)
         return RaceSettings(**own, **length, op=self.op[0] if self.op else RACE.op)
 
     @property

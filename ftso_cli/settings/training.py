@@ -13,7 +13,7 @@ from ftso_cli.settings.limits import LIMITS, FittedNetwork
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
-from ftso_cli.settings.values import as_option, duration, fold_numbers, size
+from ftso_cli.settings.values import as_option, parse_duration, parse_fold, parse_size
 from ftso_cli.spaces.sets import Resize
 
 PLANNED_CELL = "ftso_block"
@@ -73,7 +73,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     time: Annotated[
-        Annotated[str | float | None, BeforeValidator(duration)],
+        Annotated[str | float | None, BeforeValidator(parse_duration)],
         Option(
             help="Take as many epochs as fit in this time, as in 90s, 10m, 1h.",
             metavar="TIME",
@@ -81,7 +81,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     fit_latency: Annotated[
-        Annotated[str | float | None, BeforeValidator(duration)],
+        Annotated[str | float | None, BeforeValidator(parse_duration)],
         Option(help="auto: a network of at most this latency an image, as in 2ms.", metavar="TIME", panel=LIMITS),
     ] = None
     search: Annotated[
@@ -117,7 +117,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     image_size: Annotated[
-        Annotated[tuple[int, int] | None, BeforeValidator(as_option(size))],
+        Annotated[tuple[int, int] | None, BeforeValidator(as_option(parse_size))],
         Option(
             help="Bring images to this size in pixels: 64 or, height by width, 64x96.",
             metavar="SIZE",
@@ -139,7 +139,7 @@ class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     fold: Annotated[
-        Annotated[tuple[int, int] | None, BeforeValidator(as_option(fold_numbers))],
+        Annotated[tuple[int, int] | None, BeforeValidator(as_option(parse_fold))],
         Option(
             help="Cross-validation: test on one of several equal parts of the training images, as in 2/5, and train on "
             "the others.",

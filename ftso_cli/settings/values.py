@@ -42,15 +42,15 @@ def chosen(what: str, name: Any, values: Mapping[str, Value]) -> Value:
     return values[name]
 
 
-def listed(values: str | Iterable[str] | None) -> tuple[str, ...]:
+def parse_list(values: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return the values of an option that can be given several times, and each time may hold several, as in a,b."""
     several = [values] if isinstance(values, str) else values or ()
     return tuple(part.strip() for value in several for part in value.split(",") if part.strip())
 
 
-def operators(values: str | Iterable[str] | None) -> tuple[str, ...]:
+def parse_operators(values: str | Iterable[str] | None) -> tuple[str, ...]:
     """Return the operators that are listed; 3op and 4op stand for those of the paper's Table 3."""
-    return tuple(op for name in listed(values) for op in OPERATOR_SETS.get(name, (name,)))
+    return tuple(op for name in parse_list(values) for op in OPERATOR_SETS.get(name, (name,)))
 
 
 def seeds_of(seeds: str | int | Iterable[int]) -> tuple[int, ...]:
@@ -68,7 +68,7 @@ def seeds_of(seeds: str | int | Iterable[int]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def budget(text: str | int) -> dict[str, Any]:
+def parse_budget(text: str | int) -> dict[str, Any]:
     """Return `5m`, `90s` or `1h` as the seconds of a race, `2000` as its training steps."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(text).strip())
     if match is None or (not match[2] and "." in match[1]):
@@ -76,7 +76,7 @@ def budget(text: str | int) -> dict[str, Any]:
     return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
 
 
-def duration(value: Any) -> Any:
+def parse_duration(value: Any) -> Any:
     """Return the seconds that `2ms`, `90s`, `10m`, `1h` or a number of seconds mean, None for None."""
     if value is None:
         return None
@@ -91,7 +91,7 @@ def duration(value: Any) -> Any:
     return float(seconds)
 
 
-def count(value: Any, info: ValidationInfo) -> Any:
+def parse_count(value: Any, info: ValidationInfo) -> Any:
     """Return 600M, 0.6G, 600e6 or 600000000 as a number; raises `OptionError` for another text."""
     if not isinstance(value, str):
         return value
@@ -107,7 +107,7 @@ def count(value: Any, info: ValidationInfo) -> Any:
     return number
 
 
-def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
+def parse_size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
     """Return 224 or 160x128 (height x width) as a height and a width; raises `ValueError` for another text."""
     if value is None:
         return None
@@ -120,7 +120,7 @@ def size(value: Any, least: int = LEAST_PIXELS, most: int = MOST_PIXELS) -> Any:
     return height, width
 
 
-def fold_numbers(value: Any) -> tuple[int, int] | None:
+def parse_fold(value: Any) -> tuple[int, int] | None:
     """Return 2/5, the second of five parts, as its numbers; raises `ValueError` for another text."""
     if value is None:
         return None
@@ -132,10 +132,10 @@ def fold_numbers(value: Any) -> tuple[int, int] | None:
     return number, count
 
 
-Fold = Annotated[tuple[int, int] | None, BeforeValidator(fold_numbers)]
+Fold = Annotated[tuple[int, int] | None, BeforeValidator(parse_fold)]
 """A part of the training images, by its number and how many there are."""
 
-ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(size)]
+ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(parse_size)]
 """Height and width of the images that networks are trained on."""
 
 

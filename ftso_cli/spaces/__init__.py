@@ -43,7 +43,7 @@ class Space:
     operators: tuple[str, ...]
     candidates: tuple[str, ...]
     never_derived: frozenset[str]
-    usual: str
+    default_operator: str
     skeleton: MakeSkeleton
     evaluations: Mapping[str, Evaluation]
     reference: str
@@ -93,7 +93,7 @@ DARTS = Space(
     operators=_PAPER_OPERATORS + _PUBLISHED_OPERATORS + _CONVOLUTIONS,
     candidates=_PAPER_OPERATORS,
     never_derived=frozenset({"none"}),
-    usual="sep_conv_3x3",
+    default_operator="sep_conv_3x3",
     skeleton=darts_skeleton,
     evaluations=darts.EVALUATIONS,
     reference="the paper's network for CIFAR-10",
@@ -111,7 +111,7 @@ NATS = Space(
     operators=_NATS_OPERATORS,
     candidates=_NATS_OPERATORS,
     never_derived=frozenset(),
-    usual="nor_conv_3x3",
+    default_operator="nor_conv_3x3",
     skeleton=nats_skeleton,
     evaluations=nats.EVALUATIONS,
     reference="the benchmark's network for CIFAR-10",

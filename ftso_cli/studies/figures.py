@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.drawing.plots import check_plot, drawn, label
+from ftso_cli.drawing.plots import check_plot, drawn, plot_label
 from ftso_cli.drawing.style import printable
 from ftso_cli.files import write_atomic
-from ftso_cli.studies.lines import Curve, lines
-from ftso_cli.studies.pairs import Pairs, describe, pairs
+from ftso_cli.studies.lines import Curve, accuracy_curves
+from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
 from ftso_cli.studies.results import SettingRow, Trial, summary
 from ftso_cli.studies.study import Study
-from ftso_cli.texts import lines as lines_of
+from ftso_cli.texts import printable_lines as lines_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#999999"
 """Colours of the palette of Okabe and Ito, as in pictures of cells."""
 
 
-def draw(
+def draw_figure(
     study: Study, trials: Sequence[Trial], path: Path, write: Callable[[Path, bytes], None] = write_atomic
 ) -> None:
     """Draws what is done as svg, png or pdf; raises `DrawingError` without matplotlib, or for another ending."""
@@ -51,7 +51,7 @@ def _bars(study: Study, trials: Sequence[Trial]) -> "Figure":
         axes.barh(place, row.error.mean, xerr=row.error.half, color=BLUE, alpha=0.35, ecolor=GREY, capsize=3)
         dots = _errors(trials, row)
         axes.plot(dots, [place] * len(dots), "o", color=BLUE, markersize=4)
-    axes.set_yticks(range(len(rows)), [label(row.setting) for row in rows])
+    axes.set_yticks(range(len(rows)), [plot_label(row.setting) for row in rows])
     axes.invert_yaxis()
     seen = [value for row in rows for value in _errors(trials, row)]
     if seen:
@@ -71,13 +71,13 @@ def _errors(trials: Sequence[Trial], row: SettingRow) -> list[float]:
 
 def _lines(study: Study, trials: Sequence[Trial]) -> "Figure":
     """Accuracy over an option, and another measure beside it, in a panel of its own."""
-    spec, found = study.figure, lines(study, trials)
+    spec, found = study.figure, accuracy_curves(study, trials)
     figure = _figure(10 if len(found) > 1 else 6, 3.6)
     panels = figure.subplots(1, len(found), squeeze=False)[0]
     values = sorted({x for x, _ in found[0].points})
     for axes, line, colour in zip(panels, found, (BLUE, ORANGE), strict=False):
         _line(axes, line, colour)
-        axes.set_ylabel(label(line.label))
+        axes.set_ylabel(plot_label(line.label))
         axes.set_xlabel(lines_of(f"{spec.label or spec.x}\n{spec.caption or LINES}"))
         axes.grid(alpha=0.3)
         _scale(axes, values, logarithmic=spec.logarithmic)
@@ -115,9 +115,9 @@ def _scatter(study: Study, trials: Sequence[Trial]) -> "Figure":
         _between(panels.pop(0), found[0])
     for axes, one in zip(panels, found, strict=False):
         axes.plot(*zip(*one.points, strict=True), "o", color=BLUE, alpha=0.7) if one.points else None
-        axes.set_xlabel(f"test accuracy, %: {label(one.first)}")
-        axes.set_ylabel(f"test accuracy, %: {label(one.second)}")
-        axes.set_title(describe(one.correlation), fontsize=9)
+        axes.set_xlabel(f"test accuracy, %: {plot_label(one.first)}")
+        axes.set_ylabel(f"test accuracy, %: {plot_label(one.second)}")
+        axes.set_title(describe_correlation(one.correlation), fontsize=9)
         axes.grid(alpha=0.3)
     return figure
 
@@ -126,7 +126,7 @@ def _between(axes: "Axes", one: Pairs) -> None:
     """A line for each cell from what it reaches under the first value to what it reaches under the second."""
     for x, y in one.points:
         axes.plot([0, 1], [x, y], "o-", color=BLUE, alpha=0.5, markersize=4)
-    axes.set_xticks([0, 1], [label(one.first), label(one.second)])
+    axes.set_xticks([0, 1], [plot_label(one.first), plot_label(one.second)])
     axes.set_xlim(-0.3, 1.3)
     axes.set_ylabel("test accuracy, %")
     axes.grid(alpha=0.3)

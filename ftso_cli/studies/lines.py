@@ -24,7 +24,7 @@ class Curve:
         return tuple((x, fmean(y for other, y in self.points if other == x)) for x in at)
 
 
-def lines(study: Study, trials: Sequence[Trial]) -> list[Curve]:
+def accuracy_curves(study: Study, trials: Sequence[Trial]) -> list[Curve]:
     """Test accuracy in percent, and the figure's other measure where it has one."""
     spec = study.figure
     done = [one for one in trials if one.accuracy is not None]

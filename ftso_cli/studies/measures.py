@@ -15,7 +15,7 @@ from ftso_cli.studies.work import Workspace, product
 from ftso_cli.training.run import Run
 
 
-def measured(stages: Sequence[Stage], place: Workspace) -> dict[str, Any]:
+def measure_trial(stages: Sequence[Stage], place: Workspace) -> dict[str, Any]:
     """The record of a trial whose stages are all done: JSON values; accuracy as a share of 1."""
     seconds, more = {}, {}
     folders = {stage.name: place.folder(stage) for stage in stages if place.folder(stage).is_dir()}
@@ -23,7 +23,7 @@ def measured(stages: Sequence[Stage], place: Workspace) -> dict[str, Any]:
         if name == "train":
             seconds[name] = round(sum(epoch.seconds or 0.0 for epoch in Run(folder / "run").epochs()), 3)
         elif name != "query":
-            genotype = storage.read(product(folder, name))
+            genotype = storage.read_genotype(product(folder, name))
             seconds[name] = round(sum(genotype.times[-1].seconds.values()), 3) if genotype.times else 0.0
             if (eigenvalue := _last_eigenvalue(folder / "run" / "metrics.csv")) is not None:
                 more["eigenvalue"] = eigenvalue

@@ -59,7 +59,7 @@ def _paired(first: str, second: str, cells: Sequence[tuple[Trial, Trial]]) -> Pa
     )
 
 
-def describe(found: Correlation) -> str:
+def describe_correlation(found: Correlation) -> str:
     """Return `Pearson 0.77 (0.35 to 0.93), Spearman 0.70, 12 pairs`; the interval has 95 % confidence."""
     if found.pearson is None or found.spearman is None:
         return f"{found.pairs} pairs: no correlation can be told"

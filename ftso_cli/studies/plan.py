@@ -13,10 +13,14 @@ from typing import Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
+from ftso_cli.settings.options import FORMER_NAMES
 from ftso_cli.studies.stages import STAGES, UNDECIDING, check, chooses_network, dashed, known, shared, takes_seed
 from ftso_cli.studies.study import Pipeline, Setting, Study
 
 SEARCHES = {"search", "search-topology", "search-ops"}
+
+FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items()}
+"""The names that keys are made of, so that the work of version 0.1 is found again."""
 
 RANDOM = "random"
 """The value of `cell` that draws a wiring by the seed."""
@@ -130,13 +134,13 @@ def _start(cell: str, seed: int) -> Stage:
         return _stage("cell", {"cell": cell, "seed": seed}, [])
     if cell == "-":
         raise SettingsError("cell is -, but a study is read again to go on with it; name a file")
-    genotype = library.load(cell)
+    genotype = library.load_genotype(cell)
     content = sha256(genotype.model_dump_json().encode()).hexdigest()
     name = cell if library.is_name(cell) else str(Path(cell).expanduser().resolve())
     return Stage(name="cell", options={"cell": name}, key=content)
 
 
 def _stage(name: str, options: Mapping[str, Any], before: list[Stage]) -> Stage:
-    decides = {key: value for key, value in options.items() if key not in UNDECIDING}
+    decides = {FIRST_NAMES.get(key, key): value for key, value in options.items() if key not in UNDECIDING}
     text = json.dumps([name, decides, before[-1].key if before else None], sort_keys=True)
     return Stage(name=name, options=options, key=sha256(text.encode()).hexdigest())

@@ -21,10 +21,10 @@ def is_preset(name: str) -> bool:
 
 def title(name: str) -> str:
     """Return the title of a preset."""
-    return str(tomllib.loads(find(name).read_text(encoding="utf-8"))["title"])
+    return str(tomllib.loads(find_study(name).read_text(encoding="utf-8"))["title"])
 
 
-def find(name: str) -> Path:
+def find_study(name: str) -> Path:
     """The file of a preset, or of a study; raises `SettingsError` where there is neither."""
     if is_preset(name):
         return FOLDER / f"{name}.toml"

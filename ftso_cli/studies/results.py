@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ftso_cli.errors import RunError, SettingsError
 from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype.schema import LARGEST
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.studies import trials
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.runner import STAGES
@@ -96,12 +96,12 @@ def read_settings(folder: Path) -> Study:
         study.check()
         return study
     except ValidationError as error:
-        raise RunError(f"{folder / FILE}: {describe(error)}") from None
+        raise RunError(f"{folder / FILE}: {describe_error(error)}") from None
     except SettingsError as error:
         raise RunError(f"{folder / FILE}: {error}") from None
 
 
-def read(folder: Path, storage: str | None = None) -> list[Trial]:
+def read_trials(folder: Path, storage: str | None = None) -> list[Trial]:
     """All planned trials of a study, settings of the first seed first.
 
     Raises `RunError` where `folder` holds no study and `FileError` where its storage can't be reached.
@@ -122,7 +122,7 @@ def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root
         facts = Facts.model_validate(kept.user_attrs, strict=False)
     except ValidationError as error:
         raise RunError(
-            f"{root.parent}: the record of {setting!r}, seed {seed}, is damaged ({describe(error)})"
+            f"{root.parent}: the record of {setting!r}, seed {seed}, is damaged ({describe_error(error)})"
         ) from None
     folders = {name: root / path for name, path in facts.folders.items()}
     return Trial(

@@ -12,7 +12,7 @@ from ftso_cli.api.health import cores
 from ftso_cli.files import make_inside
 from ftso_cli.interrupt import run_jobs
 from ftso_cli.studies import trials
-from ftso_cli.studies.measures import measured
+from ftso_cli.studies.measures import measure_trial
 from ftso_cli.studies.plan import Planned
 from ftso_cli.studies.work import Stopped, Workspace, locked, work
 
@@ -39,12 +39,12 @@ class Ended:
 Watch = Callable[[Ended], None]
 
 
-def usual_workers() -> int:
+def default_workers() -> int:
     """Two threads each: networks of this size gain little from more."""
     return max(1, cores() // 2)
 
 
-def run_study(
+def run_trials(
     planned: Sequence[Planned],
     folder: Path,
     study: "Study",
@@ -110,7 +110,7 @@ class _Worker:
         start = time.monotonic()
         try:
             work(planned.stages, self.place)
-            found = measured(planned.stages, self.place)
+            found = measure_trial(planned.stages, self.place)
             trials.remember(trial, found)
         except Stopped:
             trials.again(self.study, trial)

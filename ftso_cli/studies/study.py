@@ -28,13 +28,14 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import SettingsError, short, unknown
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model, Seed
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
+from ftso_cli.settings.options import FORMER_NAMES, present_names
 from ftso_cli.settings.values import MOST_FOLDS, seeds_of
 from ftso_cli.studies.stages import ALTERNATIVES, COMMON, EITHER, STAGES, dashed
 
@@ -58,6 +59,11 @@ class Setting(Model):
     name: str
     pipeline: Pipeline
     paper: float | None = Field(default=None, description="What the paper reports for it, error in percent.")
+
+    @field_validator("pipeline")
+    @classmethod
+    def _has_present_names(cls, pipeline: Pipeline) -> Pipeline:
+        return {name: present_names(stage) if isinstance(stage, dict) else stage for name, stage in pipeline.items()}
 
 
 class Figure(Model):
@@ -110,10 +116,10 @@ def read_study(path: Path, *, full: bool = False, changes: Mapping[str, Any] | N
 
     Raises `FileError` where it can't be read and `SettingsError`, with the place, for anything that can't be run.
     """
-    return parse(read_bytes(path, limit=LIMIT), str(path), path.stem, full=full, changes=changes or {})
+    return parse_study(read_bytes(path, limit=LIMIT), str(path), path.stem, full=full, changes=changes or {})
 
 
-def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping[str, Any]) -> Study:
+def parse_study(content: bytes, where: str, name: str, *, full: bool, changes: Mapping[str, Any]) -> Study:
     """The study in `content`; `where` names it in errors."""
     try:
         raw = _underscored(tomllib.loads(content.decode()))
@@ -127,7 +133,7 @@ def parse(content: bytes, where: str, name: str, *, full: bool, changes: Mapping
     except RecursionError:
         raise SettingsError(f"{where}: nested deeper than any study") from None
     except ValidationError as error:
-        raise SettingsError(f"{where}: {describe(error)}") from None
+        raise SettingsError(f"{where}: {describe_error(error)}") from None
     except SettingsError as error:
         raise SettingsError(f"{where}: {error}") from None
 
@@ -208,7 +214,7 @@ def _check_figure(figure: Figure, settings: Sequence[Setting]) -> None:
 def value_of(pipeline: Mapping[str, Any], place: str) -> Any:
     """The option at a place as search-topology.iters, or the study's where the stage leaves it away; None for none."""
     table, _, option = place.partition(".")
-    option = option.replace("-", "_")
+    option = _present(option)
     stage = pipeline.get(table)
     if not option or not isinstance(stage, Mapping):
         return None if isinstance(stage, Mapping) else stage
@@ -249,12 +255,17 @@ def _over(own: Any, change: Any) -> Any:
 
 
 def _underscored(value: Any) -> Any:
-    """Options may have dashes, as on the command line; commands keep theirs."""
+    """Options may have dashes, as on the command line, and former names; commands keep theirs."""
     if isinstance(value, list):
         return [_underscored(item) for item in value]
     if not isinstance(value, dict):
         return value
-    return {key if key in TABLES else key.replace("-", "_"): _underscored(item) for key, item in value.items()}
+    return {key if key in TABLES else _present(key): _underscored(item) for key, item in value.items()}
+
+
+def _present(key: str) -> str:
+    name = key.replace("-", "_")
+    return FORMER_NAMES.get(name, name)
 
 
 def _leaves(grid: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, list[Any]]]:

@@ -103,18 +103,18 @@ def study_results(request: StudyResults) -> StudyState:
         None if file is None else Path(file) for file in (request.csv, request.markdown, request.figure)
     )
     if figure is not None:
-        figures.draw(found.study, found.trials, figure)
+        figures.draw_figure(found.study, found.trials, figure)
     _write(found, csv, markdown, write_atomic)
     return found
 
 
 def _state(folder: Path, storage: str | None) -> StudyState:
-    return StudyState(results.read_settings(folder), folder, tuple(results.read(folder, storage)))
+    return StudyState(results.read_settings(folder), folder, tuple(results.read_trials(folder, storage)))
 
 
 def planned_study(request: StudyRun) -> PlannedStudy:
     """Return the trials of a study; raises `SettingsError` where it can't be run, or its folder holds another."""
-    asked = read_study(presets.find(str(request.study)), full=request.full, changes=request.changes)
+    asked = read_study(presets.find_study(str(request.study)), full=request.full, changes=request.changes)
     if request.full:
         asked = asked.model_copy(update={"name": f"{asked.name}-full"})
     folder = RUNS / asked.name if request.output is None else Path(request.output)
@@ -129,10 +129,10 @@ def run_planned(study: PlannedStudy, request: StudyRun, listener: StudyListener)
     make_folder(folder)
     opened = trials.open_study(name, folder, request.storage)
     results.write_settings(study.study, folder)
-    workers = request.workers or runner.usual_workers()
+    workers = request.workers or runner.default_workers()
     listener.begun_study(study, workers)
     with telling(listener, lambda: f"{folder} keeps all that is done; the same command goes on"):
-        runner.run_study(
+        runner.run_trials(
             study.planned,
             folder,
             opened,
@@ -160,5 +160,5 @@ def _write_all(found: StudyState, listener: Listener) -> tuple[Path, ...]:
     if not can_plot():
         listener.note("for the figure: pip install 'ftso[plots]'")
         return csv, markdown
-    figures.draw(found.study, found.trials, figure, write_inside)
+    figures.draw_figure(found.study, found.trials, figure, write_inside)
     return csv, markdown, figure

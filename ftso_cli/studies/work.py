@@ -24,7 +24,7 @@ from ftso_cli.errors import BusyError, RunError
 from ftso_cli.files import check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage
 from ftso_cli.programs import ftso_command, safe_environment
-from ftso_cli.search.race.topologies import draw
+from ftso_cli.search.race.topologies import random_topology
 from ftso_cli.search.recording.options import has_checkpoint
 from ftso_cli.spaces import DARTS
 from ftso_cli.studies.plan import RANDOM, Stage
@@ -85,7 +85,7 @@ def locked(path: Path, stop: Event) -> Iterator[locks.Held]:
     """Holds the lock file `path`, once nobody else does. Where the system has no such locks, nobody waits."""
     while True:
         try:
-            held = locks.take(path)
+            held = locks.acquire(path)
             break
         except BusyError:
             _pause(stop)
@@ -102,8 +102,8 @@ def _pause(stop: Event) -> None:
 
 def _do(stage: Stage, cell: str, folder: Path, place: Workspace, lock: locks.Held) -> None:
     if stage.name == "cell":
-        topology = draw(random.Random(stage.options["seed"]), DARTS.nodes)
-        write_inside(folder / "cell.json", storage.dumps(topology.genotype(DARTS.usual)).encode())
+        topology = random_topology(random.Random(stage.options["seed"]), DARTS.nodes)
+        write_inside(folder / "cell.json", storage.genotype_json(topology.genotype(DARTS.default_operator)).encode())
         return
     trust = ["--trust-pickle"] * (stage.name == "query" and place.trust_pickle)
     args = [*arguments(stage, cell, folder), *trust]

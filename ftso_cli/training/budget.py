@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ftso_cli.nn.device import enough_memory
-from ftso_cli.texts import duration
+from ftso_cli.texts import format_duration
 from ftso_cli.training.compiling import compiling
 from ftso_cli.training.validation import FORWARD, interval, validates
 
@@ -87,7 +87,7 @@ def described(steps: int, step: float, work: Work, batch_size: int, seconds: flo
     pace = f"{1000 * step:.3g} ms" if step < 1 else f"{step:.3g} s"
     epochs, rest = divmod(steps, work.epoch)
     planned = f"{steps / work.epoch:.2g} epochs, {steps:,} steps," if rest else f"{epochs:,} epoch{'s' * (epochs > 1)}"
-    return f"{pace} a step of {batch_size} images: {planned} in {duration(seconds)}"
+    return f"{pace} a step of {batch_size} images: {planned} in {format_duration(seconds)}"
 
 
 def measure(trainer: "Trainer", seconds: float) -> float:

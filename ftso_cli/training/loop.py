@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ftso_cli.data import AheadBatches, Augmentation, Batches, ImageData, on_device
+from ftso_cli.data import Augmentation, Batches, ImageData, PrefetchedBatches, on_device
 from ftso_cli.data.batching.balance import LOSS_POWER, class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype, graph
@@ -22,20 +22,20 @@ from ftso_cli.nn.network import Network
 from ftso_cli.nn.readings import Throttle
 from ftso_cli.nn.synchronised import synchronised
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.shell import command
+from ftso_cli.shell import command_line
 from ftso_cli.training.budget import TimeBudget, check_interval
 from ftso_cli.training.compiling import check_compiler, compile_cells, compiling
 from ftso_cli.training.progress import Row, Sums, TrainingProgress
 from ftso_cli.training.resuming import restore, state_of
 from ftso_cli.training.run import Config, Run
 from ftso_cli.training.start import begin_from
-from ftso_cli.training.step.averaging import averaged
+from ftso_cli.training.step.averaging import averaged_copy
 from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.mixing import Mixing
 from ftso_cli.training.step.optimizer import optimizer_of, set_rate
 from ftso_cli.training.step.schedule import Course, step_drop_path, step_rate
 from ftso_cli.training.step.update import WeightUpdate
-from ftso_cli.training.validation import best_epoch, validated, waited
+from ftso_cli.training.validation import best_epoch, validation_columns, waited
 
 
 class Trainer:
@@ -69,7 +69,7 @@ class Trainer:
         network = _built(genotype, config, self.device, start)
         with enough_memory(self.device):
             network = network.to(self.device).to(memory_format=torch.channels_last)
-            self.average = averaged(network, recipe.average) if recipe.average else None
+            self.average = averaged_copy(network, recipe.average) if recipe.average else None
         self.network = synchronised(network, group, native=True)
         self.drop_path_draws = torch.Generator(self.device).manual_seed(config.seed)
         self.network.drop_path.generator, self.network.drop_path.share = self.drop_path_draws, group.share
@@ -89,7 +89,7 @@ class Trainer:
         )
         # Images are decoded while a batch is trained on, and with a GPU augmented one by one; else no thread helps.
         ahead = source.streams or (self.device.type != "cpu" and augmentation.one_by_one)
-        self.batches = AheadBatches(batches) if ahead else batches
+        self.batches = PrefetchedBatches(batches) if ahead else batches
         self.budget: TimeBudget | None = None
         """Tells where to end, where the time is limited and this is the process that knows it."""
         self.course = self.planned
@@ -125,7 +125,7 @@ class Trainer:
             self.prepare()
             while not self.finished:
                 row = self._epoch(len(self.rows), on_step, interrupt)
-                self.rows.append(row | validated(self))
+                self.rows.append(row | validation_columns(self))
                 self.sums = Sums()
                 self.save_checkpoint()
                 if self.group.first:
@@ -290,7 +290,7 @@ class Trainer:
         return f"{place}; {self.saved}. Train again with a lower --rate (now {self.config.recipe.rate:g})"
 
     def _advice(self) -> str:
-        return f"go on with: {command('train', resume=self.run.folder)}"
+        return f"go on with: {command_line('train', resume=self.run.folder)}"
 
     @property
     def saved(self) -> str:

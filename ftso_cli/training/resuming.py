@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import State, check_alike
-from ftso_cli.shell import command
+from ftso_cli.shell import command_line
 from ftso_cli.training.progress import NOT_VALIDATED, CheckpointValues
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _check_images(trainer: "Trainer", tensors: Mapping[str, Tensor]) -> None:
     if was.dtype == torch.int64 and was.numel() == 1 and int(was) != now:
         raise RunError(
             f"{trainer.run.folder}: was started with {int(was)} training images, and {trainer.data.name} has {now}; "
-            f"bring it to what it was, or train anew: {command('train', config=trainer.run.config_file)}"
+            f"bring it to what it was, or train anew: {command_line('train', config=trainer.run.config_file)}"
         )
 
 

@@ -159,7 +159,7 @@ def read_images(path: Path) -> "ImageRecord":
     try:
         return ImageRecord.model_validate_json(read_bytes(path, limit=IMAGES_LIMIT))
     except ValidationError as error:
-        raise RunError(f"{path}: {storage.describe(error)}") from None
+        raise RunError(f"{path}: {storage.describe_error(error)}") from None
 
 
 def runs_inside(folder: Path, is_run: Callable[[Path], bool]) -> str:
@@ -249,7 +249,7 @@ class Run:
         """
         self.check_free()
         make_folder(self.folder)
-        write_inside(self.genotype_file, storage.dumps(genotype).encode())
+        write_inside(self.genotype_file, storage.genotype_json(genotype).encode())
         if start is not None:
             write_inside(self.start_file, start)
         if images is not None:
@@ -258,7 +258,7 @@ class Run:
 
     def genotype(self) -> Genotype:
         """The cell that is trained here."""
-        return storage.read(self.genotype_file)
+        return storage.read_genotype(self.genotype_file)
 
     def config(self) -> Config:
         """The settings; raises `RunError` where the folder holds none or they are not valid."""
@@ -269,7 +269,7 @@ class Run:
         try:
             return Config.model_validate_json(read_bytes(self.config_file, limit=TEXT_LIMIT))
         except ValidationError as error:
-            raise RunError(f"{self.config_file}: {storage.describe(error)}") from None
+            raise RunError(f"{self.config_file}: {storage.describe_error(error)}") from None
 
     def images(self) -> "ImageRecord | None":
         """The images that it trains and is tested on; None for a run of an earlier version, which kept no record."""
@@ -283,7 +283,7 @@ class Run:
             text = io.StringIO(read_bytes(self.metrics_file, limit=TEXT_LIMIT).decode())
             return TypeAdapter(tuple[Epoch, ...]).validate_python(list(csv.DictReader(text)))
         except (ValueError, csv.Error) as error:
-            what = storage.describe(error) if isinstance(error, ValidationError) else error
+            what = storage.describe_error(error) if isinstance(error, ValidationError) else error
             raise RunError(f"{self.metrics_file}: no metrics of a training ({what})") from None
 
     def result(self) -> TestResult | None:
@@ -293,7 +293,7 @@ class Run:
         try:
             return TestResult.model_validate_json(read_bytes(self.result_file, limit=TEXT_LIMIT))
         except ValidationError as error:
-            raise RunError(f"{self.result_file}: {storage.describe(error)}") from None
+            raise RunError(f"{self.result_file}: {storage.describe_error(error)}") from None
 
     def latency(self) -> MeasuredLatency | None:
         """The measured latency, or None. Raises `RunError` for a damaged file."""
@@ -302,7 +302,7 @@ class Run:
         try:
             return MeasuredLatency.model_validate_json(read_bytes(self.latency_file, limit=TEXT_LIMIT))
         except ValidationError as error:
-            raise RunError(f"{self.latency_file}: {storage.describe(error)}") from None
+            raise RunError(f"{self.latency_file}: {storage.describe_error(error)}") from None
 
     def write_latency(self, found: Mapping[str, Any]) -> None:
         """Replace latency.json."""

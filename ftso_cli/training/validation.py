@@ -56,7 +56,7 @@ def _rank(row: Row) -> tuple[float, float, float]:
     return accuracy, -math.inf if loss is None or math.isnan(loss) else -loss, row["epoch"] or 0
 
 
-def validated(trainer: "Trainer") -> Row:
+def validation_columns(trainer: "Trainer") -> Row:
     """Return what validation adds to the row of an epoch that has ended; the last one always has some, if any has.
 
     The first of several processes looks at the images, and tells the others.

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftso_cli.benchmarks import text
-from ftso_cli.benchmarks.nats import CELLS, RECORD, Table, architectures, number
+from ftso_cli.benchmarks.nats import CELLS, RECORD, Table, architecture_index, architectures
 from ftso_cli.benchmarks.tables import read_table
 from ftso_cli.spaces.nats import DATA_SETS
 from tests.benchmarks.tables import PUBLISHED, accuracies
@@ -21,18 +21,18 @@ SKIP, NONE, ONE, THREE = "skip_connect", "none", "nor_conv_1x1", "nor_conv_3x3"
 
 @pytest.fixture(scope="module")
 def made_up() -> Table:
-    return text.read(Path("table.csv"), made_up_text())
+    return text.read_text_table(Path("table.csv"), made_up_text())
 
 
 def test_every_cell_has_its_number_and_its_string() -> None:
     texts = architectures()
     assert len(set(texts)) == CELLS == 15_625
-    assert all(number(architecture) == place for place, architecture in enumerate(texts))
+    assert all(architecture_index(architecture) == place for place, architecture in enumerate(texts))
 
 
 @given(STRINGS)
 def test_strings_are_written_as_everywhere_else(architecture: str) -> None:
-    assert architectures()[number(architecture)] == architecture
+    assert architectures()[architecture_index(architecture)] == architecture
 
 
 @given(st.integers(0, CELLS - 1))
@@ -63,7 +63,9 @@ def test_statistics_agree_with_the_standard_librarys(made_up: Table) -> None:
         top = max(column)
         best = [CELLS - 1 - cell for cell in range(CELLS) if column[cell] == top]
         assert [cell["index"] for cell in found["best_cells"]] == sorted(best)
-        assert all(CELLS - 1 - number(cell["architecture"]) == cell["index"] for cell in found["best_cells"])
+        assert all(
+            CELLS - 1 - architecture_index(cell["architecture"]) == cell["index"] for cell in found["best_cells"]
+        )
         assert found["worst_cells"] == column.count(min(column))
 
 

@@ -37,7 +37,7 @@ def csv_file(tmp_path: Path) -> Path:
 def test_a_table_that_was_read_is_kept_and_read_from_there(csv_file: Path, store: Path) -> None:
     first = read_table(csv_file)
     (kept,) = store.iterdir()
-    assert read_table(csv_file) == first == cache.load(kept)
+    assert read_table(csv_file) == first == cache.load_table(kept)
 
 
 def test_another_content_under_the_same_name_is_another_table(csv_file: Path, store: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_damaged_file_of_the_cache_is_made_again(csv_file: Path, store: Path, 
     whole = bytes(content)
     content[at] ^= 1
     kept.write_bytes(content)
-    assert cache.load(kept) is None
+    assert cache.load_table(kept) is None
     assert read_table(csv_file) == first
     assert kept.read_bytes() == whole
 

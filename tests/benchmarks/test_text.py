@@ -41,7 +41,7 @@ def reordered() -> bytes:
     ids=["gzipped", "of Windows", "with a mark", "other columns"],
 )
 def test_the_same_table_can_be_written_in_other_ways(content: bytes) -> None:
-    assert text.read(PATH, content) == text.read(PATH, made_up())
+    assert text.read_text_table(PATH, content) == text.read_text_table(PATH, made_up())
 
 
 DAMAGED = {
@@ -86,7 +86,7 @@ DAMAGED = {
 def test_a_damaged_table_is_refused_with_the_line(content: bytes, reason: str) -> None:
     started = time.process_time()
     with pytest.raises(TableError) as caught:
-        text.read(PATH, content)
+        text.read_text_table(PATH, content)
     assert time.process_time() - started < 60
     assert str(caught.value).startswith("table.csv: ")
     assert reason in str(caught.value)
@@ -109,4 +109,4 @@ def test_fractions_are_refused_as_no_percentages(column: int) -> None:
     header, *rows = lines()
     content = "\n".join([header, *map(scaled, rows)]).encode()
     with pytest.raises(TableError, match=r"Test\w+ is at most 0\.\d+, so these are fractions"):
-        text.read(PATH, content)
+        text.read_text_table(PATH, content)

@@ -169,7 +169,7 @@ def test_a_broken_rule_is_named_with_file_cell_and_edge(
     command: str, old: str, new: str, expected: str, searched: Genotype, tmp_path: Path
 ) -> None:
     path = tmp_path / "cell.json"
-    text = storage.dumps(searched)
+    text = storage.genotype_json(searched)
     assert old in text
     path.write_text(text.replace(old, new, 1), encoding="utf-8")
     message = error_of(invoke(command, path))
@@ -180,7 +180,7 @@ def test_a_broken_rule_is_named_with_file_cell_and_edge(
 @pytest.mark.parametrize("name", ["[red]x.json", "a:cat:b.json", "[b]x[.json", "a\nb.json", "\x1b[31m.json", "x\\"])
 def test_names_of_files_are_printed_as_they_are_and_safely(name: str, searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / name
-    storage.write(searched, path)
+    storage.write_genotype(searched, path)
     result = invoke("assign-ops", path)
     assert result.exit_code == 0, result.output
     shown = name.replace("\x1b", "\\x1b").replace("\n", "\\n")
@@ -367,7 +367,7 @@ def test_signs_that_the_output_can_not_show_become_question_marks_and_files_stay
     done = run_fresh("prune", searched_file, "-o", output, env={"PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0, done.stderr
     assert b"normal  2?0,1  3?0,2" in done.stdout
-    assert storage.read(output).stage == "pruned"
+    assert storage.read_genotype(output).stage == "pruned"
     done = run_fresh("prune", searched_file, "-o", output, "--json", env={"PYTHONIOENCODING": "ascii"})
     assert json.loads(done.stdout)["file"] == str(output)
 

@@ -20,7 +20,7 @@ ASSIGNABLE = [name for name in DARTS.operators if name != "none"]
 def pruned_file(searched: Genotype, tmp_path: Path) -> Path:
     """A pruned genotype in a file."""
     path = tmp_path / "pruned.json"
-    storage.write(edit.prune(searched)[0], path)
+    storage.write_genotype(edit.keep_strongest(searched)[0], path)
     return path
 
 
@@ -46,13 +46,13 @@ def refused(*args: object) -> str:
 
 def operators(path: Path) -> set[str | None]:
     """The operators on kept edges."""
-    return {edge.op for cell in storage.read(path).cells.values() for edge in cell.kept}
+    return {edge.op for cell in storage.read_genotype(path).cells.values() for edge in cell.kept}
 
 
 def test_kept_edges_get_the_papers_operator_in_place_and_the_next_command_is_named(pruned_file: Path) -> None:
     result = assigned(pruned_file)
     assert operators(pruned_file) == {"sep_conv_3x3"}
-    assert storage.read(pruned_file).stage == "complete"
+    assert storage.read_genotype(pruned_file).stage == "complete"
     assert result.stderr == ""
     assert result.stdout.splitlines() == [
         f"wrote {pruned_file}: sep_conv_3x3 on 16 edges",
@@ -75,9 +75,9 @@ def test_help_names_every_operator_that_can_be_assigned() -> None:
 
 
 def test_pruned_edges_stay_with_their_searched_operator_and_beta(pruned_file: Path) -> None:
-    before = storage.read(pruned_file)
+    before = storage.read_genotype(pruned_file)
     assigned(pruned_file)
-    after = storage.read(pruned_file)
+    after = storage.read_genotype(pruned_file)
     for kind, cell in before.cells.items():
         out = [edge for edge in after.cells[kind].edges if not edge.kept]
         assert out == [edge for edge in cell.edges if not edge.kept]
@@ -88,13 +88,16 @@ def test_operators_can_be_assigned_again(pruned_file: Path) -> None:
     assigned(pruned_file, "--op", "max_pool_3x3")
     assigned(pruned_file, "--op", "sep_conv_5x5")
     assert operators(pruned_file) == {"sep_conv_5x5"}
-    assert [step.settings["op"] for step in storage.read(pruned_file).history] == ["max_pool_3x3", "sep_conv_5x5"]
+    assert [step.settings["op"] for step in storage.read_genotype(pruned_file).history] == [
+        "max_pool_3x3",
+        "sep_conv_5x5",
+    ]
 
 
 def test_a_searched_file_is_pruned_first_which_is_said_and_recorded(searched_file: Path, pruned_file: Path) -> None:
     result = assigned(searched_file)
     assert result.stderr == f"{searched_file} was not pruned: pruned to 2 edges a node first\n"
-    found = storage.read(searched_file)
+    found = storage.read_genotype(searched_file)
     assert [(step.command, step.settings) for step in found.history] == [
         ("prune", {"keep": 2}),
         ("assign-ops", {"op": "sep_conv_3x3"}),
@@ -102,13 +105,13 @@ def test_a_searched_file_is_pruned_first_which_is_said_and_recorded(searched_fil
     assert len(found.times) == 2
     assert found.history[0].versions == {"ftso": __version__}
     assigned(pruned_file)
-    assert found.cells == storage.read(pruned_file).cells
+    assert found.cells == storage.read_genotype(pruned_file).cells
 
 
 def test_ties_of_the_pruning_are_said(searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / "cell.json"
     cells = {**searched.cells, "normal": searched_cell({2: [0.0, 0.0], 3: [0.1, 0.1, 0.1]})}
-    storage.write(searched.replace(cells=cells), path)
+    storage.write_genotype(searched.replace(cells=cells), path)
     result = assigned(path)
     assert "tie: normal cell, node 3: inputs 0, 1 and 2 tie; the earlier kept" in result.stderr.splitlines()
 
@@ -121,11 +124,11 @@ def test_another_file_leaves_the_first_as_it_was(pruned_file: Path, tmp_path: Pa
 
 
 def test_a_searched_genotype_goes_through_a_pipe_to_a_complete_one(searched: Genotype, searched_file: Path) -> None:
-    result = assigned("-", stdin=storage.dumps(searched).encode())
+    result = assigned("-", stdin=storage.genotype_json(searched).encode())
     assert result.stderr == "- was not pruned: pruned to 2 edges a node first\n"
-    found = storage.parse(result.stdout.encode(), "stdout")
+    found = storage.parse_genotype(result.stdout.encode(), "stdout")
     assigned(searched_file)
-    assert found.cells == storage.read(searched_file).cells
+    assert found.cells == storage.read_genotype(searched_file).cells
 
 
 def test_json_prints_one_object(pruned_file: Path) -> None:
@@ -179,19 +182,19 @@ def test_a_published_cell_needs_a_file_of_ones_own(tmp_path: Path) -> None:
 def test_a_published_wiring_with_other_operators_no_longer_claims_to_be_the_published_cell(tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     assigned("pc_darts_cifar", "--op", "sep_conv_3x3", "-o", path)
-    genotype = storage.read(path)
+    genotype = storage.read_genotype(path)
     assert genotype.about is None
     assert genotype.history[-1].settings == {"op": "sep_conv_3x3", "wiring": "pc_darts_cifar"}
 
 
 def test_single_edges_get_another_operator_by_map(pruned_file: Path, tmp_path: Path) -> None:
-    genotype = storage.read(pruned_file)
+    genotype = storage.read_genotype(pruned_file)
     edge = genotype.cells["reduce"].kept[0]
     entry = f"reduce:{edge.source}-{edge.target}=skip_connect"
     target = tmp_path / "mapped.json"
     result = assign(pruned_file, "--map", entry, "-o", target)
     assert result.exit_code == 0, result.output
-    mapped = storage.read(target)
+    mapped = storage.read_genotype(target)
     assert [each.op for each in mapped.cells["reduce"].kept].count("skip_connect") == 1
     assert {each.op for each in mapped.cells["normal"].kept} == {"sep_conv_3x3"}
     assert mapped.history[-1].settings["map"] == [entry]
@@ -201,14 +204,18 @@ def test_an_edge_with_an_operator_of_its_own_leaves_the_draws_of_the_others(prun
     drawn, mapped = tmp_path / "drawn.json", tmp_path / "mapped.json"
     assigned(pruned_file, "--op", "random", "--seed", "3", "-o", drawn)
     assigned(pruned_file, "--op", "random", "--seed", "3", "--map", "normal:0-2=skip_connect", "-o", mapped)
-    pairs = zip(storage.read(drawn).cells["normal"].kept, storage.read(mapped).cells["normal"].kept, strict=True)
+    pairs = zip(
+        storage.read_genotype(drawn).cells["normal"].kept,
+        storage.read_genotype(mapped).cells["normal"].kept,
+        strict=True,
+    )
     assert {str(one) for one, other in pairs if one.op != other.op} == {"0→2"}
 
 
 def test_random_operators_depend_on_the_seed_alone(pruned_file: Path, tmp_path: Path) -> None:
     def drawn(seed: int, name: str) -> list[str | None]:
         assert assign(pruned_file, "--op", "random", "--seed", str(seed), "-o", tmp_path / name).exit_code == 0
-        genotype = storage.read(tmp_path / name)
+        genotype = storage.read_genotype(tmp_path / name)
         assert genotype.history[-1].seed is None and genotype.history[-1].settings["seed"] == seed
         return [edge.op for cell in genotype.cells.values() for edge in cell.kept]
 

@@ -8,7 +8,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, edit, library, storage
-from ftso_cli.genotype.agreement import common_share, wiring
+from ftso_cli.genotype.agreement import common_share, pruned_wiring
 from tests.images import write_folder
 
 
@@ -27,9 +27,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_two_published_cells_share_what_a_count_by_hand_says() -> None:
     told = json.loads(ftso("compare", "darts_v2", "pc_darts_cifar", "--json").stdout)
-    one, other = library.load("darts_v2"), library.load("pc_darts_cifar")
+    one, other = library.load_genotype("darts_v2"), library.load_genotype("pc_darts_cifar")
     normal, reduce = told["pairs"]
-    assert normal["agreement"] == round(common_share(wiring(one.cells["normal"]), wiring(other.cells["normal"])), 4)
+    assert normal["agreement"] == round(
+        common_share(pruned_wiring(one.cells["normal"]), pruned_wiring(other.cells["normal"])), 4
+    )
     assert (normal["agreement"], normal["chance"], normal["shared"], normal["same_ops"]) == (0.875, 0.6417, 7, 3)
     assert reduce["agreement"] == 0.875
     # DARTS reads node 2 at node 5 where PC-DARTS reads input 1.
@@ -60,12 +62,12 @@ def test_the_tables_fit_eighty_columns(run: Path) -> None:
 
 def test_a_searched_cell_is_compared_as_it_would_be_pruned(searched: Genotype, searched_file: Path) -> None:
     pruned = searched_file.with_name("pruned.json")
-    storage.write(edit.prune(searched)[0], pruned)
+    storage.write_genotype(edit.keep_strongest(searched)[0], pruned)
     result = ftso("compare", searched_file, pruned)
     assert "not pruned" in result.stderr and "all edges and operators are the same" in result.stdout
     told = json.loads(ftso("compare", searched_file, "darts_v2", "--json").stdout)
     assert told["pairs"][0]["same_ops"] is None and "params" not in told["cells"][0]
-    assert storage.read(searched_file) == searched
+    assert storage.read_genotype(searched_file) == searched
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def test_what_can_not_be_compared_is_told(sources: list[str], status: int, probl
 def test_a_cell_that_can_not_be_pruned_is_named(searched: Genotype, tmp_path: Path) -> None:
     normal = searched.cells["normal"]
     bare = normal.model_copy(update={"edges": tuple(edge.model_copy(update={"beta": None}) for edge in normal.edges)})
-    storage.write(searched.replace(cells={**searched.cells, "normal": bare}), tmp_path / "bare.json")
+    storage.write_genotype(searched.replace(cells={**searched.cells, "normal": bare}), tmp_path / "bare.json")
     result = ftso("compare", "darts_v2", tmp_path / "bare.json")
     assert result.exit_code == 1 and f"{tmp_path / 'bare.json'}: cells.normal: edge 0→2 has no β" in result.stderr
 

@@ -38,8 +38,8 @@ def test_a_file_is_imported_into_a_genotype_file(folder: Path) -> None:
     result = ftso("import", "found.txt", "-o", "cell.json")
     assert result.stdout == "wrote cell.json, from DARTS text\nnext: ftso draw cell.json\n"
     assert result.stderr == ""
-    genotype = storage.read(folder / "cell.json")
-    assert genotype.cells == formats.loads(TEXT).genotype.cells
+    genotype = storage.read_genotype(folder / "cell.json")
+    assert genotype.cells == formats.import_genotype_text(TEXT).genotype.cells
     assert [(step.command, step.settings) for step in genotype.history] == [("import", {"format": "darts"})]
     assert len(genotype.times) == 1
 
@@ -47,24 +47,26 @@ def test_a_file_is_imported_into_a_genotype_file(folder: Path) -> None:
 def test_the_genotype_goes_to_standard_output_without_a_file() -> None:
     Path("found.txt").write_text(TEXT)
     result = ftso("import", "found.txt")
-    assert storage.parse(result.stdout_bytes, "stdout").cells == formats.loads(TEXT).genotype.cells
+    assert (
+        storage.parse_genotype(result.stdout_bytes, "stdout").cells == formats.import_genotype_text(TEXT).genotype.cells
+    )
 
 
 def test_the_text_itself_can_be_the_argument() -> None:
-    assert storage.parse(ftso("import", TEXT).stdout_bytes, "stdout").stage == "complete"
+    assert storage.parse_genotype(ftso("import", TEXT).stdout_bytes, "stdout").stage == "complete"
 
 
 def test_a_file_called_like_a_text_is_a_file() -> None:
     Path("(1).txt").write_text(TEXT)
-    assert storage.parse(ftso("import", "(1).txt").stdout_bytes, "stdout").stage == "complete"
+    assert storage.parse_genotype(ftso("import", "(1).txt").stdout_bytes, "stdout").stage == "complete"
 
 
 @pytest.mark.parametrize("name", OF_DARTS)
 def test_standard_input_is_read_and_its_format_is_told_from_its_content(name: str) -> None:
-    text = formats.dumps(library.load("pdarts"), name)[0]
+    text = formats.export_genotype_text(library.load_genotype("pdarts"), name)[0]
     result = ftso("import", "-", stdin=text)
-    genotype = storage.parse(result.stdout_bytes, "stdout")
-    assert genotype.cells == library.load("pdarts").cells
+    genotype = storage.parse_genotype(result.stdout_bytes, "stdout")
+    assert genotype.cells == library.load_genotype("pdarts").cells
     assert genotype.history[0].settings == {"format": name}
 
 
@@ -82,8 +84,8 @@ def test_one_of_several_is_picked(folder: Path) -> None:
     Path("genotypes.py").write_text(SEVERAL)
     ftso("import", "genotypes.py", "--pick", "B", "-o", "b.json")
     ftso("import", "genotypes.py", "--pick", "-1", "-o", "last.json")
-    assert len(storage.read(folder / "b.json").cells["normal"].nodes) == 1
-    assert storage.read(folder / "last.json").history[0].settings == {"format": "darts", "pick": "-1"}
+    assert len(storage.read_genotype(folder / "b.json").cells["normal"].nodes) == 1
+    assert storage.read_genotype(folder / "last.json").history[0].settings == {"format": "darts", "pick": "-1"}
     result = ftso("import", "genotypes.py", status=1)
     assert result.stderr == (
         "error: genotypes.py: holds 3 genotypes: 1 A, 2 B, 3 A; say which with --pick, -1 is the last\n"
@@ -97,13 +99,13 @@ def test_what_fairdarts_text_loses_is_a_warning_and_the_dialect_is_in_the_histor
         "warning: fair.py: left out or changed: node 3 of the normal cell's output (nothing feeds it), "
         "edge 3→5 of the normal cell (nothing feeds node 3: kept as pruned)\n"
     )
-    genotype = storage.read(Path("cell.json"))
+    genotype = storage.read_genotype(Path("cell.json"))
     assert genotype.history[0].settings == {"format": "darts", "dialect": "fairdarts"}
-    assert genotype.cells == library.load("fairdarts_c").cells
+    assert genotype.cells == library.load_genotype("fairdarts_c").cells
 
 
 def test_of_many_losses_ten_are_named() -> None:
-    content = json.loads(formats.dumps(library.load("pdarts"), "edges")[0])
+    content = json.loads(formats.export_genotype_text(library.load_genotype("pdarts"), "edges")[0])
     result = ftso("import", "-", stdin=json.dumps({**content, **{f"x{at}": 0 for at in range(50)}}))
     assert result.stderr == (
         f"warning: standard input: left out or changed: {', '.join(repr(f'x{at}') for at in range(10))} and 40 more\n"
@@ -114,7 +116,7 @@ def test_json_without_a_file_holds_the_genotype(folder: Path) -> None:
     told = json.loads(ftso("import", TEXT, "--json").stdout)
     assert list(told) == ["genotype", "format", "lost"]
     Path("cell.json").write_text(json.dumps(told["genotype"]))
-    assert storage.read(Path("cell.json")).history[0].command == "import"
+    assert storage.read_genotype(Path("cell.json")).history[0].command == "import"
 
 
 def test_json_says_what_was_read_and_lost() -> None:
@@ -165,7 +167,7 @@ def test_standard_input_that_is_too_large_is_refused() -> None:
 
 
 def test_a_genotype_file_needs_no_import(searched: Genotype) -> None:
-    storage.write(searched, Path("cell.json"))
+    storage.write_genotype(searched, Path("cell.json"))
     assert "is a genotype file already, and needs no import" in ftso("import", "cell.json", status=1).stderr
 
 
@@ -174,7 +176,7 @@ def test_a_genotype_file_needs_no_import(searched: Genotype) -> None:
 
 @pytest.mark.parametrize("name", OF_DARTS)
 def test_a_cell_is_exported_to_standard_output_and_to_a_file(name: str) -> None:
-    expected = formats.dumps(library.load("pdarts"), name)[0]
+    expected = formats.export_genotype_text(library.load_genotype("pdarts"), name)[0]
     result = ftso("export", "pdarts", "--format", name)
     assert result.stdout == expected
     assert "can't hold the notes on where it is from" in result.stderr
@@ -187,8 +189,8 @@ def test_a_cell_is_exported_to_standard_output_and_to_a_file(name: str) -> None:
 def test_a_nats_cell_comes_back_from_every_format_that_can_hold_it(name: str) -> None:
     ftso("import", FTSO, "-o", "cell.json")
     ftso("export", "cell.json", "--format", name, "-o", "out")
-    again = storage.parse(ftso("import", "out").stdout_bytes, "stdout")
-    assert (again.space, again.cells) == ("nats", storage.read(Path("cell.json")).cells)
+    again = storage.parse_genotype(ftso("import", "out").stdout_bytes, "stdout")
+    assert (again.space, again.cells) == ("nats", storage.read_genotype(Path("cell.json")).cells)
     assert again.history[0].settings == {"format": name}
 
 
@@ -221,11 +223,11 @@ def test_dot_is_the_picture_that_draw_makes() -> None:
 def test_what_is_exported_is_imported_as_it_was() -> None:
     ftso("export", "bayesnas_0.01", "-f", "edges", "-o", "edges.json")
     ftso("import", "edges.json", "-o", "cell.json")
-    assert storage.read(Path("cell.json")).cells == library.load("bayesnas_0.01").cells
+    assert storage.read_genotype(Path("cell.json")).cells == library.load_genotype("bayesnas_0.01").cells
 
 
 def test_searched_strengths_are_lost_with_a_warning(searched: Genotype) -> None:
-    storage.write(searched, Path("cell.json"))
+    storage.write_genotype(searched, Path("cell.json"))
     ftso("assign-ops", "cell.json")
     result = ftso("export", "cell.json")
     assert result.stderr == (
@@ -240,7 +242,7 @@ def test_searched_strengths_are_lost_with_a_warning(searched: Genotype) -> None:
 def test_json_has_the_text_or_the_file_and_what_is_lost() -> None:
     told = json.loads(ftso("export", "pdarts", "--json").stdout)
     assert told == {
-        "text": formats.dumps(library.load("pdarts"), "darts")[0],
+        "text": formats.export_genotype_text(library.load_genotype("pdarts"), "darts")[0],
         "format": "darts",
         "lost": ["the notes on where it is from"],
     }
@@ -273,7 +275,7 @@ def test_what_cannot_be_exported_is_one_line_and_writes_nothing(folder: Path, wo
 
 
 def test_a_cell_without_operators_says_what_to_run_first(searched: Genotype) -> None:
-    storage.write(searched, Path("cell.json"))
+    storage.write_genotype(searched, Path("cell.json"))
     result = ftso("export", "cell.json", status=1)
     assert result.stderr == "error: cell.json: is not pruned, which DARTS text needs; run: ftso prune cell.json\n"
 
@@ -285,7 +287,7 @@ def test_a_pipe_of_export_and_import_gives_the_cell_back(folder: Path) -> None:
     exported = run_ftso("export", "pdarts", "-f", "node-link", cwd=folder)
     imported = run_ftso("import", "-", stdin=exported.stdout, cwd=folder)
     assert imported.returncode == 0
-    assert storage.parse(imported.stdout, "stdout").cells == library.load("pdarts").cells
+    assert storage.parse_genotype(imported.stdout, "stdout").cells == library.load_genotype("pdarts").cells
 
 
 def test_neither_command_imports_what_is_slow_to_import(folder: Path) -> None:

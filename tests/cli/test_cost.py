@@ -217,7 +217,7 @@ def test_the_next_step_trains_that_network_on_the_images_of_the_search(tmp_path:
     photos.mkdir()
     searched = Step(command="search-topology", data=str(photos), settings={"image_size": [16, 16]})
     done = {"history": (searched,), "times": (Times(started="2026-11-24T06:04:51+00:00"),)}
-    storage.write(library.load("darts_v1").model_copy(update=done), path)
+    storage.write_genotype(library.load_genotype("darts_v1").model_copy(update=done), path)
     shown = output(path, "--channels", "8", "--cells", "3").splitlines()[-1]
     assert shown == f"next: ftso train {path} --data '{photos}' --image-size 16 --channels 8 --cells 3"
     assert "the next command trains another network: 5 cells of 16 channels: " in output(path)
@@ -228,7 +228,7 @@ def test_the_next_step_trains_that_network_on_the_images_of_the_search(tmp_path:
 
 def test_a_cell_in_a_file_and_on_standard_input(tmp_path: Path) -> None:
     path = tmp_path / "my [bold] cell.json"
-    storage.write(library.load("darts_v1"), path)
+    storage.write_genotype(library.load_genotype("darts_v1"), path)
     text = output(path)
     assert text.startswith(f"{path}: 36 channels")
     assert "next: ftso train '" in text
@@ -253,7 +253,7 @@ def test_a_searched_topology_names_the_command_to_run(searched_file: Path) -> No
 
 def test_a_pruned_topology_names_the_command_to_run(searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / "pruned.json"
-    storage.write(edit.prune(searched)[0], path)
+    storage.write_genotype(edit.keep_strongest(searched)[0], path)
     assert complaint(path).endswith(f"run: ftso assign-ops {path} --op sep_conv_3x3")
 
 

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 from typer.testing import CliRunner, Result
 
-from ftso_cli.api.training.starting import opened
+from ftso_cli.api.training.starting import reopened_training
 from ftso_cli.cli.app import app
 from ftso_cli.nn.checkpoint import State
 from ftso_cli.nn.distributed import ALONE
@@ -33,7 +33,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (run / "checkpoint-before.safetensors").replace(run / "checkpoint.safetensors")
     for name in ("weights.safetensors", "result.json"):
         (run / name).unlink()
-    trainer = opened(run, ALONE)
+    trainer = reopened_training(run, ALONE)
     state, _ = trainer.checkpoints.read()
     (run / "checkpoint.safetensors").unlink()
     trainer.checkpoints.write(

@@ -19,7 +19,7 @@ from tests.drawing.cells import pruned, searched
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a searched cell in it."""
     monkeypatch.chdir(tmp_path)
-    storage.write(searched(), tmp_path / "cell.json")
+    storage.write_genotype(searched(), tmp_path / "cell.json")
     return tmp_path
 
 
@@ -39,7 +39,7 @@ def test_a_bare_command_draws_in_the_terminal_and_writes_an_svg(folder: Path) ->
     assert "Normal cell" in result.stdout
     assert "skip_connect" in result.stdout
     assert result.stdout.endswith("wrote cell.svg\nnext: ftso prune cell.json\n")
-    assert (folder / "cell.svg").read_bytes() == drawing.render(drawing.dot(searched(), title="cell"), "svg")
+    assert (folder / "cell.svg").read_bytes() == drawing.render_dot(drawing.dot(searched(), title="cell"), "svg")
     assert files(folder) == ["cell.svg"]
 
 
@@ -102,7 +102,7 @@ def test_many_cells_are_drawn_into_a_folder_that_is_made(folder: Path) -> None:
 def test_cells_of_the_same_name_get_their_folder_before_it(folder: Path) -> None:
     for name in ("one", "two"):
         (folder / name).mkdir()
-        storage.write(searched(), folder / name / "cell.json")
+        storage.write_genotype(searched(), folder / name / "cell.json")
     draw("one/cell.json", "two/cell.json", "darts_v2", "--out-dir", "out")
     assert files(folder / "out") == ["darts_v2.svg", "one-cell.svg", "two-cell.svg"]
 
@@ -113,7 +113,7 @@ def test_the_same_cell_twice_is_refused(folder: Path) -> None:
 
 
 def test_pruned_edges_are_shown_where_asked_for(folder: Path) -> None:
-    storage.write(pruned(), folder / "cell.json")
+    storage.write_genotype(pruned(), folder / "cell.json")
     assert "pruned" not in draw("cell.json", "-o", "-").stdout
     assert "dotted: pruned" in draw("cell.json", "--pruned", "-o", "-").stdout
     assert "pruned" in draw("cell.json", "--pruned", "--terminal").stdout

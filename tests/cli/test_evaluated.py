@@ -29,16 +29,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def without_times(path: str) -> Genotype:
-    return storage.read(Path(path)).model_copy(update={"times": ()})
+    return storage.read_genotype(Path(path)).model_copy(update={"times": ()})
 
 
 def test_first_the_wiring_then_the_operators_are_evaluated() -> None:
     ftso("search-topology", "-m", "evolution", "--budget", "3", "--nodes", "2", *SMALL, "-o", "wiring.json")
-    wiring = storage.read(Path("wiring.json"))
+    wiring = storage.read_genotype(Path("wiring.json"))
     assert wiring.stage == "complete" and {edge.op for edge in wiring.cells["normal"].edges} == {"sep_conv_3x3"}
     ops = ("--ops", "skip_connect,max_pool_3x3")
     ftso("search-ops", "wiring.json", "-m", "pnas", "--budget", "4", "--evaluate", "synflow", *ops, *SMALL[:6])
-    found = storage.read(Path("wiring.json"))
+    found = storage.read_genotype(Path("wiring.json"))
     assert {edge.op for cell in found.cells.values() for edge in cell.edges} <= {"skip_connect", "max_pool_3x3"}
     assert [(edge.source, edge.target) for edge in found.cells["normal"].edges] == [
         (edge.source, edge.target) for edge in wiring.cells["normal"].edges
@@ -75,10 +75,10 @@ def test_a_table_rewards_cells_and_limits_hold() -> None:
     Path("table.csv").write_bytes(made_up())
     asked = ("search", "--space", "nats", "--evaluate", "table", "--table", "table.csv", "--budget", "20")
     ftso(*asked, "-m", "local-search", "--fit-params", "300k", "-o", "cell.json")
-    cell = storage.read(Path("cell.json"))
+    cell = storage.read_genotype(Path("cell.json"))
     assert architecture(cell.cells["cell"]) != string(["nor_conv_3x3"] * 6)
     ftso(*asked, "-m", "random", "--fit-latency", "10m", "-o", "fast.json")
-    step = storage.read(Path("fast.json")).history[-1]
+    step = storage.read_genotype(Path("fast.json")).history[-1]
     assert step.settings["fit_latency"] == "600000ms"
     assert re.fullmatch(
         r"the cifar network takes [\d.]+ ms an image \(spread .*\), .* \d+ threads?, torch .*", step.notes[0]

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.run.trained import read_training
+from ftso_cli.report.run.trained import read_trained_run
 from ftso_cli.studies.plan import Stage
 from ftso_cli.studies.work import arguments
 
@@ -46,7 +46,7 @@ def test_what_differs_by_left_and_right_is_learned_without_mirroring(arrows: Pat
     assert json.loads(result.stdout)["test_accuracy"] == 1
     assert "training images are not mirrored (--no-flip)" in result.stderr
     assert config(tmp_path / "run")["flip"] is False
-    assert " --no-flip" in train_command(read_training(tmp_path / "run"))
+    assert " --no-flip" in train_command(read_trained_run(tmp_path / "run"))
 
 
 def test_mirroring_is_said_and_kept_by_what_repeats_or_resumes_a_run(arrows: Path, tmp_path: Path) -> None:

@@ -211,10 +211,10 @@ def test_show_of_a_network_without_a_cell_says_so() -> None:
 
 
 def test_show_takes_a_file_too(tmp_path: Path, searched: Genotype) -> None:
-    storage.write(library.load("pdarts").replace(about=None), tmp_path / "cell.json")
+    storage.write_genotype(library.load_genotype("pdarts").replace(about=None), tmp_path / "cell.json")
     text = genotypes("show", str(tmp_path / "cell.json")).stdout
     assert "3,433,798" in text
-    storage.write(searched, tmp_path / "cell.json")
+    storage.write_genotype(searched, tmp_path / "cell.json")
     result = genotypes("show", str(tmp_path / "cell.json"), status=1)
     assert "is not pruned, which cost needs; run: ftso prune" in result.stderr
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.run.trained import read_training
+from ftso_cli.report.run.trained import read_trained_run
 from tests.images import COLOURS
 
 SMALL = ["--channels", "4", "--cells", "3", "--epochs", "1", "--batch-size", "8", "--cutout", "0"]
@@ -56,7 +56,7 @@ def run(wide: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_knows_its_rectangle_and_how_pictures_are_brought_to_it(run: Path) -> None:
     assert (config(run)["image_size"], config(run)["resize"]) == ([15, 27], "pad")
-    command = train_command(read_training(run))
+    command = train_command(read_trained_run(run))
     assert " --image-size 15x27 " in command and " --resize pad " in command
 
 

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.report.commands import train_command
-from ftso_cli.report.run.trained import read_training
+from ftso_cli.report.run.trained import read_trained_run
 from tests.images import write_folder
 
 SMALL = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "8", "--cutout", "0", "--auxiliary", "0"]
@@ -93,7 +93,7 @@ def test_nested_folders_are_trained_on_by_choice_and_known_again(tmp_path: Path)
     assert "15 × image in a folder within a class, move it up into the class or train with --nested" in plain.stderr
     ftso("train", "ftso_residual", "--data", made, "--nested", *SMALL, "-o", tmp_path / "run")
     assert len(json.loads((tmp_path / "run/images.json").read_text())["train"]) == 24
-    assert " --nested" in train_command(read_training(tmp_path / "run"))
+    assert " --nested" in train_command(read_trained_run(tmp_path / "run"))
     told = json.loads(ftso("evaluate", tmp_path / "run", "--json").stdout)
     assert (told["test_accuracy"], told["images"]) == (result_of(tmp_path / "run"), 6)
     made.rename(tmp_path / "moved")

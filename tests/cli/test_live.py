@@ -94,7 +94,7 @@ def test_tensorboard_gets_the_numbers_of_the_history_and_a_picture_every_epoch(f
     assert len(pictures) == 1 and {"search/weight_loss", "search/skips"} <= set(scalars)
     parts = [scalars[f"alpha/normal/0-2/{op}"][-1][1] for op in ("skip_connect", "sep_conv_3x3")]
     assert sum(parts) == pytest.approx(1)
-    inputs = [edge.source for edge in storage.read(cell).cells["normal"].inputs_of(3)]
+    inputs = [edge.source for edge in storage.read_genotype(cell).cells["normal"].inputs_of(3)]
     assert sum(scalars[f"beta/normal/{source}-3"][-1][1] for source in inputs) == pytest.approx(1)
 
 

@@ -23,8 +23,8 @@ def ftso(*words: str, status: int = 0) -> Result:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with `cell.json`, the paper's cell, and `searched.json`, a topology with a strength on every edge."""
     monkeypatch.chdir(tmp_path)
-    storage.write(genotype(FTSO), Path("cell.json"))
-    storage.write(searched(), Path("searched.json"))
+    storage.write_genotype(genotype(FTSO), Path("cell.json"))
+    storage.write_genotype(searched(), Path("searched.json"))
     return tmp_path
 
 
@@ -91,16 +91,16 @@ def test_prune_keeps_every_edge_unless_told_otherwise() -> None:
         "wrote wiring.json: at most 3 edges a node\nnext: ftso assign-ops wiring.json --op nor_conv_3x3"
         in result.stdout
     )
-    kept = [(edge.source, edge.target) for edge in storage.read(Path("wiring.json")).cells["cell"].kept]
+    kept = [(edge.source, edge.target) for edge in storage.read_genotype(Path("wiring.json")).cells["cell"].kept]
     assert kept == list(EDGES)
     ftso("prune", "searched.json", "--keep", "1", "-o", "chain.json")
-    assert len(storage.read(Path("chain.json")).cells["cell"].kept) == 3
+    assert len(storage.read_genotype(Path("chain.json")).cells["cell"].kept) == 3
 
 
 def test_assign_ops_gives_a_convolution_and_prunes_as_the_space_does() -> None:
     result = ftso("assign-ops", "searched.json", "-o", "conv.json")
     assert "pruned to 3 edges a node first" in result.stderr
-    assert storage.read(Path("conv.json")).cells["cell"].kept == tuple(
+    assert storage.read_genotype(Path("conv.json")).cells["cell"].kept == tuple(
         edge.model_copy(update={"op": "nor_conv_3x3"}) for edge in searched().cells["cell"].edges
     )
 
@@ -108,7 +108,7 @@ def test_assign_ops_gives_a_convolution_and_prunes_as_the_space_does() -> None:
 @pytest.mark.parametrize("op", NATS.operators)
 def test_assign_ops_gives_any_operator_of_the_space_none_included(op: str) -> None:
     ftso("assign-ops", "cell.json", "--op", op)
-    assert {edge.op for edge in storage.read(Path("cell.json")).cells["cell"].edges} == {op}
+    assert {edge.op for edge in storage.read_genotype(Path("cell.json")).cells["cell"].edges} == {op}
 
 
 def test_assign_ops_refuses_an_operator_of_the_other_space() -> None:
@@ -149,7 +149,7 @@ def test_search_topology_keeps_all_edges_and_says_that_skip_connections_see_noth
     assert "skip_connect with --partial 1 sees 0 of the 3 degrees of freedom of the cell's wiring" in result.stderr
     assert "all edges are kept" in result.stderr
     assert result.stdout.endswith("next: ftso assign-ops wiring.json --op nor_conv_3x3\n")
-    found = storage.read(Path("wiring.json"))
+    found = storage.read_genotype(Path("wiring.json"))
     assert (found.stage, found.cells["cell"].concat) == ("searched", (3,))
     assert [(edge.source, edge.target) for edge in found.cells["cell"].edges] == list(EDGES)
     assert found.history[0].settings["space"] == "nats"
@@ -161,7 +161,7 @@ def test_search_topology_has_no_blind_spot_with_average_pools_nor_several_seeds(
     words = ("--op", "avg_pool_3x3", "--iters", "1", "--seeds", "0-1", "--rank", "gradient")
     result = ftso("search-topology", "--space", "nats", *words, "-o", "pool.json")
     assert "degrees of freedom" not in result.stderr
-    found = storage.read(Path("pool.json"))
+    found = storage.read_genotype(Path("pool.json"))
     assert found.ensemble is not None and found.ensemble.agreement["cell"].chance == 1
     assert any(abs(score) > 1e-9 for edge in found.cells["cell"].edges for score in edge.scores or ())
 
@@ -181,7 +181,7 @@ def test_search_topology_refuses_what_the_space_lacks(words: tuple[str, ...], sa
 
 def test_search_ops_weighs_the_operators_of_the_space() -> None:
     ftso("search-ops", "cell.json", "--iters", "1", "--cells", "3", "--batch-size", "16", "-o", "found.json")
-    found = storage.read(Path("found.json")).cells["cell"]
+    found = storage.read_genotype(Path("found.json")).cells["cell"]
     assert [(edge.source, edge.target) for edge in found.kept] == list(EDGES)
     assert all(set(edge.alpha or ()) == set(NATS.candidates) for edge in found.kept)
     assert ftso("export", "found.json").stdout.count("~") == 6
@@ -205,12 +205,12 @@ def test_search_ops_by_capacity_says_what_it_chose_among() -> None:
     result = ftso("search-ops", "cell.json", *words, "-o", "found.json")
     titles, *rows = result.stdout[result.stdout.index("trained") :].splitlines()
     assert titles.split() == ["trained", "synflow", "loss", "behind", "the", "best"]
-    found = storage.read(Path("found.json"))
+    found = storage.read_genotype(Path("found.json"))
     step = found.history[-1]
     assert any(row.startswith("highest score") for row in rows) and any("highest score" in note for note in step.notes)
     assert (step.settings["strategy"], step.settings["inits"], step.seed) == ("capacity", 2, 0)
     facts = json.loads(ftso("search-ops", "cell.json", *words, "-o", "again.json", "--json").stdout)
-    assert storage.read(Path("again.json")).cells == found.cells
+    assert storage.read_genotype(Path("again.json")).cells == found.cells
     assert [trial["behind"] for trial in facts["trials"]] == sorted(trial["behind"] for trial in facts["trials"])
 
 
@@ -223,7 +223,7 @@ def test_search_ops_refuses_options_of_the_other_strategy(words: tuple[str, ...]
 def test_every_joint_search_gives_a_cell_of_the_space(method: str) -> None:
     words = ("--channels", "4", "--batch-size", "16", "--iters", "2")
     ftso("search", "--method", method, "--space", "nats", *words, "-o", "found.json")
-    found = storage.read(Path("found.json"))
+    found = storage.read_genotype(Path("found.json"))
     assert found.stage == "complete" and found.history[0].settings["space"] == "nats"
     assert ftso("export", "found.json").stdout.count("~") == 6
 

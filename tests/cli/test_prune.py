@@ -41,7 +41,7 @@ def refused(*args: object) -> str:
 
 def wiring(path: Path) -> dict[str, dict[int, list[int]]]:
     """For each kind of cell, the sources that each node reads."""
-    cells = storage.read(path).cells
+    cells = storage.read_genotype(path).cells
     return {
         kind: {node: [edge.source for edge in cell.inputs_of(node)] for node in cell.nodes}
         for kind, cell in cells.items()
@@ -75,17 +75,17 @@ def test_another_file_leaves_the_first_as_it_was(searched_file: Path, tmp_path: 
 
 
 def test_dash_reads_standard_input_and_writes_standard_output(searched: Genotype, searched_file: Path) -> None:
-    result = pruned("-", stdin=storage.dumps(searched).encode())
-    found = storage.parse(result.stdout.encode(), "stdout")
+    result = pruned("-", stdin=storage.genotype_json(searched).encode())
+    found = storage.parse_genotype(result.stdout.encode(), "stdout")
     pruned(searched_file)
-    assert found.cells == storage.read(searched_file).cells
+    assert found.cells == storage.read_genotype(searched_file).cells
     assert result.stderr == ""
 
 
 def test_dash_as_output_writes_only_the_genotype_to_standard_output(searched_file: Path) -> None:
     before = searched_file.read_bytes()
     result = pruned(searched_file, "-o", "-")
-    assert storage.parse(result.stdout.encode(), "stdout").stage == "pruned"
+    assert storage.parse_genotype(result.stdout.encode(), "stdout").stage == "pruned"
     assert searched_file.read_bytes() == before
 
 
@@ -110,7 +110,7 @@ def test_keep_says_how_many_edges_a_node_keeps(searched_file: Path) -> None:
     result = pruned(searched_file, "--keep", 3)
     assert wiring(searched_file)["normal"] == {2: [0, 1], 3: [0, 1, 2], 4: [0, 1, 2], 5: [0, 3, 4]}
     assert f"wrote {searched_file}: at most 3 edges a node" in result.stdout
-    assert storage.read(searched_file).history[-1].settings == {"keep": 3}
+    assert storage.read_genotype(searched_file).history[-1].settings == {"keep": 3}
 
 
 @pytest.mark.parametrize("keep", ["0", "-1", "2.5", "two", ""])
@@ -125,13 +125,13 @@ def test_a_pruned_file_can_be_pruned_again_with_another_keep(searched_file: Path
     pruned(searched_file, "--keep", 1)
     assert wiring(searched_file)["normal"] == {2: [1], 3: [0], 4: [2], 5: [0]}
     pruned(searched_file, "--keep", 3)
-    assert storage.read(searched_file).cells == storage.read(tmp_path / "three.json").cells
-    assert [step.settings["keep"] for step in storage.read(searched_file).history] == [1, 3]
+    assert storage.read_genotype(searched_file).cells == storage.read_genotype(tmp_path / "three.json").cells
+    assert [step.settings["keep"] for step in storage.read_genotype(searched_file).history] == [1, 3]
 
 
 def test_pruned_edges_stay_in_the_file_with_their_beta(searched: Genotype, searched_file: Path) -> None:
     pruned(searched_file)
-    for kind, cell in storage.read(searched_file).cells.items():
+    for kind, cell in storage.read_genotype(searched_file).cells.items():
         assert [edge.model_copy(update={"kept": True}) for edge in cell.edges] == list(searched.cells[kind].edges)
         assert sum(edge.kept for edge in cell.edges) == 8
 
@@ -139,7 +139,7 @@ def test_pruned_edges_stay_in_the_file_with_their_beta(searched: Genotype, searc
 def test_ties_are_said_on_stderr_and_in_json(searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / "cell.json"
     cells = {**searched.cells, "normal": searched_cell({2: [0.0, 0.0], 3: [0.5, 0.1, 0.1], 4: [0.0, 0.0, 0.0, 0.0]})}
-    storage.write(searched.replace(cells=cells), path)
+    storage.write_genotype(searched.replace(cells=cells), path)
     said = [
         "normal cell, node 3: inputs 1 and 2 tie; the earlier kept",
         "normal cell, node 4: inputs 0, 1 and 2, 3 tie; the earlier kept",
@@ -170,8 +170,8 @@ def test_two_equal_runs_differ_only_in_times(searched_file: Path, tmp_path: Path
 
 
 def test_a_complete_genotype_is_refused_and_left_alone(searched_file: Path) -> None:
-    complete = edit.assign_operator(edit.prune(storage.read(searched_file))[0], "sep_conv_3x3")
-    storage.write(complete, searched_file)
+    complete = edit.assign_operator(edit.keep_strongest(storage.read_genotype(searched_file))[0], "sep_conv_3x3")
+    storage.write_genotype(complete, searched_file)
     before = searched_file.read_bytes()
     assert refused(searched_file).startswith(f"{searched_file}: has its operators already")
     assert searched_file.read_bytes() == before
@@ -182,7 +182,7 @@ def test_edges_without_beta_are_refused_by_name(searched: Genotype, tmp_path: Pa
     cell = searched.cells["normal"]
     edges = tuple(edge.model_copy(update={"beta": None} if edge.source == 2 else {}) for edge in cell.edges)
     cells = {**searched.cells, "normal": Cell(edges=edges, concat=cell.concat)}
-    storage.write(searched.replace(cells=cells), path)
+    storage.write_genotype(searched.replace(cells=cells), path)
     said = refused(path)
     assert said == f"{path}: cells.normal: edge 2→3 has no β to rank by; search the topology first"
 
@@ -221,9 +221,9 @@ def test_a_place_that_can_not_be_written_is_refused_and_the_source_left_alone(
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(genotypes("searched", nodes=(2, 5)))
 def test_any_searched_genotype_can_be_pruned_and_keeps_what_was_searched(genotype: Genotype) -> None:
-    result = pruned("-", stdin=storage.dumps(genotype).encode())
-    found = storage.parse(result.stdout.encode(), "stdout")
-    assert found.cells == edit.prune(genotype)[0].cells
+    result = pruned("-", stdin=storage.genotype_json(genotype).encode())
+    found = storage.parse_genotype(result.stdout.encode(), "stdout")
+    assert found.cells == edit.keep_strongest(genotype)[0].cells
     assert found.history[:-1] == genotype.history
     assert found.times[:-1] == genotype.times
     assert found.about == genotype.about
@@ -249,7 +249,7 @@ def test_an_earlier_record_gives_the_cell_that_the_search_had_then(tmp_path: Pat
     for path, iteration in ((early, "1"), (last, "3")):
         found = {
             (kind, str(edge.source), str(edge.target)): edge.beta
-            for kind, part in storage.read(path).cells.items()
+            for kind, part in storage.read_genotype(path).cells.items()
             for edge in part.edges
         }
         expected = {
@@ -258,7 +258,7 @@ def test_an_earlier_record_gives_the_cell_that_the_search_had_then(tmp_path: Pat
             if row["iteration"] == iteration
         }
         assert found == expected
-    assert storage.read(early).history[-1].settings == {"keep": 2, "at": 1}
+    assert storage.read_genotype(early).history[-1].settings == {"keep": 2, "at": 1}
     assert told["kept"] == json.loads(json.dumps({kind: nodes for kind, nodes in wiring(early).items()}))
     pruned(cell)
     assert wiring(cell) == wiring(last)
@@ -271,7 +271,7 @@ def test_several_operators_have_their_alphas_of_that_record(tmp_path: Path) -> N
     cell, early = tmp_path / "cell.json", tmp_path / "early.json"
     search(cell, "--op", "skip_connect,max_pool_3x3")
     pruned(cell, "--at", 0, "-o", early)
-    edge, later = (storage.read(path).cells["reduce"].edges[0] for path in (early, cell))
+    edge, later = (storage.read_genotype(path).cells["reduce"].edges[0] for path in (early, cell))
     assert edge.alpha is not None and later.alpha is not None
     assert edge.alpha.keys() == later.alpha.keys() and edge.alpha != later.alpha
 

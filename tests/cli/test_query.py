@@ -27,7 +27,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FTSO_CACHE", str(tmp_path / "cache"))
     Path("table.csv").write_bytes(made_up())
-    storage.write(genotype(FTSO), Path("cell.json"))
+    storage.write_genotype(genotype(FTSO), Path("cell.json"))
     return tmp_path
 
 
@@ -99,7 +99,7 @@ def test_a_topology_without_operators_is_sent_to_the_commands_that_give_them() -
     pruned = genotype(FTSO)
     edges = tuple(edge.model_copy(update={"op": None, "alpha": {"none": 0.1}}) for edge in pruned.cells["cell"].edges)
     cell = pruned.cells["cell"].model_copy(update={"edges": edges})
-    storage.write(pruned.replace(stage="pruned", cells={"cell": cell}), Path("cell.json"))
+    storage.write_genotype(pruned.replace(stage="pruned", cells={"cell": cell}), Path("cell.json"))
     assert ftso("cell.json", "-t", "table.csv", status=1).stderr == (
         "error: cell.json: has no operators yet, which query needs; run: ftso assign-ops cell.json --op nor_conv_3x3\n"
     )

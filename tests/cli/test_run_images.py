@@ -245,12 +245,12 @@ def test_predict_answers_what_can_be_read_names_the_rest_and_ends_in_status_1(wo
 
 def test_an_image_that_breaks_after_the_start_costs_no_result(work: Path) -> None:
     """Of a set that is not kept in memory, images are read when they are tested."""
-    from ftso_cli.api.training.starting import opened
+    from ftso_cli.api.training.starting import reopened_training
     from ftso_cli.api.training.testing import tested
     from ftso_cli.data.files.folders import FolderSource
     from ftso_cli.nn.distributed import ALONE
 
-    trainer = opened(work / "run", ALONE)
+    trainer = reopened_training(work / "run", ALONE)
     held = trainer.data.final
     trainer.data = replace(trainer.data, test=FolderSource((held.paths, held.labels), Frame((8, 8)), memory_limit=0))
     Path(held.paths[0]).write_bytes(b"oops")

@@ -73,7 +73,7 @@ def test_a_cell_that_the_predictor_does_not_know_has_no_score_and_alone_is_an_er
     alone = ftso("nasnet_a", "--evaluate", "predictor")
     assert alone.exit_code == 1 and "has sep_conv_7x7" in alone.stderr
     file = tmp_path / "nats.json"
-    storage.write(genotype(string(["nor_conv_3x3"] * 6)), file)
+    storage.write_genotype(genotype(string(["nor_conv_3x3"] * 6)), file)
     other = ftso(file, "--evaluate", "predictor")
     assert other.exit_code == 1 and "nats space" in other.stderr and "--fit" in other.stderr
     assert ftso(file, "--evaluate", "naswot", *SMALL).exit_code == 0
@@ -105,7 +105,7 @@ def test_a_predictor_is_fitted_to_ones_own_runs(tmp_path: Path) -> None:
         run = tmp_path / "runs" / f"run-{at}"
         if at:
             shutil.copytree(first, run)
-        storage.write(cell, run / "genotype.json")
+        storage.write_genotype(cell, run / "genotype.json")
         result = json.loads((first / "result.json").read_text())
         (run / "result.json").write_text(json.dumps(result | {"test_accuracy": reached / 100}))
     found = ftso_cli.fit_predictor(tmp_path / "runs", output=tmp_path / "own.json")
@@ -223,7 +223,7 @@ def test_a_damaged_predictor_is_one_line(own: Path) -> None:
 
 def test_a_score_that_there_is_none_of_is_a_dash_and_null(tmp_path: Path) -> None:
     file = tmp_path / "none.json"
-    storage.write(genotype(string(["none"] * 6)), file)
+    storage.write_genotype(genotype(string(["none"] * 6)), file)
     done = ftso(file, "--evaluate", "naswot,params", *SMALL)
     assert done.exit_code == 0 and done.stdout.splitlines()[1].split()[1] == "-"
     told = json.loads(ftso(file, "--evaluate", "naswot,params", *SMALL, "--json").stdout)

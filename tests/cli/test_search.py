@@ -22,7 +22,7 @@ def ftso(*args: str | Path) -> Result:
 
 
 def without_times(path: Path) -> Genotype:
-    genotype = storage.read(path)
+    genotype = storage.read_genotype(path)
     return genotype.model_copy(update={"times": ()})
 
 
@@ -52,7 +52,7 @@ def test_a_search_prints_both_topologies_the_seconds_by_phase_and_the_next_comma
 
 
 def test_the_file_records_what_was_done(searched: Path) -> None:
-    genotype = storage.read(searched)
+    genotype = storage.read_genotype(searched)
     (step,) = genotype.history
     assert (step.command, step.data, step.seed, step.device) == ("search-topology", "digits", 0, "cpu")
     assert step.settings["iters"] == 2 and step.settings["channels"] == 8
@@ -65,11 +65,11 @@ def test_operators_that_cannot_see_the_topology_are_named_and_the_record_says_so
     result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "-o", cell)
     seen = "skip_connect with --partial 1 sees 4 of the 10 degrees of freedom of a normal cell's wiring"
     assert seen in " ".join(result.stderr.split()) and "--op max_pool_3x3" in result.stderr
-    assert storage.read(cell).history[-1].notes == (seen,)
+    assert storage.read_genotype(cell).history[-1].notes == (seen,)
     result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--nodes", "2", "-o", cell)
     assert "the rest stays at chance" in " ".join(result.stderr.split())
     result = ftso("search-topology", "--iters", "1", *SMALL, "--partial", "1", "--op", "max_pool_3x3", "-o", cell)
-    assert "degrees of freedom" not in result.stderr and storage.read(cell).history[-1].notes == ()
+    assert "degrees of freedom" not in result.stderr and storage.read_genotype(cell).history[-1].notes == ()
 
 
 def killed(args: Sequence[str | Path], path: Path, times: int) -> None:
@@ -93,12 +93,15 @@ def test_a_killed_search_from_many_seeds_goes_on_after_those_that_are_done(tmp_p
     before = (kept / "1.json").read_bytes()
     again = ftso(*SEEDS, "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
-    changed = ftso(*SEEDS, "--weight-rate", "1", "-o", broken, "--resume")
-    assert changed.exit_code == 1 and "was searched with weight_rate 0.025, not 1.0" in " ".join(changed.stderr.split())
+    changed = ftso(*SEEDS, "--weight-lr", "1", "-o", broken, "--resume")
+    assert changed.exit_code == 1 and "was searched with weight_lr 0.025, not 1.0" in " ".join(changed.stderr.split())
     (kept / "1.json").write_bytes(before.replace(b'"seeds": [1]', b'"seeds": [7]'))
     damaged = ftso(*SEEDS, "-o", broken, "--resume")
     assert damaged.exit_code == 1 and "is not what seed 1 found" in " ".join(damaged.stderr.split())
-    (kept / "1.json").write_bytes(before)
+    # As version 0.1 has written it.
+    (kept / "1.json").write_bytes(
+        before.replace(b'"weight_lr"', b'"weight_rate"').replace(b'"arch_lr"', b'"arch_rate"')
+    )
     assert "going on after" in ftso(*SEEDS, "-o", broken, "--resume").stderr
     assert without_times(broken) == without_times(whole) and not kept.exists()
 
@@ -114,7 +117,7 @@ def test_a_preset_gives_what_the_command_line_does_not(tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"
     small = ["--channels", "4", "--cells", "3", "--batch-size", "16"]
     assert ftso("search-topology", "--preset", "stable", "--seeds", "5-6", *small, "-o", cell).exit_code == 0
-    found = storage.read(cell)
+    found = storage.read_genotype(cell)
     settings = found.history[-1].settings
     assert [settings[name] for name in ("rank", "iters", "channels", "cells")] == ["gradient", 15, 4, 3]
     assert found.ensemble is not None and found.ensemble.seeds == (5, 6)
@@ -135,7 +138,7 @@ def raced(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def test_a_race_writes_a_cell_to_train_and_prints_its_standings(raced: tuple[Path, str]) -> None:
     cell, text = raced
     assert "The wiring that won" in text and "behind the best" in text and "ftso train" in text
-    found = storage.read(cell)
+    found = storage.read_genotype(cell)
     assert found.stage == "complete" and {edge.op for edge in found.cells["normal"].kept} == {"sep_conv_3x3"}
     assert found.history[-1].settings["steps"] == 300 and len(found.history[-1].notes) == 1
     assert list(cell.parent.iterdir()) == [cell]
@@ -143,13 +146,15 @@ def test_a_race_writes_a_cell_to_train_and_prints_its_standings(raced: tuple[Pat
 
 def test_a_killed_race_goes_on_to_the_same_cell(raced: tuple[Path, str], tmp_path: Path) -> None:
     whole, broken = raced[0], tmp_path / "broken.json"
-    journal = tmp_path / "broken.race.json"
-    killed([*RACE, "--budget", "300", "-o", broken], journal, 6)
-    assert not broken.exists() and journal.read_text().count('"heat"') > 3
+    checkpoint = tmp_path / "broken.race.json"
+    killed([*RACE, "--budget", "300", "-o", broken], checkpoint, 6)
+    assert not broken.exists() and checkpoint.read_text().count('"rung"') > 3
     again = ftso(*RACE, "--budget", "300", "-o", broken)
     assert again.exit_code == 1 and "--resume" in again.stderr
+    # As version 0.1 has written it.
+    checkpoint.write_text(checkpoint.read_text().replace('"rung"', '"heat"').replace('"weight_lr"', '"weight_rate"'))
     assert ftso(*RACE, "--budget", "300", "-o", broken, "--resume").exit_code == 0
-    assert without_times(broken) == without_times(whole) and not journal.exists()
+    assert without_times(broken) == without_times(whole) and not checkpoint.exists()
 
 
 @pytest.mark.parametrize(
@@ -195,7 +200,7 @@ def test_a_folder_of_images_is_searched(folder: Path, tmp_path: Path) -> None:
 def test_several_operators_are_listed_or_repeated(ops: list[str], tmp_path: Path) -> None:
     cell = tmp_path / "cell.json"
     assert ftso("search-topology", "--iters", "1", *SMALL, *ops, "-o", cell).exit_code == 0
-    genotype = storage.read(cell)
+    genotype = storage.read_genotype(cell)
     assert genotype.searched_ops == ("max_pool_3x3", "skip_connect")
     assert all(edge.alpha for edge in genotype.cells["normal"].edges)
 
@@ -206,7 +211,7 @@ def test_operators_are_searched_on_the_pruned_topology_in_place(searched: Path, 
     assert ftso("prune", cell).exit_code == 0
     result = ftso("search-ops", cell, "--iters", "1", *SMALL)
     assert result.exit_code == 0, result.output
-    genotype = storage.read(cell)
+    genotype = storage.read_genotype(cell)
     assert genotype.stage == "complete"
     assert [step.command for step in genotype.history] == ["search-topology", "prune", "search-ops"]
     assert "operators: " in result.stdout and f"ftso draw {cell}" in result.stdout.replace("\n", "")
@@ -219,9 +224,9 @@ def test_operators_are_searched_by_another_method_with_its_steps_and_the_paper_s
     assert ftso("prune", searched, "-o", cell).exit_code == 0
     result = ftso("search-ops", cell, "--method", "gdas", "--iters", "2", *SMALL)
     assert result.exit_code == 0, result.output
-    settings = storage.read(cell).history[-1].settings
-    assert [settings[name] for name in ("method", "partial", "arch_rate", "weight_decay")] == ["gdas", 1, 3e-4, 3e-4]
-    assert all(edge.beta_ops is None for edge in storage.read(cell).cells["normal"].kept)
+    settings = storage.read_genotype(cell).history[-1].settings
+    assert [settings[name] for name in ("method", "partial", "arch_lr", "weight_decay")] == ["gdas", 1, 3e-4, 3e-4]
+    assert all(edge.beta_ops is None for edge in storage.read_genotype(cell).cells["normal"].kept)
     wrong = ftso("search-ops", cell, "--method", "gads", "--iters", "2", *SMALL)
     assert wrong.exit_code == 2 and "gdas" in wrong.stderr
 
@@ -232,7 +237,7 @@ def test_the_baselines_write_complete_cells_that_other_commands_take(method: str
     result = ftso("search", "--method", method, "--iters", "1", "--nodes", "2", *SMALL, "-o", cell)
     assert result.exit_code == 0, result.output
     assert "operators: " in result.stdout and "ftso train" in result.stdout
-    genotype = storage.read(cell)
+    genotype = storage.read_genotype(cell)
     assert genotype.stage == "complete"
     (step,) = genotype.history
     assert (step.command, step.settings["method"], step.settings["nodes"]) == ("search", method, 2)
@@ -269,13 +274,11 @@ def test_the_imagenet_recipe_searches_both_phases_on_shares_of_a_folder(tmp_path
     assert ftso("prune", cell).exit_code == 0
     result = ftso("search-ops", cell, *request, "--ops", "4op")
     assert result.exit_code == 0, result.output
-    first, _, last = storage.read(cell).history
+    first, _, last = storage.read_genotype(cell).history
     for step in (first, last):
-        known = {
-            name: step.settings[name] for name in ("stem", "arch_rate", "weight_rate", "weight_share", "arch_share")
-        }
+        known = {name: step.settings[name] for name in ("stem", "arch_lr", "weight_lr", "weight_share", "arch_share")}
         assert known == {
-            "stem": "imagenet", "arch_rate": 6e-3, "weight_rate": 0.5, "weight_share": 0.1, "arch_share": 0.025
+            "stem": "imagenet", "arch_lr": 6e-3, "weight_lr": 0.5, "weight_share": 0.1, "arch_share": 0.025
         }  # fmt: skip
         assert (step.settings["batch_size"], step.settings["image_size"]) == (6, [224, 224])
     assert last.settings["ops"] == ["none", "max_pool_3x3", "skip_connect", "sep_conv_3x3"]
@@ -287,7 +290,7 @@ def test_a_topology_search_that_is_tracked_keeps_its_history_and_its_result(sear
     cell = tmp_path / "cell.json"
     request = ["search-topology", "--data", "digits", "--iters", "2", *SMALL, "-o", cell]
     assert ftso(*request, "--track", "eigenvalue", "--every", "1").exit_code == 0
-    assert storage.read(cell).cells == storage.read(searched).cells
+    assert storage.read_genotype(cell).cells == storage.read_genotype(searched).cells
     assert len((tmp_path / "cell.search-topology" / "metrics.csv").read_text().splitlines()) == 1 + 3
     assert ftso(*request, "--resume").exit_code == 1
     assert ftso(*request, "--seeds", "0-1", "--track", "eigenvalue").exit_code == 2
@@ -372,9 +375,9 @@ def test_a_search_of_too_few_images_says_what_can_be_done(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["search-topology", "--arch-rate", "0"], "arch rate must be above 0"),
+        (["search-topology", "--arch-lr", "0"], "arch lr must be above 0"),
         (["search-topology", "--warmup", "0.9", "--iters", "2"], "a warm-up of 0.9 takes all 2 iterations"),
-        (["search", "--method", "darts-1st", "--arch-rate", "0"], "arch rate must be above 0"),
+        (["search", "--method", "darts-1st", "--arch-lr", "0"], "arch lr must be above 0"),
     ],
 )
 def test_settings_that_search_nothing_are_refused(words: list[str], reason: str, tmp_path: Path) -> None:

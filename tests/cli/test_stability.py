@@ -28,7 +28,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_an_ensemble_stores_and_shows_its_agreement_beside_chance(files: list[Path], tmp_path: Path) -> None:
-    found = storage.read(files[0])
+    found = storage.read_genotype(files[0])
     assert found.ensemble is not None and found.ensemble.seeds == (0, 1, 2, 3)
     assert found.history[0].seed is None and found.history[0].settings["rank"] == "gradient"
     shown = ftso("draw", files[0], "--terminal")
@@ -44,7 +44,9 @@ def test_edges_drawn_by_lot_are_dashed_in_the_picture(files: list[Path], tmp_pat
     pruned, picture = tmp_path / "pruned.json", tmp_path / "cell.dot"
     ftso("prune", files[0], "-o", pruned)
     ftso("draw", pruned, "-o", picture)
-    lots = sum(edge.z is not None and edge.z < 2 for cell in storage.read(pruned).cells.values() for edge in cell.kept)
+    lots = sum(
+        edge.z is not None and edge.z < 2 for cell in storage.read_genotype(pruned).cells.values() for edge in cell.kept
+    )
     assert picture.read_text().count("style=dashed") == lots > 0
     assert "dashed: at chance" in picture.read_text()
 
@@ -53,7 +55,7 @@ def test_the_agreement_of_one_file_is_listed_by_the_size_of_its_parts(files: lis
     result = ftso("stability", files[0], "--json")
     cells = json.loads(result.stdout)["cells"]
     assert list(cells["normal"]["agreement"]) == ["1", "2"]
-    assert cells["normal"]["agreement"]["2"] == storage.read(files[0]).ensemble.agreement["normal"].found
+    assert cells["normal"]["agreement"]["2"] == storage.read_genotype(files[0]).ensemble.agreement["normal"].found
     assert "seeds each" in ftso("stability", files[0]).stdout
 
 

@@ -29,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_study_on_digits_gives_accuracies_costs_and_cells(trained: Path) -> None:
-    plain, twice = results.read(trained)
+    plain, twice = results.read_trials(trained)
     assert (plain.state, twice.state) == ("done", "done")
     for one in (plain, twice):
         assert one.accuracy is not None
@@ -39,7 +39,7 @@ def test_a_study_on_digits_gives_accuracies_costs_and_cells(trained: Path) -> No
         # Eight edges a cell, two cells.
         assert one.cells.count("=skip_connect") == 16
     assert (plain.parameters, plain.macs) == (twice.parameters, twice.macs)
-    assert library.load(str(plain.folders["assign-ops"] / "cell.json")).stage == "complete"
+    assert library.load_genotype(str(plain.folders["assign-ops"] / "cell.json")).stage == "complete"
 
 
 def test_folds_cross_validate_the_network_that_is_chosen(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_folds_cross_validate_the_network_that_is_chosen(tmp_path: Path) -> None
     result = invoke(file, "-o", tmp_path / "run", "--workers", "1")
     assert result.exit_code == 0, result.output
     assert "tested on different images" not in result.output
-    found = results.read(tmp_path / "run")
+    found = results.read_trials(tmp_path / "run")
     tests = [Run(one.folders["train"] / "run").result().tested_on for one in found]
     assert len(found) == len({*tests}) == 2
     answer = CliRunner().invoke(app, ["evaluate", str(found[1].folders["train"] / "run"), "--json"])
@@ -69,7 +69,7 @@ def test_what_trials_share_is_done_once(trained: Path) -> None:
 
 
 def test_the_parameters_are_those_that_cost_counts(trained: Path) -> None:
-    one = results.read(trained)[0]
+    one = results.read_trials(trained)[0]
     cell = one.folders["train"] / "run" / "genotype.json"
     cost = CliRunner().invoke(
         app,
@@ -156,8 +156,11 @@ def test_the_cells_that_one_search_had_on_its_way_are_trained(tmp_path: Path) ->
     study = written(tmp_path, f'{way}\n[grid]\nprune.at = [1, 3]\n\n[figure]\nkind = "lines"\nx = "prune.at"\n')
     result = invoke(study, "-o", tmp_path / "run", "--workers", "1")
     assert result.exit_code == 0, result.output
-    first, last = results.read(tmp_path / "run")
+    first, last = results.read_trials(tmp_path / "run")
     assert (first.state, last.state) == ("done", "done")
     assert first.folders["search-topology"] == last.folders["search-topology"]
-    kept = [library.load(str(one.folders["prune"] / "cell.json")).history[-1].settings["at"] for one in (first, last)]
+    kept = [
+        library.load_genotype(str(one.folders["prune"] / "cell.json")).history[-1].settings["at"]
+        for one in (first, last)
+    ]
     assert kept == [1, 3]

@@ -50,7 +50,7 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
     helper = cost["params_with_auxiliary"] - cost["params"]
     assert f"{cost['params']:,} parameters and {helper:,} of the auxiliary head" in result.stderr
     assert "1438 training images of 8×8, 10 classes, on cpu" in result.stderr
-    assert storage.read(run / "genotype.json") == library.load("darts_v2")
+    assert storage.read_genotype(run / "genotype.json") == library.load_genotype("darts_v2")
     assert json.loads((run / "config.json").read_text())["recipe"]["epochs"] == 2
     again = ftso("evaluate", run, "--json")
     assert json.loads(again.stdout)["test_accuracy"] == accuracy

@@ -21,7 +21,7 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     data, run = write_folder(tmp_path / "photos", train=20, test=10, size=16), tmp_path / "run"
     result = ftso("train", "--data", data, "--channels", "4", "--epochs", "6", "-o", run)
     assert result.exit_code == 0, result.output
-    assert storage.read(run / "genotype.json") == library.load("ftso_block")
+    assert storage.read_genotype(run / "genotype.json") == library.load_genotype("ftso_block")
     recipe = json.loads((run / "config.json").read_text())["recipe"]
     assert (recipe["channels"], recipe["epochs"], recipe["stem"]) == (4, 6, "cifar")
     assert recipe["schedule"] == "one-cycle"
@@ -60,7 +60,7 @@ def test_a_search_tries_other_operators_first_and_the_run_keeps_what_it_found(tm
     result = ftso("train", "--data", data, "--time", "10s", "--search", *TINY, "-o", run)
     assert result.exit_code == 0, result.output
     assert "search: " in result.stderr
-    found, kept = storage.read(run / "genotype.json"), library.load("ftso_block")
+    found, kept = storage.read_genotype(run / "genotype.json"), library.load_genotype("ftso_block")
     assert (found == kept) == ("the cell stays as it is" in result.stderr)
     refused = ftso("train", "--data", data, "--epochs", "2", "--search")
     assert refused.exit_code == 2
@@ -88,7 +88,7 @@ def test_a_cell_of_ones_own_can_have_its_network_chosen(tmp_path: Path) -> None:
     data = write_folder(tmp_path / "photos")
     result = ftso("train", "darts_v2", "--recipe", "auto", "--data", data, "--epochs", "1", *TINY, "-o", run)
     assert result.exit_code == 0, result.output
-    assert storage.read(run / "genotype.json") == library.load("darts_v2")
+    assert storage.read_genotype(run / "genotype.json") == library.load_genotype("darts_v2")
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("use")
     photos = write_folder(folder / "photos")
     found = Step(command="search-ops", data=str(photos), settings={"wiring": str(folder / "wiring.json")})
-    storage.write(library.load("ftso_block").with_step(found, Times(started="")), folder / "cell.json")
+    storage.write_genotype(
+        library.load_genotype("ftso_block").with_step(found, Times(started="")), folder / "cell.json"
+    )
     ftso("train", folder / "cell.json", "--data", photos, *OPTIONS, "-o", folder / "run")
     return folder / "run"
 

@@ -13,7 +13,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape
 
-CELL = library.load("pc_darts_cifar")
+CELL = library.load_genotype("pc_darts_cifar")
 
 
 @settings(max_examples=20)

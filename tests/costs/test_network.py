@@ -63,7 +63,7 @@ BN_RELU = {
 
 
 def cost_of(name: str, setting: str) -> NetworkCost:
-    return network_cost(library.load(name), *SETTINGS[setting])
+    return network_cost(library.load_genotype(name), *SETTINGS[setting])
 
 
 @pytest.mark.parametrize("name", EXACT)
@@ -86,7 +86,7 @@ def test_more_published_cells_have_exactly_these_macs(name: str, setting: str) -
 @pytest.mark.skipif(not REFERENCE.exists(), reason=f"no {REFERENCE.name} beside this checkout")
 def test_every_reference_count_is_met() -> None:
     records: dict[str, Any] = json.loads(REFERENCE.read_text())
-    published = {name: record for name, record in records.items() if library.find(name)}
+    published = {name: record for name, record in records.items() if library.published_name(name)}
     checked = 0
     for name, record in published.items():
         for setting in SETTINGS.keys() & record.keys():
@@ -247,7 +247,7 @@ def test_a_topology_without_operators_is_refused(searched: Genotype) -> None:
 
 
 def test_a_pruned_topology_costs_what_its_operator_makes_of_it(searched: Genotype) -> None:
-    wiring, _ = edit.prune(searched)
+    wiring, _ = edit.keep_strongest(searched)
     # Two edges of sep_conv_3x3 into each of four nodes cost the same whatever the wiring.
     cost = network_cost(edit.assign_operator(wiring, "sep_conv_3x3"), IMAGENET, (224, 224))
     assert (cost.params, cost.macs) == (6_548_320, 712_012_800)

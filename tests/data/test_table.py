@@ -7,16 +7,16 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from ftso_cli.data import as_imagenet, open_images, read_held, read_training
+from ftso_cli.data import as_imagenet, open_images, read_held, read_training_images
 from ftso_cli.data import look_alikes as search
 from ftso_cli.data.look_alikes import find_look_alikes
 from ftso_cli.data.sources import ArraySource
-from ftso_cli.data.table import SetTable, describe
+from ftso_cli.data.table import SetTable, describe_set
 from tests.data.images import write_folder, write_image
 
 
 def read(folder: Path, validation: float = 0.0) -> SetTable:
-    return describe(read_held(read_training(open_images(str(folder), validation=validation))))
+    return describe_set(read_held(read_training_images(open_images(str(folder), validation=validation))))
 
 
 def picture(seed: int, side: int = 64) -> Image.Image:
@@ -117,8 +117,8 @@ def test_of_very_many_images_a_sample_is_compared(tmp_path: Path, monkeypatch: p
 
 
 def test_what_is_too_small_or_too_large_to_compare_says_so(tmp_path: Path) -> None:
-    (test,) = describe(open_images("digits")).alike
+    (test,) = describe_set(open_images("digits")).alike
     assert "pixels are too few" in test.found.why_not
     framed = as_imagenet(open_images(str(write_folder(tmp_path, {"cat": 10, "dog": 10}, (40, 40)))))
-    (test,) = describe(framed).alike
+    (test,) = describe_set(framed).alike
     assert "memory doesn't hold" in test.found.why_not and test.found.pairs == ()

@@ -35,7 +35,7 @@ def searched() -> Genotype:
 
 def pruned() -> Genotype:
     """The searched topology, pruned to two edges a node, with a 3x3 separable convolution on each."""
-    return edit.assign_operator(edit.prune(searched())[0], "sep_conv_3x3")
+    return edit.assign_operator(edit.keep_strongest(searched())[0], "sep_conv_3x3")
 
 
 def weighed() -> Genotype:

@@ -19,18 +19,18 @@ SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 @pytest.mark.parametrize("name", ["darts_v2", "nasnet_a", "bayesnas_0.01", "snas_aggressive", "enas_released"])
 @pytest.mark.parametrize("kind", ["normal", "reduce"])
 def test_every_edge_of_a_cell_is_a_line_with_its_operator(name: str, kind: str) -> None:
-    cell = library.load(name).cells[kind]
+    cell = library.load_genotype(name).cells[kind]
     wanted = [(str(edge.source), OPERATORS[edge.op or ""].label, str(edge.target)) for edge in cell.edges]
-    assert read(drawing.dot(library.load(name))).through(kind) == sorted(wanted)
+    assert read(drawing.dot(library.load_genotype(name))).through(kind) == sorted(wanted)
 
 
 def test_two_edges_between_the_same_nodes_are_two_lines() -> None:
-    through = read(drawing.dot(library.load("nasnet_a"))).through("normal")
+    through = read(drawing.dot(library.load_genotype("nasnet_a"))).through("normal")
     assert through.count(("0", "avg 3×3", "5")) == 2
 
 
 def test_the_output_joins_the_concat_nodes_only() -> None:
-    picture = read(drawing.dot(library.load("nasnet_a_tfslim_concat")))
+    picture = read(drawing.dot(library.load_genotype("nasnet_a_tfslim_concat")))
     assert sources(picture, "normal_out") == {f"normal_{node}" for node in (0, 2, 3, 4, 5, 6)}
     assert sources(picture, "reduce_out") == {f"reduce_{node}" for node in (3, 4, 5, 6)}
 
@@ -76,7 +76,7 @@ def test_pruned_edges_are_dotted_where_asked_for() -> None:
 
 
 def test_the_operator_none_is_dashed_grey() -> None:
-    picture = read(drawing.dot(library.load("snas_aggressive")))
+    picture = read(drawing.dot(library.load_genotype("snas_aggressive")))
     nothing = next(name for name, node in picture.nodes.items() if node.get("label") == "none")
     lines = [edge for edge in picture.edges if nothing in (edge["tail"], edge["head"])]
     assert {(edge["style"], edge["color"]) for edge in lines} == {("dashed", "#BBBBBB")}
@@ -102,7 +102,7 @@ def test_cells_stand_side_by_side_unless_they_are_too_deep_together(wiring: dict
 @pytest.mark.parametrize("name", ["darts_v2", "nasnet_a", "bayesnas_0.01", "pdarts", "setn"])
 def test_headings_are_above_the_inputs_and_level_with_each_other(name: str) -> None:
     """Inputs are ordered from the top: heading, c_{k-2}, c_{k-1}."""
-    places = positions(drawing.dot(library.load(name)))
+    places = positions(drawing.dot(library.load_genotype(name)))
     for kind in ("normal", "reduce"):
         assert places[f"{kind}_title"][1] > places[f"{kind}_0"][1] > places[f"{kind}_1"][1]
     if places["reduce_0"][0] > places["normal_out"][0]:
@@ -112,13 +112,13 @@ def test_headings_are_above_the_inputs_and_level_with_each_other(name: str) -> N
 @pytest.mark.parametrize("name", sorted(library.files()))
 def test_every_published_cell_fits_a_page_at_readable_size(name: str) -> None:
     """At most 10 inches wide, so that text of 10 points keeps 6 points in the 6 inches of a page."""
-    width, height = size(drawing.dot(library.load(name)))
+    width, height = size(drawing.dot(library.load_genotype(name)))
     assert width <= 10
     assert height <= 7
 
 
 def test_the_title_is_that_of_the_file_unless_given_or_empty() -> None:
-    cell = library.load("darts_v2")
+    cell = library.load_genotype("darts_v2")
     assert "DARTS (2nd order)" in read(drawing.dot(cell)).attributes["label"]
     assert read(drawing.dot(cell, title="Ours")).attributes["label"] == "<b>Ours</b>"
     assert read(drawing.dot(cell, title="")).attributes["label"] == ""
@@ -143,14 +143,14 @@ def test_a_hostile_name_is_drawn_as_it_is_and_adds_nothing(name: str) -> None:
     source = drawing.dot(found)
     harmless = read(drawing.dot(found, title="Ours"))
     assert list(read(source).nodes) == list(harmless.nodes)
-    svg = ElementTree.fromstring(drawing.render(source, "svg"))
+    svg = ElementTree.fromstring(drawing.render_dot(source, "svg"))
     assert next(text.text for text in svg.iter(SVG_TEXT)) == name
     assert {element.tag.rpartition("}")[2] for element in svg.iter()} <= SVG_TAGS
 
 
 def test_control_characters_in_a_name_leave_a_valid_picture() -> None:
     source = drawing.dot(genotype(cell(WIDE, op="sep_conv_3x3"), about=About(name="a\x00\x1b\ufffeb\nc")))
-    texts = [text.text for text in ElementTree.fromstring(drawing.render(source, "svg")).iter(SVG_TEXT)]
+    texts = [text.text for text in ElementTree.fromstring(drawing.render_dot(source, "svg")).iter(SVG_TEXT)]
     assert texts[0] == "a b c"
 
 
@@ -188,7 +188,7 @@ def sources(picture: Picture, head: str) -> set[str]:
 
 def test_operators_get_room_before_a_crowded_column_of_nodes_only() -> None:
     """Eight operators and four nodes, all side by side in PC-DARTS' normal cell; its reduction cell is a chain."""
-    picture = read(drawing.dot(library.load("pc_darts_cifar")))
+    picture = read(drawing.dot(library.load_genotype("pc_darts_cifar")))
     assert spans(picture, "normal") == {"2"}
     assert spans(picture, "reduce") == {"1"}
 

@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from ftso_cli.drawing.style import COLOURS, OTHER, TITLE_WIDTH, lines, nodes, printable
+from ftso_cli.drawing.style import COLOURS, OTHER, TITLE_WIDTH, edge_lines, nodes, printable
 from ftso_cli.genotype import Cell, Edge
 from ftso_cli.spaces import OPERATORS
 from tests.drawing.cells import WIDE, cell, genotype, pruned, searched, weighed
@@ -32,19 +32,19 @@ def test_every_operator_has_the_colour_of_a_family() -> None:
 
 
 def test_pruned_edges_are_left_out_unless_asked_for() -> None:
-    assert len(lines(pruned(), "normal", pruned=False)) == 8
-    assert [line.kept for line in lines(pruned(), "normal", pruned=True)].count(False) == 6
+    assert len(edge_lines(pruned(), "normal", pruned=False)) == 8
+    assert [line.kept for line in edge_lines(pruned(), "normal", pruned=True)].count(False) == 6
 
 
 def test_shares_count_pruned_edges_too() -> None:
-    before = {(line.source, line.target): line.share for line in lines(searched(), "normal", pruned=False)}
-    for line in lines(pruned(), "normal", pruned=False):
+    before = {(line.source, line.target): line.share for line in edge_lines(searched(), "normal", pruned=False)}
+    for line in edge_lines(pruned(), "normal", pruned=False):
         assert line.share == before[line.source, line.target]
     assert before[1, 2] == pytest.approx(math.exp(0.5) / (1 + math.exp(0.5)))
 
 
 def test_the_strongest_candidate_that_a_cell_may_carry_is_shown_with_its_share_of_all() -> None:
-    line = lines(weighed(), "normal", pruned=False)[0]
+    line = edge_lines(weighed(), "normal", pruned=False)[0]
     chance = math.exp(1) / (math.exp(0) + math.exp(1) + math.exp(2))
     assert (line.op, line.label) == ("dil_conv_5x5", f"dil 5×5 {chance:.0%}")
     assert line.chance == pytest.approx(chance)
@@ -52,7 +52,7 @@ def test_the_strongest_candidate_that_a_cell_may_carry_is_shown_with_its_share_o
 
 def test_candidates_that_no_cell_may_carry_are_shown_where_there_is_no_other() -> None:
     alone = genotype(cell(WIDE, alpha={"none": 1.0}), stage="pruned")
-    assert lines(alone, "reduce", pruned=False)[0].label == "none 100%"
+    assert edge_lines(alone, "reduce", pruned=False)[0].label == "none 100%"
 
 
 def test_extreme_parameters_give_shares_and_no_overflow() -> None:
@@ -60,7 +60,7 @@ def test_extreme_parameters_give_shares_and_no_overflow() -> None:
         Edge(source=0, target=2, beta=1e100, alpha={"skip_connect": 1e100, "none": -1e100}),
         Edge(source=1, target=2, beta=-1e100, alpha={"skip_connect": 0.0}),
     )
-    drawn = lines(genotype(Cell(edges=edges, concat=(2,)), stage="pruned"), "normal", pruned=False)
+    drawn = edge_lines(genotype(Cell(edges=edges, concat=(2,)), stage="pruned"), "normal", pruned=False)
     assert [(line.share, line.chance) for line in drawn] == [(1.0, 1.0), (0.0, 1.0)]
 
 
@@ -70,8 +70,8 @@ def test_a_node_that_only_pruned_edges_reach_is_drawn_with_them() -> None:
         Edge(source=2, target=3, op="skip_connect", kept=False),
     )
     two = Cell(edges=edges, concat=(2,))
-    assert nodes(two, lines(genotype(two), "normal", pruned=False), 2) == [2]
-    assert nodes(two, lines(genotype(two), "normal", pruned=True), 2) == [2, 3]
+    assert nodes(two, edge_lines(genotype(two), "normal", pruned=False), 2) == [2]
+    assert nodes(two, edge_lines(genotype(two), "normal", pruned=True), 2) == [2, 3]
 
 
 @pytest.mark.parametrize(

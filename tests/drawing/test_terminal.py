@@ -21,7 +21,7 @@ def printed(found: Genotype, width: int = 80, encoding: str = "utf-8", **setting
 
 
 def test_every_edge_is_listed_with_its_node_input_and_operator() -> None:
-    lines = printed(library.load("darts_v2"), width=50)
+    lines = printed(library.load_genotype("darts_v2"), width=50)
     assert [line.split() for line in lines[3:6]] == [
         ["2", "0", "c_{k-2}", "sep_conv_3x3"],
         ["1", "c_{k-1}", "sep_conv_3x3"],
@@ -33,18 +33,18 @@ def test_every_edge_is_listed_with_its_node_input_and_operator() -> None:
 
 
 def test_both_cells_stand_side_by_side_where_80_columns_are_enough() -> None:
-    lines = printed(library.load("darts_v2"))
+    lines = printed(library.load_genotype("darts_v2"))
     assert lines[1].split() == ["Normal", "cell", "Reduction", "cell"]
 
 
-@pytest.mark.parametrize("found", [searched(), pruned(), weighed(), library.load("nasnet_a")])
+@pytest.mark.parametrize("found", [searched(), pruned(), weighed(), library.load_genotype("nasnet_a")])
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_wider_than_the_terminal(found: Genotype, width: int) -> None:
     assert max(map(len, printed(found, width, pruned=True))) <= width
 
 
 def test_nothing_is_cut_at_80_columns() -> None:
-    for found in (searched(), pruned(), weighed(), *(library.load(name) for name in library.files())):
+    for found in (searched(), pruned(), weighed(), *(library.load_genotype(name) for name in library.files())):
         assert "…" not in "".join(printed(found, pruned=True))
 
 
@@ -57,7 +57,7 @@ def test_the_share_of_an_edge_has_a_bar_that_grows_with_it() -> None:
 
 
 def test_a_cell_that_was_not_searched_has_no_shares() -> None:
-    assert "share" not in "".join(printed(library.load("darts_v2")))
+    assert "share" not in "".join(printed(library.load_genotype("darts_v2")))
 
 
 def test_pruned_edges_are_listed_only_where_asked_for() -> None:
@@ -89,7 +89,7 @@ def test_colour_is_used_on_a_terminal_and_not_where_it_is_unwanted(monkeypatch: 
     def shown() -> str:
         console = Console(force_terminal=True, color_system="truecolor", width=80, file=io.StringIO())
         with console.capture() as capture:
-            console.print(drawing.text(library.load("darts_v2")))
+            console.print(drawing.text(library.load_genotype("darts_v2")))
         return capture.get()
 
     monkeypatch.delenv("NO_COLOR", raising=False)

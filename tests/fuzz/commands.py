@@ -47,8 +47,8 @@ def make_place(place: Path) -> None:
     from tests.benchmarks import tables
     from tests.studies.studies import looked_up
 
-    storage.write(searched_genotype(), place / "searched.json")
-    storage.write(uniform("skip_connect"), place / "nats.json")
+    storage.write_genotype(searched_genotype(), place / "searched.json")
+    storage.write_genotype(uniform("skip_connect"), place / "nats.json")
     (place / "table.csv").write_bytes(tables.text())
     write_folder(place / "photos", train=6, test=2)
     photos = sorted((place / "photos").rglob("*.png"))

@@ -314,7 +314,7 @@ def of_labels(draw: random.Random, place: Path, folder: Path) -> Case:
 
 
 def of_search(draw: random.Random, place: Path, folder: Path) -> Case:
-    """A search of which a file is another, or the journal of a race."""
+    """A search of which a file is another, or the checkpoint of a race."""
     copied(place, folder, "photos")
     if draw.randrange(4) == 0:
         copied(place, folder, "raced.race.json")

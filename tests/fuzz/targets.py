@@ -47,19 +47,19 @@ class Target:
 
 def cells() -> list[Genotype]:
     """Genotypes of both spaces, searched and published."""
-    named = [library.load(name) for name in ("darts_v2", "pdarts", "nasnet_a", "bayesnas_0.01", "fairdarts_a")]
-    return [*named, formats.loads(FTSO).genotype]
+    named = [library.load_genotype(name) for name in ("darts_v2", "pdarts", "nasnet_a", "bayesnas_0.01", "fairdarts_a")]
+    return [*named, formats.import_genotype_text(FTSO).genotype]
 
 
 def use(genotype: Genotype) -> None:
     """What the small commands do with a genotype that was let in: it must come back, or be refused, whole."""
-    assert storage.parse(storage.dumps(genotype).encode(), "again") == genotype
+    assert storage.parse_genotype(storage.genotype_json(genotype).encode(), "again") == genotype
     steps: list[Callable[[], object]] = [
-        lambda: edit.prune(genotype),
+        lambda: edit.keep_strongest(genotype),
         lambda: network_cost(genotype, NetworkShape(channels=16, cells=5, classes=10), (32, 32)),
         lambda: network_cost(genotype, DATA_SETS["cifar10"].shape, (32, 32)),
         lambda: diagram.dot(genotype),
-        *(lambda name=name: formats.dumps(genotype, name) for name in formats.FORMATS),
+        *(lambda name=name: formats.export_genotype_text(genotype, name) for name in formats.FORMATS),
     ]
     for step in steps:
         try:
@@ -69,25 +69,25 @@ def use(genotype: Genotype) -> None:
 
 
 def genotype_bytes(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
-    seeds = [storage.dumps(each).encode() for each in cells()]
-    return damaged(seeds), lambda content, _: use(storage.parse(content, "file"))
+    seeds = [storage.genotype_json(each).encode() for each in cells()]
+    return damaged(seeds), lambda content, _: use(storage.parse_genotype(content, "file"))
 
 
 def genotype_values(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
-    seeds = [storage.dumps(each).encode() for each in (*cells(), searched())]
-    return exchanged(seeds), lambda content, _: use(storage.parse(content, "file"))
+    seeds = [storage.genotype_json(each).encode() for each in (*cells(), searched())]
+    return exchanged(seeds), lambda content, _: use(storage.parse_genotype(content, "file"))
 
 
 def searched() -> Genotype:
     """A genotype at stage searched, with an ensemble."""
-    text = storage.dumps(formats.loads(FTSO).genotype)
+    text = storage.genotype_json(formats.import_genotype_text(FTSO).genotype)
     content = json.loads(text)
     kind = next(iter(content["cells"]))
     for number, edge in enumerate(content["cells"][kind]["edges"]):
         edge |= {"beta": number / 7, "scores": [0.1, number / 9], "z": 1.5, "alpha": {"none": 0.5, "skip_connect": 0.1}}
     agreement = {"agreement": {kind: {"found": 0.5, "chance": 0.4}}}
     content |= {"stage": "searched", "ensemble": {"rank": "gradient", "seeds": [0, 1], **agreement}}
-    return storage.parse(json.dumps(content).encode(), "file")
+    return storage.parse_genotype(json.dumps(content).encode(), "file")
 
 
 # Formats of other tools
@@ -99,15 +99,19 @@ def imported(content: bytes, folder: Path) -> object:
     for name in (None, *formats.FORMATS):
         for dialect in formats.DIALECTS if name in (None, "darts") else ("darts",):
             try:
-                use(formats.loads(decoded, name, dialect=dialect).genotype)
+                use(formats.import_genotype_text(decoded, name, dialect=dialect).genotype)
             except FtsoError as error:
                 assert "\n" not in str(error)
-    return formats.loads(decoded)
+    return formats.import_genotype_text(decoded)
 
 
 def written(*names: str) -> list[bytes]:
     """Good texts of these formats."""
-    return [formats.dumps(library.load(cell), name)[0].encode() for name in names for cell in ("pdarts", "darts_v2")]
+    return [
+        formats.export_genotype_text(library.load_genotype(cell), name)[0].encode()
+        for name in names
+        for cell in ("pdarts", "darts_v2")
+    ]
 
 
 LOG = """
@@ -141,7 +145,7 @@ def table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     # A number turned into no number, and a cell twice, at any place.
     last = whole.rstrip().rsplit(b"\n", 1)[1]
     ends = [whole + last + b"\n", whole.replace(last, last[1:]), whole.replace(b".", b"e9", 3), whole + b"\n\n"]
-    return damaged([*seeds, *ends]), lambda content, _: text.read(folder / "table.csv", content)
+    return damaged([*seeds, *ends]), lambda content, _: text.read_text_table(folder / "table.csv", content)
 
 
 def packed_table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
@@ -149,20 +153,20 @@ def packed_table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     bomb = gzip.compress(b"0" * 200_000_000, mtime=0)
     two = packed + gzip.compress(b"x,y\n" * 10, mtime=0)
     seeds = [packed] * 30 + [two] * 10 + [bomb]
-    return damaged(seeds), lambda content, _: text.read(folder / "table.csv.gz", content)
+    return damaged(seeds), lambda content, _: text.read_text_table(folder / "table.csv.gz", content)
 
 
 def kept_table(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     """The cache of tables: what is damaged is never taken for what was kept."""
     path = folder / "table.nats"
-    found = text.read(path, tables.text())
-    cache.save(found, path)
+    found = text.read_text_table(path, tables.text())
+    cache.save_table(found, path)
     whole = path.read_bytes()
     half = len(whole) // 2
 
     def read(content: bytes, _: Path) -> None:
         path.write_bytes(content)
-        if (again := cache.load(path)) is None:
+        if (again := cache.load_table(path)) is None:
             raise FtsoError("not taken")
         assert again == found
 
@@ -179,7 +183,7 @@ def predictor(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
 
     def read(content: bytes, _: Path) -> None:
         path.write_bytes(content)
-        assert math.isfinite(read_predictor(path).predict(library.load("darts_v2")).accuracy)
+        assert math.isfinite(read_predictor(path).predict(library.load_genotype("darts_v2")).accuracy)
 
     return damaged([BUILT_IN.read_bytes()]) | exchanged([BUILT_IN.read_bytes()]), read
 

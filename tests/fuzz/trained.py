@@ -19,7 +19,7 @@ from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import FtsoError
 from ftso_cli.genotype import library
 from ftso_cli.nn.checkpoint import Checkpoints, State, read_tensors
-from ftso_cli.search.race import journal
+from ftso_cli.search.race import checkpoint
 from ftso_cli.search.race.race import Race
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
@@ -57,7 +57,7 @@ def trainer(folder: Path) -> Trainer:
     config = Config(
         data="digits", image_channels=images.channels, recipe=recipe, seed=0, device="cpu", versions={}, **fields
     )
-    run.create(library.load("darts_v2"), config)
+    run.create(library.load_genotype("darts_v2"), config)
     return Trainer(run.genotype(), config, images, run)
 
 
@@ -112,7 +112,7 @@ def states(draw: st.DrawFn, state: State) -> State:
     return State(tensors=tensors, values=values)
 
 
-def checkpoint(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
+def checkpoint_files(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
     """Files of checkpoints, whose checksum then is wrong."""
     kept = Checkpoints(folder / "checkpoint.safetensors")
     kept.write(State(tensors={"a": torch.arange(6.0).view(2, 3), "b": torch.ones(4)}, values={"rows": [1, 2]}))
@@ -209,17 +209,17 @@ def weights(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
 
 
 def race(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
-    """The journal of a race that is over but for its final, which is then told."""
+    """The checkpoint of a race that is over but for its final, which is then told."""
     settings = RaceSettings(draws=4, nodes=3, channels=2, cells=2, batch_size=32, steps=160)
     path = folder / "cell.race.json"
-    kept = journal.opened(settings.recorded(), 3, "digits", path, resume=False)
+    kept = checkpoint.open_checkpoint(settings.recorded(), 3, "digits", path, resume=False)
     images = open_images("digits")
     Race(images, settings, kept, seed=3, device=CPU, workers=1).run(silent)
     whole = path.read_bytes()
 
     def read(content: bytes, _: Path) -> None:
         path.write_bytes(content)
-        again = journal.opened(settings.recorded(), 3, "digits", path, resume=True)
+        again = checkpoint.open_checkpoint(settings.recorded(), 3, "digits", path, resume=True)
         Race(images, settings, again, seed=3, device=CPU, workers=1).run(stop)
 
     return exchanged([whole]) | damaged([whole]), read
@@ -296,11 +296,11 @@ def kept_images(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
 
 
 TRAINED: Mapping[str, Target] = {
-    "checkpoint": Target(make=checkpoint, share=2),
+    "checkpoint": Target(make=checkpoint_files, share=2),
     "checkpoint of a training": Target(make=resumed, quick=15, share=0.5),
     "checkpoint of a search": Target(make=searched, quick=15, share=0.5),
     "run folder": Target(make=weights, quick=15, share=1),
-    "journal of a race": Target(make=race, quick=15, share=1),
+    "checkpoint of a race": Target(make=race, quick=15, share=1),
     "image": Target(make=image, share=3),
     "cache of images": Target(make=kept_images, share=1),
 }

@@ -10,16 +10,16 @@ from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.agreement import (
     LARGEST_Z,
     assessed,
-    by_lot,
+    at_chance,
     chance,
     common_share,
     found,
     halves_agree,
     left_out,
     margins,
-    wiring,
+    pruned_wiring,
 )
-from ftso_cli.genotype.edit import prune
+from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.genotype.schema import Agreement, Ensemble
 
 FULL = [(source, target) for target in range(2, 6) for source in range(target)]
@@ -82,7 +82,7 @@ def test_a_difference_without_error_is_as_clear_as_can_be_written() -> None:
 def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_keeps() -> None:
     draw = random.Random(4)
     searched = genotype(random_cell(draw, 6), 6)
-    pruned, _ = prune(searched)
+    pruned, _ = keep_strongest(searched)
     assert pruned.ensemble is not None and set(pruned.ensemble.agreement) == {"normal", "reduce"}
     assert pruned.ensemble.agreement["normal"].chance == pytest.approx(0.6417, abs=1e-4)
     for node in range(2, 6):
@@ -92,25 +92,25 @@ def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_ke
             [fmean(edge.scores or ()) for edge in edges if not edge.kept], default=-9.0
         )
         assert all((edge.z is None) == (node == 2) for edge in edges)
-    three, _ = prune(searched, 3)
+    three, _ = keep_strongest(searched, 3)
     assert three.ensemble is not None and three.ensemble.agreement["normal"].chance > 0.7
     assert all(edge.z is None for edge in three.cells["normal"].edges if edge.target == 3)
 
 
 def test_edges_of_noise_are_mostly_drawn_by_lot_and_those_of_a_signal_found() -> None:
     draw = random.Random(5)
-    counts = [found(prune(genotype(random_cell(draw, 16), 16))[0]) for _ in range(30)]
+    counts = [found(keep_strongest(genotype(random_cell(draw, 16), 16))[0]) for _ in range(30)]
     assert all(chosen == 12 for _, chosen in counts)
     assert fmean(of_noise for of_noise, _ in counts) < 3.5
     clear = cell({(s, t): tuple(s + draw.gauss(0, 0.1) for _ in range(16)) for s, t in FULL})
-    pruned, _ = prune(genotype(clear, 16))
+    pruned, _ = keep_strongest(genotype(clear, 16))
     assert found(pruned) == (12, 12)
-    assert not any(by_lot(edge) for edge in pruned.cells["normal"].edges)
+    assert not any(at_chance(edge) for edge in pruned.cells["normal"].edges)
     kept = {(s, t) for s, t in FULL if s >= t - 2}
-    assert wiring(pruned.cells["normal"]) == kept
+    assert pruned_wiring(pruned.cells["normal"]) == kept
     searched = assessed(genotype(clear, 16), 2).cells["normal"].edges
     assert {(edge.source, edge.target) for edge in searched if left_out(edge)} == set(FULL) - kept
-    assert not any(by_lot(edge) for edge in searched)
+    assert not any(at_chance(edge) for edge in searched)
 
 
 def test_one_seed_has_neither_agreement_nor_z() -> None:
@@ -143,7 +143,9 @@ def test_the_size_of_the_two_ensembles_can_be_less_than_half() -> None:
 
 def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> None:
     edge = {"source": 0, "target": 2, "op": "skip_connect"}
-    judged = {z: (by_lot(Edge(**edge, z=z)), left_out(Edge(**edge, z=z))) for z in (-2.0, -1.99, 0.0, 1.99, 2.0, 3.0)}
+    judged = {
+        z: (at_chance(Edge(**edge, z=z)), left_out(Edge(**edge, z=z))) for z in (-2.0, -1.99, 0.0, 1.99, 2.0, 3.0)
+    }
     assert judged == {
         -2.0: (False, True),
         -1.99: (True, False),
@@ -152,8 +154,8 @@ def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> 
         2.0: (False, False),
         3.0: (False, False),
     }
-    assert not by_lot(Edge(**edge, z=0.0, kept=False)) and not left_out(Edge(**edge, z=-3.0, kept=False))
-    assert not by_lot(Edge(**edge)) and not left_out(Edge(**edge))
+    assert not at_chance(Edge(**edge, z=0.0, kept=False)) and not left_out(Edge(**edge, z=-3.0, kept=False))
+    assert not at_chance(Edge(**edge)) and not left_out(Edge(**edge))
 
 
 def test_equal_scores_have_no_margin() -> None:

@@ -114,5 +114,5 @@ def test_depth_is_what_walking_every_path_finds(drawn: Cell) -> None:
 )
 def test_width_and_depth_are_the_published_ones(name: str, published_width: float, published_depth: int) -> None:
     """Shu, Wang and Cai, 2020, figure 1; they count the step to the output, too."""
-    normal = library.load(name).cells["normal"]
+    normal = library.load_genotype(name).cells["normal"]
     assert (width(normal, 2), depth(normal) + 1) == (published_width, published_depth)

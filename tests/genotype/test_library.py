@@ -31,7 +31,7 @@ def reference(name: str) -> Any:
 
 def file_of(key: str) -> Genotype:
     """The file of a cell that the reference calls `key`."""
-    return library.load(RENAMED.get(key.lower(), key.lower()))
+    return library.load_genotype(RENAMED.get(key.lower(), key.lower()))
 
 
 def all_files() -> list[str]:
@@ -67,14 +67,14 @@ def test_every_file_has_the_edges_and_outputs_of_the_reference() -> None:
 def test_edges_out_of_a_node_that_nothing_feeds_are_kept_as_pruned_and_the_note_says_so() -> None:
     pruned: dict[str, list[tuple[str, str]]] = {}
     for name in all_files():
-        for kind, cell in library.load(name).cells.items():
+        for kind, cell in library.load_genotype(name).cells.items():
             pruned.setdefault(name, []).extend((kind, str(edge)) for edge in cell.edges if not edge.kept)
     assert {name: edges for name, edges in pruned.items() if edges} == {
         "fairdarts_c": [("normal", "3→5")],
         "fairdarts_g": [("normal", "3→4")],
     }
     for name in ("fairdarts_c", "fairdarts_g"):
-        about = library.load(name).about
+        about = library.load_genotype(name).about
         assert about and about.note and "kept in the file as pruned" in about.note
 
 
@@ -98,7 +98,7 @@ def test_every_file_has_the_published_figures_of_the_reference() -> None:
 
 def test_figures_come_with_their_source() -> None:
     for name in all_files():
-        about = library.load(name).about
+        about = library.load_genotype(name).about
         assert about is not None
         published = about.published
         has_figures = bool(published.cifar10 or published.imagenet or published.search_gpu_days)
@@ -108,19 +108,19 @@ def test_figures_come_with_their_source() -> None:
 @pytest.mark.parametrize("name", all_files())
 def test_a_file_is_complete_says_what_it_is_and_is_laid_out_as_ftso_writes(name: str) -> None:
     path = library.files()[name]
-    genotype = storage.read(path)
+    genotype = storage.read_genotype(path)
     assert genotype.stage == "complete"
     assert genotype.history == ()
     assert genotype.about is not None
     assert genotype.about.name == name
     assert genotype.about.title and genotype.about.source
     assert re.fullmatch(r"[a-z0-9_.]+", name)
-    assert path.read_text() == storage.dumps(genotype)
+    assert path.read_text() == storage.genotype_json(genotype)
 
 
 def test_the_two_cells_of_the_default_operator_say_that_nobody_published_them() -> None:
     for name, wiring in (("ftso_wide_sep3", [0, 1] * 4), ("ftso_deep_sep3", [0, 1, 1, 2, 2, 3, 3, 4])):
-        genotype = library.load(name)
+        genotype = library.load_genotype(name)
         assert genotype.about and genotype.about.note and genotype.about.note.startswith("No published cell")
         for cell in genotype.cells.values():
             assert [edge.source for edge in cell.edges] == wiring
@@ -155,7 +155,7 @@ def test_a_network_without_a_cell_has_a_name_that_no_cell_has() -> None:
 
 def test_asking_for_a_network_without_a_cell_says_that_there_is_none() -> None:
     with pytest.raises(GenotypeError, match="nobody printed the cell"):
-        library.load("FTSO-CIFAR10-1epoch")
+        library.load_genotype("FTSO-CIFAR10-1epoch")
 
 
 # Names
@@ -167,7 +167,9 @@ def test_no_two_cells_can_be_meant_by_one_spelling() -> None:
 
 
 def test_an_alias_belongs_to_one_cell() -> None:
-    listed = [alias for name in all_files() for alias in (library.load(name).about or pytest.fail(name)).aliases]
+    listed = [
+        alias for name in all_files() for alias in (library.load_genotype(name).about or pytest.fail(name)).aliases
+    ]
     assert len(listed) == len(set(listed)) == len(library.aliases())
 
 
@@ -195,7 +197,7 @@ def test_an_alias_belongs_to_one_cell() -> None:
     ],
 )
 def test_a_name_is_found_however_it_is_spelled(reference: str, name: str) -> None:
-    about = library.load(reference).about
+    about = library.load_genotype(reference).about
     assert about is not None
     assert about.name == name
     assert library.is_name(reference)
@@ -203,7 +205,7 @@ def test_a_name_is_found_however_it_is_spelled(reference: str, name: str) -> Non
 
 def test_a_file_name_is_found_without_reading_the_other_files() -> None:
     library.aliases.cache_clear()
-    library.load("PC-DARTS-image")
+    library.load_genotype("PC-DARTS-image")
     assert library.aliases.cache_info().currsize == 0
 
 
@@ -213,7 +215,7 @@ def test_a_file_name_is_found_without_reading_the_other_files() -> None:
 )
 def test_a_near_miss_is_told_the_right_name(reference: str, guess: str) -> None:
     with pytest.raises(GenotypeError, match=f"no published cell of that name, did you mean {re.escape(guess)}\\?"):
-        library.load(reference)
+        library.load_genotype(reference)
     assert not library.is_name(reference)
 
 
@@ -223,7 +225,7 @@ def test_a_near_miss_is_told_the_right_name(reference: str, guess: str) -> None:
 )
 def test_a_method_with_several_cells_is_told_their_names(reference: str, names: str) -> None:
     with pytest.raises(GenotypeError, match=f"several published cells: {names}"):
-        library.load(reference)
+        library.load_genotype(reference)
     assert not library.is_name(reference)
 
 
@@ -232,7 +234,7 @@ def test_a_method_with_several_cells_is_told_their_names(reference: str, names: 
 )
 def test_a_name_that_nothing_has_is_one_line(reference: str) -> None:
     with pytest.raises(GenotypeError) as caught:
-        library.load(reference)
+        library.load_genotype(reference)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 250
     assert not library.is_name(reference)
@@ -241,29 +243,29 @@ def test_a_name_that_nothing_has_is_one_line(reference: str) -> None:
 def test_a_file_comes_before_a_published_cell_of_the_same_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, searched: Genotype
 ) -> None:
-    storage.write(searched, tmp_path / "pdarts")
+    storage.write_genotype(searched, tmp_path / "pdarts")
     monkeypatch.chdir(tmp_path)
-    assert library.load("pdarts") == searched
+    assert library.load_genotype("pdarts") == searched
     assert not library.is_name("pdarts")
-    assert library.load("PDARTS").stage == "complete"
+    assert library.load_genotype("PDARTS").stage == "complete"
 
 
 def test_a_folder_called_as_a_cell_is_not_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "pdarts").mkdir()
     (tmp_path / "cells").mkdir()
     monkeypatch.chdir(tmp_path)
-    assert library.load("pdarts").stage == "complete"
+    assert library.load_genotype("pdarts").stage == "complete"
     with pytest.raises(GenotypeError, match=r"'cells': is a folder, not a genotype file$"):
-        library.load("cells")
+        library.load_genotype("cells")
     (tmp_path / "cells" / "genotype.json").touch()
     with pytest.raises(GenotypeError, match=r"its cell is cells/genotype\.json"):
-        library.load("cells")
+        library.load_genotype("cells")
 
 
 def test_equal_wirings_are_not_listed_twice() -> None:
     cells: dict[tuple[Cell, ...], str] = {}
     for name in all_files():
-        genotype = library.load(name)
+        genotype = library.load_genotype(name)
         key = tuple(genotype.cells[kind] for kind in ("normal", "reduce"))
         assert key not in cells, f"{name} is {cells.get(key)}"
         cells[key] = name
@@ -273,15 +275,15 @@ def test_two_cells_of_a_method_are_a_choice_and_a_slip_of_the_pen_is_a_guess() -
     with pytest.raises(
         GenotypeError, match=r"'darts_v': no such file, and several published cells: darts_v1, darts_v2;"
     ):
-        library.load("darts_v")
+        library.load_genotype("darts_v")
     with pytest.raises(GenotypeError, match=r"'pc_darts_cifa': .* did you mean pc_darts_cifar\?"):
-        library.load("pc_darts_cifa")
+        library.load_genotype("pc_darts_cifa")
     with pytest.raises(GenotypeError, match="'zzz': no such file and no published cell of that name; ftso genotypes"):
-        library.load("zzz")
+        library.load_genotype("zzz")
 
 
 def test_three_letters_are_a_method_and_two_are_not() -> None:
     with pytest.raises(GenotypeError, match="several published cells: sga"):
-        library.load("sga")
+        library.load_genotype("sga")
     with pytest.raises(GenotypeError, match="no published cell of that name"):
-        library.load("sg")
+        library.load_genotype("sg")

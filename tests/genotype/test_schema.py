@@ -18,7 +18,7 @@ Document = dict[str, Any]
 @pytest.fixture
 def document(searched: Genotype) -> Document:
     """The JSON of a valid file, to break one rule of."""
-    loaded: Document = json.loads(storage.dumps(searched))
+    loaded: Document = json.loads(storage.genotype_json(searched))
     return loaded
 
 
@@ -26,7 +26,7 @@ def refusal(document: object) -> str:
     """The message that a file holding `document` is refused with."""
     text = document if isinstance(document, str) else json.dumps(document)
     with pytest.raises(GenotypeError) as caught:
-        storage.parse(text.encode(), "cell.json")
+        storage.parse_genotype(text.encode(), "cell.json")
     message = str(caught.value)
     assert message.startswith("cell.json: ")
     assert "\n" not in message
@@ -40,7 +40,7 @@ def normal(document: Document) -> Document:
 
 
 def test_an_unbroken_document_is_accepted(document: Document, searched: Genotype) -> None:
-    assert storage.parse(json.dumps(document).encode(), "cell.json") == searched
+    assert storage.parse_genotype(json.dumps(document).encode(), "cell.json") == searched
 
 
 # The graph
@@ -91,7 +91,7 @@ def test_an_output_node_listed_twice_is_refused(document: Document) -> None:
 
 def test_a_normal_cell_may_pass_an_input_on_and_a_reduction_cell_may_not(document: Document) -> None:
     normal(document)["concat"] = [0, 2, 3]
-    storage.parse(json.dumps(document).encode(), "cell.json")
+    storage.parse_genotype(json.dumps(document).encode(), "cell.json")
     document["cells"]["reduce"]["concat"] = [0, 2, 3]
     assert "cells.reduce: concat: input 0 is larger than the output of a reduction cell" in refusal(document)
 
@@ -148,7 +148,7 @@ def test_a_kept_edge_needs_an_operator_or_candidates(document: Document) -> None
     normal(document)["edges"][4]["alpha"] = {}
     assert "edge 2→3: has no operator" in refusal(document)
     normal(document)["edges"][4]["alpha"] = {"skip_connect": 0.0}
-    storage.parse(json.dumps(document).encode(), "cell.json")
+    storage.parse_genotype(json.dumps(document).encode(), "cell.json")
 
 
 def test_candidates_are_not_enough_for_a_complete_genotype(document: Document) -> None:
@@ -162,7 +162,7 @@ def test_a_pruned_edge_needs_no_operator(document: Document) -> None:
     document["stage"] = "complete"
     del normal(document)["edges"][4]["op"]
     normal(document)["edges"][4]["kept"] = False
-    storage.parse(json.dumps(document).encode(), "cell.json")
+    storage.parse_genotype(json.dumps(document).encode(), "cell.json")
 
 
 # The file as a whole

@@ -22,10 +22,10 @@ FOLDER = Path(__file__).parents[2] / "genotypes"
 
 @given(genotypes())
 def test_a_genotype_comes_back_from_its_text_as_it_was(genotype: Genotype) -> None:
-    text = storage.dumps(genotype)
-    back = storage.parse(text.encode(), "text")
+    text = storage.genotype_json(genotype)
+    back = storage.parse_genotype(text.encode(), "text")
     assert back == genotype
-    assert storage.dumps(back) == text
+    assert storage.genotype_json(back) == text
 
 
 @given(st.data())
@@ -35,7 +35,7 @@ def test_the_text_does_not_depend_on_the_order_that_edges_were_given_in(data: st
         kind: Cell(edges=tuple(data.draw(st.permutations(cell.edges))), concat=cell.concat)
         for kind, cell in genotype.cells.items()
     }
-    assert storage.dumps(genotype.replace(cells=shuffled)) == storage.dumps(genotype)
+    assert storage.genotype_json(genotype.replace(cells=shuffled)) == storage.genotype_json(genotype)
 
 
 @given(genotypes())
@@ -43,7 +43,7 @@ def test_the_text_is_strict_json_that_the_published_schema_accepts(genotype: Gen
     def refuse(word: str) -> None:
         raise AssertionError(word)
 
-    document = json.loads(storage.dumps(genotype), parse_constant=refuse)
+    document = json.loads(storage.genotype_json(genotype), parse_constant=refuse)
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
 
 
@@ -70,7 +70,7 @@ def test_the_published_schema_is_a_valid_schema_and_allows_nothing_unknown() -> 
 def test_the_published_schema_refuses_what_reading_refuses(
     searched: Genotype, place: tuple[str | int, ...], value: object
 ) -> None:
-    document = json.loads(storage.dumps(searched))
+    document = json.loads(storage.genotype_json(searched))
     spot: Any = document
     for part in place[:-1]:
         spot = spot[part]
@@ -78,18 +78,18 @@ def test_the_published_schema_refuses_what_reading_refuses(
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(document, SCHEMA)
     with pytest.raises(GenotypeError):
-        storage.parse(json.dumps(document).encode(), "text")
+        storage.parse_genotype(json.dumps(document).encode(), "text")
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
 def test_every_published_cell_is_a_file_in_the_canonical_form(path: Path) -> None:
-    genotype = storage.read(path)
-    assert storage.dumps(genotype) == path.read_text(encoding="utf-8")
+    genotype = storage.read_genotype(path)
+    assert storage.genotype_json(genotype) == path.read_text(encoding="utf-8")
     jsonschema.validate(json.loads(path.read_bytes()), SCHEMA)
 
 
 def test_an_edge_takes_one_line_and_defaults_are_left_out(searched: Genotype) -> None:
-    lines = storage.dumps(searched).splitlines()
+    lines = storage.genotype_json(searched).splitlines()
     assert '        {"source": 0, "target": 2, "op": "skip_connect", "beta": 0.1},' in lines
     assert not any("kept" in line or "null" in line for line in lines)
     assert lines[-1] == "}"
@@ -97,9 +97,9 @@ def test_an_edge_takes_one_line_and_defaults_are_left_out(searched: Genotype) ->
 
 def test_a_file_written_is_the_file_read(searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / "celle ö 细胞.json"
-    storage.write(searched, path)
-    assert storage.read(path) == searched
-    assert path.read_bytes() == storage.dumps(searched).encode()
+    storage.write_genotype(searched, path)
+    assert storage.read_genotype(path) == searched
+    assert path.read_bytes() == storage.genotype_json(searched).encode()
     assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
 
 
@@ -107,7 +107,7 @@ def test_two_equal_steps_differ_in_the_file_only_in_times(searched: Genotype) ->
     step = Step(command="prune", settings={"keep": 2})
     one = searched.with_step(step, Times(started="2024-01-01T00:00:00", seconds={"edit": 0.1}))
     two = searched.with_step(step, Times(started="2025-05-05T05:05:05", seconds={"edit": 0.9}))
-    texts = [json.loads(storage.dumps(genotype)) for genotype in (one, two)]
+    texts = [json.loads(storage.genotype_json(genotype)) for genotype in (one, two)]
     assert texts[0] != texts[1]
     for text in texts:
         del text["times"]
@@ -118,14 +118,14 @@ def test_two_equal_steps_differ_in_the_file_only_in_times(searched: Genotype) ->
 
 
 def test_a_genotype_can_come_from_standard_input(searched: Genotype, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(storage.dumps(searched).encode())))
-    assert storage.read(Path("-")) == searched
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(storage.genotype_json(searched).encode())))
+    assert storage.read_genotype(Path("-")) == searched
 
 
 def test_faults_on_standard_input_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
     with pytest.raises(GenotypeError, match=r"^standard input: format: is missing"):
-        storage.read(Path("-"))
+        storage.read_genotype(Path("-"))
 
 
 def test_standard_output_gets_utf_8_whatever_its_encoding_is(
@@ -135,8 +135,8 @@ def test_standard_output_gets_utf_8_whatever_its_encoding_is(
     genotype = searched.with_step(step, Times(started="now"))
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     monkeypatch.setattr(sys, "stdout", stream)
-    storage.write(genotype, Path("-"))
-    assert stream.buffer.getvalue() == storage.dumps(genotype).encode()
+    storage.write_genotype(genotype, Path("-"))
+    assert stream.buffer.getvalue() == storage.genotype_json(genotype).encode()
 
 
 # Files that are no genotype
@@ -145,7 +145,7 @@ def test_standard_output_gets_utf_8_whatever_its_encoding_is(
 def refusal(content: bytes) -> str:
     """The message that `content` is refused with."""
     with pytest.raises((GenotypeError, FileError)) as caught:
-        storage.parse(content, "cell.json")
+        storage.parse_genotype(content, "cell.json")
     message = str(caught.value)
     assert message.startswith("cell.json: ")
     assert message.isprintable()
@@ -162,13 +162,13 @@ def refusal(content: bytes) -> str:
     ],
 )
 def test_a_key_that_stands_twice_is_refused_by_all_who_read_it(searched: Genotype, old: str, twice: str) -> None:
-    text = storage.dumps(searched).replace(old, twice, 1)
+    text = storage.genotype_json(searched).replace(old, twice, 1)
     key = old.strip(':"')
     assert refusal(text.encode()) == f"cell.json: {key}: stands twice in one object"
     python = text.replace('"', "'").replace("\\u006f", "o")
     for other in (text, python):
         with pytest.raises(GenotypeError, match=f"the key '{key}' stands twice in one object"):
-            formats.loads(other)
+            formats.import_genotype_text(other)
 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\r\n", b"\xef\xbb\xbf"])
@@ -198,12 +198,12 @@ def test_what_is_not_json_is_refused_with_the_place_and_a_hint(content: bytes) -
 
 
 def test_a_byte_order_mark_before_utf_8_is_taken_off(searched: Genotype) -> None:
-    assert storage.parse(b"\xef\xbb\xbf" + storage.dumps(searched).encode(), "cell.json") == searched
+    assert storage.parse_genotype(b"\xef\xbb\xbf" + storage.genotype_json(searched).encode(), "cell.json") == searched
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_utf_16_is_refused_by_name_where_it_says_what_it_is(searched: Genotype, encoding: str) -> None:
-    message = refusal(storage.dumps(searched).encode(encoding))
+    message = refusal(storage.genotype_json(searched).encode(encoding))
     assert "UTF-16" in message or "Invalid JSON" in message
     if encoding == "utf-16":
         assert message == "cell.json: is UTF-16 text; save it as UTF-8"
@@ -219,59 +219,61 @@ def test_deep_nesting_that_json_allows_can_be_written_again(searched: Genotype) 
     for _ in range(150):
         deep = [deep]
     genotype = searched.with_step(Step(command="x", settings={"deep": deep}), Times(started="now"))
-    assert storage.parse(storage.dumps(genotype).encode(), "text") == genotype
+    assert storage.parse_genotype(storage.genotype_json(genotype).encode(), "text") == genotype
 
 
 def test_a_number_of_thousands_of_digits_is_refused(searched: Genotype) -> None:
-    text = storage.dumps(searched).replace('"beta": 0.1}', f'"beta": {"9" * 100_000}}}', 1)
+    text = storage.genotype_json(searched).replace('"beta": 0.1}', f'"beta": {"9" * 100_000}}}', 1)
     assert "cell.json: " in refusal(text.encode())
 
 
 def test_a_file_of_20_mb_is_refused_without_reading_on(searched: Genotype, tmp_path: Path) -> None:
     path = tmp_path / "large.json"
-    path.write_bytes(storage.dumps(searched).encode() + b" " * 20_000_000)
+    path.write_bytes(storage.genotype_json(searched).encode() + b" " * 20_000_000)
     with pytest.raises(FileError, match=r"large\.json: larger than 16 MB, which no file of this kind is$"):
-        storage.read(path)
+        storage.read_genotype(path)
     with pytest.raises(FileError, match=r"^standard input: larger than 16 MB, which no genotype is$"):
-        storage.parse(path.read_bytes(), "standard input")
+        storage.parse_genotype(path.read_bytes(), "standard input")
 
 
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"can't be read \(Is a directory\)$"):
-        storage.read(tmp_path)
+        storage.read_genotype(tmp_path)
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"nothing\.json: no such file$"):
-        storage.read(tmp_path / "nothing.json")
+        storage.read_genotype(tmp_path / "nothing.json")
 
 
 def test_an_endless_file_is_refused(tmp_path: Path) -> None:
     if not os.path.exists("/dev/zero"):
         pytest.skip("no /dev/zero on this system")
     with pytest.raises(FileError, match="larger than 16 MB"):
-        storage.read(Path("/dev/zero"))
+        storage.read_genotype(Path("/dev/zero"))
 
 
 @given(st.data())
 def test_no_damage_to_a_file_gives_anything_but_a_refusal_or_a_valid_genotype(data: st.DataObject) -> None:
-    content = bytearray(storage.dumps(data.draw(genotypes(nodes=(2, 3), inputs=(1, 2), history=False))).encode())
+    content = bytearray(
+        storage.genotype_json(data.draw(genotypes(nodes=(2, 3), inputs=(1, 2), history=False))).encode()
+    )
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.integers(0, len(content) - 1))
         content[place : place + data.draw(st.integers(0, 5))] = data.draw(st.binary(max_size=3))
     try:
-        genotype = storage.parse(bytes(content), "cell.json")
+        genotype = storage.parse_genotype(bytes(content), "cell.json")
     except GenotypeError as error:
         assert "\n" not in str(error)
     else:
-        assert storage.parse(storage.dumps(genotype).encode(), "again") == genotype
+        assert storage.parse_genotype(storage.genotype_json(genotype).encode(), "again") == genotype
 
 
 def test_the_library_reads_the_same_files() -> None:
     if not library.files():
         pytest.skip("no published cells here")
     for name, path in library.files().items():
-        assert library.load(name) == storage.read(path)
+        assert library.load_genotype(name) == storage.read_genotype(path)
 
 
 def test_the_schema_says_what_it_is() -> None:
@@ -286,20 +288,20 @@ def test_a_step_of_history_comes_with_what_it_changed(searched: Genotype) -> Non
 
 def test_of_two_problems_the_first_is_told_and_the_other_counted() -> None:
     with pytest.raises(GenotypeError, match=r"^x: stage: .* \(and 1 more\)$"):
-        storage.parse(b'{"format": "ftso-genotype/1", "space": "darts", "stage": 1, "cells": 2}', "x")
+        storage.parse_genotype(b'{"format": "ftso-genotype/1", "space": "darts", "stage": 1, "cells": 2}', "x")
 
 
 def test_only_what_another_tool_may_have_written_is_said_to_be_of_another_format() -> None:
     contents = ((b"Genotype(", True), (b"[]", True), (b'{"normal": [], "reduce": []}', True), (b"{}", False))
     for content, hinted in (*contents, (b'{"format": "ftso-genotype/1", "normal": []}', False)):
         with pytest.raises(GenotypeError) as caught:
-            storage.parse(content, "x")
+            storage.parse_genotype(content, "x")
         assert ("ftso import reads other formats" in str(caught.value)) == hinted
 
 
 def test_a_genotype_of_another_tool_is_told_by_what_it_has() -> None:
     with pytest.raises(GenotypeError) as caught:
-        storage.parse(json.dumps({"normal": [["skip_connect", 0]], "normal_concat": [2]}).encode(), "a.json")
+        storage.parse_genotype(json.dumps({"normal": [["skip_connect", 0]], "normal_concat": [2]}).encode(), "a.json")
     assert str(caught.value) == (
         "a.json: is no genotype file of ftso: no format, but 'normal, normal_concat'; ftso import reads other formats"
     )

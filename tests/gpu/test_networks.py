@@ -45,7 +45,7 @@ def super_net(name: str) -> SuperNet:
 
 
 def network(name: str) -> Network:
-    cell = genotype(FTSO) if name == "nats" else library.load(name)
+    cell = genotype(FTSO) if name == "nats" else library.load_genotype(name)
     with seeded(0):
         return Network(cell, SHAPE).train()
 

@@ -17,8 +17,8 @@ from ftso_cli.search.engine.bilevel import Bilevel, Engine
 from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.joint import joint
 from ftso_cli.search.operators.capacity import Capacity
-from ftso_cli.search.phases import Search, operators, topology
-from ftso_cli.search.race import journal
+from ftso_cli.search.phases import Search, prepare_operator_search, prepare_topology_search
+from ftso_cli.search.race import checkpoint
 from ftso_cli.search.race.race import Race
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
@@ -38,11 +38,11 @@ def search(name: str, device: torch.device, **changes: object) -> Search:
     where = {"seed": 0, "device": device}
     wanted = {**SMALL, "iters": ITERATIONS, **changes}
     if name == "operators":
-        return operators(wiring(), digits(), OperatorSettings(**{"ops": OPS, **wanted}), **where)
+        return prepare_operator_search(wiring(), digits(), OperatorSettings(**{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY or name == "topology, by gradient":
         ops = OPS if name == TOPOLOGY[1] else ("skip_connect",)
         rank = "gradient" if name == "topology, by gradient" else "beta"
-        return topology(digits(), TopologySettings(ops=ops, nodes=2, rank=rank, **wanted), **where)
+        return prepare_topology_search(digits(), TopologySettings(ops=ops, nodes=2, rank=rank, **wanted), **where)
     return joint(digits(), joint_settings(name, **wanted), **where)
 
 
@@ -149,14 +149,14 @@ def test_an_ensemble_on_the_device_is_near_that_of_the_cpu(workers: int) -> None
 
 def test_a_race_runs_on_the_device() -> None:
     settings = RaceSettings(draws=4, nodes=3, channels=4, cells=2, batch_size=32, steps=160)
-    kept = journal.opened(settings.recorded(), 3, "digits", None, resume=False)
+    kept = checkpoint.open_checkpoint(settings.recorded(), 3, "digits", None, resume=False)
     final = Race(digits(), settings, kept, seed=3, device=DEVICE).run(lambda progress: None)
     assert len(final) == 3
-    on_cpu = journal.opened(settings.recorded(), 3, "digits", None, resume=False)
+    on_cpu = checkpoint.open_checkpoint(settings.recorded(), 3, "digits", None, resume=False)
     Race(digits(), settings, on_cpu, seed=3, device=CPU).run(lambda progress: None)
-    known = {(each.heat, each.topology, each.init): each.losses for each in on_cpu.results}
+    known = {(each.rung, each.topology, each.init): each.losses for each in on_cpu.results}
     firsts = [(each.losses[0], known[key][0]) for each in kept.results
-              if (key := (each.heat, each.topology, each.init)) in known]  # fmt: skip
+              if (key := (each.rung, each.topology, each.init)) in known]  # fmt: skip
     assert len(firsts) >= 4
     for found, expected in firsts:
         assert found == pytest.approx(expected, rel=1e-2)

@@ -53,7 +53,7 @@ def trainer(
         **changes,
     )
     if not run.config_file.exists():
-        run.create(library.load("darts_v2"), config)
+        run.create(library.load_genotype("darts_v2"), config)
     made = Trainer(run.genotype(), config, data, run)
     if made.checkpoints.exist():
         made.load_checkpoint()

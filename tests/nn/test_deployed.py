@@ -61,12 +61,12 @@ def test_a_cell_of_one_input_gives_the_logits_of_the_reference(architecture: str
 @pytest.mark.parametrize("stem", ["cifar", "half", "quarter", "imagenet"])
 def test_a_published_cell_has_no_batch_norm_left(name: str, stem: str) -> None:
     shape = NetworkShape(channels=4, cells=3, classes=5, stem=stem)  # type: ignore[arg-type]
-    used = assert_same(library.load(name), shape, (45, 45))
+    used = assert_same(library.load_genotype(name), shape, (45, 45))
     assert not any(isinstance(module, nn.BatchNorm2d) for module in used.modules())
 
 
 def test_a_wide_cell_of_plain_convolutions_is_one_convolution() -> None:
-    plain = assign_operator(library.load("ftso_wide_sep3").replace(stage="pruned"), "conv_3x3")
+    plain = assign_operator(library.load_genotype("ftso_wide_sep3").replace(stage="pruned"), "conv_3x3")
     used = assert_same(plain)
     merged = [layer for name, layer in used.named_children() if name.startswith("cells_")]
     assert [(layer.in_channels, layer.out_channels) for layer in merged] == [(2 * c, 4 * c) for c in (4, 8, 16, 16)]

@@ -19,7 +19,7 @@ def norms(network: nn.Module) -> int:
 def test_a_folded_network_gives_the_same_logits_without_batch_norm(cell: str, stem: str) -> None:
     torch.manual_seed(0)
     shape = NetworkShape(channels=4, cells=3, classes=5, image_channels=3, stem=stem)  # type: ignore[arg-type]
-    network = Network(library.load(cell), shape, auxiliary=False)
+    network = Network(library.load_genotype(cell), shape, auxiliary=False)
     images = torch.randn(4, 3, 45, 45)
     for _ in range(3):
         network(images)  # Statistics that are not 0 and 1.

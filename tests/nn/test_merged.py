@@ -89,7 +89,7 @@ def test_a_cell_of_one_input_has_the_losses_and_gradients_of_the_reference(
 @pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_deep_sep3", "darts_v2", "nasnet_a"])
 def test_blocks_of_samples_change_nothing(name: str, drop_path: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(separable, "BLOCK_NUMBERS", 700)
-    assert_same(library.load(name), torch.randn(5, 3, 8, 8, dtype=torch.float64), drop_path)
+    assert_same(library.load_genotype(name), torch.randn(5, 3, 8, 8, dtype=torch.float64), drop_path)
 
 
 def test_an_edge_into_a_node_that_nobody_reads_gets_no_gradient() -> None:
@@ -97,12 +97,12 @@ def test_an_edge_into_a_node_that_nobody_reads_gets_no_gradient() -> None:
         edges=tuple(Edge(source=s, target=t, op="sep_conv_3x3") for t, s in ((2, 0), (2, 1), (3, 0), (3, 2))),
         concat=(2,),
     )
-    genotype = library.load("ftso_wide_sep3").replace(cells={"normal": cell, "reduce": cell})
+    genotype = library.load_genotype("ftso_wide_sep3").replace(cells={"normal": cell, "reduce": cell})
     assert_same(genotype, torch.randn(4, 3, 8, 8, dtype=torch.float64))
 
 
 def test_weights_go_from_one_to_the_other_and_evaluate_alike() -> None:
-    reference, merged = pair(library.load("ftso_wide_sep3"))
+    reference, merged = pair(library.load_genotype("ftso_wide_sep3"))
     step(merged, torch.randn(4, 3, 8, 8, dtype=torch.float64))
     reference.load_state_dict(merged.state_dict())
     images = torch.randn(3, 3, 8, 8, dtype=torch.float64)
@@ -110,7 +110,7 @@ def test_weights_go_from_one_to_the_other_and_evaluate_alike() -> None:
 
 
 def test_frozen_batch_norm_is_read_and_not_moved() -> None:
-    reference, merged = pair(library.load("darts_v2"))
+    reference, merged = pair(library.load_genotype("darts_v2"))
     images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
     outputs = []
     for network in (reference, merged):
@@ -125,7 +125,7 @@ def test_frozen_batch_norm_is_read_and_not_moved() -> None:
 
 
 def test_autocast_takes_the_reference_path() -> None:
-    reference, merged = pair(library.load("ftso_wide_sep3"), dtype=torch.float32)
+    reference, merged = pair(library.load_genotype("ftso_wide_sep3"), dtype=torch.float32)
     images = torch.randn(4, 3, 8, 8)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(reference.train()(images)[0], merged.train()(images)[0])
@@ -133,8 +133,8 @@ def test_autocast_takes_the_reference_path() -> None:
 
 def blocks(name: str) -> list[tuple[tuple[int, ...], list[Kind]]]:
     """The nodes of each block of a published cell's normal cell, and the kinds of its terms."""
-    cell = library.load(name).cells["normal"]
-    operators = MergedNetwork(library.load(name), SMALL).cells[0].operators
+    cell = library.load_genotype(name).cells["normal"]
+    operators = MergedNetwork(library.load_genotype(name), SMALL).cells[0].operators
     found = blocks_of(cell.kept, cell.concat, operators)
     return [(block.nodes, [term.kind for term in block.terms]) for block in found]
 
@@ -145,7 +145,7 @@ def test_separable_convolutions_are_fused_and_skips_are_shared() -> None:
 
 
 def test_nodes_with_the_same_convolutions_are_one_block() -> None:
-    wide = library.load("ftso_wide_sep3")
+    wide = library.load_genotype("ftso_wide_sep3")
     assert [nodes for nodes, _ in blocks("ftso_wide_sep3")] == [(2,), (3,), (4,), (5,)]
     plain = assign_operator(wide.replace(stage="pruned"), "conv_3x3")
     operators = MergedNetwork(plain, SMALL).cells[0].operators
@@ -162,7 +162,7 @@ def test_losses_stay_those_of_the_reference_over_twenty_steps(momentum: float | 
     """In double precision, where rounding has no time to grow."""
     losses = []
     images = torch.randn(20, 4, 3, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    for network in pair(library.load("ftso_wide_sep3"), NetworkShape(channels=4, cells=3, classes=3)):
+    for network in pair(library.load_genotype("ftso_wide_sep3"), NetworkShape(channels=4, cells=3, classes=3)):
         for module in network.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.momentum = momentum

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, library
-from ftso_cli.genotype.edit import assign_operator, prune
+from ftso_cli.genotype.edit import assign_operator, keep_strongest
 from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import DropPath, Network
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, NetworkShape, Stem
@@ -55,15 +55,15 @@ def test_a_published_cell_costs_as_much_as_its_network_has(
     name: str, shape: NetworkShape, size: tuple[int, int]
 ) -> None:
     with torch.device("meta"):
-        network = Network(library.load(name), shape).eval()
-        cost = network_cost(library.load(name), shape, size)
+        network = Network(library.load_genotype(name), shape).eval()
+        cost = network_cost(library.load_genotype(name), shape, size)
         assert counting.parameters(network) == cost.params_with_auxiliary
         assert counting.macs(network, torch.zeros(1, 3, *size)) == cost.macs
 
 
 @pytest.mark.parametrize("name", library.files())
 def test_a_published_cell_trains_and_every_weight_that_counts_gets_a_gradient(name: str) -> None:
-    genotype = library.load(name)
+    genotype = library.load_genotype(name)
     network = Network(genotype, NetworkShape(channels=4, cells=3, classes=3)).train()
     logits, auxiliary = network(torch.randn(2, 3, 9, 9))
     assert logits.shape == auxiliary.shape == (2, 3)
@@ -74,7 +74,7 @@ def test_a_published_cell_trains_and_every_weight_that_counts_gets_a_gradient(na
 @pytest.mark.parametrize("size", [7, 8, 9])
 def test_odd_sizes_go_through_every_operator(size: int) -> None:
     for name in ("nasnet_a", "amoebanet_a", "setn", "bayesnas_0.005"):
-        network = Network(library.load(name), NetworkShape(channels=4, cells=4, classes=3)).eval()
+        network = Network(library.load_genotype(name), NetworkShape(channels=4, cells=4, classes=3)).eval()
         assert network(torch.randn(1, 3, size, size + 1))[0].shape == (1, 3)
 
 
@@ -84,11 +84,11 @@ def test_a_genotype_that_is_not_finished_makes_no_network(genotype: Genotype) ->
     with pytest.raises(GenotypeError, match="not pruned"):
         Network(genotype, CIFAR)
     with pytest.raises(GenotypeError, match="no operators yet"):
-        Network(prune(genotype)[0], CIFAR)
+        Network(keep_strongest(genotype)[0], CIFAR)
 
 
 def test_the_auxiliary_head_speaks_only_while_training() -> None:
-    network = Network(library.load("darts_v2"), NetworkShape(channels=4, cells=3, classes=3))
+    network = Network(library.load_genotype("darts_v2"), NetworkShape(channels=4, cells=3, classes=3))
     images = torch.randn(2, 3, 8, 8)
     assert network.train()(images)[1] is not None
     assert network.eval()(images)[1] is None
@@ -99,7 +99,7 @@ def test_the_same_seed_gives_the_same_weights_and_leaves_no_trace() -> None:
     first, second = ({}, {})
     for weights in (first, second):
         with seeded(3):
-            weights.update(Network(library.load("darts_v2"), NetworkShape(channels=4, cells=3)).state_dict())
+            weights.update(Network(library.load_genotype("darts_v2"), NetworkShape(channels=4, cells=3)).state_dict())
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -117,7 +117,7 @@ def test_drop_path_drops_whole_samples_and_keeps_the_mean() -> None:
 
 @pytest.mark.parametrize(("op", "spared"), [("skip_connect", True), ("sep_conv_3x3", False)])
 def test_drop_path_spares_identities(op: str, spared: bool) -> None:
-    genotype = assign_operator(library.load("ftso_wide_sep3"), op)
+    genotype = assign_operator(library.load_genotype("ftso_wide_sep3"), op)
     network = Network(genotype, NetworkShape(channels=4, cells=3, classes=3)).train()
     network.drop_path.generator = torch.Generator().manual_seed(1)
     features = torch.randn(8, 12, 8, 8)

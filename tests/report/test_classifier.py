@@ -53,7 +53,7 @@ def planted(folder: Path, answers: Sequence[tuple[int, int, float]], classes: Se
         versions={"torch": "2.0"},
     )
     run, record = Run(folder / "run"), record_of(images)
-    run.create(library.load("ftso_residual"), config, record)
+    run.create(library.load_genotype("ftso_residual"), config, record)
     rows = {"epoch": 1, "rate": 0.1, "drop_path": 0, "loss": 1.5, "accuracy": 0.5, "seconds": 60}
     rows |= {"val_loss": 1.2, "val_accuracy": 0.6}
     run.write_metrics([rows, rows | {"epoch": 2}])

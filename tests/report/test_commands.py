@@ -10,7 +10,7 @@ import pytest
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.genotype import Genotype, Step, Times, library, storage
 from ftso_cli.report.commands import MODELS, OF_IMPORT, commands, train_command
-from ftso_cli.report.run.trained import read_training
+from ftso_cli.report.run.trained import read_trained_run
 from ftso_cli.texts import last_name
 from tests.report.conftest import ftso
 
@@ -26,27 +26,27 @@ def test_a_history_done_again_in_its_folder_gives_the_same_genotype(
 ) -> None:
     cell = afternoon / "cell.json"
     monkeypatch.chdir(afternoon)
-    for command in commands(storage.read(cell), str(cell)):
+    for command in commands(storage.read_genotype(cell), str(cell)):
         ftso(*shlex.split(command)[1:])
-    again = storage.read(afternoon / "cell-again.json")
-    assert same_work(again) == same_work(storage.read(cell))
+    again = storage.read_genotype(afternoon / "cell-again.json")
+    assert same_work(again) == same_work(storage.read_genotype(cell))
 
 
 def test_a_training_done_again_has_the_same_settings(
     afternoon: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = read_training(afternoon / "run")
+    training = read_trained_run(afternoon / "run")
     monkeypatch.chdir(afternoon)
     command = train_command(training)
     assert "--recipe quick --epochs 2 --channels 4 --cells 3 --batch-size 8" in command and "--momentum" not in command
     ftso(*shlex.split(command)[1:], "-o", tmp_path / "again")
-    again = read_training(tmp_path / "again")
+    again = read_trained_run(tmp_path / "again")
     assert again.config == training.config and again.genotype == training.genotype
     assert again.result == training.result
 
 
 def test_an_augmentation_is_repeated_with_its_cutout(afternoon: Path) -> None:
-    training = read_training(afternoon / "run")
+    training = read_trained_run(afternoon / "run")
     recipe = replace(training.config.recipe, augmentation="light")
     told = train_command(replace(training, config=training.config.model_copy(update={"recipe": recipe})))
     assert f"--cutout {recipe.cutout:g} --augmentation light" in told
@@ -65,7 +65,7 @@ def test_the_options_of_a_command_are_those_of_its_settings(command: str) -> Non
 
 
 def step(command: str, **settings: Any) -> Genotype:
-    genotype = library.load("darts_v2").replace(about=None)
+    genotype = library.load_genotype("darts_v2").replace(about=None)
     seed = settings.pop("seed", None)
     notes = settings.pop("notes", ())
     done = Step(command=command, settings=settings, seed=seed, data="my photos", notes=notes)
@@ -133,7 +133,7 @@ def test_a_step_that_is_no_command_of_ftsos_histories_has_none(name: str) -> Non
 
 
 def test_commands_of_a_page_have_no_absolute_path(afternoon: Path) -> None:
-    told = [*commands(storage.read(afternoon / "cell.json"), str(afternoon / "cell.json"))]
-    told.append(train_command(read_training(afternoon / "run")))
+    told = [*commands(storage.read_genotype(afternoon / "cell.json"), str(afternoon / "cell.json"))]
+    told.append(train_command(read_trained_run(afternoon / "run")))
     assert not any(str(afternoon) in command for command in told)
     assert "--data photos" in told[-1] and "ftso train run/genotype.json " in told[-1]

@@ -27,7 +27,7 @@ def invoke(*args: str | Path) -> Result:
 
 
 def with_history(step: Step, **seconds: float) -> Genotype:
-    cell = library.load("darts_v2").replace(about=None)
+    cell = library.load_genotype("darts_v2").replace(about=None)
     return cell.with_step(step, Times(started=EVIL, seconds=seconds))
 
 
@@ -38,7 +38,7 @@ def unseen(text: str) -> set[str]:
 @pytest.mark.parametrize("command", ["search\x1b-topology", "s\ufffe", "\ud83d\ude00\x00", EVIL])
 def test_a_history_with_control_characters_has_a_page(command: str, tmp_path: Path) -> None:
     """In a process of its own: where this fails, the renderer's native code ends it."""
-    text = storage.dumps(with_history(Step(command="x", notes=("note",)), **{"phase": 1.0}))
+    text = storage.genotype_json(with_history(Step(command="x", notes=("note",)), **{"phase": 1.0}))
     for name in ("x", "note", "phase"):
         text = text.replace(f'"{name}"', json.dumps(command))
     (tmp_path / "cell.json").write_text(text)
@@ -64,10 +64,10 @@ def test_a_page_shows_commands_of_ftso_alone_and_no_absolute_path(tmp_path: Path
         Step(command="assign-ops\ntouch X\n", notes=("read from /home/miller/secret/cell.json",)),
         Step(command="prune", settings={"wiring": "-o.bashrc", "keep": "$(id)"}),
     ]
-    cell = library.load("darts_v2").replace(about=None)
+    cell = library.load_genotype("darts_v2").replace(about=None)
     for step in history:
         cell = cell.with_step(step, Times(started="2026-01-01T00:00:00+00:00", seconds={"search": 1.0}))
-    storage.write(cell, tmp_path / "cell.json")
+    storage.write_genotype(cell, tmp_path / "cell.json")
     invoke("report", tmp_path / "cell.json", "-o", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     shown = [html.unescape(re.sub(r"<[^>]+>", "", code)) for code in re.findall(r"<code>(.*?)</code>", page, re.S)]

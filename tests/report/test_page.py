@@ -106,9 +106,11 @@ def test_names_and_notes_from_files_stay_text(afternoon: Path, tmp_path: Path) -
     config = json.loads((run / "config.json").read_bytes())
     config["data"] = config["versions"]["torch"] = EVIL
     (run / "config.json").write_text(json.dumps(config))
-    genotype = storage.read(run / "genotype.json")
+    genotype = storage.read_genotype(run / "genotype.json")
     note = Step(command=EVIL[:90], settings={"op": EVIL}, data=EVIL, device=EVIL, notes=(EVIL,), versions={"x": EVIL})
-    storage.write(genotype.with_step(note, Times(started=EVIL, seconds={EVIL[:90]: 1.0})), run / "genotype.json")
+    storage.write_genotype(
+        genotype.with_step(note, Times(started=EVIL, seconds={EVIL[:90]: 1.0})), run / "genotype.json"
+    )
     read = Reader(page(collect([str(run)], title=EVIL)))
     assert read.tags.count("script") == 1 and "img" not in read.tags
     assert not [name for name, _ in read.attributes if name.startswith("on")]
@@ -131,7 +133,7 @@ def test_the_page_of_a_large_search_stays_within_its_limit(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("name", ["nasnet_a", "ftso_wide_sep3", "amoebanet_a_tpu"])
 def test_a_published_cell_has_a_page(name: str) -> None:
-    assert (library.load(name).about.title or name) in Reader(page(collect([name]))).texts  # type: ignore[union-attr]
+    assert (library.load_genotype(name).about.title or name) in Reader(page(collect([name]))).texts  # type: ignore[union-attr]
 
 
 def test_a_searched_cell_and_a_nats_cell_have_pages(searched_file: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
-from ftso_cli.report.studies.study import StudyFound, section
+from ftso_cli.report.studies.study import StudyFound, study_section
 from ftso_cli.report.studies.study_figure import panels
 from ftso_cli.studies.results import summary
 from ftso_cli.studies.study import read_study
@@ -79,7 +79,7 @@ def test_a_study_of_which_nothing_is_left_but_its_records_has_a_page(study: Path
         (folder / name).write_bytes((study / name).read_bytes())
     found = collect([str(folder)])
     assert found.genotype is None and "a low rate" in page(found)
-    assert found.study is not None and section(found.study).command == "ftso sweep results 'my study'"
+    assert found.study is not None and study_section(found.study).command == "ftso sweep results 'my study'"
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_the_moments_of_a_search_are_those_of_its_tables(afternoon: Path) -> Non
 
 
 def test_what_leads_in_the_end_is_what_was_found(afternoon: Path) -> None:
-    genotype = storage.read(afternoon / "cell.json")
+    genotype = storage.read_genotype(afternoon / "cell.json")
     found = {str(edge): edge.op for edge in genotype.cells["reduce"].kept}
     last = leads(read_trace(afternoon / "cell.search-ops"), "reduce", 3)
     assert {f"{lead.ends[0]}→{lead.ends[1]}": lead.op for lead in last} == found

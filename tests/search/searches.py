@@ -7,10 +7,10 @@ import torch
 
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.edit import prune
+from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.search.joint import joint
-from ftso_cli.search.phases import Search, operators, topology
+from ftso_cli.search.phases import Search, prepare_operator_search, prepare_topology_search
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.methods import METHODS, on_choices
 from ftso_cli.settings.searches import JointSettings, OperatorSettings, TopologySettings
@@ -37,7 +37,7 @@ def digits() -> ImageData:
 def wiring() -> Genotype:
     """A topology to search operators on."""
     settings = TopologySettings(**SMALL, iters=1, nodes=2)
-    return prune(topology(digits(), settings, seed=0, device=CPU).run(lambda progress: None))[0]
+    return keep_strongest(prepare_topology_search(digits(), settings, seed=0, device=CPU).run(lambda progress: None))[0]
 
 
 def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) -> Search:
@@ -48,10 +48,10 @@ def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) ->
     wanted = {**SMALL, "iters": 3, **changes}
     if name in OPERATORS:
         settings = OperatorSettings(**on_choices("gdas" if name == OPERATORS[1] else None))
-        return operators(wiring(), digits(), replace(settings, **{"ops": OPS, **wanted}), **where)
+        return prepare_operator_search(wiring(), digits(), replace(settings, **{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY:
         settings = TopologySettings(ops=OPS if name == TOPOLOGY[1] else ("skip_connect",), nodes=2, **wanted)
-        return topology(digits(), settings, **where)
+        return prepare_topology_search(digits(), settings, **where)
     return joint(digits(), joint_settings(name, **wanted), **where)
 
 

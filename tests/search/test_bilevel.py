@@ -40,13 +40,13 @@ def changed(parameters: list[torch.nn.Parameter], before: list[torch.Tensor]) ->
 
 
 def test_without_a_rate_of_its_own_neither_side_moves() -> None:
-    still_weights = engine(SearchSettings(weight_rate=0.0, iters=2, batch_size=16))
+    still_weights = engine(SearchSettings(weight_lr=0.0, iters=2, batch_size=16))
     weights, architecture = state(still_weights.net.weights()), state(still_weights.net.architecture())
     still_weights.run(lambda progress: None)
     assert not changed(still_weights.net.weights(), weights)
     assert changed(still_weights.net.architecture(), architecture)
 
-    still_architecture = engine(SearchSettings(arch_rate=0.0, iters=2, batch_size=16))
+    still_architecture = engine(SearchSettings(arch_lr=0.0, iters=2, batch_size=16))
     weights, architecture = state(still_architecture.net.weights()), state(still_architecture.net.architecture())
     still_architecture.run(lambda progress: None)
     assert changed(still_architecture.net.weights(), weights)
@@ -74,7 +74,7 @@ def test_the_architecture_descends_the_gradient_of_the_held_out_loss() -> None:
 
 
 def test_the_weights_descend_the_clipped_gradient_of_the_training_loss() -> None:
-    settings = SearchSettings(iters=1, batch_size=16, clip=0.01, arch_rate=0.0, weight_decay=0.0)
+    settings = SearchSettings(iters=1, batch_size=16, clip=0.01, arch_lr=0.0, weight_decay=0.0)
     search, twin = engine(settings), engine(settings)
     images, labels = next(twin.weight_batches)
     functional.cross_entropy(twin.net.train()(images), labels).backward()
@@ -88,9 +88,9 @@ def test_the_weights_descend_the_clipped_gradient_of_the_training_loss() -> None
 
 def test_the_first_epoch_has_the_full_rate_and_the_last_one_is_not_idle() -> None:
     search = engine(SearchSettings(epochs=4, batch_size=64))
-    assert search.weight_rate(0) == 0.025
-    assert search.weight_rate(3) == pytest.approx(0.025 * (1 + math.cos(math.pi * 3 / 4)) / 2)
-    assert search.weight_rate(3) > 0.003
+    assert search.weight_lr(0) == 0.025
+    assert search.weight_lr(3) == pytest.approx(0.025 * (1 + math.cos(math.pi * 3 / 4)) / 2)
+    assert search.weight_lr(3) > 0.003
 
 
 def test_an_epoch_is_one_pass_over_the_weight_half_and_iterations_win_over_epochs() -> None:

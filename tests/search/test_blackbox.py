@@ -16,7 +16,7 @@ from ftso_cli.search.blackbox.engine import AskTellEngine
 from ftso_cli.search.blackbox.evolution import POPULATION
 from ftso_cli.search.blackbox.halving import rungs
 from ftso_cli.search.blackbox.progressive import predicted
-from ftso_cli.search.blackbox.reinforce import RATE, Reinforce, softmax
+from ftso_cli.search.blackbox.reinforce import RATE, Reinforce, probabilities
 from ftso_cli.search.blackbox.searcher import Searcher
 from ftso_cli.search.blackbox.searchers import SEARCHERS
 from ftso_cli.search.engine.descent import Adam
@@ -64,7 +64,7 @@ def made(method: str, decision: str, *, seed: int = 0, evaluations: int | None =
 
 
 def ran(searcher: Searcher, toy: Toy, evaluations: int) -> Searcher:
-    while len(searcher.told) < evaluations:
+    while len(searcher.evaluated) < evaluations:
         candidate = searcher.ask()
         searcher.tell(candidate, toy.reward(candidate))
     return searcher
@@ -81,13 +81,13 @@ def test_it_finds_the_planted_optimum_with_valid_cells_and_goes_on_to_the_same(m
     ran(searcher, toy, searcher.evaluations)
     best = searcher.best()
     assert best is not None and toy.reward(best) == 1
-    for candidate in (best, *(candidate for candidate, _ in searcher.told[:3] + searcher.told[-3:])):
+    for candidate in (best, *(candidate for candidate, _ in searcher.evaluated[:3] + searcher.evaluated[-3:])):
         cell = searcher.domain.genotype(candidate)
         assert Genotype.model_validate_json(cell.model_dump_json()) == cell and cell.stage == "complete"
     half, _ = made(method, decision)
     resumed, _ = made(method, decision)
     resumed.restore(ran(half, toy, 30).state())
-    assert ran(resumed, toy, searcher.evaluations).told == searcher.told
+    assert ran(resumed, toy, searcher.evaluations).evaluated == searcher.evaluated
 
 
 @every_method
@@ -168,7 +168,7 @@ def test_the_operators_of_a_wiring_are_those_of_its_kept_edges_in_order() -> Non
 
 
 def test_regularised_evolution_changes_one_decision_of_one_of_the_last_ten() -> None:
-    told = [candidate for candidate, _ in ran(*made("evolution", "nats"), 60).told]
+    told = [candidate for candidate, _ in ran(*made("evolution", "nats"), 60).evaluated]
     for at in range(POPULATION, len(told)):
         living = told[at - POPULATION : at]
         assert 1 in {sum(a != b for a, b in zip(told[at], each, strict=True)) for each in living}
@@ -190,7 +190,7 @@ def test_reinforce_follows_the_score_function_by_adam() -> None:
         adam.step()
         searcher.tell(candidate, reward)
     expected = logits.detach().softmax(1).numpy()
-    found = np.array([softmax(row) for row in searcher.logits if len(row) > 1])
+    found = np.array([probabilities(row) for row in searcher.logits if len(row) > 1])
     assert np.allclose(found, expected, atol=1e-9)
 
 
@@ -198,10 +198,11 @@ def test_progressive_search_grows_cells_node_by_node() -> None:
     searcher = ran(*made("pnas", "both", evaluations=30), 30)
     domain = searcher.domain
     grown = [
-        sum(all(candidate[at] is not None for at in stage) for stage in domain.stages) for candidate, _ in searcher.told
+        sum(all(candidate[at] is not None for at in stage) for stage in domain.stages)
+        for candidate, _ in searcher.evaluated
     ]
     assert grown == sorted(grown) and set(grown) == {1, 2, 3}
-    first = domain.genotype(searcher.told[0][0])
+    first = domain.genotype(searcher.evaluated[0][0])
     assert [cell.nodes for cell in first.cells.values()] == [(2,), (2,)]
 
 

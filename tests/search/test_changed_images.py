@@ -8,7 +8,7 @@ import ftso_cli
 from ftso_cli.api.search.searching import Task
 from ftso_cli.data import open_images
 from ftso_cli.errors import RunError, differences
-from ftso_cli.search.race.journal import opened
+from ftso_cli.search.race.checkpoint import open_checkpoint
 from ftso_cli.settings.searches import RaceSettings
 from tests.data.images import write_folder, write_image
 
@@ -30,9 +30,9 @@ def test_what_an_earlier_version_left_without_naming_images_goes_on() -> None:
 
 def test_a_race_with_other_images_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "cell.race.json"
-    opened({"images": "12 (abc)"}, 0, "pets", path, resume=False).begin("draw", 3)
+    open_checkpoint({"images": "12 (abc)"}, 0, "pets", path, resume=False).begin("draw", 3)
     with pytest.raises(RunError, match=r"was raced with images 12 \(abc\), not 13 \(def\)"):
-        opened({"images": "13 (def)"}, 0, "pets", path, resume=True)
+        open_checkpoint({"images": "13 (def)"}, 0, "pets", path, resume=True)
 
 
 def stop_in_second_epoch(done: int, total: int, figures: str = "") -> None:

@@ -60,7 +60,7 @@ def test_epochs_are_passes_over_the_images_that_move_the_weights(name: str) -> N
 def test_a_loss_that_is_not_finite_stops_it(name: str) -> None:
     length = {"steps": 8} if name in ASK_TELL else {"iters": 8}
     with pytest.raises(TrainingError, match=r"not finite at (iteration|step)"):
-        search(name, weight_rate=1e30, **length).run(lambda progress: None)
+        search(name, weight_lr=1e30, **length).run(lambda progress: None)
 
 
 @every_search
@@ -82,7 +82,7 @@ def test_it_goes_on_from_its_state_to_the_same_result(name: str) -> None:
 def test_held_out_accuracy_leaves_that_of_the_untrained_net_far_behind(name: str) -> None:
     # In P-DARTS the net of the last third is new, and GDAS trains one operator of an edge at a time.
     own = {"p-darts": {"iters": 72, "added_cells": (0, 0, 0)}, "operators by gdas": {"iters": 48}}.get(name, {})
-    run = search(name, **{"iters": 24, "channels": 8, "batch_size": 32, "weight_rate": 0.1, **own})
+    run = search(name, **{"iters": 24, "channels": 8, "batch_size": 32, "weight_lr": 0.1, **own})
     untrained = held_out_accuracy(run)
     run.run(lambda progress: None)
     assert untrained < 0.15

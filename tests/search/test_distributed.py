@@ -136,7 +136,7 @@ def test_a_process_that_fails_alone_says_so() -> None:
 )
 def test_what_runs_in_one_process_is_refused(asked: list[str], said: str, tmp_path: Path) -> None:
     cell, output = tmp_path / "cell.json", tmp_path / "found.json"
-    storage.write(wiring(), cell)
+    storage.write_genotype(wiring(), cell)
     command = [str(cell) if word == "CELL" else word for word in asked]
     result = CliRunner().invoke(app, [*command, "-o", str(output)], env={"WORLD_SIZE": "2", "RANK": "0"})
     assert result.exit_code == 1 and said in result.stderr and "without torchrun" in result.stderr

@@ -12,7 +12,7 @@ from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import SettingsError, TrainingError
 from ftso_cli.genotype import Genotype, edit
 from ftso_cli.search.engine.bilevel import Progress
-from ftso_cli.search.phases import search_topology, topology_member
+from ftso_cli.search.phases import run_topology_search, topology_member
 from ftso_cli.search.topology.ensemble import is_member, search_ensemble
 from ftso_cli.settings.searches import TopologySettings
 
@@ -37,7 +37,7 @@ def test_the_scores_of_an_ensemble_are_the_strengths_of_its_seeds(digits: ImageD
     torch.set_num_threads(1)
     try:
         settings = TopologySettings(**TINY)
-        alone = [search_topology(digits, settings, seed=seed, device=CPU, on_iteration=print) for seed in range(3)]
+        alone = [run_topology_search(digits, settings, seed=seed, device=CPU, on_iteration=print) for seed in range(3)]
     finally:
         torch.set_num_threads(threads)
     for kind, cell in found.cells.items():
@@ -54,7 +54,7 @@ def test_the_number_of_workers_changes_nothing(digits: ImageData, rank: str) -> 
 
 
 def test_ranking_by_gradient_is_minus_the_mean_gradient_at_zero(digits: ImageData) -> None:
-    settings = TopologySettings(**TINY, rank="gradient", weight_rate=0.0, engine="general")
+    settings = TopologySettings(**TINY, rank="gradient", weight_lr=0.0, engine="general")
     found = search_ensemble(digits, settings, seeds=(7,), device=CPU, on_iteration=lambda progress: None, workers=1)
     twin = topology_member(digits, settings, seed=7, device=CPU)
     net = twin.net.train()
@@ -127,12 +127,12 @@ def test_a_genotype_of_another_search_is_no_member(digits: ImageData) -> None:
     assert is_member(found, settings, 3) and not is_member(found, settings, 4)
     for other in ({"ops": ("max_pool_3x3",)}, {"nodes": 3}, {"rank": "gradient"}):
         assert not is_member(found, replace(settings, **other), 3)
-    assert not is_member(edit.prune(found)[0], settings, 3)
+    assert not is_member(edit.keep_strongest(found)[0], settings, 3)
 
 
 def test_an_error_in_one_member_stops_the_ensemble_and_is_the_one_that_is_raised(digits: ImageData) -> None:
     with pytest.raises(TrainingError, match="not finite"):
-        ensemble(digits, weight_rate=1e30, iters=20)
+        ensemble(digits, weight_lr=1e30, iters=20)
 
 
 def test_seeds_must_differ(digits: ImageData) -> None:

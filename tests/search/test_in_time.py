@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ftso_cli.data import open_images, read_training
+from ftso_cli.data import open_images, read_training_images
 from ftso_cli.genotype import library
 from ftso_cli.search.operators import in_time
 from ftso_cli.search.operators.in_time import TimedSearch, clear_winner
@@ -21,8 +21,8 @@ def test_cells_with_another_operator_on_one_edge_are_trained_for_the_time_there_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(in_time, "LEAST_STEPS", 4)
-    digits = read_training(open_images("digits"))
-    shape, cell = NetworkShape(channels=4, cells=2, image_channels=1), library.load("ftso_block")
+    digits = read_training_images(open_images("digits"))
+    shape, cell = NetworkShape(channels=4, cells=2, image_channels=1), library.load_genotype("ftso_block")
     search = TimedSearch(cell, digits, shape, batch_size=4, seed=0, device=torch.device("cpu"))
     runs: list[tuple[int, int]] = []
     found = search.run(1e-3, lambda done, total: runs.append((done, total)))

@@ -62,6 +62,6 @@ def test_recipes_are_the_published_ones() -> None:
     assert {name for name, recipe in by_gradient.items() if recipe.partial == 4} == quarter
     assert all(recipe.ops == DARTS.candidates for recipe in METHODS.values())
     assert [METHODS["pc-darts"].batch_size, METHODS["darts-1st"].batch_size] == [256, 64]
-    assert [METHODS["pc-darts"].weight_rate_end, METHODS["darts-1st"].weight_rate_end] == [0, 1e-3]
+    assert [METHODS["pc-darts"].weight_lr_end, METHODS["darts-1st"].weight_lr_end] == [0, 1e-3]
     assert (METHODS["gdas"].relaxation, METHODS["gdas"].temperature) == ("hard-gumbel", (10, 0.1))
     assert (METHODS["snas"].relaxation, METHODS["snas"].temperature) == ("gumbel", (1, 0.03))

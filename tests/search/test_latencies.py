@@ -94,14 +94,14 @@ def test_only_cells_within_a_latency_are_evaluated_and_a_search_goes_on_by_its_o
 
     (whole, _), (stopped, own), (resumed, others) = made(), made(), made()
     whole.run(lambda progress: None)
-    seen = [whole.searcher.domain.genotype(candidate) for candidate, _ in whole.searcher.told]
+    seen = [whole.searcher.domain.genotype(candidate) for candidate, _ in whole.searcher.evaluated]
     assert max(free.of(cell).milliseconds for cell in seen) <= typical
     for _ in range(12):
         stopped.step()
     others.table.times |= {name: OperationTime(milliseconds=100, spread=0) for name in own.used}
     resumed.restore(stopped.state())
     resumed.run(lambda progress: None)
-    assert resumed.searcher.told == whole.searcher.told
+    assert resumed.searcher.evaluated == whole.searcher.evaluated
 
 
 class Rewarded:

@@ -73,7 +73,7 @@ def test_entropy_is_one_for_equal_weights_and_kl_is_that_of_torch() -> None:
 
 
 def test_a_penalty_of_macs_moves_alpha_from_convolutions_to_skips() -> None:
-    plain, cheap = (search("snas", iters=6, arch_rate=0.1, penalty=text).engine for text in (None, "macs=100"))
+    plain, cheap = (search("snas", iters=6, arch_lr=0.1, penalty=text).engine for text in (None, "macs=100"))
     for engine in (plain, cheap):
         engine.run(lambda progress: None)
     skip, conv = OPS.index("skip_connect"), OPS.index("sep_conv_3x3")

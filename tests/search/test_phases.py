@@ -6,10 +6,10 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.edit import prune
+from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.search.derivation import strongest
 from ftso_cli.search.engine.bilevel import Progress
-from ftso_cli.search.phases import search_operators, search_topology, streams
+from ftso_cli.search.phases import run_operator_search, run_topology_search, streams
 from ftso_cli.settings.searches import OperatorSettings, SearchSettings, TopologySettings
 from ftso_cli.spaces import DARTS
 
@@ -24,12 +24,12 @@ def digits() -> ImageData:
 
 def topology(data: ImageData, seed: int = 0, **settings: object) -> Genotype:
     chosen = TopologySettings(**{**TINY, "iters": 2, **settings})
-    return search_topology(data, chosen, seed=seed, device=CPU, on_iteration=lambda progress: None)
+    return run_topology_search(data, chosen, seed=seed, device=CPU, on_iteration=lambda progress: None)
 
 
 def operators(genotype: Genotype, data: ImageData, seed: int = 0, **settings: object) -> Genotype:
     chosen = OperatorSettings(**{**TINY, "iters": 2, "ops": ("none", "skip_connect", "sep_conv_3x3"), **settings})
-    return search_operators(genotype, data, chosen, seed=seed, device=CPU, on_iteration=lambda progress: None)
+    return run_operator_search(genotype, data, chosen, seed=seed, device=CPU, on_iteration=lambda progress: None)
 
 
 def test_a_topology_has_every_edge_with_its_strength(digits: ImageData) -> None:
@@ -53,7 +53,7 @@ def test_several_operators_leave_alphas_and_no_operator_yet(digits: ImageData) -
 def test_the_same_seed_gives_the_same_genotype_and_another_seed_another(digits: ImageData) -> None:
     assert topology(digits) == topology(digits)
     assert topology(digits) != topology(digits, seed=1)
-    start, _ = prune(topology(digits))
+    start, _ = keep_strongest(topology(digits))
     assert operators(start, digits) == operators(start, digits)
 
 
@@ -63,7 +63,7 @@ def test_the_two_halves_are_shuffled_apart(digits: ImageData) -> None:
 
 
 def test_an_operator_search_decides_every_kept_edge_and_keeps_what_the_topology_search_found(digits: ImageData) -> None:
-    start, _ = prune(topology(digits))
+    start, _ = keep_strongest(topology(digits))
     found = operators(start, digits)
     assert found.stage == "complete"
     for kind, cell in found.cells.items():
@@ -85,8 +85,8 @@ def test_none_is_weighed_but_never_kept() -> None:
 
 def test_both_losses_fall_while_a_super_net_learns(digits: ImageData) -> None:
     seen: list[Progress] = []
-    settings = TopologySettings(**TINY, epochs=6, weight_rate=0.1)
-    search_topology(digits, settings, seed=0, device=CPU, on_iteration=seen.append)
+    settings = TopologySettings(**TINY, epochs=6, weight_lr=0.1)
+    run_topology_search(digits, settings, seed=0, device=CPU, on_iteration=seen.append)
     first, last = seen[:5], seen[-5:]
     for loss in ("weight_loss", "arch_loss"):
         assert sum(getattr(step, loss) for step in last) < 0.8 * sum(getattr(step, loss) for step in first)
@@ -102,13 +102,13 @@ def test_a_search_over_none_alone_or_unknown_operators_is_refused(digits: ImageD
         topology(digits, ops=("none",))
     with pytest.raises(SpaceError, match="did you mean sep_conv_3x3"):
         topology(digits, ops=("sep_conv_3",))
-    start, _ = prune(topology(digits))
+    start, _ = keep_strongest(topology(digits))
     with pytest.raises(SettingsError, match="only candidate"):
         operators(start, digits, ops=("none",))
 
 
 def test_settings_outside_their_range_are_refused() -> None:
-    for name, value in {"iters": 0, "epochs": 0, "channels": 0, "batch_size": 1, "weight_rate": -0.1}.items():
+    for name, value in {"iters": 0, "epochs": 0, "channels": 0, "batch_size": 1, "weight_lr": -0.1}.items():
         with pytest.raises(SettingsError, match=f"{name.replace('_', ' ')} must be at least"):
             SearchSettings(**{name: value})
     with pytest.raises(SettingsError, match="listed twice"):

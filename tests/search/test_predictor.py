@@ -14,7 +14,7 @@ from ftso_cli.genotype import Cell, Edge, Genotype
 from ftso_cli.genotype.graph import paths_to_output
 from ftso_cli.ranks import spearman
 from ftso_cli.search.evaluators.predictor.features import Family, family, features
-from ftso_cli.search.evaluators.predictor.fitting import TrainedCells, fit_cells, table_of
+from ftso_cli.search.evaluators.predictor.fitting import TrainedCells, feature_table, fit_cells
 from ftso_cli.search.evaluators.predictor.model import BUILT_IN, Predictor, read_predictor, write_predictor
 from ftso_cli.search.evaluators.predictor.ridge import PENALTIES, cross_validated, fit
 from tests.cells import SURROGATE, planted
@@ -100,8 +100,8 @@ def test_a_cell_that_was_trained_twice_counts_once_with_its_mean() -> None:
         accuracies=[*cells.accuracies, cells.accuracies[0] + 2],
         target=cells.target,
     )
-    assert len(table_of(twice).accuracies) == 10
-    assert table_of(twice).accuracies[0] == pytest.approx(cells.accuracies[0] + 1)
+    assert len(feature_table(twice).accuracies) == 10
+    assert feature_table(twice).accuracies[0] == pytest.approx(cells.accuracies[0] + 1)
 
 
 def test_too_few_cells_and_one_accuracy_for_all_are_refused() -> None:

@@ -10,10 +10,10 @@ import torch
 
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError, SettingsError
-from ftso_cli.search.race import journal
-from ftso_cli.search.race.pace import Pace
+from ftso_cli.search.race import checkpoint
 from ftso_cli.search.race.race import Race, RaceProgress
-from ftso_cli.search.race.standings import Result, Standing
+from ftso_cli.search.race.ranking import RankedCandidate, Result
+from ftso_cli.search.race.rungs import StepBudget
 from ftso_cli.search.race.topologies import deepest, widest
 from ftso_cli.settings.searches import RaceSettings
 
@@ -26,13 +26,13 @@ def digits() -> ImageData:
     return open_images("digits")
 
 
-def opened(path: Path | None, *, resume: bool = False, settings: RaceSettings = SMALL) -> journal.Journal:
-    return journal.opened(settings.recorded(), 3, "digits", path, resume=resume)
+def opened(path: Path | None, *, resume: bool = False, settings: RaceSettings = SMALL) -> checkpoint.RaceCheckpoint:
+    return checkpoint.open_checkpoint(settings.recorded(), 3, "digits", path, resume=resume)
 
 
 def raced(
-    data: ImageData, kept: journal.Journal, *, stop_after: int | None = None, workers: int = 2
-) -> tuple[list[Standing], list[RaceProgress]]:
+    data: ImageData, kept: checkpoint.RaceCheckpoint, *, stop_after: int | None = None, workers: int = 2
+) -> tuple[list[RankedCandidate], list[RaceProgress]]:
     seen: list[RaceProgress] = []
 
     def on_progress(progress: RaceProgress) -> None:
@@ -44,28 +44,28 @@ def raced(
 
 
 def by_run(results: list[Result]) -> list[Result]:
-    return sorted(results, key=lambda each: (each.heat, each.init, each.topology.cells))
+    return sorted(results, key=lambda each: (each.rung, each.init, each.topology.cells))
 
 
 @pytest.fixture(scope="module")
-def whole(digits: ImageData) -> tuple[list[Standing], list[RaceProgress], list[Result]]:
+def whole(digits: ImageData) -> tuple[list[RankedCandidate], list[RaceProgress], list[Result]]:
     """What an undisturbed race by one worker gives, tells and keeps."""
     kept = opened(None)
     return *raced(digits, kept, workers=1), kept.results
 
 
 def test_heats_get_longer_and_smaller_and_keep_to_the_steps(
-    whole: tuple[list[Standing], list[RaceProgress], list[Result]],
+    whole: tuple[list[RankedCandidate], list[RaceProgress], list[Result]],
 ) -> None:
     final, seen, results = whole
-    heats: dict[str, list[Result]] = {}
+    rungs: dict[str, list[Result]] = {}
     for result in results:
-        heats.setdefault(result.heat, []).append(result)
-    assert list(heats) == ["draw", "mutate", "semifinal", "final"]
-    assert [len(heats[heat]) for heat in heats] == [4, 4, 3, 12]
-    assert [heats[heat][0].steps for heat in heats] == [4, 4, 8, 8]
-    assert {widest(3), deepest(3)} < {result.topology for result in heats["draw"]}
-    assert len({result.topology for heat in ("draw", "mutate") for result in heats[heat]}) == 8
+        rungs.setdefault(result.rung, []).append(result)
+    assert list(rungs) == ["draw", "mutate", "semifinal", "final"]
+    assert [len(rungs[rung]) for rung in rungs] == [4, 4, 3, 12]
+    assert [rungs[rung][0].steps for rung in rungs] == [4, 4, 8, 8]
+    assert {widest(3), deepest(3)} < {result.topology for result in rungs["draw"]}
+    assert len({result.topology for rung in ("draw", "mutate") for result in rungs[rung]}) == 8
     steps = sum(result.steps for result in results)
     assert steps == len(seen) == seen[-1].iteration == seen[-1].iterations <= (SMALL.steps or 0)
     assert final[0].behind == 0 and final[0].inits == 4
@@ -73,7 +73,7 @@ def test_heats_get_longer_and_smaller_and_keep_to_the_steps(
 
 
 def test_the_result_is_the_same_after_a_stop_and_with_one_worker(
-    digits: ImageData, whole: tuple[list[Standing], list[RaceProgress], list[Result]], tmp_path: Path
+    digits: ImageData, whole: tuple[list[RankedCandidate], list[RaceProgress], list[Result]], tmp_path: Path
 ) -> None:
     expected, _, results = whole
     path = tmp_path / "race.json"
@@ -109,12 +109,12 @@ def test_a_race_that_runs_out_of_time_gets_shorter(digits: ImageData, tmp_path: 
 
     def run_out(progress: RaceProgress) -> None:
         if not seen:
-            race.pace = Pace(time.monotonic() - 1, 1)
+            race.pace = StepBudget(time.monotonic() - 1, 1)
             race.pace.ran(1, 1)
         seen.append(progress)
 
     final = race.run(run_out)
-    steps = {heat: [each.steps for each in kept.results if each.heat == heat] for heat in kept.steps}
+    steps = {rung: [each.steps for each in kept.results if each.rung == rung] for rung in kept.steps}
     assert steps == {"draw": [8, 4, 4, 4], "mutate": [4] * 4, "semifinal": [8] * 3, "final": [8] * 12}
     assert [seen[0].iterations, seen[-1].iterations] == [304, len(seen)] and seen[-1].iteration == len(seen)
     again = opened(tmp_path / "race.json", settings=settings, resume=True)
@@ -140,13 +140,13 @@ def test_a_budget_that_the_measurement_uses_up_is_refused_with_the_least(digits:
     [
         (lambda record: {**record, "seed": 4}, "was raced with seed 4, not 3"),
         (lambda record: {**record, "settings": {**record["settings"], "cells": 9}}, "was raced with cells 9, not 2"),
-        (lambda record: {**record, "runs": [{"heat": "draw"}]}, "no journal of a race"),
+        (lambda record: {**record, "runs": [{"rung": "draw"}]}, "no checkpoint of a race"),
         (
             lambda record: {
                 **record,
-                "runs": [{"heat": "draw", "cells": [[[0, 7]], [[0, 1]]], "init": 0, "losses": [1.0]}],
+                "runs": [{"rung": "draw", "cells": [[[0, 7]], [[0, 1]]], "init": 0, "losses": [1.0]}],
             },
-            "no journal of a race",
+            "no checkpoint of a race",
         ),
     ],
 )

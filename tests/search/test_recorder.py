@@ -155,7 +155,7 @@ class Counting(Engine):
 
 def test_a_method_of_ones_own_is_recorded_and_goes_on_as_any_other(tmp_path: Path) -> None:
     def made(*, resume: bool) -> Recorder:
-        method = Search(Counting(search("darts-1st").engine), lambda: library.load("darts_v2"))
+        method = Search(Counting(search("darts-1st").engine), lambda: library.load_genotype("darts_v2"))
         recording = Recorder(method, Recording(folder=tmp_path, every=2, track=True, save_minutes=0), REQUEST)
         recording.begin(resume=resume)
         return recording
@@ -165,7 +165,7 @@ def test_a_method_of_ones_own_is_recorded_and_goes_on_as_any_other(tmp_path: Pat
         first.run(lambda progress: 1 // (3 - progress.iteration))  # type: ignore[arg-type, return-value]
     resumed = made(resume=True)
     assert resumed.engine.iteration == 2
-    assert resumed.run(lambda progress: None) == library.load("darts_v2")
+    assert resumed.run(lambda progress: None) == library.load_genotype("darts_v2")
     assert [row["iteration"] for row in rows(tmp_path / "metrics.csv")] == ["0", "2", "4", "6"]
     assert {row["eigenvalue"] for row in rows(tmp_path / "metrics.csv")} == {""}
     assert not (tmp_path / "alphas.csv").exists()

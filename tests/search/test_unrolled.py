@@ -41,7 +41,7 @@ def exact(made: Unrolled, training: tuple, held_out: tuple) -> list[torch.Tensor
 
 
 def test_the_gradient_is_the_exact_one_through_the_next_step() -> None:
-    made = engine(weight_rate=0.5)
+    made = engine(weight_lr=0.5)
     made.reach = 1e-6  # the published one crosses many kinks of so small a net
     training, held_out = next(made.weight_batches), next(made.arch_batches)
     expected = exact(made, training, held_out)

@@ -183,7 +183,7 @@ def test_a_space_offers_only_operators_that_it_knows() -> None:
     for one in SPACES.values():
         assert set(one.candidates) <= set(one.operators) <= set(OPERATORS)
         assert one.never_derived <= set(one.candidates)
-        assert one.usual in set(one.operators) - one.never_derived
+        assert one.default_operator in set(one.operators) - one.never_derived
 
 
 def test_each_space_has_the_operators_of_its_source() -> None:

@@ -69,7 +69,7 @@ logarithmic = true
 def looked_up(folder: Path, seeds: str = "0-1", *, with_table: bool = True) -> Path:
     """A study of trials that draw operators and look them up: two settings, which share their cells."""
     cell, table = folder / "nats.json", folder / "table.csv"
-    storage.write(uniform("skip_connect"), cell)
+    storage.write_genotype(uniform("skip_connect"), cell)
     if with_table:
         table.write_bytes(tables.text())
     return written(folder, LOOKED_UP.format(seeds=seeds, cell=cell, table=table), "drawn")

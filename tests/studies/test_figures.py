@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from ftso_cli.studies import figures
-from ftso_cli.studies.pairs import describe, pairs
+from ftso_cli.studies.pairs import describe_correlation, pairs
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.study import Study, read_study
 from tests.studies.studies import BUDGETS, LENGTHS, done, written
 
 
 def drawn(study: Study, trials: list[Trial], path: Path) -> str:
-    figures.draw(study, trials, path)
+    figures.draw_figure(study, trials, path)
     return path.read_text(encoding="utf-8")
 
 
@@ -27,7 +27,7 @@ def test_each_value_is_paired_with_the_last_seed_by_seed(tmp_path: Path) -> None
     assert [y for _, y in short.points] == pytest.approx([50, 60, 70, 80])
     assert [x for x, _ in long.points] == pytest.approx([20, 10, 40]), "a pair is told once both are done"
     assert short.correlation.pearson == pytest.approx(1)
-    assert describe(long.correlation) == "Pearson 0.65, Spearman 0.50, 3 pairs"
+    assert describe_correlation(long.correlation) == "Pearson 0.65, Spearman 0.50, 3 pairs"
 
 
 def test_a_scatter_has_a_panel_a_pair_with_its_correlation(tmp_path: Path) -> None:

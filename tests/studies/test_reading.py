@@ -43,7 +43,7 @@ def study(whole: Path, tmp_path: Path) -> Path:
 def test_a_study_is_kept_in_its_folder_whatever_signs_its_path_has(whole: Path) -> None:
     assert (whole / "trials.db").is_file()
     assert {path.name for path in whole.parent.iterdir()} == {whole.name, "drawn.toml", "nats.json", "table.csv"}
-    assert [one.state for one in results.read(whole)] == ["done", "done"]
+    assert [one.state for one in results.read_trials(whole)] == ["done", "done"]
 
 
 @pytest.mark.parametrize("command", READING)
@@ -56,7 +56,7 @@ def test_a_study_is_read_where_nothing_can_be_written(command: str, study: Path,
 
 def test_a_study_without_a_database_has_nothing_done_and_gets_none(study: Path) -> None:
     (study / "trials.db").unlink()
-    assert {one.state for one in results.read(study)} == {"waiting"}
+    assert {one.state for one in results.read_trials(study)} == {"waiting"}
     assert not (study / "trials.db").exists()
 
 
@@ -64,7 +64,7 @@ def test_a_locked_database_is_told(study: Path) -> None:
     with sqlite3.connect(study / "trials.db") as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(FileError, match=r"trials\.db: can't be read .*locked.*; another program holds it"):
-            results.read(study)
+            results.read_trials(study)
         other.rollback()
     other.close()
 
@@ -137,4 +137,4 @@ def test_an_edited_study_is_refused_in_one_line(change: Change, says: str, study
 
 def test_a_folder_that_is_no_study_is_told(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no study"):
-        results.read(tmp_path)
+        results.read_trials(tmp_path)

@@ -82,12 +82,12 @@ def test_a_finished_study_is_not_run_again(tmp_path: Path) -> None:
 def test_a_failed_trial_keeps_its_error_until_it_is_asked_for_again(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0", with_table=False), tmp_path / "run"
     assert run_ftso("sweep", study, "-o", folder).returncode == 1
-    assert {one.state for one in results.read(folder)} == {"failed"}
-    assert all("table.csv: no such file" in (one.error or "") for one in results.read(folder))
+    assert {one.state for one in results.read_trials(folder)} == {"failed"}
+    assert all("table.csv: no such file" in (one.error or "") for one in results.read_trials(folder))
     looked_up(tmp_path, "0")
     assert run_ftso("sweep", study, "-o", folder).returncode == 1, "failed trials stay failed"
     assert run_ftso("sweep", study, "-o", folder, "--retry-failed").returncode == 0
-    assert {(one.state, one.error) for one in results.read(folder)} == {("done", None)}
+    assert {(one.state, one.error) for one in results.read_trials(folder)} == {("done", None)}
 
 
 def begun(folder: Path) -> list[Path]:
@@ -120,7 +120,7 @@ def test_a_killed_study_goes_on_where_it_was(tmp_path: Path, with_its_commands: 
     age(folder)
     done = run_ftso("sweep", study, "-o", folder)
     assert done.returncode == 0, done.stderr.decode()
-    assert [one.state for one in results.read(folder)] == ["done"]
+    assert [one.state for one in results.read_trials(folder)] == ["done"]
     assert before.stat().st_ino == file
     # Without its study the training ends all the same, and is not begun again.
     assert ("going on after epoch" in (train / "log.txt").read_text()) is with_its_commands
@@ -140,11 +140,11 @@ def test_a_stopped_study_takes_its_commands_along_and_can_be_taken_up_at_once(
     assert process.returncode == 130 and "error: interrupted" in said and "Traceback" not in said
     with pytest.raises(ProcessLookupError):
         os.killpg(process.pid, 0)
-    assert [one.state for one in results.read(folder)] == ["waiting"]
+    assert [one.state for one in results.read_trials(folder)] == ["waiting"]
     if number == signal.SIGINT:
         shorten(begun(folder)[0].parent)
         assert run_ftso("sweep", study, "-o", folder).returncode == 0
-        assert [one.state for one in results.read(folder)] == ["done"]
+        assert [one.state for one in results.read_trials(folder)] == ["done"]
 
 
 @pytest.mark.skipif("FTSO_TEST_DATABASE" not in os.environ, reason="needs the URL of an empty database")
@@ -156,4 +156,4 @@ def test_two_processes_share_a_study_in_a_database(tmp_path: Path) -> None:
     assert [process.returncode for process in both] == [0, 0], told
     assert sum(text.count("accuracy") for text in told) == 4
     assert not (folder / trials.DATABASE).exists()
-    assert {one.state for one in results.read(folder, url)} == {"done"}
+    assert {one.state for one in results.read_trials(folder, url)} == {"done"}

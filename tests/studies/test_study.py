@@ -127,9 +127,9 @@ def test_presets_can_be_planned_at_both_sizes() -> None:
     assert set(presets.names()) == {"table1-imagenet", "table3", "table3-imagenet", "skips"} | figures
     for name in presets.names():
         for full in (False, True):
-            assert plan(read_study(presets.find(name), full=full))
+            assert plan(read_study(presets.find_study(name), full=full))
 
 
 def test_an_unknown_preset_is_told_with_the_nearest() -> None:
     with pytest.raises(SettingsError, match="did you mean table3"):
-        presets.find("table4")
+        presets.find_study("table4")

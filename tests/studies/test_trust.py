@@ -11,7 +11,7 @@ import pytest
 
 from ftso_cli.genotype import storage
 from ftso_cli.programs import find_program, ftso_command, safe_environment
-from ftso_cli.studies.results import read, write_settings
+from ftso_cli.studies.results import read_trials, write_settings
 from ftso_cli.studies.study import read_study
 from tests.forks import run_ftso
 from tests.nats import uniform
@@ -37,7 +37,7 @@ def hostile(tmp_path: Path) -> Path:
     (tmp_path / "records").mkdir()
     content = bz2.compress(pickle.dumps(Payload(tmp_path / "executed")))
     (tmp_path / "records" / "meta.pickle.pbz2").write_bytes(content)
-    storage.write(uniform("skip_connect"), tmp_path / "nats.json")
+    storage.write_genotype(uniform("skip_connect"), tmp_path / "nats.json")
     return tmp_path
 
 
@@ -77,7 +77,7 @@ def test_a_study_that_was_kept_with_trust_in_pickles_is_still_read(hostile: Path
     trusting = setting.pipeline | {"query": {**setting.pipeline["query"], "trust_pickle": True}}
     kept = study.model_copy(update={"settings": (setting.model_copy(update={"pipeline": trusting}),)})
     write_settings(kept, hostile / "kept")
-    assert [one.state for one in read(hostile / "kept")] == ["waiting"]
+    assert [one.state for one in read_trials(hostile / "kept")] == ["waiting"]
 
 
 @pytest.fixture

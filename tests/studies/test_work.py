@@ -9,7 +9,7 @@ from ftso_cli.api.search.ensembles import seeds_folder
 from ftso_cli.api.search.races import journal_of
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import Checkpoints, State
-from ftso_cli.studies.measures import measured
+from ftso_cli.studies.measures import measure_trial
 from ftso_cli.studies.plan import Stage
 from ftso_cli.studies.work import Workspace, arguments
 
@@ -54,7 +54,7 @@ def test_a_damaged_answer_is_named(content: str, tmp_path: Path) -> None:
     answer.parent.mkdir()
     answer.write_text(content)
     with pytest.raises(RunError, match=r"answer\.json: is damaged"):
-        measured([stage], Workspace(root=tmp_path, threads=1, stop=Event()))
+        measure_trial([stage], Workspace(root=tmp_path, threads=1, stop=Event()))
 
 
 @pytest.mark.parametrize("options", [{"seeds": "0-1"}, {"rank": "gradient"}, {"preset": "stable"}], ids=str)

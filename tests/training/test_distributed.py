@@ -73,7 +73,7 @@ def trainer_in(folder: Path) -> Trainer:
     data, run = open_images("digits", validation=RECIPE.validation), Run(folder)
     known = {"classes": data.classes, "mean": data.mean, "std": data.std, "image_size": data.image_size}
     config = Config(data="digits", image_channels=1, recipe=RECIPE, seed=1, device="cpu", versions={}, **known)
-    run.create(library.load("darts_v2"), config)
+    run.create(library.load_genotype("darts_v2"), config)
     return Trainer(run.genotype(), config, data, run)
 
 

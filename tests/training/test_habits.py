@@ -16,7 +16,7 @@ from ftso_cli.nn.device import seeded
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe, check_trains
 from ftso_cli.training.loop import Trainer
-from ftso_cli.training.step.averaging import averaged, warm_decay
+from ftso_cli.training.step.averaging import averaged_copy, warm_decay
 from ftso_cli.training.step.optimizer import optimizer_of
 from ftso_cli.training.step.schedule import learning_rate
 from ftso_cli.training.testing.evaluate import load_trained
@@ -53,7 +53,7 @@ def test_a_training_by_the_schedules_of_before_takes_the_steps_of_plain_pytorch(
     trainer = start(tmp_path, digits, SMALL)
     trainer.train(silent, silent)
     with seeded(0):
-        network = Network(library.load("darts_v2"), trainer.config.shape, auxiliary=False)
+        network = Network(library.load_genotype("darts_v2"), trainer.config.shape, auxiliary=False)
     network.to(memory_format=torch.channels_last)
     sgd = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=3e-4)
     batches = Batches(
@@ -100,7 +100,7 @@ def test_the_average_is_of_the_last_tenth_of_a_short_training_and_of_the_decay_l
     assert [warm_decay(0.999, steps) for steps in (1, 10, 100)] == pytest.approx([2 / 11, 11 / 20, 101 / 110])
     assert warm_decay(0.999, 100_000) == 0.999
     network, expected = torch.nn.Linear(1, 1, bias=False), 0.0
-    average = averaged(network, 0.6)
+    average = averaged_copy(network, 0.6)
     for step in range(12):
         network.weight.data.fill_(float(step))
         average.update_parameters(network)

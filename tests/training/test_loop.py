@@ -17,7 +17,7 @@ from ftso_cli.nn.checkpoint import State, read_tensors
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
-from ftso_cli.training.testing.evaluate import evaluate, load_network
+from ftso_cli.training.testing.evaluate import evaluate_network, load_network
 
 CPU = torch.device("cpu")
 TINY = Recipe(channels=4, cells=2, epochs=3, batch_size=128, rate=0.1, drop_path=0.2, cutout=0.25)
@@ -29,7 +29,7 @@ def digits() -> ImageData:
 
 
 def start(folder: Path, data: ImageData, recipe: Recipe = TINY, seed: int = 0) -> Trainer:
-    run, genotype = Run(folder), library.load("darts_v2")
+    run, genotype = Run(folder), library.load_genotype("darts_v2")
     config = Config(
         data=data.name,
         image_size=data.image_size,
@@ -85,10 +85,10 @@ def test_the_loss_falls_and_the_saved_network_scores_far_above_chance(tmp_path: 
     trainer.save_weights()
     assert trainer.rows[-1]["loss"] < 0.5 * trainer.rows[0]["loss"]
     network = load_network(trainer.run, CPU)
-    score = evaluate(network, digits.final, digits, 100, CPU)
+    score = evaluate_network(network, digits.final, digits, 100, CPU)
     assert score.images == len(digits.final)
     assert score.accuracy > 0.6
-    assert evaluate(network, digits.final, digits, 7, CPU).accuracy == score.accuracy
+    assert evaluate_network(network, digits.final, digits, 7, CPU).accuracy == score.accuracy
 
 
 def test_metrics_have_a_line_an_epoch(tmp_path: Path, digits: ImageData) -> None:

@@ -15,7 +15,7 @@ from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.planning import Limits, MeasuredTimes, Plan, Planner, batch_for, stem_for, wanted_epochs
 
-CELL = library.load("ftso_block")
+CELL = library.load_genotype("ftso_block")
 
 
 def images(count: int, side: int = 32, classes: int = 4) -> ImageData:

@@ -14,10 +14,10 @@ from torchvision.transforms import v2
 from typer.testing import CliRunner
 
 import ftso_cli
-from ftso_cli.api.training.starting import opened, refill
+from ftso_cli.api.training.starting import refill, reopened_training
 from ftso_cli.api.training.trainings import advising
 from ftso_cli.cli.app import app
-from ftso_cli.data import AheadBatches, Batches, ImageData, as_imagenet, open_images
+from ftso_cli.data import Batches, ImageData, PrefetchedBatches, as_imagenet, open_images
 from ftso_cli.data.files.folders import FolderSource
 from ftso_cli.data.files.frames import Frame
 from ftso_cli.data.files.listing import list_images
@@ -58,7 +58,7 @@ def begun(data: ImageData, folder: Path, augmentation: str = "cifar") -> Trainer
     known = {"classes": data.classes, "mean": data.mean, "std": data.std, "image_size": data.image_size}
     config = Config(data=data.name, image_channels=3, recipe=recipe, seed=0, device="cpu", versions={}, **known)
     run = Run(folder)
-    run.create(library.load("darts_v2"), config)
+    run.create(library.load_genotype("darts_v2"), config)
     return Trainer(run.genotype(), config, data, run)
 
 
@@ -73,7 +73,7 @@ def test_a_streamed_tree_trains_to_the_weights_of_one_in_memory(
 ) -> None:
     kept = trained(open_images(str(tree), image_size=64), tmp_path / "kept")
     read = trained(streamed, tmp_path / "read")
-    assert isinstance(read.batches, AheadBatches) and isinstance(kept.batches, Batches)
+    assert isinstance(read.batches, PrefetchedBatches) and isinstance(kept.batches, Batches)
     for name, tensor in kept.network.state_dict().items():
         assert torch.equal(tensor, read.network.state_dict()[name]), name
 
@@ -82,7 +82,7 @@ def test_batches_read_ahead_go_on_where_they_were_taken(streamed: ImageData) -> 
     def batches() -> Batches:
         return Batches(streamed.train, torch.arange(80), 16, 5, normalise=streamed.normalise)
 
-    plain, ahead, resumed = batches(), AheadBatches(batches()), AheadBatches(batches())
+    plain, ahead, resumed = batches(), PrefetchedBatches(batches()), PrefetchedBatches(batches())
     for step in range(12):
         images, labels = next(plain)
         taken, taken_labels = next(ahead)
@@ -98,7 +98,7 @@ def test_a_damaged_image_is_told_by_name_from_the_thread(tree: Path, tmp_path: P
     damaged = tmp_path / "x.jpg"
     damaged.write_text("no image")
     source = FolderSource(([str(damaged)] * 4, torch.zeros(4, dtype=torch.int64)), Frame((64, 64)), memory_limit=0)
-    ahead = AheadBatches(Batches(source, torch.arange(4), 2, 0, normalise=lambda pixels: pixels.float()))
+    ahead = PrefetchedBatches(Batches(source, torch.arange(4), 2, 0, normalise=lambda pixels: pixels.float()))
     with pytest.raises(DataError, match=r"x\.jpg: not an image"):
         next(ahead)
 
@@ -173,7 +173,7 @@ def test_a_killed_training_with_random_crops_goes_on_to_the_same_weights(tree: P
     broken = begun(data, tmp_path / "broken", augmentation="imagenet")
     with pytest.raises(Killed):
         broken.train(kill, lambda row: None)
-    resumed = opened(broken.run.folder, ALONE)
+    resumed = reopened_training(broken.run.folder, ALONE)
     resumed.load_checkpoint()
     assert len(resumed.rows) == 1
     resumed.train(lambda progress: None, lambda row: None)

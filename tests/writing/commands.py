@@ -147,7 +147,7 @@ def make_place(folder: Path, searched: Genotype, *, with_study: bool) -> None:
     """Fills a folder with all that the commands read: cells, a trained network, a table, images, perhaps a study."""
     cells = {"searched.json": searched, "nats.json": uniform("skip_connect")}
     for name, cell in cells.items():
-        storage.write(cell, folder / name)
+        storage.write_genotype(cell, folder / name)
     (folder / "table.csv").write_bytes(tables.text())
     write_folder(folder / "photos")
     (folder / "inputs").mkdir()
@@ -217,9 +217,9 @@ def _check(path: Path, content: bytes) -> None:
         assert content.endswith(b"\n") and len({len(row) for row in csv.reader(content.decode().splitlines())}) == 1
     elif path.suffix == ".json":
         if "format" in json.loads(content) and "cells" in json.loads(content):
-            storage.parse(content, path.name)
+            storage.parse_genotype(content, path.name)
     elif path.suffix == ".nats":
-        assert cache.load(path) is not None
+        assert cache.load_table(path) is not None
     else:
         assert path.suffix in (".txt", ".md", ".TAG") and content.endswith(b"\n")
 
@@ -227,7 +227,7 @@ def _check(path: Path, content: bytes) -> None:
 def same(found: bytes, expected: bytes, name: str) -> bool:
     """Whether two products are equal but for times, and the history of a cell that was edited twice."""
     if name.endswith(".json") and b'"space"' in expected:
-        return storage.parse(found, name).cells == storage.parse(expected, name).cells
+        return storage.parse_genotype(found, name).cells == storage.parse_genotype(expected, name).cells
     if name == "run/metrics.csv":
         ours, theirs = (list(csv.DictReader(text.decode().splitlines())) for text in (found, expected))
         return [row | {"seconds": ""} for row in ours] == [row | {"seconds": ""} for row in theirs]

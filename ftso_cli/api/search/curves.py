@@ -63,10 +63,10 @@ class SearchCurves:
         from PIL import Image
 
         from ftso_cli.drawing.diagram import dot
-        from ftso_cli.drawing.rendering import render
+        from ftso_cli.drawing.rendering import render_dot
 
         try:
-            content = render(dot(genotype, title=f"iteration {iteration}"), "png")
+            content = render_dot(dot(genotype, title=f"iteration {iteration}"), "png")
         except DrawingError as error:
             self._draws = False
             self._warn(f"no pictures for TensorBoard: {error}")

@@ -10,9 +10,10 @@ from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.search.searching import Found, IterationState, Task, execute, step_of
 from ftso_cli.errors import RunError, differences
-from ftso_cli.files import alone_in, write_inside
+from ftso_cli.files import locked_folder, write_inside
 from ftso_cli.genotype import Genotype, Step, storage
 from ftso_cli.processes import check_alone
+from ftso_cli.settings.options import present_names
 from ftso_cli.settings.searches import TopologySettings
 
 if TYPE_CHECKING:
@@ -69,11 +70,11 @@ class FromSeeds:
 
         def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
             if self.folder is not None:
-                content = storage.dumps(member.with_step(step, Stopwatch().times()))
+                content = storage.genotype_json(member.with_step(step, Stopwatch().times()))
                 write_inside(_file(self.folder, seed), content.encode())
             self.listener.member(seed, joined)
 
-        with alone_in(self.folder):
+        with locked_folder(self.folder):
             return search_ensemble(
                 images,
                 self.settings,
@@ -132,7 +133,7 @@ class FromSeeds:
     def _read(self, path: Path, seed: int, step: Step) -> Genotype:
         from ftso_cli.search.topology.ensemble import is_member
 
-        member = storage.read(path)
+        member = storage.read_genotype(path)
         was = _asked(member.history[-1]) if member.history else {}
         if changed := differences(was, _asked(step)):
             raise RunError(f"{path}: was searched with {changed}; resume it with the same request")
@@ -147,4 +148,4 @@ def _file(folder: Path, seed: int) -> Path:
 
 def _asked(step: Step) -> Mapping[str, Any]:
     """All of a step that decides what a seed finds."""
-    return {**step.settings, "command": step.command, "data": step.data, "device": step.device}
+    return {**present_names(step.settings), "command": step.command, "data": step.data, "device": step.device}

@@ -8,9 +8,9 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.search.searching import Found, IterationState, Task, execute
 from ftso_cli.genotype import Genotype
-from ftso_cli.locks import alone
+from ftso_cli.locks import locked
 from ftso_cli.processes import check_alone
-from ftso_cli.search.race import journal, standings
+from ftso_cli.search.race import checkpoint, ranking
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import RaceSettings
 from ftso_cli.spaces import SPACES
@@ -59,40 +59,42 @@ class Raced:
         self.task, self.settings, self.listener = task, settings, listener
         self.path = None if task.file is None else journal_of(task.file)
         self.resume, self.workers = resume, workers
-        self.final: list[standings.Standing] = []
-        self.journal: journal.Journal | None = None
+        self.final: list[ranking.RankedCandidate] = []
+        self.checkpoint: checkpoint.RaceCheckpoint | None = None
         """Its finished runs, once it has begun."""
 
     def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Runs it to the end."""
-        from ftso_cli.search.race.race import Race, decided
+        from ftso_cli.search.race.race import Race, race_result
 
         seed = self.task.seed or 0
-        with alone(self.path):
-            kept = journal.opened(self.task.recorded(images), seed, images.name, self.path, resume=self.resume)
-            self.journal = kept
+        with locked(self.path):
+            kept = checkpoint.open_checkpoint(
+                self.task.recorded(images), seed, images.name, self.path, resume=self.resume
+            )
+            self.checkpoint = kept
             self.listener.race(kept)
             race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
             self.final.extend(race.run(each))
-        found, text = decided(self.final, self.settings.op)
+        found, text = race_result(self.final, self.settings.op)
         self.task.notes.append(text)
         if self.settings.steps is None:
-            steps = ", ".join(f"{heat} {steps}" for heat, steps in kept.steps.items())
+            steps = ", ".join(f"{rung} {steps}" for rung, steps in kept.steps.items())
             self.task.notes.append(f"there was time for so many steps a run: {steps}")
         return found
 
     def kept(self) -> str:
         """Return what there is to go on from, and how."""
-        if self.path is None or self.journal is None or not self.journal.results:
+        if self.path is None or self.checkpoint is None or not self.checkpoint.results:
             return ""
-        runs = len(self.journal.results)
+        runs = len(self.checkpoint.results)
         finished = f"{runs} finished {'run' if runs == 1 else 'runs'}"
         return f"{self.path} keeps {finished}, go on with the same command and --resume"
 
     def close(self) -> None:
         """Takes the journal away, once the result is written."""
-        if self.journal is not None:
-            self.journal.close()
+        if self.checkpoint is not None:
+            self.checkpoint.close()
 
 
 class CapacitySearch:
@@ -110,13 +112,13 @@ class CapacitySearch:
         seed = self.task.seed or 0
         self.choice = choice = Capacity(self.start, images, self.settings, seed=seed, device=device).run(each)
         self.task.notes.extend(
-            f"{label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
+            f"{difference_label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
             for trial in choice.trials
         )
         return choice.genotype
 
 
-def label(start: Genotype, trial: "TrainedCell", choice: "Choice") -> str:
+def difference_label(start: Genotype, trial: "TrainedCell", choice: "Choice") -> str:
     """Return where a cell that was trained differs from that of the highest score."""
     kinds, cells = SPACES[start.space].kinds, start.cells
     edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]

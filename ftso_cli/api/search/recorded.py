@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.searching import Found, IterationState, Task, execute
-from ftso_cli.files import alone_in
+from ftso_cli.files import locked_folder
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.recording.options import Recording, has_checkpoint
 from ftso_cli.settings.options import OptionError
@@ -45,7 +45,7 @@ def run_recorded(
         if group.size > 1:
             task.notes.append(f"searched by {group.size} processes")
         search = RecordedSearch(task, request, recording, make, listener, start, group)
-        with telling(listener, search.kept), alone_in(recording.folder if group.first else None):
+        with telling(listener, search.kept), locked_folder(recording.folder if group.first else None):
             genotype, facts = execute(task, search, listener)
             search.close()
     return Found(genotype=genotype, facts=facts, notes=tuple(task.notes))

@@ -5,7 +5,7 @@ Each is called with keywords, or by the command line as `find_...` with a reques
 
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import about_file, holding, name_of, read
+from ftso_cli.api.cells import error_context, holding, read, reference_name
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.query import table_lookup
 from ftso_cli.api.scores import extrapolation
@@ -68,9 +68,9 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
         return run_ensemble(many)
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
-        from ftso_cli.search.phases import topology
+        from ftso_cli.search.phases import prepare_topology_search
 
-        return topology(images, settings, seed=request.seed, device=device, group=group)
+        return prepare_topology_search(images, settings, seed=request.seed, device=device, group=group)
 
     # One iteration takes a moment: it keeps a history where that is asked for.
     keep = settings.iters != 1 or bool(request.asked("run", "resume", "track", "early_stop", "tensorboard"))
@@ -104,14 +104,14 @@ def _run_evaluated(
 
 def _blind_spots(settings: TopologySettings, listener: Listener) -> list[str]:
     """Warn of what the operators can't see of the topology, whatever the images; returns it for the record."""
-    from ftso_cli.search.topology.visibility import blind_spots
+    from ftso_cli.search.topology.identifiability import unidentifiable_kinds
 
     space = SPACES[settings.space]
     all_kept = space.keep >= space.inputs + settings.nodes - 1
     notes = [
-        f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.visible} of the {found.freedom} "
+        f"{', '.join(settings.ops)} with --partial {settings.partial} sees {found.identifiable} of the {found.freedom} "
         f"degrees of freedom of {'the' if all_kept else f'a {found.kind}'} cell's wiring"
-        for found in blind_spots(settings)
+        for found in unidentifiable_kinds(settings)
     ]
     for text in notes:
         if all_kept:
@@ -152,9 +152,9 @@ def _find_operators(request: SearchOperators, listener: Listener) -> Found:
     settings = request.settings(start.space)
 
     def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
-        from ftso_cli.search.phases import operators
+        from ftso_cli.search.phases import prepare_operator_search
 
-        return operators(start, images, settings, seed=request.seed, device=device, group=group)
+        return prepare_operator_search(start, images, settings, seed=request.seed, device=device, group=group)
 
     return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
 
@@ -162,7 +162,7 @@ def _find_operators(request: SearchOperators, listener: Listener) -> Found:
 def searchable(request: SearchOperators) -> Genotype:
     """Return the cell of a request; raises `GenotypeError` where it is not pruned."""
     start = read(request.cell)
-    with about_file(name_of(request.cell)):
+    with error_context(reference_name(request.cell)):
         require_searchable(start)
     return start
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
     from ftso_cli.search.operators.capacity import Choice
-    from ftso_cli.search.race.standings import Standing as Finalist
+    from ftso_cli.search.race.ranking import RankedCandidate as Finalist
 
 
 TaskSettings = SearchSettings | RaceSettings | CapacitySettings | AskTellSettings
@@ -118,7 +118,7 @@ def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, d
     """
     if task.output is not None:
         check_writable(task.output)
-    from ftso_cli.data import open_images, read_training
+    from ftso_cli.data import open_images, read_training_images
     from ftso_cli.nn.device import choose_device, enough_memory, peak_memory
     from ftso_cli.nn.readings import Throttle
 
@@ -129,7 +129,7 @@ def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, d
     if task.settings.takes_all_images:
         # A few iterations read only what they need, and so does a search on a share of the images.
         with listener.bar("read images", "image") as update:
-            images = read_training(images, update)
+            images = read_training_images(images, update)
     watch.lap("data")
     listener.images(task.data, images)
     last: dict[str, float] = {}
@@ -157,8 +157,8 @@ def _written(genotype: Genotype, task: Task, listener: Listener) -> dict[str, An
     """Write the genotype where a file was asked for; returns the fact of it."""
     if task.output is None:
         return {}
-    if processes.place().first:
-        storage.write(genotype, task.output)
+    if processes.process_rank().first:
+        storage.write_genotype(genotype, task.output)
     listener.watch.lap("write")
     return {"file": str(task.output)}
 

@@ -111,10 +111,10 @@ def _in_8_bits(
     content: bytes, request: Exporting, classifier: "Classifier", images: "ImageData"
 ) -> tuple[bytes, "Quantised"]:
     from ftso_cli.training.use.exported import Pictures
-    from ftso_cli.training.use.quantise import CALIBRATION, Quantised, measured, quantised
+    from ftso_cli.training.use.quantise import CALIBRATION, Quantised, measure_file, quantised
 
     pictures, tests = Pictures(images.train, classifier, CALIBRATION), Pictures(images.final, classifier)
     made, calibrated_on = quantised(content, classifier, request.preprocess, pictures)
-    before, count = measured(content, classifier, request.preprocess, tests)
-    after, _ = measured(made, classifier, request.preprocess, tests)
+    before, count = measure_file(content, classifier, request.preprocess, tests)
+    after, _ = measure_file(made, classifier, request.preprocess, tests)
     return made, Quantised(float32=before, int8=after, calibrated_on=calibrated_on, test_images=count)

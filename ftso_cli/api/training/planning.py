@@ -30,12 +30,12 @@ def planned(
     With `search` the operators of the cell are chosen too. The command has `began` at that reading of
     `time.perf_counter`.
     """
-    from ftso_cli.data import read_held, read_training
+    from ftso_cli.data import read_held, read_training_images
 
     recipe = request.hyper_parameters
     images = asked_images(str(request.file.data), request.file, recipe)
     with listener.bar("read images", "image") as update:
-        images = read_held(read_training(images, update), update)
+        images = read_held(read_training_images(images, update), update)
     chosen = device_here(device or "auto", may_differ=False)
     if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
         listener.note(threads)

@@ -19,7 +19,7 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
     from ftso_cli.data.files.frames import Wanted
-    from ftso_cli.data.files.left_out import counted
+    from ftso_cli.data.files.left_out import with_count
     from ftso_cli.data.record import holds_tests
     from ftso_cli.training.run import read_images
 
@@ -37,8 +37,8 @@ def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     if asked.start_from is not None and asked.mean is not None and asked.std is not None:
         if len(asked.mean) != images.channels:
             raise SettingsError(
-                f"{asked.start_from}: its network takes images of {counted(len(asked.mean), 'channel')}, and those of "
-                f"{data} have {images.channels}"
+                f"{asked.start_from}: its network takes images of {with_count(len(asked.mean), 'channel')}, and "
+                f"those of {data} have {images.channels}"
             )
         # As the network to start from is used to see them.
         images = replace(images, mean=asked.mean, std=asked.std)

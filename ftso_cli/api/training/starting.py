@@ -17,7 +17,7 @@ from ftso_cli.api.training.planning import device_here
 from ftso_cli.api.training.run_images import asked_images, images_of, is_gone
 from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.config_file import ConfigFile, StartRecord
 from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
@@ -105,7 +105,7 @@ def _config(
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )
     except ValidationError as error:
-        raise SettingsError(describe(error)) from None
+        raise SettingsError(describe_error(error)) from None
 
 
 def _begun(
@@ -147,11 +147,11 @@ def _free_folder(cell: str, data: str) -> Path:
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
     """Reads all images; gives the training without broken images."""
-    from ftso_cli.data import read_held, read_training
+    from ftso_cli.data import read_held, read_training_images
     from ftso_cli.training.loop import Trainer
 
     # Images first: where a class has none, the same request can be given again.
-    images = read_training(trainer.data, update)
+    images = read_training_images(trainer.data, update)
     if images is not trainer.data:
         trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group, trainer.start)
     trainer.data = read_held(images, update)
@@ -182,7 +182,7 @@ def limited(trainer: "Trainer", request: Training, left: float, listener: Listen
     return Trainer(trainer.genotype, config, trainer.data, trainer.run, trainer.group, trainer.start)
 
 
-def opened(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
+def reopened_training(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
     """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
     from ftso_cli.nn.checkpoint import Checkpoints
     from ftso_cli.training.compiling import missing_compiler

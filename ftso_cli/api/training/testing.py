@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def tested(trainer: "Trainer") -> "Score":
     """Test the saved weights, and keep the result in the run folder."""
     from ftso_cli.training.testing.answers import write_answers
-    from ftso_cli.training.testing.evaluate import evaluate as test
+    from ftso_cli.training.testing.evaluate import evaluate_network as test
     from ftso_cli.training.testing.evaluate import load_network
 
     images = trainer.data

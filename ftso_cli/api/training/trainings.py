@@ -8,21 +8,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftso_cli.api.cells import about_file, name_of, read
+from ftso_cli.api.cells import error_context, read, reference_name
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.search.recorded import telling
 from ftso_cli.api.training.planning import planned
-from ftso_cli.api.training.starting import fill, limited, opened, refill, started
+from ftso_cli.api.training.starting import fill, limited, refill, reopened_training, started
 from ftso_cli.api.training.testing import tested
 from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DataError, RunError
-from ftso_cli.files import alone_in
+from ftso_cli.files import locked_folder
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.settings.training import Training
-from ftso_cli.shell import command
+from ftso_cli.shell import command_line
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
@@ -118,7 +118,7 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
         check_tensorboard()
     with launched() as group, kept_threads():
         if not group.first:
-            return _follow(Path(group.told()), group)
+            return _follow(Path(group.broadcast_text()), group)
         if request.resume is None:
             if request.planned:
                 plan, images, genotype = planned(request, genotype, device, listener, began)
@@ -126,24 +126,24 @@ def run_training(request: Training, listener: TrainingListener) -> Trained:
                 if request.dry_run:
                     return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)
             folder = None if request.output is None else Path(request.output)
-            name = name_of(cell) if request.names_cell else ""
+            name = reference_name(cell) if request.names_cell else ""
             trainer = started(name, genotype, request.file, hyper_parameters, folder, group, device, images)
         else:
-            trainer = opened(Path(request.resume), group, device)
+            trainer = reopened_training(Path(request.resume), group, device)
         listener.watch.lap("start")
-        with telling(listener, lambda: _kept(trainer)), alone_in(trainer.run.folder):
+        with telling(listener, lambda: _kept(trainer)), locked_folder(trainer.run.folder):
             new = request.resume is None
             trainer = _begun(trainer, request, listener, began) if new else _resumed(trainer, listener)
             _limit(trainer, began)
             listener.watch.lap("data")
-            group.told(str(trainer.run.folder))
+            group.broadcast_text(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
             return replace(_finished(trainer, listener, curves), plan=plan)
 
 
 def _follow(folder: Path, group: "Group") -> Trained:
     """Train along with the process that talks to the user."""
-    trainer = opened(folder, group)
+    trainer = reopened_training(folder, group)
     refill(trainer, None)
     if trainer.checkpoints.exist():
         trainer.load_checkpoint()
@@ -216,7 +216,9 @@ def _finished(trainer: "Trainer", listener: TrainingListener, curves: "Curves | 
 def _kept(trainer: "Trainer") -> str:
     """Return what there is to go on from, and how."""
     run = trainer.run
-    return f"{trainer.saved}, go on with: {command('train', resume=run.folder)}" if run.config_file.exists() else ""
+    return (
+        f"{trainer.saved}, go on with: {command_line('train', resume=run.folder)}" if run.config_file.exists() else ""
+    )
 
 
 def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None") -> None:
@@ -243,7 +245,7 @@ def _run(trainer: "Trainer", listener: TrainingListener, curves: "Curves | None"
 def complete(cell: CellLike) -> Genotype:
     """The genotype of a cell that can be trained; raises `GenotypeError`, naming the cell, where it can't."""
     genotype = read(cell)
-    with about_file(name_of(cell)):
+    with error_context(reference_name(cell)):
         require_complete(genotype, "train")
     return genotype
 
@@ -254,5 +256,5 @@ def advising(trainer: "Trainer") -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        resume = command("train", resume=trainer.run.folder)
+        resume = command_line("train", resume=trainer.run.folder)
         raise DataError(f"{error}; then go on without it ({trainer.saved}): {resume}") from None

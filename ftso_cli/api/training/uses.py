@@ -53,7 +53,7 @@ def evaluate(request: RunEvaluation) -> "Score":
         check_writable(picture)
     from ftso_cli.nn.device import choose_device
     from ftso_cli.training.run import Run
-    from ftso_cli.training.testing.evaluate import evaluate as test
+    from ftso_cli.training.testing.evaluate import evaluate_network as test
     from ftso_cli.training.testing.evaluate import load_trained
 
     folder = Run(Path(request.run))

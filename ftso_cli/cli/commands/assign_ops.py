@@ -4,12 +4,12 @@ from collections import Counter
 
 from ftso_cli.api.edits import assign_cell
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.settings.edits import Assignment
 
 
-@command(Assignment, fill=common.in_place)
+@as_command(Assignment, fill=common.in_place)
 def assign_ops(request: Assignment, as_json: bool) -> None:
     """Give every kept edge the same operator: the paper's default strategy (Algorithm 2, lines 1 and 2).
 

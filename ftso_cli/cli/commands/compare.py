@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from ftso_cli.cli.console import note, plain, print_json, say, show
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.settings.looks import Comparing
 from ftso_cli.spaces import OPERATORS
 
@@ -22,7 +22,7 @@ MOST_PAIRS = 10
 """Pairs that are printed; of more cells, those of the first with each other one."""
 
 
-@command(Comparing)
+@as_command(Comparing)
 def compare(request: Comparing, as_json: bool) -> None:
     """Compare cells: edges that differ, shared wiring and its chance level, exact costs, accuracies of runs.
 

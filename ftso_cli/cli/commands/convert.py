@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ftso_cli.api import convert
-from ftso_cli.api.cells import name_of
+from ftso_cli.api.cells import reference_name
 from ftso_cli.api.convert import import_text, source_name
 from ftso_cli.api.training.exports import Exported
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import formats, storage
 from ftso_cli.genotype.formats.plain import NOTES
@@ -32,7 +32,7 @@ def _to_stdout(given: dict[str, Any]) -> None:
         del given["output"]
 
 
-@command(Importing, fill=_to_stdout)
+@as_command(Importing, fill=_to_stdout)
 def import_(request: Importing, as_json: bool) -> None:
     """Read a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, NASLib, ...
 
@@ -45,17 +45,19 @@ def import_(request: Importing, as_json: bool) -> None:
     """
     found, file = import_text(request, common.stopwatch()), request.output
     if file is None and not as_json:
-        storage.write(found.genotype, Path("-"))
+        storage.write_genotype(found.genotype, Path("-"))
     _tell_lost(f"{source_name(os.fspath(request.source))}: left out or changed:", found.lost)
     if as_json:
-        placed = {"genotype": json.loads(storage.dumps(found.genotype))} if file is None else {"file": str(file)}
+        placed = (
+            {"genotype": json.loads(storage.genotype_json(found.genotype))} if file is None else {"file": str(file)}
+        )
         print_json({**placed, "format": found.format, "lost": list(found.lost)})
     elif file is not None:
         say(f"wrote {file}, from {formats.FORMATS[found.format].title}")
         next_step("draw", file)
 
 
-@command(Exporting)
+@as_command(Exporting)
 def export(request: Exporting, as_json: bool) -> None:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
@@ -72,7 +74,7 @@ def export(request: Exporting, as_json: bool) -> None:
         _report_network(done, request, as_json)
         return
     if done.format in formats.FORMATS:
-        _tell_lost(f"{name_of(request.cell)}: {formats.FORMATS[done.format].title} can't hold", done.lost)
+        _tell_lost(f"{reference_name(request.cell)}: {formats.FORMATS[done.format].title} can't hold", done.lost)
     if as_json:
         placed = {"text": done.text} if done.file is None else {"file": str(done.file)}
         print_json({**placed, "format": done.format, "lost": list(done.lost)})
@@ -110,14 +112,14 @@ def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
         )
         say(f"its input is {input_of(config, done.format, request.preprocess)}; its output {output}")
         few = len(config.classes) <= FEW
-        where = f"see classes in {Path(name_of(request.cell)) / 'config.json'}"
+        where = f"see classes in {Path(reference_name(request.cell)) / 'config.json'}"
         say(f"classes in order: {', '.join(config.classes) if few else where}")
         _tell_answers(done)
 
 
 def _tell_answers(done: Exported) -> None:
     """Tell how the answers of an exported network compare with those of `predict`, and of the network in 8 bits."""
-    from ftso_cli.data.files.left_out import counted
+    from ftso_cli.data.files.left_out import with_count
 
     found, made = done.check, done.quantised
     if found is None:
@@ -126,12 +128,12 @@ def _tell_answers(done: Exported) -> None:
         which = "the float32 network " if made else ""
         same = "the same class" if found.same == found.images else f"the same class on {found.same:,} of them"
         difference = f"probabilities that differ by at most {found.difference:.1g}"
-        say(f"{which}answers as predict does on {counted(found.images, 'test image')}: {same}, {difference}")
+        say(f"{which}answers as predict does on {with_count(found.images, 'test image')}: {same}, {difference}")
     if made is not None:
         before, after = made.float32, made.int8
         say(
-            f"int8, calibrated on {counted(made.calibrated_on, 'training image')}: test accuracy {after.accuracy:.2%} "
-            f"({before.accuracy:.2%} in float32), {_size(after.bytes)} ({_size(before.bytes)}), "
+            f"int8, calibrated on {with_count(made.calibrated_on, 'training image')}: test accuracy "
+            f"{after.accuracy:.2%} ({before.accuracy:.2%} in float32), {_size(after.bytes)} ({_size(before.bytes)}), "
             f"{after.milliseconds:.2f} ms an image ({before.milliseconds:.2f})"
         )
 

@@ -1,10 +1,10 @@
 """`ftso cost`: what a network costs, what a search costs by the paper's formulas, how wide a budget allows."""
 
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.settings.costs import Costing
 
 
-@command(Costing)
+@as_command(Costing)
 def cost(request: Costing, as_json: bool) -> None:
     """Count the parameters and MACs of the networks of one or more cells, exactly, without building them.
 

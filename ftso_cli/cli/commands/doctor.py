@@ -8,14 +8,14 @@ from rich.text import Text
 
 from ftso_cli.api.health import Finding, examine
 from ftso_cli.cli.console import print_json, say, show, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.progress import waiting
 from ftso_cli.settings.health import Examination
 
 COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
-@command(Examination)
+@as_command(Examination)
 def doctor(request: Examination, as_json: bool) -> None:
     """Tell what works on this machine: versions, device, pictures, cache, data sets, a small search and training.
 

@@ -1,14 +1,14 @@
 """`ftso draw`: genotypes as pictures and in the terminal."""
 
 from ftso_cli.cli.console import next_step, print_json, say, show
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.pictures import Drawings
 from ftso_cli.spaces import SPACES
 
 
-@command(Drawings)
+@as_command(Drawings)
 def draw(request: Drawings, as_json: bool) -> None:
     """Draw cells: in the terminal, and as CELL.svg in the current folder; with -o or --out-dir as files only.
 
@@ -46,6 +46,6 @@ def _suggest(cell: str, genotype: Genotype) -> None:
     if cell == "-":
         return
     if genotype.stage == "pruned":
-        next_step("assign-ops", cell, op=SPACES[genotype.space].usual)
+        next_step("assign-ops", cell, op=SPACES[genotype.space].default_operator)
     else:
         next_step("prune" if genotype.stage == "searched" else "cost", cell)

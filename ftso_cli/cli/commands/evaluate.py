@@ -7,7 +7,7 @@ import typer
 from ftso_cli import shell
 from ftso_cli.api.training import uses
 from ftso_cli.cli.console import note, print_json, say, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.scores import score_facts, tell_score
 from ftso_cli.settings.use import RunEvaluation
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.testing.evaluate import Score
 
 
-@command(RunEvaluation)
+@as_command(RunEvaluation)
 def evaluate(request: RunEvaluation, as_json: bool) -> None:
     """Test a trained network on the test images again, from the files of its run.
 
@@ -31,7 +31,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(request, score))
         raise typer.Exit(bool(score.broken))
-    tell_score(score, shell.command("evaluate", request.run, json=True))
+    tell_score(score, shell.command_line("evaluate", request.run, json=True))
     if request.confusion is not None:
         say(f"wrote {request.confusion}")
     raise typer.Exit(bool(score.broken))
@@ -39,7 +39,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
 
 def _tell(score: "Score") -> None:
     """Name the test images, and what of them is not as it was in the training."""
-    from ftso_cli.data.files.left_out import broken_lines, counted
+    from ftso_cli.data.files.left_out import broken_lines, with_count
 
     if score.unfinished:
         warn(score.unfinished)
@@ -47,7 +47,7 @@ def _tell(score: "Score") -> None:
     for line in (*score.remarks, *score.changes.lines()):
         warn(line)
     if score.broken:
-        warn(f"left out, can't be read: {counted(len(score.broken), 'test image')}")
+        warn(f"left out, can't be read: {with_count(len(score.broken), 'test image')}")
         for line in broken_lines(score.broken):
             note(line)
 

@@ -2,13 +2,13 @@
 
 from ftso_cli.api import library
 from ftso_cli.cli.console import next_step, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.genotypes_output import row_json, show_cell, show_table
 from ftso_cli.genotype import storage
 from ftso_cli.settings.library import ListingOrCell
 
 
-@command(ListingOrCell)
+@as_command(ListingOrCell)
 def genotypes(request: ListingOrCell, as_json: bool) -> None:
     """List the published cells that come with ftso: exact costs, and the figures in print beside them.
 
@@ -19,7 +19,7 @@ def genotypes(request: ListingOrCell, as_json: bool) -> None:
     op=sep_conv_5x5` · `ftso genotypes show pc_darts_cifar` · `ftso genotypes --schema`
     """
     if request.schema:
-        say(*storage.layout(storage.json_schema()).split("\n"))
+        say(*storage.format_json(storage.json_schema()).split("\n"))
     elif request.name is not None:
         _show(request.name, as_json)
     else:

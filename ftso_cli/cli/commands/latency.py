@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from ftso_cli.api.cells import name_of
+from ftso_cli.api.cells import reference_name
 from ftso_cli.api.training.uses import operation_times, time_network
 from ftso_cli.cli.console import aligned, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.latencies import latency_facts, latency_text
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.use import Timing
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ftso_cli.nn.latency import LatencyEstimate
 
 
-@command(Timing)
+@as_command(Timing)
 def latency(request: Timing, as_json: bool) -> None:
     """Measure how long a network takes on this device, from pixels in memory to its answer.
 
@@ -29,7 +29,7 @@ def latency(request: Timing, as_json: bool) -> None:
     operations = operation_times(request) if request.operations else None
     if as_json:
         listed = {} if operations is None else {"operations": _facts(operations)}
-        print_json({"run": name_of(request.run), **latency_facts(found), **listed})
+        print_json({"run": reference_name(request.run), **latency_facts(found), **listed})
         return
     say(latency_text(found))
     _, slow, slowest = found.milliseconds.values()

@@ -7,13 +7,13 @@ from typing import get_args
 from ftso_cli.api.nats_table2 import Accuracies, MethodRow, compare_methods
 from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.cli.console import aligned, note, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.tables import ByTable, NatsComparison
 from ftso_cli.spaces.nats import DATA_SETS
 
 
-@command(NatsComparison)
+@as_command(NatsComparison)
 def nats_table2(request: NatsComparison, as_json: bool) -> None:
     """Run the paper's Table 2 again: methods and seeds on a small super-net, the cells found looked up in the table.
 

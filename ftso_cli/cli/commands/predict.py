@@ -8,7 +8,7 @@ import typer
 
 from ftso_cli.api.training.predictions import NONE, PredictionListener, Predictions, predict_images
 from ftso_cli.cli.console import note, print_json, say, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.errors import FtsoError
 from ftso_cli.settings.shared import Update
@@ -36,7 +36,7 @@ class _Listener(CommandListener, PredictionListener):
         say(f"{image}: {NONE} ({likeliest})" if answer == NONE else f"{image}: {likeliest}")
 
 
-@command(Prediction)
+@as_command(Prediction)
 def predict(request: Prediction, as_json: bool) -> None:
     """Classify images with a trained network: the likeliest classes first, with their probabilities.
 
@@ -47,7 +47,7 @@ def predict(request: Prediction, as_json: bool) -> None:
     Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json` ·
     `ftso predict runs/cell-photos new/ --threshold 0.7 --csv answers.csv`
     """
-    from ftso_cli.data.files.left_out import broken_lines, counted
+    from ftso_cli.data.files.left_out import broken_lines, with_count
 
     to_stdout = str(request.csv) == "-"
     if as_json and to_stdout:
@@ -59,9 +59,12 @@ def predict(request: Prediction, as_json: bool) -> None:
         sys.stdout.write(found.table())
     elif request.csv is not None:
         unsure = found.answers.count(NONE)
-        say(f"wrote {request.csv}: {counted(len(found.images), 'image')}" + (f", {unsure:,} {NONE}" if unsure else ""))
+        say(
+            f"wrote {request.csv}: {with_count(len(found.images), 'image')}"
+            + (f", {unsure:,} {NONE}" if unsure else "")
+        )
     if found.broken:
-        warn(f"left out, can't be read: {counted(len(found.broken), 'image')}")
+        warn(f"left out, can't be read: {with_count(len(found.broken), 'image')}")
         for line in broken_lines(found.broken):
             note(line)
         raise typer.Exit(1)

@@ -4,7 +4,7 @@ from typing import Any
 
 from ftso_cli.api.edits import prune_cell
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.cli.derive import command, wrong_use
+from ftso_cli.cli.derive import as_command, wrong_use
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.edits import Pruning
@@ -19,7 +19,7 @@ def _in_place(given: dict[str, Any]) -> None:
     common.in_place(given)
 
 
-@command(Pruning, fill=_in_place)
+@as_command(Pruning, fill=_in_place)
 def prune(request: Pruning, as_json: bool) -> None:
     """Keep the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
 
@@ -39,7 +39,7 @@ def prune(request: Pruning, as_json: bool) -> None:
             wiring = "  ".join(f"{node}←{','.join(map(str, sources))}" for node, sources in nodes.items())
             say(f"{kind:<7} {wiring}")
         say(f"wrote {target}: at most {keep} edges a node")
-        next_step("assign-ops", target, op=SPACES[genotype.space].usual)
+        next_step("assign-ops", target, op=SPACES[genotype.space].default_operator)
 
 
 def kept(genotype: Genotype) -> dict[str, dict[int, list[int]]]:

@@ -8,7 +8,7 @@ from typing import Any
 from ftso_cli.api.query import Answer, look_up
 from ftso_cli.benchmarks.nats import CELLS, Table
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.tables import Query
 from ftso_cli.spaces.nats import DATA_SETS
@@ -18,7 +18,7 @@ LEGEND = (
 )
 
 
-@command(Query)
+@as_command(Query)
 def query(request: Query, as_json: bool) -> None:
     """Look up the accuracies of cells on CIFAR-10, CIFAR-100 and ImageNet16-120, and their ranks among all 15,625.
 

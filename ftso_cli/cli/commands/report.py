@@ -3,7 +3,7 @@
 from typing import Any
 
 from ftso_cli.cli.console import note, print_json, say, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.settings.looks import Reporting
 
 
@@ -12,7 +12,7 @@ def _fill(given: dict[str, Any]) -> None:
     given.setdefault("output", "report.html")
 
 
-@command(Reporting, fill=_fill)
+@as_command(Reporting, fill=_fill)
 def report(request: Reporting, as_json: bool) -> None:
     """Make a page about a trained network, about a cell with its searches and trainings, or about a study.
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 from rich.cells import cell_len
 
 from ftso_cli.api.scores import Scores, fit_predictor, score_cells
-from ftso_cli.cli.console import aligned, next_step, note, print_json, room, say, stack
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.console import aligned, next_step, note, print_json, say, stack, terminal_width
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.settings.scoring import ScoreCommand
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor, Validation
 
 
-@command(ScoreCommand)
+@as_command(ScoreCommand)
 def score(request: ScoreCommand, as_json: bool) -> None:
     """Score cells without training them, or fit a predictor to trained cells.
 
@@ -66,7 +66,7 @@ def _show(found: Scores) -> None:
         for cell in found.cells
     ]
     lines = aligned([headings, *rows], [True, *[False] * (len(headings) - 1)], "  ")
-    if max(map(cell_len, lines)) <= room():
+    if max(map(cell_len, lines)) <= terminal_width():
         say(*lines)
     else:
         stack(headings, rows)

@@ -2,12 +2,19 @@
 
 from ftso_cli.api.search.searches import find_baseline
 from ftso_cli.cli.console import say, show
-from ftso_cli.cli.derive import command
-from ftso_cli.cli.output.searching import SearchListener, counted, finish, new_file, propose_training, say_written
+from ftso_cli.cli.derive import as_command
+from ftso_cli.cli.output.searching import (
+    SearchListener,
+    count_operators,
+    new_file,
+    print_result,
+    propose_training,
+    say_written,
+)
 from ftso_cli.settings.joint import SearchBaseline
 
 
-@command(SearchBaseline, fill=new_file)
+@as_command(SearchBaseline, fill=new_file)
 def search(request: SearchBaseline, as_json: bool) -> None:
     """Search wiring and operators at once, as the methods that FTSO is compared with.
 
@@ -29,8 +36,8 @@ def search(request: SearchBaseline, as_json: bool) -> None:
         from ftso_cli import drawing
 
         show(drawing.text(found.genotype, title=f"What {request.method} has found"))
-        say(counted(found.genotype))
+        say(count_operators(found.genotype))
         say_written(request, listener)
         propose_training(request)
 
-    finish(found, request, {}, as_json, report)
+    print_result(found, request, {}, as_json, report)

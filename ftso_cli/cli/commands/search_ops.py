@@ -2,13 +2,13 @@
 
 from ftso_cli.api.search.searches import find_operators
 from ftso_cli.cli.console import next_step, say, show
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import capacity, common
-from ftso_cli.cli.output.searching import SearchListener, counted, finish, propose_training, say_written
+from ftso_cli.cli.output.searching import SearchListener, count_operators, print_result, propose_training, say_written
 from ftso_cli.settings.operators import SearchOperators
 
 
-@command(SearchOperators, fill=common.in_place)
+@as_command(SearchOperators, fill=common.in_place)
 def search_ops(request: SearchOperators, as_json: bool) -> None:
     """Search the operator of every kept edge (Algorithm 2, second strategy).
 
@@ -34,12 +34,12 @@ def search_ops(request: SearchOperators, as_json: bool) -> None:
 
         show(drawing.text(found.genotype))
         if found.choice is not None:
-            capacity.report(found, request)
-        say(counted(found.genotype))
+            capacity.report_choice(found, request)
+        say(count_operators(found.genotype))
         say_written(request, listener)
         if found.choice is not None:
             propose_training(request)
         else:
             next_step("draw", request.output)
 
-    finish(found, request, capacity.facts(found, request), as_json, report)
+    print_result(found, request, capacity.trials_json(found, request), as_json, report)

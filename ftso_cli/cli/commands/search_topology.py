@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from ftso_cli.api.search.searches import find_topology
 from ftso_cli.cli.console import next_step, note, say, show, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import racing
-from ftso_cli.cli.output.searching import SearchListener, finish, new_file, propose_training, say_written
+from ftso_cli.cli.output.searching import SearchListener, new_file, print_result, propose_training, say_written
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.settings.topology import SearchTopology
 from ftso_cli.spaces import SPACES
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.search.searching import Found
 
 
-@command(SearchTopology, fill=new_file)
+@as_command(SearchTopology, fill=new_file)
 def search_topology(request: SearchTopology, as_json: bool) -> None:
     """Search how the nodes of a cell are wired, with one cheap operator on every edge (Algorithm 1).
 
@@ -40,11 +40,13 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
     listener = SearchListener()
     found = find_topology(request, listener)
     raced, decided = request.rank == "race", found.genotype.stage == "complete"
-    facts = racing.facts(found) if raced else {} if decided else _certainty(edit.prune(found.genotype)[0])
+    facts = (
+        racing.finalists_json(found) if raced else {} if decided else _certainty(edit.keep_strongest(found.genotype)[0])
+    )
 
     def report() -> None:
         if raced:
-            racing.report(found)
+            racing.report_race(found)
         elif decided:
             _show_best(found)
         else:
@@ -53,9 +55,9 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
         if decided:
             propose_training(request)
         else:
-            next_step("assign-ops", request.output, op=SPACES[request.space].usual)
+            next_step("assign-ops", request.output, op=SPACES[request.space].default_operator)
 
-    finish(found, request, facts, as_json, report)
+    print_result(found, request, facts, as_json, report)
 
 
 def _show_best(found: "Found") -> None:
@@ -67,7 +69,7 @@ def _show_best(found: "Found") -> None:
 def _report(found: "Found") -> None:
     from ftso_cli import drawing
 
-    wiring, _ = edit.prune(found.genotype)
+    wiring, _ = edit.keep_strongest(found.genotype)
     show(drawing.text(wiring, title="The wiring found; pruned: edges that ftso prune will remove", pruned=True))
     _comment(wiring)
 

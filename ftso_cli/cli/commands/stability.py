@@ -8,11 +8,11 @@ from rich.table import Table
 from ftso_cli.api.stability import Stability
 from ftso_cli.api.stability import stability as tell
 from ftso_cli.cli.console import plain, print_json, say, show, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.settings.looks import WiringCheck
 
 
-@command(WiringCheck)
+@as_command(WiringCheck)
 def stability(request: WiringCheck, as_json: bool) -> None:
     """Tell whether other seeds find the same wiring: the share of edges in common, and its chance level.
 

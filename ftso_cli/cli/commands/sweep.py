@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from ftso_cli.cli.console import next_step, note, print_json, say
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
 from ftso_cli.cli.output import sweep_output
 from ftso_cli.cli.output.listening import CommandListener
@@ -61,7 +61,7 @@ def sweep() -> None:
 
 
 @app.command(cls=Command)
-@command(StudyStatus)
+@as_command(StudyStatus)
 def status(request: StudyStatus, as_json: bool) -> None:
     """Show the trials done, running, failed and waiting, and the time left.
 
@@ -72,7 +72,7 @@ def status(request: StudyStatus, as_json: bool) -> None:
 
 
 @app.command("results", cls=Command)
-@command(StudyResults)
+@as_command(StudyResults)
 def results_(request: StudyResults, as_json: bool) -> None:
     """Show the results of a study: means over seeds, 95 % confidence intervals, differences paired by seed.
 
@@ -84,7 +84,7 @@ def results_(request: StudyResults, as_json: bool) -> None:
 
 
 @app.command(cls=Command)
-@command(StudyRunOrPresets)
+@as_command(StudyRunOrPresets)
 def run(request: StudyRunOrPresets, as_json: bool) -> None:
     """Run a study: every setting with every seed, from the search to the trained network.
 

@@ -8,7 +8,7 @@ from ftso_cli import shell
 from ftso_cli.api.training.testing import advice_of
 from ftso_cli.api.training.trainings import TrainingListener, run_training
 from ftso_cli.cli.console import next_step, note, print_json, say, warn
-from ftso_cli.cli.derive import command
+from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.cli.output.plan import tell_plan
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.testing.evaluate import Score
 
 
-@command(Training)
+@as_command(Training)
 def train(request: Training, as_json: bool) -> None:
     """Train a network on images from scratch, and test it once, at the end.
 
@@ -107,7 +107,7 @@ class TrainListener(CommandListener, TrainingListener):
         epochs = len(trainer.rows)
         if trainer.kept_epoch != epochs:
             note(f"tested: the network of epoch {trainer.kept_epoch} of {epochs}, the best on the validation images")
-        tell_score(score, shell.command("evaluate", run.folder, json=True))
+        tell_score(score, shell.command_line("evaluate", run.folder, json=True))
         tell_advice(advice)
         page = self._write_page(trainer)
         written = f"answers.csv, {page}config.json, genotype.json, images.json, result.json"

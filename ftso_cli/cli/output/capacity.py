@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from ftso_cli.api.search.races import label
+from ftso_cli.api.search.races import difference_label
 from ftso_cli.cli.console import note, show
 from ftso_cli.settings.operators import SearchOperators
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.search.searching import Found
 
 
-def report(found: "Found", request: SearchOperators) -> None:
+def report_choice(found: "Found", request: SearchOperators) -> None:
     """Print a row for every cell that was trained."""
     choice = found.choice
     assert choice is not None
@@ -22,13 +22,13 @@ def report(found: "Found", request: SearchOperators) -> None:
     for trial in choice.trials:
         behind, error = trial.behind(choice.trials[0])
         text = "" if trial is choice.trials[0] else f"{behind:.4f}" + ("" if error is None else f" ± {error:.4f}")
-        where = label(found.genotype, trial, choice)
+        where = difference_label(found.genotype, trial, choice)
         table.add_row(where, f"{choice.score - trial.costs:.3f}", f"{trial.loss:.4f}", text)
     show(table)
     note(f"cells that differ on one edge and whose {request.score} is less than {request.slack:g} below the highest")
 
 
-def facts(found: "Found", request: SearchOperators) -> dict[str, Any]:
+def trials_json(found: "Found", request: SearchOperators) -> dict[str, Any]:
     """Return the cells that were trained for --json; nothing of a search by gradient."""
     choice = found.choice
     if choice is None:
@@ -38,7 +38,7 @@ def facts(found: "Found", request: SearchOperators) -> dict[str, Any]:
         behind, error = trial.behind(choice.trials[0])
         trials.append(
             {
-                "cell": label(found.genotype, trial, choice),
+                "cell": difference_label(found.genotype, trial, choice),
                 "ops": list(trial.ops),
                 "costs": round(trial.costs, 4),
                 "loss": round(trial.loss, 4),

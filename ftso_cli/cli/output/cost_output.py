@@ -10,7 +10,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from ftso_cli.cli.console import plain, room, say, stack
+from ftso_cli.cli.console import plain, say, stack, terminal_width
 from ftso_cli.costs.conventions import CONVENTIONS, multiply_adds
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.layers import Cost
@@ -102,7 +102,7 @@ def _size(stage: StageCost) -> str:
 
 
 def _counts(cost: Cost, conventions: Sequence[str]) -> list[str]:
-    return [number(cost.params), *(number(multiply_adds(cost, name)) for name in conventions)]
+    return [format_count(cost.params), *(format_count(multiply_adds(cost, name)) for name in conventions)]
 
 
 def show_networks(networks: Sequence[CountedNetwork], conventions: Sequence[str]) -> None:
@@ -111,7 +111,7 @@ def show_networks(networks: Sequence[CountedNetwork], conventions: Sequence[str]
     table = _table("cell", "channels", "parameters", "+ auxiliary", *(HEADINGS[name] for name in conventions))
     for network in networks:
         params, *macs = _counts(network.cost.total, conventions)
-        trained = number(network.cost.params_with_auxiliary)
+        trained = format_count(network.cost.params_with_auxiliary)
         table.add_row(plain(network.name), str(network.shape.channels), params, trained, *macs)
     _show(table)
 
@@ -157,12 +157,12 @@ def show_formulas(formulas: Formulas, real: dict[str, Saving]) -> None:
     )
     say(f"candidates, each a {f.k}×{f.k} convolution of {f.c_in} to {f.c_out} channels, output {f.height}×{f.width}")
     table = _table("", "DARTS", "topology search", "operator search")
-    table.add_row("edges", number(f.edges), number(f.edges), number(f.kept_edges))
+    table.add_row("edges", format_count(f.edges), format_count(f.edges), format_count(f.kept_edges))
     for name, row in _rows(f).items():
-        table.add_row(name, *map(number, row))
+        table.add_row(name, *map(format_count, row))
     table.add_section()
     for name, (darts, topology, chosen) in _rows(f).items():
-        table.add_row(f"fewer {name}", "", f"×{number(darts / topology)}", f"×{number(darts / chosen)}")
+        table.add_row(f"fewer {name}", "", f"×{format_count(darts / topology)}", f"×{format_count(darts / chosen)}")
     _show(table)
     params, flops = float(f.params_ratio), float(f.flops_ratio)
     say(f"topology search has {params:.3g} of DARTS' parameters and {flops:.3g} of its FLOPs")
@@ -172,7 +172,9 @@ def show_formulas(formulas: Formulas, real: dict[str, Saving]) -> None:
 
 
 def _real_line(nodes: int, real: dict[str, Saving]) -> str:
-    saved = "; ".join(f"{name} ×{number(s.weights)} weights, ×{number(s.macs)} MACs" for name, s in real.items())
+    saved = "; ".join(
+        f"{name} ×{format_count(s.weights)} weights, ×{format_count(s.macs)} MACs" for name, s in real.items()
+    )
     return (
         f"real super-nets of {nodes} nodes a cell ({SEARCH.cells} cells, {SEARCH.channels} channels, 32×32), skip only "
         f"against all {len(DARTS.candidates)} candidates, save: {saved}"
@@ -217,14 +219,14 @@ def show_sweep(name: str, rows: Sequence[Formulas]) -> None:
     )
     for row in rows:
         counts = (row.edges, *_operators(row), row.darts_flops, row.topology_flops)
-        table.add_row(str(getattr(row, name)), *map(number, counts))
+        table.add_row(str(getattr(row, name)), *map(format_count, counts))
     _show(table)
     say("operators, each bar on a logarithmic scale from 1")
     most = max(row.darts_operators for row in rows)
     for row in rows:
         label = f"{name}={getattr(row, name)}"
         for kind, count in zip(kinds, _operators(row), strict=True):
-            say(f"{label:>6} {kind:<15} {_bar(count, most)} {number(count)}")
+            say(f"{label:>6} {kind:<15} {_bar(count, most)} {format_count(count)}")
             label = ""
 
 
@@ -235,7 +237,7 @@ def _operators(f: Formulas) -> tuple[int, int, int]:
 
 def _bar(count: int, most: int) -> str:
     """A bar as long as the logarithm of `count`, in eighths of a character; a cell has two operators at least."""
-    width = min(BAR, max(room() - LABELS, 8))
+    width = min(BAR, max(terminal_width() - LABELS, 8))
     eighths = round(8 * width * math.log(count) / math.log(most))
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
 
@@ -253,7 +255,7 @@ def _table(*headings: str) -> Table:
 def _show(table: Table) -> None:
     """Prints a table as wide as its numbers are: none is cut to fit a narrow terminal or a pipe."""
     wide = Console(highlight=False, emoji=False, width=WIDEST)
-    if wide.measure(table).maximum <= room():
+    if wide.measure(table).maximum <= terminal_width():
         wide.print(table)
         return
     columns = table.columns
@@ -261,7 +263,7 @@ def _show(table: Table) -> None:
     stack([" ".join(str(column.header).split()) for column in columns], rows)
 
 
-def number(value: float) -> str:
+def format_count(value: float) -> str:
     """A count with thousands marked, in full up to 12 digits; a fraction with three digits."""
     if value >= 1e12:
         return f"{value:.3e}"

@@ -136,7 +136,7 @@ def _proposal(network: CountedNetwork, request: Costing) -> Proposal:
 
     Of a folder of images, whose classes are not counted here, the network has those of the counted one.
     """
-    genotype = library.load(network.name)
+    genotype = library.load_genotype(network.name)
     recipe_name, data = TRAININGS.get((network.space, request.setting), (DEFAULT_RECIPE, ""))
     steps = [step for step in genotype.history if step.data and not data]
     data = data or (steps[-1].data if steps else None) or DEFAULT_DATA

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ftso_cli.api.library import COLUMNS, Column, PublishedCell
-from ftso_cli.cli.console import aligned, note, room, say, stack
+from ftso_cli.cli.console import aligned, note, say, stack, terminal_width
 from ftso_cli.costs.network import NetworkCost
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype, formats
@@ -27,7 +27,7 @@ TEXT_WIDTH = 100
 def show_table(rows: Sequence[PublishedCell], sorted_by: str) -> None:
     """The table, with as many columns as the terminal has room for; the one that it is sorted by is always there."""
     texts = {name: _texts(column, rows) for name, column in COLUMNS.items()}
-    width = min(room(), max(NARROW, shutil.get_terminal_size((NARROW, 24)).columns))
+    width = min(terminal_width(), max(NARROW, shutil.get_terminal_size((NARROW, 24)).columns))
     chosen = _fitting({name: max(map(len, column)) for name, column in texts.items()}, sorted_by, width)
     _print([texts[name] for name in chosen], [COLUMNS[name].left for name in chosen])
     note(f"{len(rows)} rows; {LEGEND}")
@@ -67,10 +67,10 @@ def show_cell(row: PublishedCell) -> None:
     facts["printed in"] = "; ".join(about.published.sources)
     for name, text in facts.items():
         if text:
-            say(*textwrap.wrap(f"{name:<11}{text}", min(TEXT_WIDTH, room()), subsequent_indent=" " * 11))
+            say(*textwrap.wrap(f"{name:<11}{text}", min(TEXT_WIDTH, terminal_width()), subsequent_indent=" " * 11))
     say()
     columns = _cost_columns(row)
-    if sum(max(map(len, column)) + 1 for column in columns) - 1 <= room():
+    if sum(max(map(len, column)) + 1 for column in columns) - 1 <= terminal_width():
         _print(columns, [True, *[False] * 7])
     else:
         rows = list(zip(*columns, strict=True))
@@ -114,9 +114,9 @@ def _top5(row: PublishedCell) -> list[str]:
 def _cell_text(genotype: Genotype) -> str:
     """The cells as text in the way of their space, or as an edge list where that can't hold them."""
     try:
-        return formats.dumps(genotype, genotype.space)[0].rstrip()
+        return formats.export_genotype_text(genotype, genotype.space)[0].rstrip()
     except GenotypeError:
-        return formats.dumps(genotype, "edges")[0].rstrip()
+        return formats.export_genotype_text(genotype, "edges")[0].rstrip()
 
 
 def row_json(row: PublishedCell) -> dict[str, Any]:

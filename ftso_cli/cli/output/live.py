@@ -9,14 +9,14 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from ftso_cli.api.search.curves import candidate_shares
-from ftso_cli.drawing.style import Line, agreed, lines
+from ftso_cli.drawing.style import Line, agreed, edge_lines
 from ftso_cli.genotype import Edge, Genotype
-from ftso_cli.search.race.standings import standings
+from ftso_cli.search.race.ranking import ranked_candidates
 from ftso_cli.spaces import OPERATORS, SPACES
 
 if TYPE_CHECKING:
     from ftso_cli.search.phases import Search
-    from ftso_cli.search.race.journal import Journal
+    from ftso_cli.search.race.checkpoint import RaceCheckpoint
 
 MOST_LINES = 12
 """Lines of a cell; one of more nodes or edges shows the first of them."""
@@ -80,16 +80,16 @@ class LiveEnsemble:
 class LiveRace:
     """The wirings that lead the heat that runs."""
 
-    def __init__(self, journal: "Journal") -> None:
-        self._journal = journal
+    def __init__(self, checkpoint: "RaceCheckpoint") -> None:
+        self._journal = checkpoint
 
     def __call__(self) -> RenderableType | None:
         """A line a wiring, the least loss first; nothing before a run of the heat is done."""
         results = list(self._journal.results)
-        leading = standings(results, results[-1].heat) if results else []
+        leading = ranked_candidates(results, results[-1].rung) if results else []
         if not leading:
             return None
-        head = Text(f"{results[-1].heat}: {len(leading)} wiring{'s' * (len(leading) > 1)}, by loss", style="bold")
+        head = Text(f"{results[-1].rung}: {len(leading)} wiring{'s' * (len(leading) > 1)}, by loss", style="bold")
         rows = [Text(f"{each.loss:7.4f}  {each.topology}", no_wrap=True) for each in leading[:MOST_WIRINGS]]
         return Group(head, *rows)
 
@@ -127,7 +127,7 @@ def _edge(edge: Edge) -> Text:
 def _nodes(genotype: Genotype, kind: str) -> list[Text]:
     """The inputs of each node, the strongest first; those that pruning would leave out are dim."""
     keep, cell = SPACES[genotype.space].keep, genotype.cells[kind]
-    drawn = {(line.source, line.target): line for line in lines(genotype, kind, pruned=False)}
+    drawn = {(line.source, line.target): line for line in edge_lines(genotype, kind, pruned=False)}
     found = []
     for node in sorted({target for _, target in drawn}):
         text = Text(f"{node:>3} ←")

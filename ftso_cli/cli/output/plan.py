@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from ftso_cli.cli.console import note, show
-from ftso_cli.texts import duration
+from ftso_cli.texts import format_duration
 
 if TYPE_CHECKING:
     from ftso_cli.training.planning import Plan
@@ -19,4 +19,4 @@ def tell_plan(plan: "Plan") -> None:
     for decision in plan.decisions:
         rows.add_row(f"--{decision.option.replace('_', '-')}", decision.value, decision.why)
     show(rows, on_stderr=True)
-    note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {duration(plan.seconds)}")
+    note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {format_duration(plan.seconds)}")

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.search.searching import Found
 
 
-def report(found: "Found") -> None:
+def report_race(found: "Found") -> None:
     """Print the wiring that won, the finalists, and how sure it is."""
     from ftso_cli import drawing
 
@@ -20,7 +20,7 @@ def report(found: "Found") -> None:
         say(text)
 
 
-def facts(found: "Found") -> dict[str, Any]:
+def finalists_json(found: "Found") -> dict[str, Any]:
     """Return the finalists for --json."""
     final = [
         {

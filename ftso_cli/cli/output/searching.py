@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.search.searching import Found
     from ftso_cli.data import ImageData
     from ftso_cli.search.phases import Search
-    from ftso_cli.search.race.journal import Journal
+    from ftso_cli.search.race.checkpoint import RaceCheckpoint
     from ftso_cli.search.recording.history import Record
 
 DEFAULT_OUTPUT = Path("cell.json")
@@ -90,12 +90,14 @@ class SearchListener(CommandListener):
         if isinstance(self._live, LiveEnsemble):
             self._live.look(joined)
 
-    def race(self, journal: "Journal") -> None:
+    def race(self, checkpoint: "RaceCheckpoint") -> None:
         """Show the race from now on."""
-        self._live = LiveRace(journal)
+        self._live = LiveRace(checkpoint)
 
 
-def finish(found: "Found", request: OnImages, facts: dict[str, Any], as_json: bool, report: Callable[[], None]) -> None:
+def print_result(
+    found: "Found", request: OnImages, facts: dict[str, Any], as_json: bool, report: Callable[[], None]
+) -> None:
     """Print the result of a search: as JSON, or by `report` and where it was written. A file on stdout is all of it."""
     output: Any = getattr(request, "output", None)
     if as_json:
@@ -114,7 +116,7 @@ def propose_training(request: OnImages) -> None:
     next_step("train", getattr(request, "output", None), data=request.data, image_size=request.image_size)
 
 
-def counted(genotype: Genotype) -> str:
+def count_operators(genotype: Genotype) -> str:
     """Return how many edges carry which operator, on one line."""
     counts = Counter(edge.op for cell in genotype.cells.values() for edge in cell.kept)
     return "operators: " + ", ".join(f"{count} × {op}" for op, count in counts.most_common())

@@ -28,9 +28,9 @@ COLUMN_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 def tell_set(images: "ImageData") -> "SetTable":
     """Tell what a data set holds, and what of it is not used, on stderr; its images should have been read."""
-    from ftso_cli.data.table import describe
+    from ftso_cli.data.table import describe_set
 
-    table = describe(images)
+    table = describe_set(images)
     show(_counts(table), on_stderr=True)
     show(_remarks(table), on_stderr=True)
     tell_images(images, tested=True)

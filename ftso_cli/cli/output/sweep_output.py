@@ -9,10 +9,10 @@ from typing import Any
 from ftso_cli.cli.console import aligned, note, print_json, say, warn
 from ftso_cli.studies import tables
 from ftso_cli.studies.measures import tested_alike
-from ftso_cli.studies.pairs import Pairs, describe, pairs
+from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
 from ftso_cli.studies.results import State, Trial
 from ftso_cli.studies.verbs import StudyState
-from ftso_cli.texts import duration
+from ftso_cli.texts import format_duration
 
 STATES: tuple[State, ...] = ("done", "running", "failed", "waiting")
 
@@ -36,8 +36,8 @@ def show_status(found: Sequence[Trial], folder: Path, *, as_json: bool) -> None:
     _print(rows)
     if left is not None:
         say(
-            f"about {duration(left)} left of the work of one process"
-            + f", or {duration(left / 2)} with two" * (left > 60)
+            f"about {format_duration(left)} left of the work of one process"
+            + f", or {format_duration(left / 2)} with two" * (left > 60)
         )
     for one in failed:
         warn(f"{one.setting}, seed {one.seed}: {one.error}")
@@ -66,7 +66,7 @@ def show_results(state: StudyState, *, as_json: bool) -> None:
         return
     _print(tables.of_settings(rows))
     for one in together:
-        say(f"{one.first} against {one.second}: {describe(one.correlation)}")
+        say(f"{one.first} against {one.second}: {describe_correlation(one.correlation)}")
     if any(row.error and row.error.n < 5 for row in rows):
         note("few seeds: intervals are wide, and a difference inside them is none that was found")
 

@@ -177,7 +177,7 @@ def find_place(of: Mapping[str, str | int], files: Sequence[str], **versions: st
     There is one place for each `of`: what is there for other files or by other versions will be replaced.
     Raises `FileError` where the folder of the cache holds other things.
     """
-    folder = caching.room("images")
+    folder = caching.cache_subfolder("images")
     if folder is None:
         return None
     listing = sha256(os.fsencode("\0".join(files))).hexdigest()

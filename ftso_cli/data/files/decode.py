@@ -175,24 +175,24 @@ def _opened(path: str) -> Iterator[Image.Image]:
     try:
         # Who opens a pipe waits for somebody to write into it.
         if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):
-            raise DataError(f"{shown(path)}: neither a file nor a folder; remove it")
+            raise DataError(f"{printable_path(path)}: neither a file nor a folder; remove it")
         with _identified(path) as image:
             yield image
     except DataError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise DataError(f"{shown(path)}: {TOO_LARGE}; make it smaller or remove it") from None
+        raise DataError(f"{printable_path(path)}: {TOO_LARGE}; make it smaller or remove it") from None
     except FileNotFoundError:
-        raise DataError(f"{shown(path)}: no such file") from None
+        raise DataError(f"{printable_path(path)}: no such file") from None
     except IsADirectoryError:
-        raise DataError(f"{shown(path)}: is a folder, not an image") from None
+        raise DataError(f"{printable_path(path)}: is a folder, not an image") from None
     except UnidentifiedImageError:
         kind = os.path.splitext(path)[1].lower()
         what = "an image of a kind that is not read; convert it to JPEG or PNG" if kind in UNREAD else "not an image"
-        raise DataError(f"{shown(path)}: {what}{'' if kind in UNREAD else '; remove or replace it'}") from None
+        raise DataError(f"{printable_path(path)}: {what}{'' if kind in UNREAD else '; remove or replace it'}") from None
     # Pillow's readers raise whatever comes up in a damaged file: struct.error, IndexError, KeyError, zlib.error, ...
     except Exception as error:
-        raise DataError(f"{shown(path)}: can't be read ({_reason(error)}); remove or replace it") from None
+        raise DataError(f"{printable_path(path)}: can't be read ({_reason(error)}); remove or replace it") from None
 
 
 def _identified(path: str) -> Image.Image:
@@ -205,7 +205,7 @@ def _identified(path: str) -> Image.Image:
         if head[4:8] != b"ftyp" or head[8:] not in HEIF_BRANDS:
             raise
     if not HEIF:
-        raise DataError(f"{shown(path)}: a HEIC photo; {HEIF_REMEDY}")
+        raise DataError(f"{printable_path(path)}: a HEIC photo; {HEIF_REMEDY}")
     from pillow_heif import register_heif_opener
 
     register_heif_opener()
@@ -237,6 +237,6 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((values // 257 + (values % 257 > 128)).astype(np.uint8))
 
 
-def shown(path: str) -> str:
+def printable_path(path: str) -> str:
     """A path for a message of one line, whatever characters it has."""
     return path if path.isprintable() else repr(path)

@@ -27,8 +27,8 @@ from ftso_cli.data.files.decode import (
     check_file,
     decode,
     decode_with,
+    printable_path,
     quiet,
-    shown,
     stored_size,
 )
 from ftso_cli.data.files.frames import Frame, Size, Wanted
@@ -185,7 +185,9 @@ class FolderSource:
         for index in sorted(broken):
             candidates = own[labels[index]]
             if not candidates:
-                raise DataError(f"{shown(str(Path(self._paths[index]).parent))}: none of its images can be read")
+                raise DataError(
+                    f"{printable_path(str(Path(self._paths[index]).parent))}: none of its images can be read"
+                )
             other = candidates[bisect(candidates, index) % len(candidates)]
             self._paths[index] = self._paths[other]
             if self._memory is not None:
@@ -301,7 +303,9 @@ def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData
     held = {part: place for part, place in layout.parts.items() if part != "train"}
     for part, place in held.items():
         files[part] = list_images(place, classes, left_out, may_lack=True, nested=wanted.nested)
-    parts = with_parts(data, files, {part: shown(str(place)) for part, place in held.items()}, wanted, validation)
+    parts = with_parts(
+        data, files, {part: printable_path(str(place)) for part, place in held.items()}, wanted, validation
+    )
     return folder_data(data, layout.folder, tuple(classes), wanted, parts, left_out=left_out)
 
 
@@ -330,7 +334,7 @@ def with_parts(
         files["test"], come_from["test"] = files.pop("val"), come_from.pop("val")
     if "test" not in files:
         files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"], groups))
-        come_from["test"] = f"{LAID_ASIDE} of {shown(data)}{whole}"
+        come_from["test"] = f"{LAID_ASIDE} of {printable_path(data)}{whole}"
     val_share = 0.0 if "val" in files else validation
     if val_share:
         paths, labels = files["train"]
@@ -349,7 +353,7 @@ def open_test_folder(data: str, classes: tuple[str, ...], wanted: Wanted) -> Ima
     layout = read_layout(data, left_out, may_lack_train=True)
     folder = layout.parts.get("test", layout.parts.get("val", layout.train))
     files = list_images(folder, classes, left_out, may_lack=True, nested=wanted.nested)
-    parts = Parts(files={"train": files, "test": files}, come_from={"test": shown(str(folder))})
+    parts = Parts(files={"train": files, "test": files}, come_from={"test": printable_path(str(folder))})
     return folder_data(data, layout.folder, classes, wanted, parts, left_out=left_out)
 
 
@@ -388,8 +392,8 @@ def _test_of(data: str, files: Files, groups: Mapping[str, str]) -> tuple[Tensor
     if not len(held):
         classes = len(set(files[1].tolist()))
         raise DataError(
-            f"{shown(data)}: {len(files[0])} images of {classes} classes are too few to lay some aside for testing; "
-            "give more images, or a folder of test images beside train"
+            f"{printable_path(data)}: {len(files[0])} images of {classes} classes are too few to lay some aside "
+            "for testing; give more images, or a folder of test images beside train"
         )
     return stay, held
 

@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 
 import torch
 
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import Parts, folder_data, with_parts
 from ftso_cli.data.files.frames import Wanted
 from ftso_cli.data.files.layout import PARTS
-from ftso_cli.data.files.left_out import LeftOut, counted, listed
+from ftso_cli.data.files.left_out import LeftOut, list_names, with_count
 from ftso_cli.data.files.listing import Files, spelled
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import DataError, short
@@ -79,7 +79,7 @@ class LabelTable:
         label_of = {spelled(name): label for label, name in enumerate(classes)}
         if unknown := [row for row in rows if row.label not in label_of]:
             row = unknown[0]
-            raise _wrong(self.data, row.line, f"label {short(row.label)} is not among {listed(classes)}")
+            raise _wrong(self.data, row.line, f"label {short(row.label)} is not among {list_names(classes)}")
         ordered = sorted((label_of[row.label], row.name) for row in rows)
         labels = torch.tensor([label for label, _ in ordered], dtype=torch.int64)
         return [str(self.folder / name) for _, name in ordered], labels
@@ -100,19 +100,21 @@ def open_table(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
 
     Raises `DataError` for a table that can't be read, contradicts itself, or has no training images of a class.
     """
-    table = read_table(data)
+    table = read_labels(data)
     rows = table.parts()
     if "train" not in rows:
-        raise DataError(f"{shown(data)}: has no image whose split is train")
+        raise DataError(f"{printable_path(data)}: has no image whose split is train")
     classes = table.classes
     if len(classes) < 2:
-        raise DataError(f"{shown(data)}: has one label, {short(classes[0])}; a network tells two or more apart")
+        raise DataError(
+            f"{printable_path(data)}: has one label, {short(classes[0])}; a network tells two or more apart"
+        )
     trained = {row.label for row in rows["train"]}
     if lacking := [name for name in classes if name not in trained]:
-        raise DataError(f"{shown(data)}: no image of {listed(lacking)} has the split train")
+        raise DataError(f"{printable_path(data)}: no image of {list_names(lacking)} has the split train")
     files = {part: table.files(of_part, classes) for part, of_part in rows.items()}
     groups = {str(table.folder / row.name): row.group for row in table.rows if row.group}
-    come_from = {part: f"those of split {part} in {shown(data)}" for part in files}
+    come_from = {part: f"those of split {part} in {printable_path(data)}" for part in files}
     parts = with_parts(data, files, come_from, wanted, validation, groups)
     images = folder_data(data, table.folder, classes, wanted, parts, left_out=table.left_out)
     return replace(images, remarks=(*images.remarks, *table.remarks, *_torn(table)))
@@ -123,11 +125,11 @@ def open_test_table(data: str, classes: tuple[str, ...], wanted: Wanted) -> Imag
 
     Raises `DataError` for a label that the network doesn't know.
     """
-    table = read_table(data)
+    table = read_labels(data)
     rows = table.parts()
     part = next((part for part in ("test", "val", "train") if part in rows), "train")
     files = table.files(rows[part], classes)
-    parts = Parts(files={"train": files, "test": files}, come_from={"test": shown(data)})
+    parts = Parts(files={"train": files, "test": files}, come_from={"test": printable_path(data)})
     images = folder_data(data, table.folder, classes, wanted, parts, left_out=table.left_out)
     return replace(images, remarks=(*images.remarks, *table.remarks))
 
@@ -139,14 +141,15 @@ def _torn(table: LabelTable) -> Iterator[str]:
         if row.group and row.part:
             parts.setdefault(row.group, set()).add(row.part)
     if torn := [group for group, among in parts.items() if len(among) > 1]:
-        yield f"{shown(table.data)}: {counted(len(torn), 'group')} with images in several splits: {listed(torn)}"
+        groups = f"{with_count(len(torn), 'group')} with images in several splits: {list_names(torn)}"
+        yield f"{printable_path(table.data)}: {groups}"
 
 
-def read_table(data: str) -> LabelTable:
+def read_labels(data: str) -> LabelTable:
     """The table in the file `data`; raises `DataError` where it has no header, no rows, or contradicts itself."""
     place = Path(os.path.expanduser(data))
     if not os.path.isfile(place):
-        raise DataError(f"{shown(data)}: {'is no file' if os.path.exists(place) else 'no such file'}")
+        raise DataError(f"{printable_path(data)}: {'is no file' if os.path.exists(place) else 'no such file'}")
     lines, header = _lines(data, read_bytes(place, limit=LIMIT))
     left_out = LeftOut()
     left_out.beside.extend(f"column {short(name)}" for name in header if name not in COLUMNS)
@@ -161,10 +164,10 @@ def read_table(data: str) -> LabelTable:
         elif os.path.isfile(path := place.parent / row.name):
             rows[row.name] = row
         else:
-            left_out.broken[str(path)] = f"{shown(str(path))}: no such file, line {row.line} of the table"
-    remarks = [f"{shown(data)}: {counted(repeated, 'row')} that repeat another"] if repeated else []
+            left_out.broken[str(path)] = f"{printable_path(str(path))}: no such file, line {row.line} of the table"
+    remarks = [f"{printable_path(data)}: {with_count(repeated, 'row')} that repeat another"] if repeated else []
     if not rows:
-        raise DataError(f"{shown(data)}: {_none(known)}")
+        raise DataError(f"{printable_path(data)}: {_none(known)}")
     split = [row for row in rows.values() if row.part]
     if split and len(split) < len(rows):
         bare = next(row for row in rows.values() if not row.part)
@@ -175,9 +178,8 @@ def read_table(data: str) -> LabelTable:
 def _none(known: Mapping[str, LabelRow]) -> str:
     if not known:
         return "has no rows; give one an image: path,label"
-    return (
-        f"none of its {counted(len(known), 'file')} is there, as {short(next(iter(known)))}; paths are relative to it"
-    )
+    files = with_count(len(known), "file")
+    return f"none of its {files} is there, as {short(next(iter(known)))}; paths are relative to it"
 
 
 def _lines(data: str, content: bytes) -> tuple[Iterator[tuple[int, list[str]]], list[str]]:
@@ -185,16 +187,18 @@ def _lines(data: str, content: bytes) -> tuple[Iterator[tuple[int, list[str]]], 
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError:
-        raise DataError(f"{shown(data)}: is not UTF-8; save it as CSV in UTF-8") from None
+        raise DataError(f"{printable_path(data)}: is not UTF-8; save it as CSV in UTF-8") from None
     head = text.lstrip("\n").partition("\n")[0]
     for delimiter in DELIMITERS:
         header = [name.strip().lower() for name in _header(head, delimiter)]
         if set(NEEDED) <= set(header):
             break
     else:
-        raise DataError(f"{shown(data)}: its first line has no columns path and label, but {short(head.strip())}")
+        raise DataError(
+            f"{printable_path(data)}: its first line has no columns path and label, but {short(head.strip())}"
+        )
     if twice := [name for name in COLUMNS if header.count(name) > 1]:
-        raise DataError(f"{shown(data)}: has two columns {twice[0]}")
+        raise DataError(f"{printable_path(data)}: has two columns {twice[0]}")
     return _read(data, text, delimiter, len(header)), header
 
 
@@ -213,7 +217,7 @@ def _read(data: str, text: str, delimiter: str, width: int) -> Iterator[tuple[in
             if not any(map(str.strip, fields)):
                 continue
             if headed and len(fields) != width:
-                raise _wrong(data, reader.line_num, f"{counted(len(fields), 'field')}, and the header has {width}")
+                raise _wrong(data, reader.line_num, f"{with_count(len(fields), 'field')}, and the header has {width}")
             if headed:
                 yield reader.line_num, fields
             headed = True
@@ -253,10 +257,10 @@ def _check_same(data: str, before: LabelRow, row: LabelRow) -> None:
         if first != second:
             name = "split" if what == "part" else what
             raise DataError(
-                f"{shown(data)}: {short(row.name)} has {name} {short(first)} in line {before.line} and "
+                f"{printable_path(data)}: {short(row.name)} has {name} {short(first)} in line {before.line} and "
                 f"{short(second)} in line {row.line}"
             )
 
 
 def _wrong(data: str, line: int, text: str) -> DataError:
-    return DataError(f"{shown(data)}, line {line}: {text}")
+    return DataError(f"{printable_path(data)}, line {line}: {text}")

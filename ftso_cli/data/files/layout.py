@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftso_cli.data.files.decode import shown
+from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.left_out import LeftOut, is_text
 from ftso_cli.data.files.listing import SYSTEM, class_folders, entries, holds_images, leads_to
 from ftso_cli.errors import DataError
@@ -40,7 +40,7 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
     """
     if not is_text(data):
         # It is kept in the history of a search and in the settings of a training, which are UTF-8.
-        raise DataError(f"{shown(data)}: the name is not UTF-8; rename the folder")
+        raise DataError(f"{printable_path(data)}: the name is not UTF-8; rename the folder")
     folder = Path(os.path.expanduser(data))
     inside = entries(folder)
     names = sorted(entry.name for entry in inside if leads_to(entry.is_dir))
@@ -52,7 +52,7 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
         return FolderLayout(folder=folder, parts={})
     if "train" not in parts and not may_lack_train:
         found = " and ".join(path.name for path in parts.values())
-        raise DataError(f"{shown(data)}: has {found} but no train beside it")
+        raise DataError(f"{printable_path(data)}: has {found} but no train beside it")
     _check_apart(parts)
     used = {path.name for path in parts.values()}
     for entry in sorted(inside, key=lambda entry: entry.name):
@@ -69,7 +69,9 @@ def _check_apart(parts: Mapping[str, Path]) -> None:
     for path in parts.values():
         other = found.setdefault(os.path.realpath(path), path)
         if other is not path:
-            raise DataError(f"{shown(str(other))} and {path.name} are one folder, by a link; remove one of them")
+            raise DataError(
+                f"{printable_path(str(other))} and {path.name} are one folder, by a link; remove one of them"
+            )
 
 
 def _folder_of(part: str, folder: Path, names: Sequence[str], *, divided: bool) -> str:
@@ -77,7 +79,7 @@ def _folder_of(part: str, folder: Path, names: Sequence[str], *, divided: bool) 
     called = [name for name in names if name.lower() in PARTS[part]]
     found = [name for name in called if divided or not _is_class(folder / name)]
     if len(found) > 1:
-        raise DataError(f"{shown(str(folder))}: has {' and '.join(found)}; keep one of them, or join them")
+        raise DataError(f"{printable_path(str(folder))}: has {' and '.join(found)}; keep one of them, or join them")
     return found[0] if found else ""
 
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ftso_cli.data.files.decode import HEIF_REMEDY, HEIF_SUFFIXES, UNREAD, shown
+from ftso_cli.data.files.decode import HEIF_REMEDY, HEIF_SUFFIXES, UNREAD, printable_path
 
 KINDS = {
     "other": "no suffix of an image",
@@ -54,9 +54,9 @@ class LeftOut:
         """Remarks for a user: what is not used, and every broken file."""
         remarks = [f"left out: {self}"] if self.counts else []
         if self.beside:
-            remarks.append(f"not used: {listed(map(shown, self.beside))}")
+            remarks.append(f"not used: {list_names(map(printable_path, self.beside))}")
         if self.broken:
-            remarks += [f"left out, can't be read: {counted(len(self.broken), 'image')}", *broken_lines(self.broken)]
+            remarks += [f"left out, can't be read: {with_count(len(self.broken), 'image')}", *broken_lines(self.broken)]
         return remarks
 
     def __bool__(self) -> bool:
@@ -64,7 +64,9 @@ class LeftOut:
 
     def __str__(self) -> str:
         kinds = [kind for kind in KINDS if self.counts[kind]]
-        return ", ".join(f"{self.counts[kind]:,} × {KINDS[kind]} ({shown(self.first[kind])})" for kind in kinds)
+        return ", ".join(
+            f"{self.counts[kind]:,} × {KINDS[kind]} ({printable_path(self.first[kind])})" for kind in kinds
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +100,9 @@ class Changes:
             (self.added, "image", "added since the training, not used"),
         )
         remarks = [
-            f"{counted(len(names), noun)} {what}: {listed(map(shown, names))}" for names, noun, what in kinds if names
+            f"{with_count(len(names), noun)} {what}: {list_names(map(printable_path, names))}"
+            for names, noun, what in kinds
+            if names
         ]
         return remarks + ([self.others] if self.others else [])
 
@@ -119,19 +123,19 @@ def broken_lines(broken: Mapping[str, str]) -> list[str]:
     return lines + ([f"  and {more:,} more"] if more else [])
 
 
-def listed(names: Iterable[str]) -> str:
+def list_names(names: Iterable[str]) -> str:
     """Names with commas between them; of many the first, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - FEW:,} more" if len(every) > FEW else ""
     return ", ".join(every[:FEW]) + more
 
 
-def counted(count: int, noun: str) -> str:
+def with_count(count: int, noun: str) -> str:
     """A number of things, as in `1 image` or `1,200 images`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def kind_of(suffix: str) -> str:
+def skipped_kind(suffix: str) -> str:
     """Return the kind, of `KINDS`, of a file with this suffix that is passed over."""
     if suffix in HEIF_SUFFIXES:
         return "heic"

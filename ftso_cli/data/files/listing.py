@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ftso_cli.data.files.decode import SUFFIXES, shown
-from ftso_cli.data.files.left_out import LeftOut, is_text, kind_of
+from ftso_cli.data.files.decode import SUFFIXES, printable_path
+from ftso_cli.data.files.left_out import LeftOut, is_text, skipped_kind
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]
@@ -41,16 +41,18 @@ def list_classes(folder: Path, found: Sequence[str] | None = None) -> list[str]:
     classes = sorted(class_folders(folder) if found is None else found)
     if len(classes) < 2:
         few = f"only one class folder ({classes[0]})" if classes else "no class folders"
-        raise DataError(f"{shown(str(folder))}: has {few}; images belong into two or more, as DIR/train/CLASS/*.jpg")
+        raise DataError(
+            f"{printable_path(str(folder))}: has {few}; images belong into two or more, as DIR/train/CLASS/*.jpg"
+        )
     alike: dict[str, str] = {}
     for name in classes:
         if not is_text(name):
-            raise DataError(f"{shown(str(folder / name))}: the name is not UTF-8; rename the folder")
+            raise DataError(f"{printable_path(str(folder / name))}: the name is not UTF-8; rename the folder")
         other = alike.setdefault(spelled(name), name)
         if other != name:
             raise DataError(
-                f"{shown(str(folder))}: two class folders are called {name}, their accents are stored in two ways; "
-                "join them, or rename one"
+                f"{printable_path(str(folder))}: two class folders are called {name}, their accents are stored "
+                "in two ways; join them, or rename one"
             )
     return classes
 
@@ -81,7 +83,7 @@ def list_images(
     unknown = next((name for name in names if spelled(name) not in label_of), None)
     if unknown is not None or not names:
         problem = "has no class folders" if unknown is None else f"has a class {unknown!r} that train lacks"
-        raise DataError(f"{shown(str(folder))}: {problem}")
+        raise DataError(f"{printable_path(str(folder))}: {problem}")
     paths: list[str] = []
     labels: list[Tensor] = []
     for name in names:
@@ -93,7 +95,9 @@ def list_images(
         paths += images
         labels.append(torch.full((len(images),), label_of[spelled(name)]))
     if not paths:
-        raise DataError(f"{shown(str(folder))}: its class folders have no images ({' '.join(sorted(SUFFIXES))})")
+        raise DataError(
+            f"{printable_path(str(folder))}: its class folders have no images ({' '.join(sorted(SUFFIXES))})"
+        )
     return paths, torch.cat(labels)
 
 
@@ -101,7 +105,7 @@ def _no_images(folder: Path) -> str:
     within = LeftOut()
     _images(folder, within)
     kinds = f"; it has {within}" if within else ""
-    return f"{shown(str(folder))}: no images in this class folder ({' '.join(sorted(SUFFIXES))}){kinds}"
+    return f"{printable_path(str(folder))}: no images in this class folder ({' '.join(sorted(SUFFIXES))}){kinds}"
 
 
 def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
@@ -121,11 +125,11 @@ def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
                 folders += [] if entry.is_symlink() else [Path(entry.path)]
             elif called_image(entry.name):
                 found.append(entry.path)
-            elif (kind := kind_of(_suffix(entry.name))) != "other":
+            elif (kind := skipped_kind(_suffix(entry.name))) != "other":
                 passed.add(kind, entry.path)
     if not found:
         kinds = f"; it has {passed}" if passed else ""
-        raise DataError(f"{shown(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))}){kinds}")
+        raise DataError(f"{printable_path(str(folder))}: has no images ({' '.join(sorted(SUFFIXES))}){kinds}")
     return sorted(found)
 
 
@@ -208,9 +212,9 @@ def _images(folder: Path, left_out: LeftOut, nested: bool = False) -> list[str]:
         elif leads_to(entry.is_dir):
             _pass_over(entry, left_out)
         elif entry.is_symlink():
-            raise DataError(f"{shown(entry.path)}: a link that leads to no file; remove or replace it")
+            raise DataError(f"{printable_path(entry.path)}: a link that leads to no file; remove or replace it")
         else:
-            raise DataError(f"{shown(entry.path)}: neither a file nor a folder; remove it")
+            raise DataError(f"{printable_path(entry.path)}: neither a file nor a folder; remove it")
     return images
 
 
@@ -229,7 +233,7 @@ def _goes_into(entry: os.DirEntry[str]) -> bool:
 def _pass_over(entry: os.DirEntry[str], left_out: LeftOut) -> None:
     """Counts an entry of a class folder that is no image."""
     if not leads_to(entry.is_dir):
-        left_out.add(kind_of(_suffix(entry.name)), entry.path)
+        left_out.add(skipped_kind(_suffix(entry.name)), entry.path)
         return
     left_out.add("folders", entry.path)
     if nested := [name for name in _names(Path(entry.path)) if called_image(name)]:
@@ -264,4 +268,4 @@ def entries(folder: Path) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             return list(found)
     except OSError as error:
-        raise DataError(f"{shown(str(folder))}: can't be read ({error.strerror})") from None
+        raise DataError(f"{printable_path(str(folder))}: can't be read ({error.strerror})") from None

@@ -68,7 +68,9 @@ def format_called(name: str) -> Format:
     return FORMATS[name]
 
 
-def loads(text: str, name: str | None = None, *, dialect: str = "darts", pick: str | None = None) -> Imported:
+def import_genotype_text(
+    text: str, name: str | None = None, *, dialect: str = "darts", pick: str | None = None
+) -> Imported:
     """The genotype in a text of the format `name` (default: as its content says).
 
     `dialect` is how entries of three in DARTS text are meant. `pick` chooses among several `Genotype(...)`: by
@@ -89,7 +91,7 @@ def loads(text: str, name: str | None = None, *, dialect: str = "darts", pick: s
     return Imported(genotype=made.genotype(), format=name, lost=tuple(made.lost))
 
 
-def dumps(genotype: Genotype, name: str) -> tuple[str, tuple[str, ...]]:
+def export_genotype_text(genotype: Genotype, name: str) -> tuple[str, tuple[str, ...]]:
     """The genotype as text of the format `name`, and what is lost; raises `GenotypeError` where it can't hold it."""
     chosen = format_called(name)
     if genotype.space not in chosen.spaces:

@@ -9,7 +9,7 @@ from typing import Any
 from ftso_cli.errors import short
 from ftso_cli.genotype.formats.plain import Plain, as_edge, as_list, as_nodes, pick, space_of, wiring_only
 from ftso_cli.genotype.schema import Genotype
-from ftso_cli.genotype.storage import layout
+from ftso_cli.genotype.storage import format_json
 from ftso_cli.spaces import SPACES
 
 
@@ -36,4 +36,4 @@ def write(genotype: Genotype) -> tuple[str, list[str]]:
         cell = genotype.cells[kind]
         content[kind] = [[edge.op, edge.source, edge.target] for edge in cell.kept]
         content[f"{kind}_concat"] = list(cell.concat)
-    return layout(content) + "\n", lost
+    return format_json(content) + "\n", lost

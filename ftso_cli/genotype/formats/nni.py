@@ -11,7 +11,7 @@ from typing import Any
 from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.formats.plain import Plain, in_pairs, wiring_only
 from ftso_cli.genotype.schema import Cell, Genotype
-from ftso_cli.genotype.storage import layout
+from ftso_cli.genotype.storage import format_json
 from ftso_cli.spaces import DARTS
 
 KEY = re.compile(r"(normal|reduce)/(op|input)_(\d{1,3})_(\d)", re.ASCII)
@@ -76,7 +76,7 @@ def write(genotype: Genotype) -> tuple[str, list[str]]:
         for node, pair in enumerate(in_pairs(kind, cell, "NNI"), DARTS.inputs):
             for index, edge in enumerate(pair):
                 content |= {f"{kind}/op_{node}_{index}": edge.op, f"{kind}/input_{node}_{index}": [edge.source]}
-    return layout(content) + "\n", lost
+    return format_json(content) + "\n", lost
 
 
 def _not_in_the_hub(kind: str, cell: Cell) -> list[str]:

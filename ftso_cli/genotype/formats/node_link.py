@@ -7,9 +7,9 @@
 from typing import Any
 
 from ftso_cli.errors import GenotypeError, short
-from ftso_cli.genotype.formats.plain import as_list, beside_the_cells, pick, space_of, validated
+from ftso_cli.genotype.formats.plain import as_list, beside_the_cells, checked_genotype, pick, space_of
 from ftso_cli.genotype.schema import FORMAT, Cell, Genotype
-from ftso_cli.genotype.storage import layout
+from ftso_cli.genotype.storage import format_json
 from ftso_cli.spaces import SPACES
 
 
@@ -20,7 +20,7 @@ def read(content: Any) -> Genotype:
     cells = {kind: _cell(kind, content[kind]) for kind in space.kinds}
     extra = {name: content[name] for name in ("searched_ops",) if name in content}
     stage = content.get("stage", "complete")
-    return validated({"format": FORMAT, "space": space.name, "stage": stage, **extra, "cells": cells})
+    return checked_genotype({"format": FORMAT, "space": space.name, "stage": stage, **extra, "cells": cells})
 
 
 def _cell(kind: str, content: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def write(genotype: Genotype) -> tuple[str, list[str]]:
         content["searched_ops"] = list(genotype.searched_ops)
     content |= {kind: _node_link(genotype.cells[kind]) for kind in SPACES[genotype.space].kinds}
     beside = beside_the_cells(genotype) | {"the list of searched operators": False}
-    return layout(content) + "\n", [part for part, there in beside.items() if there]
+    return format_json(content) + "\n", [part for part, there in beside.items() if there]
 
 
 def _node_link(cell: Cell) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from ftso_cli.errors import GenotypeError, short
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.schema import FORMAT, MOST_EDGES, Cell, Edge, Genotype
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.spaces import DARTS, SPACES, Space
 
 SYNONYMS: Mapping[str, str] = {
@@ -48,7 +48,9 @@ class Plain:
         """The genotype of these cells; raises `GenotypeError` with the rule that they break."""
         cells = {kind: {"edges": self._edges(kind), "concat": self.concat[kind]} for kind in self.edges}
         about = {} if self.name is None else {"about": {"name": self.name}}
-        return validated({"format": FORMAT, "space": self.space.name, "stage": "complete", **about, "cells": cells})
+        return checked_genotype(
+            {"format": FORMAT, "space": self.space.name, "stage": "complete", **about, "cells": cells}
+        )
 
     def _edges(self, kind: str) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -64,12 +66,12 @@ class Plain:
         return found
 
 
-def validated(content: Any) -> Genotype:
+def checked_genotype(content: Any) -> Genotype:
     """The genotype in JSON-like `content`, checked like a file."""
     try:
         return Genotype.model_validate_json(json.dumps(content))
     except ValidationError as error:
-        raise GenotypeError(describe(error)) from None
+        raise GenotypeError(describe_error(error)) from None
     except ValueError:
         raise GenotypeError("holds a value that no genotype holds") from None
 

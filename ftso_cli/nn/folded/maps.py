@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from ftso_cli.nn.batch_moments import keep_running
 from ftso_cli.nn.folded.algebra import CellAlgebra
-from ftso_cli.nn.folded.pointwise import Convolved, read
+from ftso_cli.nn.folded.pointwise import Convolved, mix_and_convolve
 from ftso_cli.nn.folded.strided import StridedReads, strided_reads
 from ftso_cli.nn.synchronised import SynchronisedNorm, moments_of_all
 
@@ -58,9 +58,9 @@ class LazyMap(NamedTuple):
 
     def _read(self, pieces: Sequence[Tensor], kernels: Sequence[Tensor]) -> list[Convolved]:
         if self.matrix is None or self.centre is None or self.algebra is None:
-            return read(pieces, kernels)
+            return mix_and_convolve(pieces, kernels)
         mixing = self.matrix, self.centre, self.algebra.layout
-        return read(pieces, [kernel.index_select(1, self.algebra.rows) for kernel in kernels], mixing)
+        return mix_and_convolve(pieces, [kernel.index_select(1, self.algebra.rows) for kernel in kernels], mixing)
 
     def mean(self) -> Tensor:
         """The mean over all pixels, (N, C)."""

@@ -45,7 +45,7 @@ class Convolved(NamedTuple):
     variance: Tensor
 
 
-def read(
+def mix_and_convolve(
     pieces: Sequence[Tensor], kernels: Sequence[Tensor], mixing: tuple[Tensor, Tensor, Layout] | None = None
 ) -> list[Convolved]:
     """Mixes channels, cuts at 0 and convolves: relu(A (x - c)) K_i at every pixel, for each kernel K_i.
@@ -70,7 +70,7 @@ def _whole(pieces: Sequence[Tensor]) -> Layout:
 
 
 class _Read(torch.autograd.Function):
-    """`read` of rows (rows, c); the mean and the variance are those of all outputs side by side."""
+    """`mix_and_convolve` of rows (rows, c); the mean and the variance are those of all outputs side by side."""
 
     @staticmethod
     def forward(

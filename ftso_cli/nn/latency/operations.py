@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.fx import GraphModule, Interpreter, Node
 
-from ftso_cli.nn.device import finish
+from ftso_cli.nn.device import synchronize
 
 WARM_UP, RUNS = 5, 30
 
@@ -78,10 +78,10 @@ class _Stopwatch(Interpreter):
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
         call = getattr(self, n.op)
-        finish(self.device)
+        synchronize(self.device)
         started = time.perf_counter()
         result = call(n.target, args, kwargs)
-        finish(self.device)
+        synchronize(self.device)
         self.seconds.append(time.perf_counter() - started)
         return result
 

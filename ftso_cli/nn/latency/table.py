@@ -160,7 +160,7 @@ def _name(device: torch.device) -> str:
 def _place(about: dict[str, str]) -> Path | None:
     """The file of the cache for a device, None where there is no cache."""
     try:
-        room = caching.room("latency")
+        room = caching.cache_subfolder("latency")
     except FileError:
         return None
     name = sha256(repr(sorted(about.items())).encode()).hexdigest()[:32]

@@ -46,7 +46,7 @@ class Block:
     terms: tuple[Term, ...]
 
 
-def kind_of(operator: nn.Module) -> Kind:
+def merge_kind(operator: nn.Module) -> Kind:
     """The way in which edges with this operator run together."""
     if is_convolution(operator):
         return Kind.CONVOLUTION
@@ -86,7 +86,7 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
 
     `operators` are those of the edges.
     """
-    kinds = [kind_of(operator) for operator in operators]
+    kinds = [merge_kind(operator) for operator in operators]
     into: Mapping[int, list[int]] = defaultdict(list)
     for at, edge in enumerate(edges):
         into[edge.target].append(at)

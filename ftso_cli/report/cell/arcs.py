@@ -53,7 +53,7 @@ class ArcLayout:
     joins: tuple[str, ...]
 
 
-def layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int) -> ArcLayout:
+def arc_layout(edges: Sequence[tuple[int, int]], concat: Sequence[int], inputs: int) -> ArcLayout:
     """Places the nodes and the edges (source, target) of a cell with `inputs` inputs; parallel edges peak apart."""
     numbers = sorted({*range(inputs), *concat, *(end for ends in edges for end in ends)})
     place = {number: at for at, number in enumerate(numbers)}

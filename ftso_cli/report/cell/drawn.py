@@ -6,10 +6,10 @@ from functools import cache
 
 from ftso_cli.costs.layers import layers_cost
 from ftso_cli.costs.networks import CountedNetwork
-from ftso_cli.drawing.style import TITLES, Line, agreed, lines
+from ftso_cli.drawing.style import TITLES, Line, agreed, edge_lines
 from ftso_cli.genotype import Edge, Genotype
 from ftso_cli.genotype.agreement import FOUND
-from ftso_cli.report.cell.arcs import Arc, ArcLayout, layout
+from ftso_cli.report.cell.arcs import Arc, ArcLayout, arc_layout
 from ftso_cli.report.cell.moments import Lead, leads
 from ftso_cli.report.cell.trace import Trace
 from ftso_cli.report.palette import operator_colour
@@ -64,11 +64,11 @@ class DrawnCell:
 def cell_as_found(genotype: Genotype, kind: str, network: CountedNetwork | None) -> DrawnCell:
     """The cell of a genotype file, edges that were pruned among them where it is known what they were worth."""
     cell = genotype.cells[kind]
-    drawn = lines(genotype, kind, pruned=True)
+    drawn = edge_lines(genotype, kind, pruned=True)
     return DrawnCell(
         kind=kind,
         title=TITLES.get(kind, "Cell"),
-        layout=layout([(line.source, line.target) for line in drawn], cell.concat, SPACES[genotype.space].inputs),
+        layout=arc_layout([(line.source, line.target) for line in drawn], cell.concat, SPACES[genotype.space].inputs),
         edges=tuple(_found(genotype, kind, *pair, network) for pair in zip(cell.edges, drawn, strict=True)),
         remark=agreed(genotype, kind) or "",
     )
@@ -82,7 +82,7 @@ def _found(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Count
         width=_width(line.share),
         label="" if gone else line.label,
         tip="\n".join(_told(genotype, kind, edge, line, network)),
-        dash=GONE if gone else LOT if line.by_lot else "",
+        dash=GONE if gone else LOT if line.at_chance else "",
         faint=gone,
     )
 
@@ -97,7 +97,7 @@ def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Counte
     if edge.scores:
         told.append(f"mean of {len(edge.scores)} seeds: {edge.strength:.4g}")
     if edge.z is not None:
-        verdict = "at chance" if line.by_lot else "significant" if edge.kept and edge.z >= FOUND else "left out"
+        verdict = "at chance" if line.at_chance else "significant" if edge.kept and edge.z >= FOUND else "left out"
         told.append(f"z {edge.z:.1f}: {verdict}")
     if edge.alpha:
         told.append("α: " + _candidates(edge.alpha))
@@ -134,7 +134,7 @@ def cell_at(trace: Trace, kind: str, at: int, concat: Sequence[int]) -> DrawnCel
     return DrawnCell(
         kind=kind,
         title=TITLES.get(kind, "Cell"),
-        layout=layout([lead.ends for lead in found], concat, space.inputs),
+        layout=arc_layout([lead.ends for lead in found], concat, space.inputs),
         edges=tuple(_led(lead) for lead in found),
     )
 

@@ -46,7 +46,7 @@ class SearchSection:
     data: str
 
 
-def section(trace: Trace, report: Report) -> SearchSection:
+def search_section(trace: Trace, report: Report) -> SearchSection:
     """A search over time."""
     end = len(trace.records) - 1
     kinds = [kind for kind in (trace.space.kinds if trace.space else ()) if kind in trace.cells]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ftso_cli.errors import RunError, short
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.recording.tables import Alpha, Beta, Count, Row, lines, rows
+from ftso_cli.search.recording.tables import Alpha, Beta, Count, Row, rows, table_lines
 from ftso_cli.spaces import OPERATORS, SPACES, Space
 from ftso_cli.training.run import Number
 
@@ -97,7 +97,7 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
     shown = _thinned(records, MOST_RECORDS)
     betas, alphas = folder / "betas.csv", folder / "alphas.csv"
     ahead = {record.iteration for record in shown[:1]}
-    numbers = sum(sum(1 for _ in lines(path, ahead)) for path in (betas, alphas))
+    numbers = sum(sum(1 for _ in table_lines(path, ahead)) for path in (betas, alphas))
     if numbers > MOST_NUMBERS:
         raise RunError(
             f"{folder}: has {numbers:,} shares at one moment, and no search weighs more than {MOST_NUMBERS:,}"

@@ -53,9 +53,9 @@ def check_charts() -> None:
         raise DrawingError(f"a report needs {' and '.join(missing)}; install with: pip install 'ftso[report]'")
 
 
-def svg(spec: Spec) -> str:
+def chart_svg(spec: Spec) -> str:
     """The chart as an SVG element; raises `DrawingError` where the renderer fails."""
-    return _short(renderer.render({"$schema": SCHEMA, "config": THEME, **_cleaned(spec)}))
+    return _short(renderer.render_chart({"$schema": SCHEMA, "config": THEME, **_cleaned(spec)}))
 
 
 def _cleaned(value: Any) -> Any:
@@ -82,7 +82,7 @@ def line(
     values: Values, x: str, name: str, *, title: str = "", size: tuple[int, int] = (360, 170), **more: Any
 ) -> Spec:
     """Lines of the field `name` over `x`, each value with its description `tip`; `more` are further encodings."""
-    encoding = {"x": number(x, nice=False), "y": number(name), **more}
+    encoding = {"x": quantitative(x, nice=False), "y": quantitative(name), **more}
     points: Spec = {"type": "circle", "size": 90, "opacity": 0}
     return {
         "width": size[0],
@@ -99,7 +99,7 @@ def line(
 
 def cloud(dots: Values, x: Spec, y: Spec) -> str:
     """Dots at the encodings `x` and `y`, each in its `colour` and with its description `tip`, as an SVG element."""
-    return svg(
+    return chart_svg(
         {
             **PANEL,
             "data": {"values": dots},
@@ -109,7 +109,7 @@ def cloud(dots: Values, x: Spec, y: Spec) -> str:
     )
 
 
-def number(field: str, *, nice: bool = True, zero: bool = False, title: str | None = None, **axis: Any) -> Spec:
+def quantitative(field: str, *, nice: bool = True, zero: bool = False, title: str | None = None, **axis: Any) -> Spec:
     """An encoding by a number."""
     return {
         "field": field,
@@ -120,7 +120,7 @@ def number(field: str, *, nice: bool = True, zero: bool = False, title: str | No
     }
 
 
-def category(field: str, title: str | None = "", **more: Any) -> Spec:
+def nominal(field: str, title: str | None = "", **more: Any) -> Spec:
     """An encoding by a name, in the order of the values."""
     return {"field": field, "type": "nominal", "sort": None, "title": title, **more}
 

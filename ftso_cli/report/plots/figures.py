@@ -53,7 +53,7 @@ def reward(trace: Trace) -> str:
 def skips(trace: Trace) -> str:
     """Draw how many edges are led by skip connections, over time."""
     edges = next((int(record.edges) for record in trace.records if record.edges), 0)
-    whole = charts.number("skips", zero=True, tickMinStep=1, format="d")
+    whole = charts.quantitative("skips", zero=True, tickMinStep=1, format="d")
     return _over_time(trace, _series(trace, "skips"), "skips", title=f"Skip connections, of {edges} edges", y=whole)
 
 
@@ -69,7 +69,7 @@ def _series(trace: Trace, name: str) -> Values:
 def _over_time(trace: Trace, values: Values, name: str, **more: Any) -> str:
     if not values:
         return ""
-    return charts.svg(_with_now(charts.line(values, "iteration", name, **more), trace))
+    return charts.chart_svg(_with_now(charts.line(values, "iteration", name, **more), trace))
 
 
 def _with_now(spec: Spec, trace: Trace) -> Spec:
@@ -126,7 +126,7 @@ def alpha_lines(trace: Trace, cell: CellTrace) -> list[str]:
 
 def _small(trace: Trace, values: Values, title: str, *, y: str, ticks: int, hover: bool = True) -> str:
     dash = {"strokeDash": charts.painted("dash")} if "dash" in values[0] else {}
-    detail = {"detail": charts.category("op" if "op" in values[0] else "from")}
+    detail = {"detail": charts.nominal("op" if "op" in values[0] else "from")}
     spec = charts.line(
         values, "iteration", y, title=title, size=SMALL, color=charts.painted("colour"), **dash, **detail
     )
@@ -135,7 +135,7 @@ def _small(trace: Trace, values: Values, title: str, *, y: str, ticks: int, hove
     if not hover:
         spec["layer"] = spec["layer"][:1]
         spec["layer"][0]["mark"]["strokeWidth"] = 1.3
-    return charts.svg(_with_now(spec, trace))
+    return charts.chart_svg(_with_now(spec, trace))
 
 
 def beta_heat(trace: Trace, cell: CellTrace) -> str:
@@ -157,7 +157,7 @@ def beta_heat(trace: Trace, cell: CellTrace) -> str:
     far = max(SLIGHT, *(abs(value["above"]) for value in values))
     each = max(1, len(trace.records) // 8)
     shown = [str(record.iteration) for record in trace.records[::each]]
-    return charts.svg(
+    return charts.chart_svg(
         {
             "width": 760,
             "height": {"step": 15},
@@ -165,8 +165,8 @@ def beta_heat(trace: Trace, cell: CellTrace) -> str:
             "data": {"values": values},
             "mark": {"type": "rect", "color": "var(--heat)", "stroke": "var(--paper)", "strokeWidth": 0.5},
             "encoding": {
-                "x": charts.category("iteration", "iteration", axis={"values": shown, "labelAngle": 0, "ticks": False}),
-                "y": charts.category("edge", axis={"ticks": False}),
+                "x": charts.nominal("iteration", "iteration", axis={"values": shown, "labelAngle": 0, "ticks": False}),
+                "y": charts.nominal("edge", axis={"ticks": False}),
                 "fillOpacity": {
                     "field": "above",
                     "type": "quantitative",
@@ -181,7 +181,7 @@ def beta_heat(trace: Trace, cell: CellTrace) -> str:
 
 def _two_lines(names: Sequence[str]) -> Spec:
     colours = ["var(--op-sep)", "var(--op-dil)"]
-    return charts.category(
+    return charts.nominal(
         "of",
         scale={"domain": list(names), "range": colours[: len(names)]},
         legend={"orient": "top", "title": None, "symbolType": "stroke", "offset": 2},
@@ -213,16 +213,16 @@ def training_curves(trainings: Sequence[TrainedRun], names: Mapping[int, str]) -
         ]
         if len({value["epoch"] for value in values}) > 1:
             colour = _two_lines([of for _, of, _ in lines]) if validated else charts.painted("colour")
-            more: dict[str, Any] = {"color": colour, "detail": charts.category("of")}
+            more: dict[str, Any] = {"color": colour, "detail": charts.nominal("of")}
             heading = f"{title[0].upper()}{title[1:]}" if validated else f"Training {title}"
             spec = charts.line(values, "epoch", y, title=heading, **more)
             spec["encoding"]["x"]["axis"] |= {"tickMinStep": 1, "format": "d"}
             spec["encoding"]["y"]["title"] = None
-            pictures.append(charts.svg(spec))
+            pictures.append(charts.chart_svg(spec))
     return pictures
 
 
-def stage_costs(network: CountedNetwork) -> list[str]:
+def stage_cost_chart(network: CountedNetwork) -> list[str]:
     """Parameters and MACs of every part of the network, in the order that an image takes."""
     pictures = []
     for name, title in (("params", "Parameters"), ("macs", "MACs of one image")):
@@ -240,7 +240,7 @@ def stage_costs(network: CountedNetwork) -> list[str]:
             for stage in network.cost.stages
         ]
         pictures.append(
-            charts.svg(
+            charts.chart_svg(
                 {
                     "width": 360,
                     "height": 170,
@@ -248,8 +248,8 @@ def stage_costs(network: CountedNetwork) -> list[str]:
                     "data": {"values": values},
                     "mark": {"type": "bar", "cornerRadiusEnd": 2},
                     "encoding": {
-                        "x": charts.category("part", axis={"labelAngle": -60, "ticks": False}),
-                        "y": charts.number("amount", zero=True, title="", format="~s"),
+                        "x": charts.nominal("part", axis={"labelAngle": -60, "ticks": False}),
+                        "y": charts.quantitative("amount", zero=True, title="", format="~s"),
                         "color": charts.painted("colour"),
                         "description": {"field": "tip"},
                     },
@@ -272,10 +272,10 @@ def seconds(genotype: Genotype, trainings: Sequence[TrainedRun]) -> str:
         value["row"] = f"{value['step']} · {value['phase']}"
     if not values:
         return ""
-    row = charts.category("row", axis={"ticks": False, "domain": False, "labelLimit": 220})
-    base: Spec = {"x": charts.number("seconds", zero=True), "y": row}
+    row = charts.nominal("row", axis={"ticks": False, "domain": False, "labelLimit": 220})
+    base: Spec = {"x": charts.quantitative("seconds", zero=True), "y": row}
     label = {"field": "seconds", "type": "quantitative", "format": ",.2f"}
-    return charts.svg(
+    return charts.chart_svg(
         {
             "width": 560,
             "height": {"step": 19},

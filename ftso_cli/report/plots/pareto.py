@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ftso_cli.costs.networks import preset
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.schema import About
-from ftso_cli.report.collect import Report, counted
+from ftso_cli.report.collect import Report, counted_network
 from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
 from ftso_cli.spaces import DARTS
@@ -40,7 +40,7 @@ def points(report: Report) -> list[Point]:
     genotype = report.genotype
     if genotype is None or genotype.space != DARTS.name or genotype.stage != "complete":
         return []
-    cells = [library.load(name) for name in library.files()]
+    cells = [library.load_genotype(name) for name in library.files()]
     named = [(cell.about, cell) for cell in cells if cell.about is not None and cell.space == DARTS.name]
     published = [_published(about, cell) for about, cell in named]
     published += [_published(about, None) for about in library.without_cell()]
@@ -68,7 +68,7 @@ def _published(about: About, genotype: Genotype | None) -> Point | None:
 def _of_paper(genotype: Genotype) -> dict[str, float]:
     """The costs in millions of the cell in the network of the paper."""
     shape, pixels = preset(genotype.space, "cifar")
-    network = counted(genotype, "", shape, (pixels, pixels))
+    network = counted_network(genotype, "", shape, (pixels, pixels))
     return {"params": network.params / MILLION, "macs": network.macs / MILLION}
 
 
@@ -77,7 +77,7 @@ def _own(report: Report, genotype: Genotype) -> list[Point]:
     own = []
     for training in report.trainings:
         if training.config.data == DATA and training.result is not None:
-            network = counted(genotype, training.name, training.config.shape, training.config.image_size)
+            network = counted_network(genotype, training.name, training.config.shape, training.config.image_size)
             own.append(
                 Point(
                     name=f"{training.name}, {len(training.epochs)} epochs",
@@ -103,7 +103,7 @@ def _chart(found: list[Point], cost: str) -> str:
     dots = [_dot(point, cost) for point in have if point.error is not None]
     front = [{"x": point.costs[cost], "error": point.error} for point in frontier(have, cost)]
     unknown = [{"x": point.costs[cost], "tip": _tip(point, cost)} for point in have if point.error is None]
-    x = charts.number("x", title=COSTS[cost])
+    x = charts.quantitative("x", title=COSTS[cost])
     layers: list[Spec] = [
         {
             "data": {"values": front},
@@ -132,7 +132,7 @@ def _chart(found: list[Point], cost: str) -> str:
                 "encoding": {"x": x, "description": {"field": "tip"}},
             }
         )
-    return charts.svg({"width": 350, "height": 260, "layer": layers})
+    return charts.chart_svg({"width": 350, "height": 260, "layer": layers})
 
 
 def frontier(found: list[Point], cost: str) -> list[Point]:

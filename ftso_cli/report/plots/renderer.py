@@ -18,7 +18,7 @@ from ftso_cli.programs import safe_environment
 SCRIPT = Path(__file__).with_name("vega.py")
 
 
-def render(spec: dict[str, Any]) -> str:
+def render_chart(spec: dict[str, Any]) -> str:
     """The chart as SVG text; raises `DrawingError` where the renderer can't draw it, or has ended."""
     process = _process(os.getpid())
     try:

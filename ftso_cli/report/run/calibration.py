@@ -78,4 +78,4 @@ def reliability(bins: Sequence[ConfidenceBin]) -> str:
         "mark": {"type": "line", "color": "var(--soft)", "strokeDash": [4, 4], "strokeWidth": 1.2, "aria": False},
         "encoding": {"x": x, "y": y},
     }
-    return charts.svg({**charts.PANEL, "layer": [bars, agree, counts]})
+    return charts.chart_svg({**charts.PANEL, "layer": [bars, agree, counts]})

@@ -104,10 +104,10 @@ def uses(training: TrainedRun) -> list[tuple[str, str]]:
     """Commands that use the network, by what they are for, in the folder that the run is in."""
     run = training.shown_folder
     return [
-        ("Classify images", shell.command("predict", run, "photo.jpg")),
-        ("Test it again", shell.command("evaluate", run)),
-        ("Measure its speed here", shell.command("latency", run)),
-        ("Hand it on as ONNX", shell.command("export", run, format="onnx")),
+        ("Classify images", shell.command_line("predict", run, "photo.jpg")),
+        ("Test it again", shell.command_line("evaluate", run)),
+        ("Measure its speed here", shell.command_line("latency", run)),
+        ("Hand it on as ONNX", shell.command_line("export", run, format="onnx")),
     ]
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.genotype import Genotype
-from ftso_cli.texts import duration, last_name, one_line
+from ftso_cli.texts import format_duration, last_name, one_line
 from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
 from ftso_cli.training.testing.answers import ImageAnswer, read_answers
 
@@ -43,7 +43,7 @@ class TrainedRun:
     @property
     def duration(self) -> str:
         """The seconds, as people write them."""
-        return duration(self.seconds)
+        return format_duration(self.seconds)
 
     @property
     def data(self) -> str:
@@ -79,7 +79,7 @@ def is_training(folder: Path) -> bool:
     return (folder / "config.json").is_file() and (folder / "genotype.json").is_file()
 
 
-def read_training(folder: Path) -> TrainedRun:
+def read_trained_run(folder: Path) -> TrainedRun:
     """The training of a run folder; raises `RunError` or `GenotypeError` where a file in it is damaged."""
     run = Run(folder)
     return TrainedRun(

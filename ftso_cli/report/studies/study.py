@@ -11,7 +11,7 @@ from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
 from ftso_cli.report.studies.study_figure import Panel, panels
 from ftso_cli.studies import tables
-from ftso_cli.studies.results import FILE, SettingRow, Trial, read, read_settings, summary
+from ftso_cli.studies.results import FILE, SettingRow, Trial, read_settings, read_trials, summary
 from ftso_cli.studies.study import Study
 from ftso_cli.texts import last_name, one_line
 
@@ -66,11 +66,11 @@ def read_found(folder: Path, storage: str | None) -> StudyFound:
     study = read_settings(folder)
     settings = [setting.model_copy(update={"name": one_line(setting.name)}) for setting in study.settings]
     study = study.model_copy(update={"settings": tuple(settings)})
-    trials = [replace(trial, setting=one_line(trial.setting)) for trial in read(folder, storage)]
+    trials = [replace(trial, setting=one_line(trial.setting)) for trial in read_trials(folder, storage)]
     return StudyFound(folder=folder, study=study, rows=tuple(summary(study, trials)), trials=tuple(trials))
 
 
-def section(found: StudyFound) -> StudySection:
+def study_section(found: StudyFound) -> StudySection:
     """Return the part of the page about a study."""
     names = [setting.name for setting in found.study.settings]
     best = found.best
@@ -85,7 +85,7 @@ def section(found: StudyFound) -> StudySection:
         trials=tuple(_told(one) for one in found.trials),
         failed=tuple((f"{one.setting}, seed {one.seed}", one.error) for one in found.trials if one.error),
         best="" if best is None else f"{best.setting}, seed {best.seed}",
-        command=shell.command("sweep results", last_name(str(found.folder))),
+        command=shell.command_line("sweep results", last_name(str(found.folder))),
     )
 
 
@@ -119,8 +119,8 @@ def _errors(found: StudyFound) -> str:
     ]
     if not dots:
         return ""
-    y = charts.category("setting", axis={"labelLimit": 320, "ticks": False, "domain": False})
-    x = charts.number("error", title="test error, %")
+    y = charts.nominal("setting", axis={"labelLimit": 320, "ticks": False, "domain": False})
+    x = charts.quantitative("error", title="test error, %")
     layers: list[Spec] = [
         {
             "data": {"values": means},
@@ -138,7 +138,7 @@ def _errors(found: StudyFound) -> str:
             "encoding": {"x": x, "y": y, "description": {"field": "tip"}},
         },
     ]
-    return charts.svg({"width": 520, "height": {"step": 30}, "layer": layers})
+    return charts.chart_svg({"width": 520, "height": {"step": 30}, "layer": layers})
 
 
 def _error(one: Trial) -> str:
@@ -166,5 +166,5 @@ def _clouds(found: StudyFound, names: Sequence[str]) -> Iterator[str]:
     """Accuracy against each cost that is known, a dot a trial."""
     for cost, title in (("parameters", "parameters"), ("seconds", "seconds of all stages")):
         if dots := _dots(found, names, cost):
-            x = charts.number("amount", title=title, format="~s")
-            yield charts.cloud(dots, x, charts.number("accuracy", title="test accuracy, %"))
+            x = charts.quantitative("amount", title=title, format="~s")
+            yield charts.cloud(dots, x, charts.quantitative("accuracy", title="test accuracy, %"))

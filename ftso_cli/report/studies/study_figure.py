@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
-from ftso_cli.studies.lines import Curve, lines
-from ftso_cli.studies.pairs import Pairs, describe, pairs
+from ftso_cli.studies.lines import Curve, accuracy_curves
+from ftso_cli.studies.pairs import Pairs, describe_correlation, pairs
 from ftso_cli.studies.results import Trial
 from ftso_cli.studies.study import Figure, Study
 
@@ -25,11 +25,11 @@ class Panel:
 def panels(study: Study, trials: Sequence[Trial]) -> tuple[Panel, ...]:
     """The charts of the study's figure, of what is done so far."""
     if study.figure.kind == "lines":
-        found = [line for line in lines(study, trials) if line.points]
+        found = [line for line in accuracy_curves(study, trials) if line.points]
         return tuple(Panel(picture=_lines(line, study.figure)) for line in found)
     if study.figure.kind == "scatter":
         together = [one for one in pairs(study, trials) if one.points]
-        return tuple(Panel(picture=_scatter(one), caption=describe(one.correlation)) for one in together)
+        return tuple(Panel(picture=_scatter(one), caption=describe_correlation(one.correlation)) for one in together)
     return ()
 
 
@@ -56,7 +56,7 @@ def _lines(line: Curve, figure: Figure) -> str:
             "encoding": {"x": x, "y": y, "description": {"field": "tip"}},
         },
     ]
-    return charts.svg({**charts.PANEL, "layer": layers})
+    return charts.chart_svg({**charts.PANEL, "layer": layers})
 
 
 def _scatter(found: Pairs) -> str:
@@ -71,6 +71,6 @@ def _scatter(found: Pairs) -> str:
 
 def _number(field: str, title: str) -> Spec:
     """An encoding by a number, with room for dots at its ends."""
-    encoding = charts.number(field, title=title)
+    encoding = charts.quantitative(field, title=title)
     encoding["scale"] |= {"padding": 8}
     return encoding

@@ -12,7 +12,7 @@ from itertools import combinations
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
-from ftso_cli.genotype.edit import assign_operators, require_searchable
+from ftso_cli.genotype.edit import assign_chosen, require_searchable
 from ftso_cli.search.limit import NO_LIMIT, Limit
 from ftso_cli.spaces import SPACES, Space, operator
 
@@ -181,7 +181,7 @@ def operators_domain(genotype: Genotype, ops: Sequence[str], limit: Limit = NO_L
 
     def build(edges: Mapping[str, list[Edge]]) -> Genotype:
         left = {kind: iter(own) for kind, own in edges.items()}
-        return assign_operators(genotype, lambda kind, edge: str(next(left[kind]).op))
+        return assign_chosen(genotype, lambda kind, edge: str(next(left[kind]).op))
 
     return Domain(decisions, build, undecided=_identity(allowed), limit=limit)
 

@@ -75,13 +75,13 @@ class AskTellEngine(Engine):
         self.searcher.tell(candidate, reward)
         self.spent.append(time.perf_counter() - began)
         self._advance()
-        best = max(reward for _, reward in self.searcher.told)
+        best = max(reward for _, reward in self.searcher.evaluated)
         return EvaluationProgress(iteration=self.iteration, iterations=self.iterations, reward=reward, best=best)
 
     @property
     def reward(self) -> float | None:
         """The highest reward so far, of a decided cell; None before there is one."""
-        best = max((reward for _, reward in self.searcher.told), default=-math.inf)
+        best = max((reward for _, reward in self.searcher.evaluated), default=-math.inf)
         return best if math.isfinite(best) else None
 
     def best(self) -> Genotype:
@@ -108,7 +108,7 @@ class AskTellEngine(Engine):
     def tables(self) -> dict[str, bytes]:
         """Return evaluations.csv: a line for each evaluation, with the cell as the numbers of its decisions."""
         rows, best, seconds = [], -math.inf, 0.0
-        for at, ((candidate, reward), spent) in enumerate(zip(self.searcher.told, self.spent, strict=True)):
+        for at, ((candidate, reward), spent) in enumerate(zip(self.searcher.evaluated, self.spent, strict=True)):
             best, seconds = max(best, reward), seconds + spent
             cell = " ".join("-" if value is None else str(value) for value in candidate)
             rows.append([at + 1, f"{seconds:.3f}", reward, best, cell])
@@ -126,7 +126,7 @@ class AskTellEngine(Engine):
         return self._rewards[candidate, effort]
 
     def _advance(self) -> None:
-        self.iteration = len(self.searcher.told)
+        self.iteration = len(self.searcher.evaluated)
         if self.seconds is not None:
             # How many there will be at this pace; as many as there were once the time is over.
             spent = sum(self.spent)

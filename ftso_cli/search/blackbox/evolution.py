@@ -15,9 +15,9 @@ class RegularisedEvolution(Searcher):
 
     def ask(self) -> Candidate:
         """Propose a random candidate while the population grows, then a mutant."""
-        if len(self.told) < POPULATION:
+        if len(self.evaluated) < POPULATION:
             return self.domain.draw(self.random)
         # Algorithm 1 draws each of the sample from the whole population, so one may be drawn twice.
-        sample = self.random.choices(self.told[-POPULATION:], k=SAMPLE)
+        sample = self.random.choices(self.evaluated[-POPULATION:], k=SAMPLE)
         parent, _ = max(sample, key=lambda told: told[1])
         return self.domain.mutant(parent, self.random)

@@ -1,7 +1,7 @@
 """Successive halving (Jamieson and Talwalkar, 2016): the field gets smaller as each candidate is looked at longer."""
 
 from ftso_cli.search.blackbox.domain import Candidate, Domain
-from ftso_cli.search.blackbox.searcher import Searcher, Told
+from ftso_cli.search.blackbox.searcher import Evaluated, Searcher
 
 ETA = 3
 """One in so many goes on, to be looked at so many times as long (Li et al., 2018, Hyperband)."""
@@ -47,12 +47,12 @@ class SuccessiveHalving(Searcher):
         """Return the best of the longest look that has begun."""
         return max(self._last(), key=lambda told: told[1], default=(None, 0.0))[0]
 
-    def _last(self) -> list[Told]:
+    def _last(self) -> list[Evaluated]:
         """The results of this rung, or of the one before where it is about to begin."""
         begins = [sum(self.rungs[:rung]) for rung in range(self._rung + 1)]
-        if begins[-1] == len(self.told) and self._rung:
-            return self.told[begins[-2] :]
-        return self.told[begins[-1] :]
+        if begins[-1] == len(self.evaluated) and self._rung:
+            return self.evaluated[begins[-2] :]
+        return self.evaluated[begins[-1] :]
 
     def _drawn(self, count: int) -> list[Candidate]:
         """Random candidates, distinct as far as there are as many."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftso_cli.search.blackbox.domain import Candidate, Domain
-from ftso_cli.search.blackbox.searcher import Searcher, Told
+from ftso_cli.search.blackbox.searcher import Evaluated, Searcher
 
 MOST_GROWN = 20_000
 """Grown candidates that a predictor looks at; of more, some are drawn."""
@@ -51,11 +51,11 @@ class ProgressiveSearch(Searcher):
         self._left = self._left[1:]
 
     def _grow(self) -> None:
-        share = max(1, (self._budget - len(self.told)) // (len(self.domain.stages) - self._stage))
+        share = max(1, (self._budget - len(self.evaluated)) // (len(self.domain.stages) - self._stage))
         grown = self._grown()
         self.random.shuffle(grown)
-        if self.told:
-            predictions = predicted(self.told, grown)
+        if self.evaluated:
+            predictions = predicted(self.evaluated, grown)
             grown = [grown[at] for at in sorted(range(len(grown)), key=lambda at: -predictions[at])]
         self._stage += 1
         allowed = (each for each in grown if self.domain.allows(each))
@@ -75,7 +75,7 @@ class ProgressiveSearch(Searcher):
         return list(grown)
 
 
-def predicted(told: Sequence[Told], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+def predicted(told: Sequence[Evaluated], candidates: Sequence[Candidate]) -> NDArray[np.float64]:
     """Return predictions (candidates) of rewards, up to their scale; minus infinity counts as the lowest reward."""
     rewards = np.array([reward for _, reward in told])
     finite = rewards[np.isfinite(rewards)]

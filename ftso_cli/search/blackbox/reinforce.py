@@ -40,16 +40,16 @@ class Reinforce(Searcher):
 
     def ask(self) -> Candidate:
         """Draw a candidate from the policy."""
-        drawn = tuple(self.random.choices(range(len(row)), softmax(row).tolist())[0] for row in self.logits)
+        drawn = tuple(self.random.choices(range(len(row)), probabilities(row).tolist())[0] for row in self.logits)
         return self.domain.lowered(drawn, self.random)
 
     def tell(self, candidate: Candidate, reward: float) -> None:
         """Take a step on the logits; a reward of minus infinity counts as the lowest so far."""
         super().tell(candidate, reward)
-        lowest = min((value for _, value in self.told if math.isfinite(value)), default=0.0)
+        lowest = min((value for _, value in self.evaluated if math.isfinite(value)), default=0.0)
         advantage = self._advantage(max(reward, lowest))
         for at, value in enumerate(candidate):
-            gradient = advantage * softmax(self.logits[at])
+            gradient = advantage * probabilities(self.logits[at])
             gradient[value] -= advantage
             self._descend(at, gradient)
 
@@ -68,7 +68,7 @@ class Reinforce(Searcher):
         self.logits[at] = self.logits[at] - RATE * mean / size
 
 
-def softmax(logits: Logits) -> Logits:
+def probabilities(logits: Logits) -> Logits:
     """Return the probabilities of logits (n,)."""
     powers = np.exp(logits - logits.max())
     shares: Logits = powers / powers.sum()

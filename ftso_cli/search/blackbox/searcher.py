@@ -8,7 +8,7 @@ from typing import ClassVar
 from ftso_cli.errors import SettingsError
 from ftso_cli.search.blackbox.domain import Candidate, Domain
 
-Told = tuple[Candidate, float]
+Evaluated = tuple[Candidate, float]
 """A candidate and its reward."""
 
 
@@ -26,7 +26,7 @@ class Searcher(ABC):
     def __init__(self, domain: Domain, *, seed: int, evaluations: int | None) -> None:
         self.domain, self.evaluations = domain, evaluations
         self.random = random.Random(seed)
-        self.told: list[Told] = []
+        self.evaluated: list[Evaluated] = []
 
     @abstractmethod
     def ask(self) -> Candidate:
@@ -34,7 +34,7 @@ class Searcher(ABC):
 
     def tell(self, candidate: Candidate, reward: float) -> None:
         """Take note of the reward of what was asked for."""
-        self.told.append((candidate, reward))
+        self.evaluated.append((candidate, reward))
 
     @property
     def effort(self) -> int:
@@ -43,7 +43,7 @@ class Searcher(ABC):
 
     def best(self) -> Candidate | None:
         """Return the decided candidate with the highest reward, the first of equals; None before there is one."""
-        decided = [told for told in self.told if None not in told[0]]
+        decided = [told for told in self.evaluated if None not in told[0]]
         return max(decided, key=lambda told: told[1], default=(None, 0.0))[0]
 
     def planned(self, least: int) -> int:
@@ -54,11 +54,11 @@ class Searcher(ABC):
             raise SettingsError(f"{self.name} takes {least} evaluations here, not {self.evaluations}: raise --budget")
         return self.evaluations
 
-    def state(self) -> list[Told]:
+    def state(self) -> list[Evaluated]:
         """Return all that it was told, from which a searcher of equal seed goes on."""
-        return list(self.told)
+        return list(self.evaluated)
 
-    def restore(self, state: Sequence[Told]) -> None:
+    def restore(self, state: Sequence[Evaluated]) -> None:
         """Go on from the `state` of an equal search; raises `ValueError` where that was told of other candidates."""
         for candidate, reward in state:
             if self.ask() != candidate:

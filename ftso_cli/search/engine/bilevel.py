@@ -187,10 +187,10 @@ class Bilevel(Engine):
         self.net = net.train()
         self._steps: tuple[Step, Step] | None = None
         self.arch_steps = Adam(
-            net.architecture(), rate=settings.arch_rate, momenta=settings.arch_momenta, decay=settings.arch_decay
+            net.architecture(), rate=settings.arch_lr, momenta=settings.arch_momenta, decay=settings.arch_decay
         )
         self.weight_steps = SGD(
-            net.weights(), rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay
+            net.weights(), rate=settings.weight_lr, momentum=settings.momentum, decay=settings.weight_decay
         )
 
     @property
@@ -211,7 +211,7 @@ class Bilevel(Engine):
         self.prepare()
         on_architecture, on_weights = self._steps = self._steps or self._made_steps()
         epoch = self.iteration // self.weight_batches.steps_per_epoch
-        self.weight_steps.rate = self.weight_rate(epoch)
+        self.weight_steps.rate = self.weight_lr(epoch)
         training, arch = next(self.weight_batches), None
         if not self.holds:
             self._draw()
@@ -283,7 +283,7 @@ class Bilevel(Engine):
         for progress in self._unchecked:
             for loss in (progress.arch_loss, progress.weight_loss):
                 if loss is not None:
-                    check_finite(loss, f"iteration {progress.iteration}", self.settings.weight_rate)
+                    check_finite(loss, f"iteration {progress.iteration}", self.settings.weight_lr)
         self._unchecked = []
 
     def scores(self, kind: str) -> list[float]:
@@ -328,7 +328,7 @@ class Bilevel(Engine):
             self.mixer.restore(under("mixer.", state))
         restore_streams(self, state)
 
-    def weight_rate(self, epoch: int) -> float:
+    def weight_lr(self, epoch: int) -> float:
         """The cosine from the full rate in epoch 0 towards the last one behind the last epoch (Table 4)."""
         return cosine_rate(self.settings, epoch, math.ceil(self.iterations / self.weight_batches.steps_per_epoch))
 
@@ -370,20 +370,20 @@ def length(settings: SearchSettings, batches: Batches) -> int:
 def cosine_rate(settings: SearchSettings, epoch: int, epochs: int) -> float:
     """The rate of the weights in an epoch: full in epoch 0, at its end behind the last one."""
     share = (1 + math.cos(math.pi * epoch / epochs)) / 2
-    return settings.weight_rate_end + (settings.weight_rate - settings.weight_rate_end) * share
+    return settings.weight_lr_end + (settings.weight_lr - settings.weight_lr_end) * share
 
 
 def finite(loss: Tensor, iteration: int, settings: SearchSettings) -> float:
     """The loss as a number; raises `TrainingError` where it is not finite."""
     value = loss.item()
-    check_finite(value, f"iteration {iteration}", settings.weight_rate)
+    check_finite(value, f"iteration {iteration}", settings.weight_lr)
     return value
 
 
 def check_finite(loss: float, moment: str, rate: float) -> None:
     """Raise `TrainingError` for a loss that is not finite, with the moment and the learning rate of the weights."""
     if not math.isfinite(loss):
-        raise TrainingError(f"the loss is not finite at {moment}; lower --weight-rate (now {rate:g})")
+        raise TrainingError(f"the loss is not finite at {moment}; lower --weight-lr (now {rate:g})")
 
 
 def prefixed(prefix: str, state: Mapping[str, Any]) -> dict[str, Tensor]:

@@ -50,7 +50,7 @@ def _largest(product: Callable[[Tensor], Tensor], size: int, device: torch.devic
     def times(vector: "np.ndarray[Any, Any]") -> "np.ndarray[Any, Any]":
         image = product(torch.as_tensor(vector.ravel().copy(), device=device)).cpu().numpy()
         if not np.isfinite(image).all():
-            raise TrainingError("the held-out loss has no finite curvature in α and β; lower --weight-rate")
+            raise TrainingError("the held-out loss has no finite curvature in α and β; lower --weight-lr")
         return image
 
     matrix = LinearOperator((size, size), matvec=times, dtype=np.float64)

@@ -72,7 +72,7 @@ class Progressive(Bilevel):
         rate, done, held = self.settings.skip_dropout[self.stage], self._done, self.settings.warmup
         self._stages_mixer.dropout = rate * (1 - done if self.holds else math.exp(-DECAY * max(0.0, done - held)))
 
-    def weight_rate(self, epoch: int) -> float:
+    def weight_lr(self, epoch: int) -> float:
         """The cosine over the epochs of the stage."""
         steps = self.weight_batches.steps_per_epoch
         done = (self.iteration - self.start(self.stage)) // steps

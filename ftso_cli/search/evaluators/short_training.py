@@ -43,7 +43,7 @@ def first_losses(
     # On images this small channels-last is faster than fusing, and than the usual order.
     network = network.to(device).to(memory_format=torch.channels_last).train()
     weights = list(network.parameters())
-    sgd = SGD(weights, rate=settings.weight_rate, momentum=settings.momentum, decay=settings.weight_decay)
+    sgd = SGD(weights, rate=settings.weight_lr, momentum=settings.momentum, decay=settings.weight_decay)
     batches = Batches(
         on_device(data.train, device),
         torch.arange(len(data.train)),
@@ -54,7 +54,7 @@ def first_losses(
     )
 
     def advance(images: Tensor, labels: Tensor) -> Tensor:
-        logits, _ = network(averaged(images, settings.side))
+        logits, _ = network(downsampled(images, settings.side))
         loss = functional.cross_entropy(logits, labels)
         descend(sgd, weights, torch.autograd.grad(loss, weights, allow_unused=True), settings.clip)
         return loss.detach()
@@ -67,12 +67,12 @@ def first_losses(
         on_step(step)
         if look.due() or step == steps:
             for at in range(checked, step):
-                check_finite(losses[at].number, f"step {at + 1} of a run", settings.weight_rate)
+                check_finite(losses[at].number, f"step {at + 1} of a run", settings.weight_lr)
             checked = step
     return [loss.number for loss in losses]
 
 
-def averaged(images: Tensor, side: int) -> Tensor:
+def downsampled(images: Tensor, side: int) -> Tensor:
     """(N, C, H, W) averaged to this side where it is larger, channels last."""
     if max(images.shape[2:]) > side:
         images = functional.adaptive_avg_pool2d(images, side)

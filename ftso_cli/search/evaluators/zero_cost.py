@@ -10,7 +10,7 @@ from ftso_cli.nn.network import Network
 from ftso_cli.search.engine.bilevel import Batch
 from ftso_cli.search.evaluators.evaluator import EvaluationContext
 from ftso_cli.search.evaluators.scores import score_of
-from ftso_cli.search.evaluators.short_training import averaged, paired
+from ftso_cli.search.evaluators.short_training import downsampled, paired
 from ftso_cli.search.phases import network_shape
 from ftso_cli.settings.evaluation import Score
 
@@ -44,4 +44,4 @@ def score_batches(data: ImageData, size: int, side: int, seed: int) -> list[Batc
     """Return the batches of `size` images that scores look at, averaged to `side` pixels where they are larger."""
     size = min(size, len(data.train))
     batches = Batches(data.train, torch.arange(len(data.train)), size, seed, normalise=data.normalise)
-    return [(averaged(images, side), labels) for images, labels in (next(batches) for _ in range(BATCHES))]
+    return [(downsampled(images, side), labels) for images, labels in (next(batches) for _ in range(BATCHES))]

@@ -24,7 +24,7 @@ from ftso_cli.search.evaluators.scores import NONE, score_of
 from ftso_cli.search.evaluators.short_training import first_losses, paired
 from ftso_cli.search.evaluators.zero_cost import score_batches
 from ftso_cli.search.phases import network_shape
-from ftso_cli.search.race.standings import paired_difference
+from ftso_cli.search.race.ranking import paired_difference
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import SPACES, operator
 

@@ -19,7 +19,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.nn.merged import network_class
 from ftso_cli.search.evaluators.short_training import first_losses, paired
 from ftso_cli.search.operators.capacity import Ops, with_operators
-from ftso_cli.search.race.standings import clearly_above, paired_difference
+from ftso_cli.search.race.ranking import clearly_above, paired_difference
 from ftso_cli.settings.searches import ShortTraining
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
@@ -72,9 +72,9 @@ class TimedSearch:
         self.edges = [(kind, edge) for kind in SPACES[genotype.space].kinds for edge in genotype.cells[kind].kept]
         self.ops: Ops = tuple(str(edge.op) for _, edge in self.edges)
         self._paces: dict[Ops, float] = {}
-        rate = ShortTraining().weight_rate * batch_size / ShortTraining().batch_size
+        rate = ShortTraining().weight_lr * batch_size / ShortTraining().batch_size
         self.training = replace(
-            ShortTraining(), batch_size=batch_size, weight_rate=rate, side=max(data.image_size), channels=shape.channels
+            ShortTraining(), batch_size=batch_size, weight_lr=rate, side=max(data.image_size), channels=shape.channels
         )
 
     def run(self, seconds: float, on_run: Callable[[int, int], None]) -> OperatorChoice:

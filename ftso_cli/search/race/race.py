@@ -31,10 +31,20 @@ from ftso_cli.nn.network import Network
 from ftso_cli.search.engine.threads import StoppedError, run_all
 from ftso_cli.search.evaluators.short_training import first_losses
 from ftso_cli.search.phases import network_shape
-from ftso_cli.search.race.journal import Journal
-from ftso_cli.search.race.pace import FINALISTS, LEAST_UNIT, PATIENCE, RESERVE, ROUNDS, Heat, Pace, heats, units
-from ftso_cli.search.race.standings import Result, Standing, best_of, standings, winner
-from ftso_cli.search.race.topologies import Topology, deepest, draw, mutated, widest
+from ftso_cli.search.race.checkpoint import RaceCheckpoint
+from ftso_cli.search.race.ranking import RankedCandidate, Result, best_of, ranked_candidates, winner
+from ftso_cli.search.race.rungs import (
+    FINALISTS,
+    LEAST_UNIT,
+    PATIENCE,
+    RESERVE,
+    ROUNDS,
+    Rung,
+    StepBudget,
+    race_rungs,
+    total_units,
+)
+from ftso_cli.search.race.topologies import Topology, deepest, mutated, random_topology, widest
 from ftso_cli.settings.searches import RaceSettings
 
 
@@ -44,13 +54,13 @@ class RaceProgress:
 
     iteration: int
     iterations: int
-    heat: str
+    rung: str
     best: float | None
 
     @property
     def figures(self) -> str:
         """The text beside the progress bar."""
-        return self.heat if self.best is None else f"{self.heat}, best {self.best:.3f}"
+        return self.rung if self.best is None else f"{self.rung}, best {self.best:.3f}"
 
     @property
     def facts(self) -> dict[str, float]:
@@ -71,21 +81,21 @@ class Race:
         self,
         data: ImageData,
         settings: RaceSettings,
-        journal: Journal,
+        checkpoint: RaceCheckpoint,
         *,
         seed: int,
         device: torch.device,
         workers: int | None = None,
     ) -> None:
-        self.data, self.settings, self.journal = data, settings, journal
+        self.data, self.settings, self.checkpoint = data, settings, checkpoint
         self.seed, self.device = seed, device
         self.workers = workers or (torch.get_num_threads() if device.type == "cpu" else 1)
         self.random = random.Random(seed)
         self.started = time.monotonic()
-        self.heats = heats(settings.draws)
+        self.rungs = race_rungs(settings.draws)
         self.unit = 0
         """Steps of a unit."""
-        self.pace: Pace | None = None
+        self.pace: StepBudget | None = None
         """The step budget, where this process measured it."""
         self.lock, self.stop = threading.Lock(), threading.Event()
         self.done = self.running = self.total = 0
@@ -93,14 +103,14 @@ class Race:
         self.waiting = 0
         """Runs of the heat that have not begun."""
 
-    def run(self, on_progress: Callable[[RaceProgress], None]) -> list[Standing]:
+    def run(self, on_progress: Callable[[RaceProgress], None]) -> list[RankedCandidate]:
         """Runs what the journal lacks, and gives the finalists, best first."""
-        draw_, mutate, semifinal, final = self.heats
-        results = self.journal.results
+        draw_, mutate, semifinal, final = self.rungs
+        results = self.checkpoint.results
         # What needs no search takes part, so that a race can't end with less than it by not having met it.
         extremes = list(dict.fromkeys((widest(self.settings.nodes), deepest(self.settings.nodes))))
         others = draw_.runs - len(extremes)
-        drawn = extremes + self._distinct(others, lambda: draw(self.random, self.settings.nodes), extremes)
+        drawn = extremes + self._distinct(others, lambda: random_topology(self.random, self.settings.nodes), extremes)
         self._run(draw_, drawn, [0], on_progress)
         leaders = best_of(results, ["draw"], draw_.runs // 4)
         mutants = self._distinct(mutate.runs, lambda: mutated(self.random, self.random.choice(leaders)), drawn)
@@ -108,7 +118,7 @@ class Race:
         self._run(semifinal, best_of(results, ["draw", "mutate"], semifinal.runs), [1], on_progress)
         finalists = best_of(results, ["semifinal"], FINALISTS)
         self._run(final, finalists, range(2, 2 + ROUNDS), on_progress)
-        return standings(results, "final")
+        return ranked_candidates(results, "final")
 
     def _distinct(self, count: int, make: Callable[[], Topology], known: Sequence[Topology]) -> list[Topology]:
         """Up to `count` wirings that differ from each other and from those known; small cells have only a few."""
@@ -121,58 +131,58 @@ class Race:
 
     def _run(
         self,
-        heat: Heat,
+        rung: Rung,
         field: Sequence[Topology],
         inits: Sequence[int],
         on_progress: Callable[[RaceProgress], None],
     ) -> None:
         """Runs a heat, every wiring from every initialisation: those of its runs that the journal lacks."""
-        there = {(each.topology, each.init): each for each in self.journal.results if each.heat == heat.name}
+        there = {(each.topology, each.init): each for each in self.checkpoint.results if each.rung == rung.name}
         runs = [(topology, init) for init in inits for topology in field]
         missing = [run for run in runs if run not in there]
-        self._begin(heat)
+        self._begin(rung)
         self.done += sum(there[run].steps for run in runs if run in there)
         self.waiting = len(missing)
-        run_all([self._job(heat, *run, on_progress) for run in missing], self.workers, self.stop)
+        run_all([self._job(rung, *run, on_progress) for run in missing], self.workers, self.stop)
 
-    def _begin(self, heat: Heat) -> None:
+    def _begin(self, rung: Rung) -> None:
         """Plans the heat: as the journal has it, by the budget, or by what is left of the time."""
-        if heat.name in self.journal.units:
-            self.unit = self.journal.units[heat.name]
+        if rung.name in self.checkpoint.units:
+            self.unit = self.checkpoint.units[rung.name]
             return
         if not self.unit:
             self.unit = self._first_unit()
-        elif self.pace is not None and heat.anew:
-            self.unit = max(LEAST_UNIT, self.pace.unit(self._to_come(heat)))
-        self.journal.begin(heat.name, self.unit)
+        elif self.pace is not None and rung.anew:
+            self.unit = max(LEAST_UNIT, self.pace.unit(self._to_come(rung)))
+        self.checkpoint.begin(rung.name, self.unit)
 
-    def _to_come(self, heat: Heat) -> tuple[Heat, ...]:
+    def _to_come(self, rung: Rung) -> tuple[Rung, ...]:
         """This heat, which may have fewer runs than at its beginning, and those after it."""
-        at = [each.name for each in self.heats].index(heat.name)
-        return heat, *self.heats[at + 1 :]
+        at = [each.name for each in self.rungs].index(rung.name)
+        return rung, *self.rungs[at + 1 :]
 
     def _first_unit(self) -> int:
         settings = self.settings
         if settings.steps is not None:
-            unit = settings.steps // units(self.heats)
+            unit = settings.steps // total_units(self.rungs)
             if unit < LEAST_UNIT:
-                least = f"{LEAST_UNIT * units(self.heats)} at least"
+                least = f"{LEAST_UNIT * total_units(self.rungs)} at least"
                 raise SettingsError(f"a race of {settings.steps} steps tells nothing; it takes {least}: raise --budget")
             return unit
         self.pace = self._measured()
-        unit = self.pace.unit(self.heats)
+        unit = self.pace.unit(self.rungs)
         if unit < LEAST_UNIT:
-            least_seconds = (time.monotonic() - self.started + self.pace.least_seconds(self.heats)) / RESERVE
+            least_seconds = (time.monotonic() - self.started + self.pace.least_seconds(self.rungs)) / RESERVE
             raise SettingsError(
                 f"a race of {settings.seconds:g} s tells nothing; it takes {ceil(least_seconds)} s at least here: "
                 "raise --budget"
             )
         return unit
 
-    def _measured(self) -> Pace:
+    def _measured(self) -> StepBudget:
         """Return the seconds of a step, with all workers at work, after the first two."""
         first, last = 2, 8
-        pace = Pace(self.started + RESERVE * self.settings.seconds, self.workers)
+        pace = StepBudget(self.started + RESERVE * self.settings.seconds, self.workers)
 
         def measure() -> None:
             marks: dict[int, float] = {}
@@ -193,41 +203,41 @@ class Race:
         if self.stop.is_set():
             raise StoppedError
 
-    def _next_steps(self, heat: Heat) -> int:
+    def _next_steps(self, rung: Rung) -> int:
         """Steps of the next run of a heat: as planned, or fewer where there is no time for that."""
         if self.pace is not None:
-            unit = max(LEAST_UNIT, self.pace.unit(self._to_come(replace(heat, runs=self.waiting))))
+            unit = max(LEAST_UNIT, self.pace.unit(self._to_come(replace(rung, runs=self.waiting))))
             if unit < PATIENCE * self.unit:
                 self.unit = unit
-                self.journal.begin(heat.name, unit)
+                self.checkpoint.begin(rung.name, unit)
         self.waiting -= 1
-        steps = heat.units * self.unit
+        steps = rung.units * self.unit
         self.running += steps
-        to_come = self.unit * units(self._to_come(replace(heat, runs=self.waiting)))
+        to_come = self.unit * total_units(self._to_come(replace(rung, runs=self.waiting)))
         self.total = self.done + self.running + to_come
         return steps
 
     def _job(
-        self, heat: Heat, topology: Topology, init: int, on_progress: Callable[[RaceProgress], None]
+        self, rung: Rung, topology: Topology, init: int, on_progress: Callable[[RaceProgress], None]
     ) -> Callable[[], None]:
         def step(_: int) -> None:
             self._check_stop()
             with self.lock:
                 self.done += 1
                 self.running -= 1
-                losses = [each.loss(each.steps) for each in self.journal.results if each.heat == heat.name]
+                losses = [each.loss(each.steps) for each in self.checkpoint.results if each.rung == rung.name]
                 best = min(losses, default=None)
-                on_progress(RaceProgress(iteration=self.done, iterations=self.total, heat=heat.name, best=best))
+                on_progress(RaceProgress(iteration=self.done, iterations=self.total, rung=rung.name, best=best))
 
         def job() -> None:
             with self.lock:
-                steps = self._next_steps(heat)
+                steps = self._next_steps(rung)
             began = time.monotonic()
             losses = self._train(topology, init, steps, step)
             with self.lock:
                 if self.pace is not None:
                     self.pace.ran(time.monotonic() - began, steps)
-                self.journal.add(Result(heat=heat.name, topology=topology, init=init, losses=tuple(losses)))
+                self.checkpoint.add(Result(rung=rung.name, topology=topology, init=init, losses=tuple(losses)))
 
         return job
 
@@ -241,7 +251,7 @@ class Race:
         return first_losses(network, data, settings, seed=seed, steps=steps, device=self.device, on_step=on_step)
 
 
-def decided(final: Sequence[Standing], op: str) -> tuple[Genotype, str]:
+def race_result(final: Sequence[RankedCandidate], op: str) -> tuple[Genotype, str]:
     """The genotype of the winner, with `op` on every edge, and what there is to say about it."""
     won, best = winner(final), final[0]
     behind = [each for each in final if each.clearly_behind]

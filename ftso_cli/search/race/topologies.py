@@ -44,7 +44,7 @@ class Topology:
         )
 
 
-def draw(random_: random.Random, nodes: int) -> Topology:
+def random_topology(random_: random.Random, nodes: int) -> Topology:
     """A wiring in which every node reads two earlier ones, any as likely."""
     return Topology(
         tuple(

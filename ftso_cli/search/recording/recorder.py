@@ -20,7 +20,7 @@ from ftso_cli.errors import FtsoError, RunError, differences
 from ftso_cli.files import make_folder, write_inside
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 from ftso_cli.interrupt import Interrupt, asked_to_stop
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.nn.readings import Reading
@@ -29,6 +29,7 @@ from ftso_cli.search.engine.eigenvalue import jump
 from ftso_cli.search.phases import Search
 from ftso_cli.search.recording.history import Architecture, History, Record, restored
 from ftso_cli.search.recording.options import CHECKPOINT, SUPERNET, Recording
+from ftso_cli.settings.options import present_names
 
 HISTORY = "history."
 
@@ -177,8 +178,8 @@ class Recorder:
         """The first process goes before the others, for it may find the last checkpoint damaged, and replace it."""
         with self._group.together(lambda: "give the same command again"):
             if self._group.first:
-                return self._group.told(self._load(checkpoints))
-            self._group.told()
+                return self._group.broadcast_text(self._load(checkpoints))
+            self._group.broadcast_text()
             return self._load(checkpoints)
 
     def _load(self, checkpoints: Checkpoints) -> str:
@@ -187,9 +188,9 @@ class Recorder:
         try:
             values = _Values.model_validate_json(json.dumps(state.values))
         except ValidationError as error:
-            raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe(error)})") from None
+            raise RunError(f"{checkpoints.last}: not a checkpoint of this search ({describe_error(error)})") from None
         # Numbers of another device differ in rounding only: a search may go on wherever there is room for it.
-        if named := differences(values.request | {"device": self.request.get("device")}, self.request):
+        if named := differences(present_names(values.request) | {"device": self.request.get("device")}, self.request):
             raise RunError(
                 f"{checkpoints.last}: was searched with {named}; resume it with the same request, or delete "
                 f"{checkpoints.last.parent} and start again"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ftso_cli.errors import FileError, RunError, short
 from ftso_cli.genotype import Cell, Edge, Genotype
-from ftso_cli.genotype.storage import describe
+from ftso_cli.genotype.storage import describe_error
 
 MOST_LINES = 1_000_000
 """Lines of a table that are looked at."""
@@ -62,15 +62,15 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 def rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int = MOST_LINES) -> Iterator[AnyRow]:
     """Yield the lines of a table, those of the `wanted` iterations; none where there is no table."""
     try:
-        for count, line in enumerate(lines(path, wanted, most)):
+        for count, line in enumerate(table_lines(path, wanted, most)):
             if wanted is not None and count >= MOST_WANTED:
                 raise RunError(f"{path}: has more than {MOST_WANTED:,} lines of {len(wanted)} iterations")
             yield row.model_validate(line)
     except ValidationError as error:
-        raise RunError(f"{path}: no table of a search ({describe(error)})") from None
+        raise RunError(f"{path}: no table of a search ({describe_error(error)})") from None
 
 
-def lines(path: Path, wanted: set[int] | None, most: int = MOST_LINES) -> Iterator[Mapping[str, str]]:
+def table_lines(path: Path, wanted: set[int] | None, most: int = MOST_LINES) -> Iterator[Mapping[str, str]]:
     """Yield the lines of a table as text by column, not checked yet, those of the `wanted` iterations."""
     if not path.is_file():
         return
@@ -125,7 +125,7 @@ def recorded(genotype: Genotype, folder: Path, iteration: int) -> Genotype:
     try:
         return genotype.replace(cells=cells)
     except ValidationError as error:
-        raise RunError(f"{folder}: no history of this cell ({describe(error)})") from None
+        raise RunError(f"{folder}: no history of this cell ({describe_error(error)})") from None
 
 
 def _betas(genotype: Genotype) -> dict[tuple[str, int, int], float | None]:

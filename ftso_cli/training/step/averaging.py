@@ -14,7 +14,7 @@ def warm_decay(decay: float, steps: int) -> float:
     return min(decay, (1 + steps) / (10 + steps))
 
 
-def averaged(network: nn.Module, decay: float) -> AveragedModel:
+def averaged_copy(network: nn.Module, decay: float) -> AveragedModel:
     """Return a copy of a network that `update_parameters(network)` moves towards it, after every step.
 
     Means and variances of batch norms are averaged as weights are: they belong to networks of the same steps, and

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftso_cli.errors import short
-from ftso_cli.shell import command
+from ftso_cli.shell import command_line
 from ftso_cli.training.run import Epoch
 from ftso_cli.training.testing.answers import ImageAnswer
 from ftso_cli.training.testing.class_scores import Confusion
@@ -71,7 +71,7 @@ class Finished:
 
     def again(self, **options: Any) -> str:
         """The command that trains the same with other options."""
-        return command("train", config=self.folder / "config.json", **options)
+        return command_line("train", config=self.folder / "config.json", **options)
 
     @property
     def validation(self) -> list[float]:

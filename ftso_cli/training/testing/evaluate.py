@@ -14,7 +14,7 @@ from ftso_cli.nn.checkpoint import Checkpoints, check_alike, read_tensors
 from ftso_cli.nn.device import enough_memory
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
-from ftso_cli.shell import command
+from ftso_cli.shell import command_line
 from ftso_cli.training.run import Run
 from ftso_cli.training.testing.answers import ImageAnswer
 from ftso_cli.training.testing.class_scores import Confusion
@@ -108,7 +108,7 @@ def _from_checkpoint(run: Run, epochs: int) -> tuple[dict[str, Tensor], str]:
     """The weights of the last whole checkpoint, without the auxiliary head, and where the training stands there."""
     checkpoints = Checkpoints(run.checkpoint_file)
     if not checkpoints.exist():
-        resume = command("train", resume=run.folder)
+        resume = command_line("train", resume=run.folder)
         raise RunError(f"{run.folder}: not finished, it has no {run.weights_file.name}; go on with: {resume}")
     state, problem = checkpoints.look()
     try:
@@ -127,7 +127,9 @@ def _from_checkpoint(run: Run, epochs: int) -> tuple[dict[str, Tensor], str]:
 
 
 @torch.inference_mode()
-def evaluate(network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device) -> Score:
+def evaluate_network(
+    network: Network, source: ImageSource, data: ImageData, batch_size: int, device: torch.device
+) -> Score:
     """The score of a network on all images of `source` that can be read; the last batch may be smaller.
 
     Raises `DataError` where none can be read.

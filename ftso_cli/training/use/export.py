@@ -62,7 +62,7 @@ def _about(run: Run, format: str, preprocess: bool) -> dict[str, str]:
         "input": input_of(config, format, preprocess),
         "classes": json.dumps(config.classes),
         "config": passed_on.model_dump_json(),
-        "genotype": json.dumps(json.loads(storage.dumps(genotype.replace(history=steps)))),
+        "genotype": json.dumps(json.loads(storage.genotype_json(genotype.replace(history=steps)))),
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ftso_cli.nn.device import finish, kept_threads, use_fewer_threads
+from ftso_cli.nn.device import kept_threads, synchronize, use_fewer_threads
 
 PERCENTILES = (50, 90, 99)
 
@@ -47,10 +47,10 @@ def measure_latency(
     with kept_threads():
         threads = use_fewer_threads(lambda: network(images)) if device.type == "cpu" else torch.get_num_threads()
         for _ in range(warm_up + runs):
-            finish(device)
+            synchronize(device)
             started = time.perf_counter()
             network(images)
-            finish(device)
+            synchronize(device)
             seconds.append(time.perf_counter() - started)
     taken = np.percentile(seconds[warm_up:], PERCENTILES)
     return Latency(

@@ -98,7 +98,7 @@ def _before_network(model: Any) -> list[str]:
     return names
 
 
-def measured(content: bytes, classifier: Classifier, preprocess: bool, tests: Pictures) -> tuple[Measured, int]:
+def measure_file(content: bytes, classifier: Classifier, preprocess: bool, tests: Pictures) -> tuple[Measured, int]:
     """Return the scores of an ONNX file on test pictures, and their number; it is timed on the first."""
     accuracy, count = accuracy_of(answers_of(content, "onnx", classifier, preprocess), tests)
     session = onnx_session(content)

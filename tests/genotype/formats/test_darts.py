@@ -73,7 +73,7 @@ DIALECTS = {
 
 @pytest.mark.parametrize("text", DIALECTS.values(), ids=DIALECTS.keys())
 def test_a_dialect_is_read(text: str) -> None:
-    read = formats.loads(text)
+    read = formats.import_genotype_text(text)
     assert (read.format, read.lost) == ("darts", ())
     assert wiring(read.genotype) == WIRED
     assert read.genotype.stage == "complete"
@@ -84,15 +84,15 @@ def test_the_dialects_differ_as_they_say() -> None:
 
 
 def test_the_name_before_the_text_is_kept() -> None:
-    assert formats.loads(f"FOUND = {TEXT}").genotype.about == About(name="FOUND")
-    assert formats.loads(TEXT).genotype.about is None
+    assert formats.import_genotype_text(f"FOUND = {TEXT}").genotype.about == About(name="FOUND")
+    assert formats.import_genotype_text(TEXT).genotype.about is None
     # Every search that logs its genotype calls it so: that is no name.
-    assert formats.loads(f"genotype = {TEXT}").genotype.about is None
+    assert formats.import_genotype_text(f"genotype = {TEXT}").genotype.about is None
 
 
 def test_an_operator_that_the_code_of_darts_lacks_is_written_and_named() -> None:
-    read = formats.loads(TEXT.replace("sep_conv_5x5", "conv_3x3"))
-    text, lost = formats.dumps(read.genotype, "darts")
+    read = formats.import_genotype_text(TEXT.replace("sep_conv_5x5", "conv_3x3"))
+    text, lost = formats.export_genotype_text(read.genotype, "darts")
     assert "('conv_3x3', 1)" in text
     assert lost == ("the layers of conv_3x3 (the code of DARTS has no such operator)",)
 
@@ -101,15 +101,15 @@ def test_weights_of_edges_are_left_out_and_named() -> None:
     text = TEXT.replace("('sep_conv_3x3', 1)", "('sep_conv_3x3', 1, 0.1359)").replace(
         "'skip_connect', 0", "'skip_connect', 0, 2.5e-3"
     )
-    read = formats.loads(text)
+    read = formats.import_genotype_text(text)
     assert wiring(read.genotype) == WIRED
     assert read.lost == ("the weights of edges (third element of an entry)",)
 
 
 def test_other_fields_of_a_dictionary_are_left_out_and_named() -> None:
     content = {**json.loads(DIALECTS["JSON"]), "accuracy": 97.5}
-    assert formats.loads(json.dumps(content)).lost == ("'accuracy'",)
-    assert formats.loads(TEXT.replace("Genotype(", "Genotype(accuracy=97.5, ")).lost == ("'accuracy'",)
+    assert formats.import_genotype_text(json.dumps(content)).lost == ("'accuracy'",)
+    assert formats.import_genotype_text(TEXT.replace("Genotype(", "Genotype(accuracy=97.5, ")).lost == ("'accuracy'",)
 
 
 GDAS_FIELDS = TEXT.rstrip(")") + ", connectN=None, connects=None)"
@@ -125,7 +125,7 @@ GDAS_FIELDS = TEXT.rstrip(")") + ", connectN=None, connects=None)"
     ids=["keywords", "dictionary", "positions"],
 )
 def test_the_fields_of_gdas_are_left_out_with_one_warning_however_they_are_written(text: str) -> None:
-    read = formats.loads(text)
+    read = formats.import_genotype_text(text)
     assert wiring(read.genotype) == WIRED
     assert read.lost == ("'connectN'", "'connects'")
 
@@ -141,8 +141,8 @@ FAIRDARTS_C = """FairDARTS_c = Genotype(
 
 
 def test_fairdarts_text_gives_the_cell_of_the_library() -> None:
-    read = formats.loads(FAIRDARTS_C, dialect="fairdarts")
-    assert read.genotype.cells == library.load("fairdarts_c").cells
+    read = formats.import_genotype_text(FAIRDARTS_C, dialect="fairdarts")
+    assert read.genotype.cells == library.load_genotype("fairdarts_c").cells
     assert read.lost == (
         "node 3 of the normal cell's output (nothing feeds it)",
         "edge 3→5 of the normal cell (nothing feeds node 3: kept as pruned)",
@@ -153,16 +153,16 @@ def test_fairdarts_text_is_not_guessed() -> None:
     with pytest.raises(
         GenotypeError, match=r"\['max_pool_3x3', 2, 0\]: if this is \(op, to, from\), say so with --dialect"
     ):
-        formats.loads(FAIRDARTS_C)
+        formats.import_genotype_text(FAIRDARTS_C)
 
 
 def test_the_other_cells_of_a_fairdarts_file_are_read_all_the_same() -> None:
-    assert wiring(formats.loads(TEXT, dialect="fairdarts").genotype) == WIRED
+    assert wiring(formats.import_genotype_text(TEXT, dialect="fairdarts").genotype) == WIRED
 
 
 def test_an_unknown_dialect_is_refused() -> None:
     with pytest.raises(SettingsError, match=r"unknown dialect 'fairdart', did you mean fairdarts\?"):
-        formats.loads(TEXT, dialect="fairdart")
+        formats.import_genotype_text(TEXT, dialect="fairdart")
 
 
 def test_a_fairdarts_list_in_json_is_no_edge_list_where_the_dialect_is_said() -> None:
@@ -172,10 +172,10 @@ def test_a_fairdarts_list_in_json_is_no_edge_list_where_the_dialect_is_said() ->
         "reduce": [["none", 2, 1]],
         "reduce_concat": [2],
     }
-    cell = formats.loads(json.dumps(content), dialect="fairdarts").genotype.cells["normal"]
+    cell = formats.import_genotype_text(json.dumps(content), dialect="fairdarts").genotype.cells["normal"]
     assert [str(edge) for edge in cell.kept] == ["0→2", "2→3"]
     with pytest.raises(SettingsError, match="a dialect is one of DARTS text, and the format is edges"):
-        formats.loads(json.dumps(content), "edges", dialect="fairdarts")
+        formats.import_genotype_text(json.dumps(content), "edges", dialect="fairdarts")
 
 
 # Several in one file
@@ -185,7 +185,7 @@ SEVERAL = f"A = {TEXT}\nB = Genotype({REDUCE}, normal=[('none', 0), ('none', 1)]
 
 @pytest.mark.parametrize(("pick", "nodes"), [("B", 1), ("2", 1), ("-2", 1), ("1", 2), ("-1", 2), ("3", 2)])
 def test_one_of_several_is_picked_by_name_or_number(pick: str, nodes: int) -> None:
-    assert len(formats.loads(SEVERAL, pick=pick).genotype.cells["normal"].nodes) == nodes
+    assert len(formats.import_genotype_text(SEVERAL, pick=pick).genotype.cells["normal"].nodes) == nodes
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_one_of_several_is_picked_by_name_or_number(pick: str, nodes: int) -> No
 )
 def test_what_is_not_there_or_not_clear_is_refused(pick: str | None, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        formats.loads(SEVERAL, pick=pick)
+        formats.import_genotype_text(SEVERAL, pick=pick)
 
 
 ALIASED = f"{SEVERAL}\nC = B  # the best\nD = C\nE = E\nF = G\nG = F\n# H = B\n"
@@ -209,25 +209,25 @@ ALIASED = f"{SEVERAL}\nC = B  # the best\nD = C\nE = E\nF = G\nG = F\n# H = B\n"
 
 @pytest.mark.parametrize("pick", ["C", "D"])
 def test_an_alias_picks_the_cell_that_it_names(pick: str) -> None:
-    genotype = formats.loads(ALIASED, pick=pick).genotype
+    genotype = formats.import_genotype_text(ALIASED, pick=pick).genotype
     assert (genotype.about, len(genotype.cells["normal"].nodes)) == (About(name="B"), 1)
 
 
 @pytest.mark.parametrize("pick", ["E", "F", "G", "H"])
 def test_an_alias_of_nothing_in_the_text_is_unknown(pick: str) -> None:
     with pytest.raises(GenotypeError, match=rf"--pick {pick}: unknown name '{pick}'.* Known: A, B, C$"):
-        formats.loads(ALIASED, pick=pick)
+        formats.import_genotype_text(ALIASED, pick=pick)
 
 
 def test_nothing_is_picked_from_a_text_of_one_value() -> None:
     for text in (DIALECTS["JSON"], DIALECTS["a dictionary"]):
         with pytest.raises(GenotypeError, match="nothing for --pick to choose from"):
-            formats.loads(text, pick="1")
+            formats.import_genotype_text(text, pick="1")
 
 
 def test_a_long_log_is_not_listed_in_full() -> None:
     with pytest.raises(GenotypeError, match=r"holds 500 genotypes: 1, 2, .*, 20, \.\.\.; say which") as caught:
-        formats.loads(f"{TEXT}\n" * 500)
+        formats.import_genotype_text(f"{TEXT}\n" * 500)
     assert len(str(caught.value)) < 200
 
 
@@ -278,7 +278,7 @@ WRONG = {
 @pytest.mark.parametrize(("text", "message"), WRONG.values(), ids=WRONG.keys())
 def test_a_text_that_is_wrong_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(GenotypeError, match=message) as caught:
-        formats.loads(text)
+        formats.import_genotype_text(text)
     assert "\n" not in str(caught.value)
 
 
@@ -294,7 +294,7 @@ def run(text: str) -> Any:
 
 @given(two_inputs())
 def test_what_is_written_is_the_same_genotype_to_python_itself(genotype: Genotype) -> None:
-    made = run(formats.dumps(genotype, "darts")[0])
+    made = run(formats.export_genotype_text(genotype, "darts")[0])
     for kind, cell in genotype.cells.items():
         entries = getattr(made, kind)
         assert (
@@ -305,25 +305,25 @@ def test_what_is_written_is_the_same_genotype_to_python_itself(genotype: Genotyp
 
 @given(two_inputs())
 def test_what_is_written_is_read_as_it_was(genotype: Genotype) -> None:
-    text, _ = formats.dumps(genotype, "darts")
-    read = formats.loads(text)
+    text, _ = formats.export_genotype_text(genotype, "darts")
+    read = formats.import_genotype_text(text)
     assert read.format == "darts"
     assert wiring(read.genotype) == wiring(genotype)
-    assert formats.dumps(read.genotype, "darts")[0] == text
+    assert formats.export_genotype_text(read.genotype, "darts")[0] == text
 
 
 @pytest.mark.parametrize("name", library.files())
 def test_every_library_cell_goes_through_darts_text_or_says_why_not(name: str) -> None:
-    genotype = library.load(name)
+    genotype = library.load_genotype(name)
     inputs = {len(cell.inputs_of(node)) for cell in genotype.cells.values() for node in range(2, max(cell.nodes) + 1)}
     if inputs != {2}:
         with pytest.raises(
             GenotypeError, match=r"node \d of the (normal|reduce) cell has (no|1|3|4|5|6) inputs?, and DARTS"
         ):
-            formats.dumps(genotype, "darts")
+            formats.export_genotype_text(genotype, "darts")
         return
-    text, lost = formats.dumps(genotype, "darts")
-    read = formats.loads(text).genotype
+    text, lost = formats.export_genotype_text(genotype, "darts")
+    read = formats.import_genotype_text(text).genotype
     assert read.cells == genotype.cells
     assert read.about == About(name=name)
     assert lost == ("the notes on where it is from",)
@@ -333,7 +333,7 @@ def test_the_library_cells_that_darts_text_cannot_hold_are_those_of_two_methods_
     refused = []
     for name in library.files():
         try:
-            formats.dumps(library.load(name), "darts")
+            formats.export_genotype_text(library.load_genotype(name), "darts")
         except GenotypeError:
             refused.append(name)
     fairdarts = [f"fairdarts_{letter}" for letter in "abcefg"]
@@ -342,10 +342,10 @@ def test_the_library_cells_that_darts_text_cannot_hold_are_those_of_two_methods_
 
 @pytest.mark.parametrize("name", ["lambda", "0day", "a b", "größe", "x; import os", ""])
 def test_a_name_that_python_does_not_take_is_not_written_before_the_text(name: str) -> None:
-    genotype = formats.loads(TEXT).genotype
+    genotype = formats.import_genotype_text(TEXT).genotype
     if name:
         genotype = genotype.replace(about=About(name=name))
-    assert formats.dumps(genotype, "darts")[0].startswith("Genotype(\n")
+    assert formats.export_genotype_text(genotype, "darts")[0].startswith("Genotype(\n")
 
 
 def test_what_darts_text_cannot_hold_is_named(searched: Genotype) -> None:
@@ -355,7 +355,7 @@ def test_what_darts_text_cannot_hold_is_named(searched: Genotype) -> None:
     }
     cells = {kind: searched.cells[kind].model_copy(update={"edges": tuple(edges[kind])}) for kind in edges}
     genotype = searched.replace(stage="complete", cells=cells)
-    assert formats.dumps(genotype, "darts")[1] == (
+    assert formats.export_genotype_text(genotype, "darts")[1] == (
         "searched strengths",
         "pruned edges",
         "the list of searched operators",
@@ -364,7 +364,7 @@ def test_what_darts_text_cannot_hold_is_named(searched: Genotype) -> None:
 
 def test_a_genotype_without_operators_says_what_to_run_first(searched: Genotype) -> None:
     with pytest.raises(GenotypeError, match="is not pruned, which DARTS text needs; run: ftso prune"):
-        formats.dumps(searched, "darts")
+        formats.export_genotype_text(searched, "darts")
 
 
 @pytest.mark.parametrize(
@@ -382,4 +382,6 @@ def test_fairdarts_leaves_nodes_out_of_the_output_that_no_input_reaches(
 ) -> None:
     reduce = "reduce=[('skip_connect', 2, 0)], reduce_concat=[2]"
     text = f"Genotype(normal={normal}, normal_concat={concat}, {reduce})"
-    assert list(formats.loads(text, "darts", dialect="fairdarts").genotype.cells["normal"].concat) == kept
+    assert (
+        list(formats.import_genotype_text(text, "darts", dialect="fairdarts").genotype.cells["normal"].concat) == kept
+    )

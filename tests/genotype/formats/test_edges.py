@@ -20,22 +20,24 @@ CONTENT: dict[str, Any] = {
 
 
 def test_an_edge_list_is_read() -> None:
-    read = formats.loads(json.dumps(CONTENT))
+    read = formats.import_genotype_text(json.dumps(CONTENT))
     assert (read.format, read.lost) == ("edges", ())
     assert wiring(read.genotype) == WIRED
 
 
 def test_an_edge_list_as_python_prints_it_is_read() -> None:
-    assert wiring(formats.loads(str(CONTENT)).genotype) == WIRED
-    assert wiring(formats.loads(str(CONTENT).replace("[3, 2]", "range(2, 4)")).genotype) == WIRED
+    assert wiring(formats.import_genotype_text(str(CONTENT)).genotype) == WIRED
+    assert wiring(formats.import_genotype_text(str(CONTENT).replace("[3, 2]", "range(2, 4)")).genotype) == WIRED
 
 
 def test_other_fields_are_left_out_and_named() -> None:
-    assert formats.loads(json.dumps({**CONTENT, "note": "x", "nodes": 2})).lost == ("'note'", "'nodes'")
+    assert formats.import_genotype_text(json.dumps({**CONTENT, "note": "x", "nodes": 2})).lost == ("'note'", "'nodes'")
 
 
 def test_an_edge_out_of_a_node_that_nothing_feeds_is_kept_as_pruned() -> None:
-    read = formats.loads(json.dumps({**CONTENT, "normal": [*CONTENT["normal"], ["none", 4, 5], ["none", 5, 6]]}))
+    read = formats.import_genotype_text(
+        json.dumps({**CONTENT, "normal": [*CONTENT["normal"], ["none", 4, 5], ["none", 5, 6]]})
+    )
     pruned = [str(edge) for edge in read.genotype.cells["normal"].edges if not edge.kept]
     assert pruned == ["4→5", "5→6"]
     assert wiring(read.genotype) == WIRED
@@ -47,7 +49,7 @@ def test_an_edge_out_of_a_node_that_nothing_feeds_is_kept_as_pruned() -> None:
 
 def test_an_output_that_nothing_feeds_is_refused() -> None:
     with pytest.raises(GenotypeError, match="concat: node 4 doesn't exist"):
-        formats.loads(json.dumps({**CONTENT, "normal_concat": [2, 4]}))
+        formats.import_genotype_text(json.dumps({**CONTENT, "normal_concat": [2, 4]}))
 
 
 @pytest.mark.parametrize(
@@ -69,12 +71,12 @@ def test_an_output_that_nothing_feeds_is_refused() -> None:
 )
 def test_an_edge_list_that_is_wrong_is_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        formats.loads(json.dumps({**CONTENT, **change}))
+        formats.import_genotype_text(json.dumps({**CONTENT, **change}))
 
 
 @given(complete())
 def test_any_wiring_comes_back(genotype: Genotype) -> None:
-    read = formats.loads(formats.dumps(genotype, "edges")[0])
+    read = formats.import_genotype_text(formats.export_genotype_text(genotype, "edges")[0])
     assert read.format == "edges"
     assert wiring(read.genotype) == wiring(genotype)
     assert read.lost == ()
@@ -82,7 +84,7 @@ def test_any_wiring_comes_back(genotype: Genotype) -> None:
 
 @given(complete())
 def test_all_that_is_lost_is_named(genotype: Genotype) -> None:
-    lost = formats.dumps(genotype, "edges")[1]
+    lost = formats.export_genotype_text(genotype, "edges")[1]
     edges = [edge for cell in genotype.cells.values() for edge in cell.edges]
     assert ("searched strengths" in lost) == any(
         value is not None for edge in edges for value in (edge.beta, edge.alpha, edge.beta_ops)
@@ -95,28 +97,30 @@ def test_all_that_is_lost_is_named(genotype: Genotype) -> None:
 
 @pytest.mark.parametrize("name", library.files())
 def test_every_library_cell_comes_back(name: str) -> None:
-    genotype = library.load(name)
-    assert wiring(formats.loads(formats.dumps(genotype, "edges")[0]).genotype) == wiring(genotype)
+    genotype = library.load_genotype(name)
+    assert wiring(formats.import_genotype_text(formats.export_genotype_text(genotype, "edges")[0]).genotype) == wiring(
+        genotype
+    )
 
 
 @pytest.mark.parametrize("name", ["edges", "node-link"])
 def test_a_cell_of_the_nats_space_comes_back_as_one(name: str) -> None:
-    read = formats.loads(formats.dumps(genotype(FTSO), name)[0])
+    read = formats.import_genotype_text(formats.export_genotype_text(genotype(FTSO), name)[0])
     assert (read.format, read.genotype.space, read.lost) == (name, "nats", ())
-    assert formats.dumps(read.genotype, "nats")[0].strip() == FTSO
+    assert formats.export_genotype_text(read.genotype, "nats")[0].strip() == FTSO
 
 
 @pytest.mark.parametrize("name", ["edges", "nni", "naslib", "darts"])
 def test_a_format_that_holds_operators_is_named_where_they_are_missing(name: str, searched: Genotype) -> None:
     title = {"edges": "edge-list", "nni": "NNI", "naslib": "NASLib", "darts": "DARTS"}[name]
     with pytest.raises(GenotypeError, match=f"is not pruned, which {title} text needs"):
-        formats.dumps(searched, name)
+        formats.export_genotype_text(searched, name)
 
 
 def test_a_genotype_file_needs_no_import() -> None:
     with pytest.raises(GenotypeError, match="is a genotype file already, and needs no import"):
-        formats.loads(storage.dumps(library.load("pdarts")))
+        formats.import_genotype_text(storage.genotype_json(library.load_genotype("pdarts")))
 
 
 def test_blanks_before_a_text_do_not_matter() -> None:
-    assert wiring(formats.loads(f" \n\t{json.dumps(CONTENT)}\n").genotype) == WIRED
+    assert wiring(formats.import_genotype_text(f" \n\t{json.dumps(CONTENT)}\n").genotype) == WIRED

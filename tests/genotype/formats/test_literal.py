@@ -92,4 +92,4 @@ def test_genotypes_are_found_with_their_names_but_not_in_comments_and_classes() 
 def test_twenty_genotypes_are_listed_in_full() -> None:
     for count, end in ((20, "19, 20; say which"), (21, r"19, 20, \.\.\.; say which")):
         with pytest.raises(GenotypeError, match=end):
-            formats.loads("Genotype()\n" * count)
+            formats.import_genotype_text("Genotype()\n" * count)

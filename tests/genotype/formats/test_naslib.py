@@ -20,13 +20,13 @@ COMPACT = (
 
 @pytest.mark.parametrize("text", [str(COMPACT), json.dumps(COMPACT), str([list(cell) for cell in COMPACT])])
 def test_the_compact_form_is_read(text: str) -> None:
-    read = formats.loads(text)
+    read = formats.import_genotype_text(text)
     assert (read.format, read.lost) == ("naslib", ())
-    assert read.genotype.cells == library.load("darts_v2").cells
+    assert read.genotype.cells == library.load_genotype("darts_v2").cells
 
 
 def test_the_compact_form_is_written() -> None:
-    written = ast.literal_eval(formats.dumps(library.load("darts_v2"), "naslib")[0])
+    written = ast.literal_eval(formats.export_genotype_text(library.load_genotype("darts_v2"), "naslib")[0])
     for cell, expected in zip(written, COMPACT, strict=True):
         for at in range(0, 8, 2):
             assert sorted(cell[at : at + 2]) == sorted(expected[at : at + 2])
@@ -42,9 +42,11 @@ def test_any_wiring_that_it_can_hold_comes_back(genotype: Genotype) -> None:
     )
     if twice:
         with pytest.raises(GenotypeError, match="reads a node twice, which NASLib can't have"):
-            formats.dumps(genotype, "naslib")
+            formats.export_genotype_text(genotype, "naslib")
         return
-    assert wiring(formats.loads(formats.dumps(genotype, "naslib")[0]).genotype) == wiring(genotype)
+    assert wiring(formats.import_genotype_text(formats.export_genotype_text(genotype, "naslib")[0]).genotype) == wiring(
+        genotype
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,7 @@ def test_any_wiring_that_it_can_hold_comes_back(genotype: Genotype) -> None:
 )
 def test_a_cell_that_it_cannot_hold_is_refused(name: str, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        formats.dumps(library.load(name), "naslib")
+        formats.export_genotype_text(library.load_genotype(name), "naslib")
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_a_cell_that_it_cannot_hold_is_refused(name: str, message: str) -> None:
 )
 def test_a_form_that_is_wrong_is_refused_with_the_reason(text: str, message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        formats.loads(text)
+        formats.import_genotype_text(text)
 
 
 def test_an_output_of_some_nodes_is_refused() -> None:
-    whole = formats.loads(str(COMPACT)).genotype
+    whole = formats.import_genotype_text(str(COMPACT)).genotype
     cells = {kind: cell.model_copy(update={"concat": (3, 4, 5)}) for kind, cell in whole.cells.items()}
     with pytest.raises(GenotypeError, match="NASLib's cells have nodes"):
-        formats.dumps(whole.replace(cells=cells), "naslib")
+        formats.export_genotype_text(whole.replace(cells=cells), "naslib")

@@ -7,7 +7,7 @@ from hypothesis import given
 
 from ftso_cli.errors import FtsoError, GenotypeError
 from ftso_cli.genotype import Cell, Edge, Genotype
-from ftso_cli.genotype.formats import dumps, loads
+from ftso_cli.genotype.formats import export_genotype_text, import_genotype_text
 from tests.nats import FTSO, STRINGS, genotype, uniform
 
 LOG = f"""[004-200] searched
@@ -32,9 +32,9 @@ def test_the_parts_of_a_string_are_the_inputs_of_nodes_1_to_3() -> None:
 
 @given(STRINGS)
 def test_a_string_comes_back_as_it_was(text: str) -> None:
-    read = loads(f" {text}\n")
+    read = import_genotype_text(f" {text}\n")
     assert (read.format, read.lost, read.genotype.space) == ("nats", (), "nats")
-    assert dumps(read.genotype, "nats") == (f"{text}\n", ())
+    assert export_genotype_text(read.genotype, "nats") == (f"{text}\n", ())
 
 
 @given(STRINGS)
@@ -42,22 +42,22 @@ def test_the_same_as_nested_tuples_or_json_is_read(text: str) -> None:
     entries = [[entry.split("~") for entry in part.strip("|").split("|")] for part in text.split("+")]
     nodes = tuple(tuple((op, int(source)) for op, source in node) for node in entries)
     for written in (str(nodes), json.dumps(nodes)):
-        read = loads(written)
+        read = import_genotype_text(written)
         assert (read.format, read.genotype) == ("nats", genotype(text))
 
 
 def test_nested_tuples_of_another_space_are_refused_with_what_was_given() -> None:
     with pytest.raises(GenotypeError, match=r"an architecture string is .*, not \[\[\['none', 0\]\]\]"):
-        loads("((('none', 0),),)")
+        import_genotype_text("((('none', 0),),)")
 
 
 def test_a_string_is_found_in_the_log_of_a_search() -> None:
-    assert loads(LOG, pick="-1").genotype == genotype(FTSO)
-    assert loads(LOG.splitlines()[2]).genotype == genotype(FTSO)
+    assert import_genotype_text(LOG, pick="-1").genotype == genotype(FTSO)
+    assert import_genotype_text(LOG.splitlines()[2]).genotype == genotype(FTSO)
     with pytest.raises(GenotypeError, match="no genotype in it"):
-        loads(f"five nodes: {FTSO}+|none~0|none~1|none~2|none~3|")
+        import_genotype_text(f"five nodes: {FTSO}+|none~0|none~1|none~2|none~3|")
     with pytest.raises(GenotypeError, match=r"holds 2 genotypes: 1, 2; say which with --pick, -1 is the last"):
-        loads(LOG)
+        import_genotype_text(LOG)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_a_string_is_found_in_the_log_of_a_search() -> None:
 )
 def test_a_string_that_is_wrong_is_refused_with_the_reason(text: str, reason: str) -> None:
     with pytest.raises(GenotypeError, match=reason):
-        loads(text)
+        import_genotype_text(text)
 
 
 def with_edges(*edges: Edge, concat: tuple[int, ...] = (3,)) -> Genotype:
@@ -83,7 +83,7 @@ def with_edges(*edges: Edge, concat: tuple[int, ...] = (3,)) -> Genotype:
 
 def test_an_edge_that_is_missing_or_pruned_is_none() -> None:
     edges = (Edge(source=0, target=3, op="skip_connect"), Edge(source=0, target=2, op="nor_conv_1x1", kept=False))
-    text, lost = dumps(with_edges(*edges), "nats")
+    text, lost = export_genotype_text(with_edges(*edges), "nats")
     assert text == "|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|\n"
     assert lost == ("pruned edges",)
 
@@ -98,4 +98,4 @@ def test_an_edge_that_is_missing_or_pruned_is_none() -> None:
 )
 def test_a_cell_outside_the_benchmark_has_no_string(cell: Genotype, reason: str) -> None:
     with pytest.raises(FtsoError, match=reason):
-        dumps(cell, "nats")
+        export_genotype_text(cell, "nats")

@@ -33,17 +33,17 @@ def dictionary(*, listed: bool = True) -> dict[str, Any]:
 
 @pytest.mark.parametrize("listed", [False, True])
 def test_the_hubs_darts_is_the_librarys(listed: bool) -> None:
-    read = formats.loads(json.dumps(dictionary(listed=listed)))
+    read = formats.import_genotype_text(json.dumps(dictionary(listed=listed)))
     assert (read.format, read.lost) == ("nni", ())
-    assert read.genotype.cells == library.load("darts_v2").cells
+    assert read.genotype.cells == library.load_genotype("darts_v2").cells
 
 
 def test_a_dictionary_as_python_prints_it_is_read() -> None:
-    assert formats.loads(str(dictionary())).genotype.cells == library.load("darts_v2").cells
+    assert formats.import_genotype_text(str(dictionary())).genotype.cells == library.load_genotype("darts_v2").cells
 
 
 def test_the_librarys_darts_is_the_hubs() -> None:
-    written = json.loads(formats.dumps(library.load("darts_v2"), "nni")[0])
+    written = json.loads(formats.export_genotype_text(library.load_genotype("darts_v2"), "nni")[0])
     expected = dictionary()
     assert written.keys() == expected.keys()
     for kind in HUB:
@@ -56,13 +56,16 @@ def test_the_librarys_darts_is_the_hubs() -> None:
 
 
 def test_width_and_depth_of_the_network_are_left_out_and_named() -> None:
-    assert formats.loads(json.dumps({"width": 36, "depth": 20, **dictionary()})).lost == ("'width'", "'depth'")
+    assert formats.import_genotype_text(json.dumps({"width": 36, "depth": 20, **dictionary()})).lost == (
+        "'width'",
+        "'depth'",
+    )
 
 
 def test_with_another_number_of_nodes_the_output_is_a_guess_and_named() -> None:
-    text, _ = formats.dumps(library.load("pnasnet5"), "nni")
-    read = formats.loads(text)
-    assert read.genotype.cells == library.load("pnasnet5").cells
+    text, _ = formats.export_genotype_text(library.load_genotype("pnasnet5"), "nni")
+    read = formats.import_genotype_text(text)
+    assert read.genotype.cells == library.load_genotype("pnasnet5").cells
     assert len(read.lost) == 2
     assert "took all nodes, as NNI's DARTS and PNAS do" in read.lost[0]
 
@@ -82,37 +85,39 @@ def test_with_another_number_of_nodes_the_output_is_a_guess_and_named() -> None:
 )
 def test_a_dictionary_that_is_wrong_is_refused_with_the_reason(change: dict[str, Any], message: str) -> None:
     with pytest.raises(GenotypeError, match=message):
-        formats.loads(json.dumps({**dictionary(), **change}))
+        formats.import_genotype_text(json.dumps({**dictionary(), **change}))
 
 
 def test_a_dictionary_without_a_reduction_cell_is_refused() -> None:
     content = {name: value for name, value in dictionary().items() if name.startswith("normal")}
     with pytest.raises(GenotypeError, match=r"has reduce/op_2_0, reduce/input_2_0 and so on; this one has 'normal/op"):
-        formats.loads(json.dumps(content))
+        formats.import_genotype_text(json.dumps(content))
 
 
 @pytest.mark.parametrize("text", ['{"normal_n2_p0": "sepconv3x3"}', '{"reduce_n5_switch": ["reduce_n5_p0"]}'])
 @pytest.mark.parametrize("name", [None, "nni"])
 def test_the_keys_of_an_older_nni_are_told_with_those_that_are_read(text: str, name: str | None) -> None:
     with pytest.raises(GenotypeError, match=r"normal/op_2_0.* this one has '\w+_n\d_\w+', the keys of an older NNI"):
-        formats.loads(text, name)
+        formats.import_genotype_text(text, name)
 
 
 def test_an_empty_dictionary_is_told_what_is_read() -> None:
     with pytest.raises(GenotypeError, match=r"an NNI dictionary has normal/op_2_0, .* this one has nothing"):
-        formats.loads("{}", "nni")
+        formats.import_genotype_text("{}", "nni")
 
 
 def test_an_operator_that_nnis_darts_space_lacks_is_named() -> None:
-    assert formats.dumps(library.load("darts_v2"), "nni")[1] == ("the notes on where it is from",)
+    assert formats.export_genotype_text(library.load_genotype("darts_v2"), "nni")[1] == (
+        "the notes on where it is from",
+    )
     for name, what in (("setn", "conv_3x1_1x3 of the normal cell"), ("snas_aggressive", "none of the reduce cell")):
-        lost = formats.dumps(library.load(name), "nni")[1]
+        lost = formats.export_genotype_text(library.load_genotype(name), "nni")[1]
         assert f"{what} (NNI's DARTS space has no such candidate)" in lost
 
 
 @given(two_inputs().map(all_output))
 def test_any_wiring_that_it_can_hold_comes_back(genotype: Genotype) -> None:
-    read = formats.loads(formats.dumps(genotype, "nni")[0])
+    read = formats.import_genotype_text(formats.export_genotype_text(genotype, "nni")[0])
     assert read.format == "nni"
     assert wiring(read.genotype) == wiring(genotype)
 
@@ -120,17 +125,17 @@ def test_any_wiring_that_it_can_hold_comes_back(genotype: Genotype) -> None:
 @given(two_inputs())
 def test_an_output_of_some_nodes_is_refused(genotype: Genotype) -> None:
     if all(cell.concat == cell.nodes for cell in genotype.cells.values()):
-        formats.dumps(genotype, "nni")
+        formats.export_genotype_text(genotype, "nni")
     else:
         with pytest.raises(GenotypeError, match=r"NNI's DARTS space takes all nodes, .* use --format edges"):
-            formats.dumps(genotype, "nni")
+            formats.export_genotype_text(genotype, "nni")
 
 
 def test_a_cell_of_other_numbers_of_inputs_is_refused() -> None:
     with pytest.raises(GenotypeError, match=r"node 2 of the normal cell has 5 inputs, and NNI text has two"):
-        formats.dumps(library.load("bayesnas_0.01"), "nni")
+        formats.export_genotype_text(library.load_genotype("bayesnas_0.01"), "nni")
 
 
 def test_what_is_no_dictionary_is_refused() -> None:
     with pytest.raises(GenotypeError, match=r"NNI's format is a dictionary, not \[1\]"):
-        formats.loads("[1]", "nni")
+        formats.import_genotype_text("[1]", "nni")

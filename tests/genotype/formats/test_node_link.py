@@ -15,7 +15,7 @@ from tests.strategies import genotypes
 
 @given(genotypes())
 def test_everything_about_the_cells_comes_back(genotype: Genotype) -> None:
-    read = formats.loads(formats.dumps(genotype, "node-link")[0])
+    read = formats.import_genotype_text(formats.export_genotype_text(genotype, "node-link")[0])
     assert read.format == "node-link"
     assert read.genotype.cells == genotype.cells
     assert read.genotype.stage == genotype.stage
@@ -24,7 +24,7 @@ def test_everything_about_the_cells_comes_back(genotype: Genotype) -> None:
 
 @given(genotypes())
 def test_what_is_lost_beside_the_cells_is_named(genotype: Genotype) -> None:
-    lost = formats.dumps(genotype, "node-link")[1]
+    lost = formats.export_genotype_text(genotype, "node-link")[1]
     assert ("the history" in lost, "the notes on where it is from" in lost) == (
         bool(genotype.history),
         genotype.about is not None,
@@ -34,7 +34,7 @@ def test_what_is_lost_beside_the_cells_is_named(genotype: Genotype) -> None:
 
 @given(genotypes())
 def test_networkx_reads_the_graph_that_ftso_makes(genotype: Genotype) -> None:
-    content = json.loads(formats.dumps(genotype, "node-link")[0])
+    content = json.loads(formats.export_genotype_text(genotype, "node-link")[0])
     for kind, cell in genotype.cells.items():
         graph = nx.node_link_graph(content[kind], edges="edges")
         assert graph.is_directed() and graph.is_multigraph()
@@ -45,14 +45,14 @@ def test_networkx_reads_the_graph_that_ftso_makes(genotype: Genotype) -> None:
 @pytest.mark.parametrize("edges", ["edges", "links"])
 @pytest.mark.parametrize("name", library.files())
 def test_what_networkx_writes_is_read(name: str, edges: str) -> None:
-    genotype = library.load(name)
+    genotype = library.load_genotype(name)
     content = {kind: nx.node_link_data(to_graph(cell), edges=edges) for kind, cell in genotype.cells.items()}
-    assert formats.loads(json.dumps(content)).genotype.cells == genotype.cells
+    assert formats.import_genotype_text(json.dumps(content)).genotype.cells == genotype.cells
 
 
 def content() -> dict[str, Any]:
     """A library cell as node-link JSON."""
-    made: dict[str, Any] = json.loads(formats.dumps(library.load("pdarts"), "node-link")[0])
+    made: dict[str, Any] = json.loads(formats.export_genotype_text(library.load_genotype("pdarts"), "node-link")[0])
     return made
 
 
@@ -71,17 +71,17 @@ def test_graphs_that_are_wrong_are_refused_with_the_reason() -> None:
         broken = content()
         broken["normal"] |= change
         with pytest.raises(GenotypeError, match=message):
-            formats.loads(json.dumps(broken))
+            formats.import_genotype_text(json.dumps(broken))
 
 
 def test_a_graph_of_one_kind_only_is_refused() -> None:
     broken = content()
     del broken["reduce"]
     with pytest.raises(GenotypeError, match="node-link JSON lacks reduce"):
-        formats.loads(json.dumps(broken))
+        formats.import_genotype_text(json.dumps(broken))
 
 
 def test_every_node_stands_in_the_graph_also_one_that_is_no_output() -> None:
-    made = json.loads(formats.dumps(library.load("pc_darts_cifar"), "node-link")[0])
+    made = json.loads(formats.export_genotype_text(library.load_genotype("pc_darts_cifar"), "node-link")[0])
     assert [node["id"] for node in made["normal"]["nodes"]] == [0, 1, 2, 3, 4, 5]
     assert made["normal"]["multigraph"] is True

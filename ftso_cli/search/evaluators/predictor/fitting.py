@@ -39,7 +39,7 @@ class FeatureTable:
         return self.features[:, [self.names.index(name) for name in names]]
 
 
-def table_of(trained: TrainedCells) -> FeatureTable:
+def feature_table(trained: TrainedCells) -> FeatureTable:
     """Tabulate cells; of cells that no feature tells apart, the mean accuracy is taken.
 
     So a cell that was trained twice is not in two folds.
@@ -56,7 +56,7 @@ def table_of(trained: TrainedCells) -> FeatureTable:
     )
 
 
-def validated(features: Matrix, accuracies: Matrix) -> Validation:
+def cross_validation(features: Matrix, accuracies: Matrix) -> Validation:
     """Cross-validate a fit to these cells."""
     predicted = cross_validated(features, accuracies)
     ranks = [found for row in predicted if (found := spearman(row, accuracies)) is not None]
@@ -71,7 +71,7 @@ def validated(features: Matrix, accuracies: Matrix) -> Validation:
 
 def fit_cells(trained: TrainedCells, *, source: str | None = None, limits: str | None = None) -> Predictor:
     """Fit a predictor; raises `SettingsError` for too few different cells, or where all have one accuracy."""
-    table = table_of(trained)
+    table = feature_table(trained)
     if len(table.accuracies) < LEAST_CELLS:
         raise SettingsError(f"{len(table.accuracies)} different cells; a predictor is fitted to {LEAST_CELLS} or more")
     if np.ptp(table.accuracies) == 0:
@@ -90,7 +90,7 @@ def fit_cells(trained: TrainedCells, *, source: str | None = None, limits: str |
             name: Weight(weight=round(float(weight), DIGITS) + 0.0, least=float(column.min()), most=float(column.max()))
             for name, weight, column in columns
         },
-        validation=validated(table.features, table.accuracies),
+        validation=cross_validation(table.features, table.accuracies),
         source=source,
         limits=limits,
     )

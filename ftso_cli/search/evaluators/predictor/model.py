@@ -14,7 +14,7 @@ from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.schema import Model, Name
-from ftso_cli.genotype.storage import describe, layout
+from ftso_cli.genotype.storage import describe_error, format_json
 from ftso_cli.search.evaluators.predictor.features import Family, family, features, operator_feature
 from ftso_cli.settings.evaluation import PREDICTOR, PREDICTOR_SUFFIX, SIZE_LIMIT
 from ftso_cli.spaces import SPACES
@@ -120,7 +120,7 @@ def read_predictor(path: Path) -> Predictor:
     try:
         return Predictor.model_validate_json(read_bytes(path, limit=SIZE_LIMIT))
     except ValidationError as error:
-        raise FileError(f"{path}: is no predictor: {describe(error)}; ftso score --fit writes one") from None
+        raise FileError(f"{path}: is no predictor: {describe_error(error)}; ftso score --fit writes one") from None
 
 
 def is_predictor(name: str) -> bool:
@@ -141,4 +141,4 @@ def built_in() -> Predictor:
 
 def write_predictor(predictor: Predictor, path: Path) -> None:
     """Write a file in one piece; raises `FileError` where it can't be written."""
-    write_atomic(path, (layout(json.loads(predictor.model_dump_json(exclude_none=True))) + "\n").encode())
+    write_atomic(path, (format_json(json.loads(predictor.model_dump_json(exclude_none=True))) + "\n").encode())

@@ -26,15 +26,15 @@ SIDE = 4
 
 
 @dataclass(frozen=True, kw_only=True)
-class Visibility:
+class Identifiability:
     """For the cells of one kind: the degrees of freedom of β, and in how many of them the output changes."""
 
     kind: str
     freedom: int
-    visible: int
+    identifiable: int
 
 
-def blind_spots(settings: TopologySettings) -> list[Visibility]:
+def unidentifiable_kinds(settings: TopologySettings) -> list[Identifiability]:
     """The kinds of cells of which a topology search with these settings can't see all; none where it sees everything.
 
     With several candidates it is asked how much their mean shows. The images don't matter.
@@ -45,10 +45,10 @@ def blind_spots(settings: TopologySettings) -> list[Visibility]:
         net = SuperNet(
             complete_wirings(space, settings.nodes), space, tuple(settings.ops), shape, partial=settings.partial
         )
-    return [found for found in visibility(net) if found.visible < found.freedom]
+    return [found for found in identifiability(net) if found.identifiable < found.freedom]
 
 
-def visibility(net: SuperNet) -> list[Visibility]:
+def identifiability(net: SuperNet) -> list[Identifiability]:
     """Return the degrees of freedom that the super-net's cells see, by kind; net and torch's generator stay unchanged.
 
     Cells of one kind share β, so what any of them sees counts.
@@ -57,13 +57,13 @@ def visibility(net: SuperNet) -> list[Visibility]:
         return [_of_kind(net, kind) for kind in net.wirings if kind in net.kinds]
 
 
-def _of_kind(net: SuperNet, kind: str) -> Visibility:
+def _of_kind(net: SuperNet, kind: str) -> Identifiability:
     wiring = net.wirings[kind]
     beta = torch.randn(len(wiring.edges), dtype=torch.float64, requires_grad=True)
     slopes = torch.cat([_slopes(cell, len(net.ops), beta) for cell in _different(net, kind)])
     values = torch.linalg.svdvals(slopes)
     visible = int((values > TOLERANCE * values[0].clamp_min(1)).sum())
-    return Visibility(kind=kind, freedom=len(wiring.edges) - len(wiring.nodes), visible=visible)
+    return Identifiability(kind=kind, freedom=len(wiring.edges) - len(wiring.nodes), identifiable=visible)
 
 
 def _different(net: SuperNet, kind: str) -> list[SearchCell]:

@@ -20,7 +20,7 @@ SURE = 0.975
 class Result:
     """A run: a topology trained from one initialisation, and its losses before each step."""
 
-    heat: str
+    rung: str
     topology: Topology
     init: int
     losses: tuple[float, ...]
@@ -36,7 +36,7 @@ class Result:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class RankedCandidate:
     """A finalist: its mean loss over the initialisations, and how far it lies behind the best.
 
     The error is that of the mean of the differences; None with one initialisation.
@@ -54,12 +54,12 @@ class Standing:
         return clearly_above(self.behind, self.error, self.inits)
 
 
-def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list[Topology]:
+def best_of(results: Sequence[Result], rungs: Sequence[str], count: int) -> list[Topology]:
     """The `count` wirings with the least loss in these heats, best first; equals in a fixed order.
 
     Runs are compared over as many steps as all of them have.
     """
-    own = [result for result in results if result.heat in heats]
+    own = [result for result in results if result.rung in rungs]
     steps = min(result.steps for result in own)
     losses: dict[Topology, float] = {}
     for result in own:
@@ -67,9 +67,9 @@ def best_of(results: Sequence[Result], heats: Sequence[str], count: int) -> list
     return sorted(losses, key=lambda topology: (losses[topology], topology.cells))[:count]
 
 
-def standings(results: Sequence[Result], heat: str) -> list[Standing]:
+def ranked_candidates(results: Sequence[Result], rung: str) -> list[RankedCandidate]:
     """The wirings of a heat that have run, best first, over the initialisations that all of them have; none without."""
-    own = [result for result in results if result.heat == heat]
+    own = [result for result in results if result.rung == rung]
     steps = min((result.steps for result in own), default=0)
     losses: dict[Topology, dict[int, float]] = defaultdict(dict)
     for result in own:
@@ -85,7 +85,7 @@ def standings(results: Sequence[Result], heat: str) -> list[Standing]:
     )
 
 
-def winner(final: Sequence[Standing]) -> Standing:
+def winner(final: Sequence[RankedCandidate]) -> RankedCandidate:
     """The shallowest of those that the best is not clearly better than: it trains faster where losses don't differ."""
     return min(
         (each for each in final if not each.clearly_behind),
@@ -107,6 +107,6 @@ def clearly_above(difference: float, error: float | None, pairs: int) -> bool:
     return error is not None and difference > stdtrit(pairs - 1, SURE) * error
 
 
-def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> Standing:
+def _standing(topology: Topology, losses: Sequence[float], best: Sequence[float]) -> RankedCandidate:
     behind, error = paired_difference(losses, best)
-    return Standing(topology=topology, inits=len(losses), loss=fmean(losses), behind=behind, error=error)
+    return RankedCandidate(topology=topology, inits=len(losses), loss=fmean(losses), behind=behind, error=error)

@@ -13,7 +13,7 @@ DEPTH = 2
 State = dict[str, Any]
 
 
-class AheadBatches:
+class PrefetchedBatches:
     """The same batches in the same order; `state` is that of the batches taken, not of those read ahead."""
 
     def __init__(self, batches: Batches, depth: int = DEPTH) -> None:
@@ -28,7 +28,7 @@ class AheadBatches:
         """Batches in one pass over the images."""
         return self._batches.steps_per_epoch
 
-    def __iter__(self) -> "AheadBatches":
+    def __iter__(self) -> "PrefetchedBatches":
         return self
 
     def __next__(self) -> Batch:

@@ -1,17 +1,18 @@
-"""The journal of a race: its finished runs in one JSON file, written anew after each, so that a kill loses none."""
+"""The checkpoint of a race: its finished runs in one JSON file, written anew after each, so that a kill loses none."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import AliasChoices, Field, ValidationError, field_validator
 
 from ftso_cli.errors import RunError, differences
 from ftso_cli.files import read_bytes, write_inside
 from ftso_cli.genotype.schema import Measured, Model
-from ftso_cli.genotype.storage import describe
-from ftso_cli.search.race.standings import Result
+from ftso_cli.genotype.storage import describe_error
+from ftso_cli.search.race.ranking import Result
 from ftso_cli.search.race.topologies import Inputs, Topology
+from ftso_cli.settings.options import present_names
 from ftso_cli.spaces import DARTS
 
 FORMAT: Literal["ftso-race/3"] = "ftso-race/3"
@@ -28,7 +29,8 @@ MOST_STEPS = 10_000_000
 class FinishedRun(Model):
     """A finished run, as the file holds it."""
 
-    heat: Name
+    # Version 0.1 called it a heat.
+    rung: Annotated[Name, Field(validation_alias=AliasChoices("rung", "heat"))]
     cells: tuple[Inputs, ...]
     init: Annotated[int, Field(ge=0, lt=100)]
     losses: Annotated[tuple[Measured, ...], Field(min_length=1)]
@@ -36,11 +38,11 @@ class FinishedRun(Model):
     @field_validator("cells")
     @classmethod
     def _reads_earlier_nodes(cls, cells: tuple[Inputs, ...]) -> tuple[Inputs, ...]:
-        Topology(cells).genotype(DARTS.usual)
+        Topology(cells).genotype(DARTS.default_operator)
         return cells
 
 
-class JournalContent(Model):
+class RaceCheckpointContent(Model):
     """The file: what is raced, the unit of steps from each heat on that has begun, and the runs so far."""
 
     format: Literal["ftso-race/3"]
@@ -51,13 +53,13 @@ class JournalContent(Model):
     runs: tuple[FinishedRun, ...] = ()
 
 
-class Journal:
+class RaceCheckpoint:
     """The runs of a race that are done, in memory and, where there is a path, on disk."""
 
-    def __init__(self, record: JournalContent, path: Path | None = None) -> None:
+    def __init__(self, record: RaceCheckpointContent, path: Path | None = None) -> None:
         self._record, self._path = record, path
         self.results = [
-            Result(heat=run.heat, topology=Topology(run.cells), init=run.init, losses=run.losses) for run in record.runs
+            Result(rung=run.rung, topology=Topology(run.cells), init=run.init, losses=run.losses) for run in record.runs
         ]
 
     @property
@@ -68,22 +70,22 @@ class Journal:
     @property
     def steps(self) -> Mapping[str, int]:
         """The steps that all runs of a heat have, of each heat that has begun."""
-        heats = dict.fromkeys(result.heat for result in self.results)
-        return {heat: min(result.steps for result in self.results if result.heat == heat) for heat in heats}
+        rungs = dict.fromkeys(result.rung for result in self.results)
+        return {rung: min(result.steps for result in self.results if result.rung == rung) for rung in rungs}
 
     def close(self) -> None:
         """Takes the file away: the race is over."""
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
-    def begin(self, heat: str, unit: int) -> None:
+    def begin(self, rung: str, unit: int) -> None:
         """Notes the unit of steps from this heat on."""
-        self._record = self._record.model_copy(update={"units": {**self._record.units, heat: unit}})
+        self._record = self._record.model_copy(update={"units": {**self._record.units, rung: unit}})
         self._write()
 
     def add(self, result: Result) -> None:
         """Notes a finished run."""
-        run = FinishedRun(heat=result.heat, cells=result.topology.cells, init=result.init, losses=result.losses)
+        run = FinishedRun(rung=result.rung, cells=result.topology.cells, init=result.init, losses=result.losses)
         self._record = self._record.model_copy(update={"runs": (*self._record.runs, run)})
         self.results.append(result)
         self._write()
@@ -93,29 +95,33 @@ class Journal:
             write_inside(self._path, self._record.model_dump_json(indent=1).encode())
 
 
-def opened(settings: dict[str, Any], seed: int, data: str, path: Path | None, *, resume: bool) -> Journal:
-    """The journal of a race: a new one, or with `resume` that of a race that was stopped.
+def open_checkpoint(
+    settings: dict[str, Any], seed: int, data: str, path: Path | None, *, resume: bool
+) -> RaceCheckpoint:
+    """The checkpoint of a race: a new one, or with `resume` that of a race that was stopped.
 
     Raises `RunError` where there is one already, or where there is none to resume, or one of another race.
     """
-    asked = JournalContent(format=FORMAT, settings=settings, seed=seed, data=data)
+    asked = RaceCheckpointContent(format=FORMAT, settings=settings, seed=seed, data=data)
     if resume:
         if path is None:
             raise RunError(
-                "a race that writes to - keeps no journal, so there is nothing to resume; name a file with -o"
+                "a race that writes to - keeps no checkpoint, so there is nothing to resume; name a file with -o"
             )
-        return Journal(_matching(asked, path), path)
+        return RaceCheckpoint(_matching(asked, path), path)
     if path is not None and path.exists():
         raise RunError(f"{path} holds a race that was stopped; go on with --resume, or delete it")
-    return Journal(asked, path)
+    return RaceCheckpoint(asked, path)
 
 
-def _matching(asked: JournalContent, path: Path) -> JournalContent:
+def _matching(asked: RaceCheckpointContent, path: Path) -> RaceCheckpointContent:
     try:
-        record = JournalContent.model_validate_json(read_bytes(path, limit=LIMIT))
+        record = RaceCheckpointContent.model_validate_json(read_bytes(path, limit=LIMIT))
     except ValidationError as error:
-        raise RunError(f"{path}: no journal of a race ({describe(error)}); delete it and start again") from None
-    was, now = ({**each.settings, "seed": each.seed, "data": each.data} for each in (record, asked))
+        raise RunError(
+            f"{path}: no checkpoint of a race ({describe_error(error)}); delete it and start again"
+        ) from None
+    was, now = ({**present_names(each.settings), "seed": each.seed, "data": each.data} for each in (record, asked))
     if changed := differences(was, now):
         raise RunError(f"{path}: was raced with {changed}; resume it with the same request")
     return record

@@ -19,7 +19,7 @@ PATIENCE = 0.9
 
 
 @dataclass(frozen=True, kw_only=True)
-class Heat:
+class Rung:
     """A rung of a race: `runs` runs of `units` units of steps each."""
 
     name: str
@@ -29,23 +29,23 @@ class Heat:
     """True where the time left is planned anew before it; mutants are compared with random wirings."""
 
 
-def heats(draws: int) -> tuple[Heat, ...]:
+def race_rungs(draws: int) -> tuple[Rung, ...]:
     """Return the rungs of a race with this number of random wirings, in order."""
     semifinalists = max(FINALISTS, 3 * draws // 8)
     return (
-        Heat(name="draw", runs=draws, units=1),
-        Heat(name="mutate", runs=draws, units=1),
-        Heat(name="semifinal", runs=semifinalists, units=2, anew=True),
-        Heat(name="final", runs=FINALISTS * ROUNDS, units=2, anew=True),
+        Rung(name="draw", runs=draws, units=1),
+        Rung(name="mutate", runs=draws, units=1),
+        Rung(name="semifinal", runs=semifinalists, units=2, anew=True),
+        Rung(name="final", runs=FINALISTS * ROUNDS, units=2, anew=True),
     )
 
 
-def units(heats: Sequence[Heat]) -> int:
+def total_units(rungs: Sequence[Rung]) -> int:
     """Units of all runs together."""
-    return sum(heat.runs * heat.units for heat in heats)
+    return sum(rung.runs * rung.units for rung in rungs)
 
 
-class Pace:
+class StepBudget:
     """The seconds of a step with `workers` runs at the same time, and the steps of a unit until the deadline."""
 
     def __init__(self, deadline: float, workers: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,17 +56,17 @@ class Pace:
         """Notes a run; of all, the last two a worker count."""
         self._seconds.append(seconds / steps)
 
-    def unit(self, heats: Sequence[Heat]) -> int:
+    def unit(self, rungs: Sequence[Rung]) -> int:
         """Steps of a unit for which there is time, with these heats to come; the first may have begun.
 
         A heat of fewer runs than workers takes as long as one run: workers wait for the slowest.
         """
-        return max(0, int((self._deadline - self._clock()) / self._seconds_of_a_unit(heats)))
+        return max(0, int((self._deadline - self._clock()) / self._seconds_of_a_unit(rungs)))
 
-    def least_seconds(self, heats: Sequence[Heat]) -> float:
+    def least_seconds(self, rungs: Sequence[Rung]) -> float:
         """Seconds from now that the shortest race with these heats takes."""
-        return LEAST_UNIT * self._seconds_of_a_unit(heats)
+        return LEAST_UNIT * self._seconds_of_a_unit(rungs)
 
-    def _seconds_of_a_unit(self, heats: Sequence[Heat]) -> float:
-        in_a_row = sum(ceil(heat.runs / self._workers) * heat.units for heat in heats)
+    def _seconds_of_a_unit(self, rungs: Sequence[Rung]) -> float:
+        in_a_row = sum(ceil(rung.runs / self._workers) * rung.units for rung in rungs)
         return in_a_row * fmean(self._seconds)

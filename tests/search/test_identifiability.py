@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ftso_cli.nn.supernet import SuperNet, Wiring, complete_wiring
-from ftso_cli.search.topology.visibility import blind_spots, visibility
+from ftso_cli.search.topology.identifiability import identifiability, unidentifiable_kinds
 from ftso_cli.settings.searches import TopologySettings
 from ftso_cli.spaces import DARTS, NATS
 from ftso_cli.spaces.darts import NetworkShape
@@ -14,7 +14,7 @@ from ftso_cli.spaces.nats import EDGES, KIND, OUTPUT
 def seen(ops: tuple[str, ...], *, partial: int, channels: int = 16, nodes: int = 4) -> dict[str, tuple[int, int]]:
     shape = NetworkShape(channels=channels, cells=6)
     net = SuperNet(dict.fromkeys(DARTS.kinds, complete_wiring(nodes)), DARTS, ops, shape, partial=partial)
-    return {found.kind: (found.visible, found.freedom) for found in visibility(net)}
+    return {found.kind: (found.identifiable, found.freedom) for found in identifiability(net)}
 
 
 def test_the_paper_s_search_can_see_every_direction() -> None:
@@ -34,9 +34,9 @@ def test_operators_that_change_the_map_see_everything(op: str) -> None:
 
 
 def test_a_search_has_the_blind_spots_of_its_settings() -> None:
-    assert blind_spots(TopologySettings()) == []
-    blind = blind_spots(TopologySettings(partial=1, cells=3, nodes=3))
-    assert [(found.kind, found.visible, found.freedom) for found in blind] == [("normal", 3, 6)]
+    assert unidentifiable_kinds(TopologySettings()) == []
+    blind = unidentifiable_kinds(TopologySettings(partial=1, cells=3, nodes=3))
+    assert [(found.kind, found.identifiable, found.freedom) for found in blind] == [("normal", 3, 6)]
 
 
 def test_a_nats_cell_of_skip_connections_sees_nothing_and_one_of_average_pools_everything() -> None:
@@ -44,8 +44,8 @@ def test_a_nats_cell_of_skip_connections_sees_nothing_and_one_of_average_pools_e
     wiring = Wiring(edges=EDGES, concat=(OUTPUT,))
     for op, expected in (("skip_connect", 0), ("avg_pool_3x3", 3)):
         net = SuperNet({KIND: wiring}, NATS, (op,), NetworkShape(channels=8, cells=3), partial=1)
-        (found,) = visibility(net)
-        assert (found.visible, found.freedom) == (expected, 3)
+        (found,) = identifiability(net)
+        assert (found.identifiable, found.freedom) == (expected, 3)
 
 
 def test_looking_leaves_no_trace() -> None:
@@ -54,7 +54,7 @@ def test_looking_leaves_no_trace() -> None:
     )
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     random = torch.random.get_rng_state()
-    visibility(net)
+    identifiability(net)
     assert torch.equal(random, torch.random.get_rng_state())
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
     assert next(net.parameters()).dtype == torch.float32
