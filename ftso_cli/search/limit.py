@@ -18,6 +18,15 @@ from ftso_cli.spaces import SPACES, Space
 
 
 @dataclass(frozen=True, kw_only=True)
+class CellCost:
+    """The parameters of a cell's network, its MACs of an image, and its milliseconds where they are known."""
+
+    params: int
+    macs: int
+    milliseconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Limit:
     """The most MACs and trainable parameters that a cell's network may have in a setting of its space.
 
@@ -34,32 +43,35 @@ class Limit:
         """True where anything is limited."""
         return self.macs is not None or self.params is not None or self.milliseconds is not None
 
-    def excess(self, genotype: Genotype) -> float:
-        """Return the cost of a complete genotype as a share of the limit, the largest of all that is limited."""
-        cost = self._cost(genotype)
-        limits: tuple[tuple[float | None, float | None], ...] = (
-            (multiply_adds(cost.total, SPACES[genotype.space].convention), self.macs),
-            (cost.params, self.params),
-            (self.latency(genotype), self.milliseconds),
-        )
+    def cost(self, genotype: Genotype) -> CellCost:
+        """Return what the network of a complete genotype costs; raises `SettingsError` where the space lacks it."""
+        counted, milliseconds = self._counted(genotype), None
+        if self.latencies is not None:
+            milliseconds = self.latencies.of(genotype).milliseconds
+        macs = multiply_adds(counted.total, SPACES[genotype.space].convention)
+        return CellCost(params=counted.params, macs=macs, milliseconds=milliseconds)
+
+    def share(self, cost: CellCost) -> float:
+        """Return a cost as a share of the limit, the largest of all that is limited."""
+        limits = ((cost.macs, self.macs), (cost.params, self.params), (cost.milliseconds, self.milliseconds))
         return max((has / most for has, most in limits if has is not None and most is not None), default=0.0)
+
+    def excess(self, genotype: Genotype) -> float:
+        """Return what the network of a complete genotype costs as a share of the limit."""
+        return self.share(self.cost(genotype))
 
     def allows(self, genotype: Genotype) -> bool:
         """Return True where the network of a complete genotype keeps to the limit."""
         return self.excess(genotype) <= 1
 
-    def latency(self, genotype: Genotype) -> float | None:
-        """Return the milliseconds that the network of a complete genotype takes, None where they are not known."""
-        return None if self.latencies is None else self.latencies.of(genotype).milliseconds
-
     def refusal(self, genotype: Genotype) -> str:
         """Return what to say where even this cell, the cheapest, is over the limit."""
-        over = over_budget(self._cost(genotype), self.macs, self.params, SPACES[genotype.space].convention)
-        over = f"the cheapest has {over}" if over else f"the fastest takes {self._time(genotype)}"
+        over = over_budget(self._counted(genotype), self.macs, self.params, SPACES[genotype.space].convention)
+        over = f"the cheapest has {over}" if over else f"the fastest takes {self._slow(genotype)}"
         return f"no cell fits: {over} in the {self.setting} network; allow more"
 
-    def _time(self, genotype: Genotype) -> str:
-        return f"{self.latency(genotype):.3g} ms, more than {self.milliseconds:.3g} ms"
+    def _slow(self, genotype: Genotype) -> str:
+        return f"{self.cost(genotype).milliseconds:.3g} ms, more than {self.milliseconds:.3g} ms"
 
     def remark(self, genotype: Genotype) -> str:
         """Return the remark of history on the latency of a found cell, "" where it is not limited."""
@@ -81,7 +93,7 @@ class Limit:
         if self.latencies is not None and times:
             self.latencies.go_by(times)
 
-    def _cost(self, genotype: Genotype) -> NetworkCost:
+    def _counted(self, genotype: Genotype) -> NetworkCost:
         shape, pixels = preset(genotype.space, self.setting)
         return network_cost(genotype, shape, (pixels, pixels))
 

@@ -3,8 +3,8 @@
 With p = softmax(α) of an edge, s the share of the edges into its node that the edge is expected to have, and c the cost
 of a candidate there, in all cells of its kind:
 
-macs, params   Σ s p c / Σ s max c: the expected cost of the edges, 1 where every edge has its dearest candidate
-                                         (ProxylessNAS, Cai et al., 2019, section 4.1; with latency for c)
+macs, params,  Σ s p c / Σ s max c: the expected cost of the edges, 1 where every edge has its dearest candidate
+latency                                  (ProxylessNAS, Cai et al., 2019, section 4.1; with latency for c)
 entropy        the mean of -Σ p log p / log n over edges: 0 where each has decided, 1 where none has
 kl             Σ KL(Dirichlet(elu(α) + 1) | Dirichlet(1)) (DrNAS, Chen et al., 2021, equation 5)
 """
@@ -17,13 +17,20 @@ from torch import Tensor
 
 from ftso_cli.costs.edges import edge_costs
 from ftso_cli.costs.layers import Cost
+from ftso_cli.nn.latency import LatencyTable
 from ftso_cli.nn.supernet import MixingWeights, SuperNet
+from ftso_cli.processes import check_alone
+from ftso_cli.search.latencies import NetworkLatencies
 from ftso_cli.search.relaxations import concentration
 from ftso_cli.spaces import Space
 from ftso_cli.spaces.darts import Evaluation
 
 Penalty = Callable[[SuperNet, MixingWeights], Tensor]
 """A number that a search makes small, of a super-net and the mean weights of its candidates and edges."""
+
+
+CandidateCosts = Callable[[SuperNet, Space, Evaluation], Mapping[str, list[list[float]]]]
+"""Tells the cost of each candidate on each edge, by kind of cell, in all cells of a network together."""
 
 
 def penalty(weights: Mapping[str, float], net: SuperNet, space: Space, network: Evaluation) -> Penalty | None:
@@ -49,14 +56,31 @@ def kl(net: SuperNet, mix: MixingWeights) -> Tensor:
     return of_each.sum()
 
 
-def _expected(read: Callable[[Cost], int]) -> Callable[[SuperNet, Space, Evaluation], Penalty]:
-    """Return what makes the penalty of an expected cost."""
+def _counted(read: Callable[[Cost], int]) -> CandidateCosts:
+    """Return what counts a cost of each candidate on each edge."""
 
-    def make(net: SuperNet, space: Space, network: Evaluation) -> Penalty:
+    def count(net: SuperNet, space: Space, network: Evaluation) -> Mapping[str, list[list[float]]]:
         edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
         concat = {kind: len(wiring.concat) for kind, wiring in net.wirings.items()}
         found = edge_costs(edges, concat, net.ops, space, network).edges
-        costs = {kind: [[float(read(cost)) for cost in row] for row in rows] for kind, rows in found.items()}
+        return {kind: [[float(read(cost)) for cost in row] for row in rows] for kind, rows in found.items()}
+
+    return count
+
+
+def _milliseconds(net: SuperNet, space: Space, network: Evaluation) -> Mapping[str, list[list[float]]]:
+    """Time each candidate on each edge, on the device of the super-net."""
+    check_alone("the penalty latency is one of a single process")
+    edges = {kind: wiring.edges for kind, wiring in net.wirings.items()}
+    table = LatencyTable(next(net.parameters()).device)
+    return NetworkLatencies(table, space, network).of_edges(edges, net.ops)
+
+
+def _expected(costs_of: CandidateCosts) -> Callable[[SuperNet, Space, Evaluation], Penalty]:
+    """Return what makes the penalty of an expected cost."""
+
+    def make(net: SuperNet, space: Space, network: Evaluation) -> Penalty:
+        costs = costs_of(net, space, network)
 
         def expected(net: SuperNet, mix: MixingWeights) -> Tensor:
             total, dearest = 0.0 * mix.alpha[space.kinds[0]].sum(), 0.0
@@ -68,7 +92,7 @@ def _expected(read: Callable[[Cost], int]) -> Callable[[SuperNet, Space, Evaluat
                 share = kept * mix.beta[kind] if kind in net.beta else even
                 total = total + (share * (mix.alpha[kind] * c).sum(1)).sum()
                 dearest += float((even * c.max(1).values).sum())
-            return total / max(1.0, dearest)
+            return total / (dearest or 1.0)
 
         return expected
 
@@ -76,8 +100,9 @@ def _expected(read: Callable[[Cost], int]) -> Callable[[SuperNet, Space, Evaluat
 
 
 _PENALTIES: Mapping[str, Callable[[SuperNet, Space, Evaluation], Penalty]] = {
-    "macs": _expected(lambda cost: cost.macs),
-    "params": _expected(lambda cost: cost.params),
+    "macs": _expected(_counted(lambda cost: cost.macs)),
+    "params": _expected(_counted(lambda cost: cost.params)),
+    "latency": _expected(_milliseconds),
     "entropy": lambda net, space, network: entropy,
     "kl": lambda net, space, network: kl,
 }

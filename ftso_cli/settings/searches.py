@@ -72,7 +72,7 @@ AskTell = Literal["random", "local-search", "evolution", "reinforce", "pnas", "h
 Method = Literal[ByGradient, AskTell]
 
 
-PENALTIES = ("macs", "params", "entropy", "kl")
+PENALTIES = ("macs", "params", "latency", "entropy", "kl")
 """The penalties of a search by gradient; `search.penalties` has the equations."""
 
 

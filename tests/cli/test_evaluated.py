@@ -69,6 +69,7 @@ def test_a_search_that_was_stopped_goes_on_to_the_same_file(monkeypatch: pytest.
     assert without_times("again.json") == without_times("whole.json")
     rows = list(csv.DictReader(Path("again.search/evaluations.csv").read_text().splitlines()))
     assert [row["evaluation"] for row in rows] == [str(at) for at in range(1, 13)]
+    assert all(int(row["macs"]) >= 7_783_040 and int(row["params"]) >= 73_306 for row in rows)
 
 
 def test_a_table_rewards_cells_and_limits_hold() -> None:

@@ -18,6 +18,7 @@ from ftso_cli.search.blackbox.evolution import RegularisedEvolution
 from ftso_cli.search.derivation import derived, within
 from ftso_cli.search.latencies import NetworkLatencies
 from ftso_cli.search.limit import Limit
+from ftso_cli.search.penalties import penalty
 from ftso_cli.spaces import DARTS, NATS, Space
 from ftso_cli.spaces.darts import Evaluation, NetworkShape
 
@@ -141,3 +142,15 @@ def test_the_cell_of_a_super_net_within_a_latency_is_the_strongest_of_the_fast_o
     assert kept[0] == "nor_conv_1x1" and kept[-1] == "skip_connect", "weak edges give way"
     with pytest.raises(SettingsError, match=r"no cell fits: the fastest takes \d+ ms, more than 1 ms"):
         found(1)
+
+
+def test_a_penalty_of_latency_is_the_expected_time_of_the_candidates_as_a_share_of_the_longest() -> None:
+    ops = ("skip_connect", "nor_conv_1x1", "nor_conv_3x3")
+    net = SharedSuperNet(complete_wirings(NATS, 3), NATS, ops, SMALL.shape, partial=1, weigh_edges=False)
+    weigh = penalty({"latency": 2.0}, net, NATS, SMALL)
+    assert weigh is not None
+    times = torch.tensor(NetworkLatencies(LatencyTable(CPU), NATS, SMALL).of_edges({"cell": [(0, 1)] * 6}, ops)["cell"])
+    assert times[0, 0] == 0 and times[0, 1:].min() > 0
+    net.alpha["cell"].data.copy_(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)))
+    expected = (net.alpha["cell"].softmax(1) * times).sum() / times.max(1).values.sum()
+    assert weigh(net, net.softmax()).item() == pytest.approx(2 * expected.item(), rel=1e-5)

@@ -15,7 +15,10 @@ from torch.fx import GraphModule, Interpreter, Node
 
 from ftso_cli.nn.device import synchronize
 
-WARM_UP, RUNS = 5, 30
+WARM_UP, RUNS = 3, 30
+
+FEW_RUNS, SECONDS = 5, 4.0
+"""A network that is slow is run less often: until so many seconds are over, but some times."""
 
 
 @torch.inference_mode()
@@ -33,13 +36,14 @@ def named(operation: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str
 
 @torch.inference_mode()
 def operation_seconds(network: GraphModule, images: Tensor) -> list[list[float]]:
-    """Return the seconds of each operation of a deployed network, in order, in each of `RUNS` runs."""
-    stopwatch = _Stopwatch(network, images.device)
-    runs = []
-    for _ in range(WARM_UP + RUNS):
+    """Return the seconds of each operation of a deployed network, in order, in each of up to `RUNS` runs."""
+    stopwatch, runs, began = _Stopwatch(network, images.device), list[list[float]](), time.perf_counter()
+    while len(runs) < WARM_UP + RUNS:
         stopwatch.seconds = []
         stopwatch.run(images)
         runs.append(stopwatch.seconds)
+        if len(runs) >= WARM_UP + FEW_RUNS and time.perf_counter() - began > SECONDS:
+            break
     return [list(each) for each in zip(*runs[WARM_UP:], strict=True)]
 
 

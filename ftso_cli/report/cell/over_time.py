@@ -10,6 +10,7 @@ from ftso_cli.report.cell.trace import CellTrace, Trace
 from ftso_cli.report.collect import Report
 from ftso_cli.report.palette import Key, operator_key, source_colour
 from ftso_cli.report.plots import figures
+from ftso_cli.report.plots.front import fronts
 
 MOST_SMALL = 30
 """Edges of a cell that have charts of lines; one of more has the heat map, and the table that the slider moves."""
@@ -56,7 +57,7 @@ def search_section(trace: Trace, report: Report) -> SearchSection:
         shown=len(trace.records),
         total=trace.total,
         now=_moment(trace, end),
-        charts=tuple(picture for picture in pictures if picture),
+        charts=(*(picture for picture in pictures if picture), *fronts(trace)),
         cells=tuple(_weighed(trace, kind, report) for kind in kinds),
         data=embedded(_moments(trace, kinds, report)),
     )

@@ -3,6 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from ftso_cli.errors import RunError, short
 from ftso_cli.genotype import Genotype
@@ -36,6 +39,24 @@ class TraceRow(Row):
     reward: Number = None
 
 
+class EvaluationRow(Row):
+    """A line of evaluations.csv; searches of earlier versions wrote no costs."""
+
+    evaluation: Count
+    seconds: Annotated[float, Field(ge=0)]
+    reward: Number
+    best: Number
+    cell: Annotated[str, Field(max_length=4000)]
+    params: Number = None
+    macs: Number = None
+    milliseconds: Number = None
+
+    @property
+    def decided(self) -> bool:
+        """True for a whole cell; progressive search also evaluates those that still grow."""
+        return "-" not in self.cell.split()
+
+
 @dataclass(frozen=True, kw_only=True)
 class CellTrace:
     """The edges of a cell of one kind over time.
@@ -65,6 +86,8 @@ class Trace:
     records: tuple[TraceRow, ...]
     total: int
     cells: Mapping[str, CellTrace]
+    evaluated: tuple[EvaluationRow, ...] = ()
+    """Whole cells that were evaluated, each as it was last."""
 
     @property
     def space(self) -> Space | None:
@@ -108,7 +131,15 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
     name = command or folder.name
     if command is None and "." in folder.name:
         command = folder.name.rpartition(".")[2]
-    return Trace(name=name, command=command, records=shown, total=len(records), cells=cells)
+    each = {row.cell: row for row in rows(folder / "evaluations.csv", EvaluationRow, by="evaluation") if row.decided}
+    return Trace(
+        name=name,
+        command=command,
+        records=shown,
+        total=len(records),
+        cells=cells,
+        evaluated=tuple(each.values()),
+    )
 
 
 def is_history(trace: Trace, genotype: Genotype) -> bool:

@@ -13,6 +13,7 @@ from ftso_cli.genotype.schema import About
 from ftso_cli.report.collect import Report, counted_network
 from ftso_cli.report.plots import charts
 from ftso_cli.report.plots.charts import Spec, Values
+from ftso_cli.report.plots.front import front
 from ftso_cli.spaces import DARTS
 from ftso_cli.texts import one_line
 
@@ -138,11 +139,7 @@ def _chart(found: list[Point], cost: str) -> str:
 def frontier(found: list[Point], cost: str) -> list[Point]:
     """The published networks that no other beats in both error and cost, the cheapest first."""
     known = [point for point in found if point.published and point.error is not None and cost in point.costs]
-    best: list[Point] = []
-    for point in sorted(known, key=lambda point: (point.costs[cost], point.error)):
-        if not best or (point.error or 0.0) < (best[-1].error or 0.0):
-            best.append(point)
-    return best
+    return front(known, lambda point: point.costs[cost], lambda point: -(point.error or 0.0))
 
 
 def _dot(point: Point, cost: str) -> dict[str, object]:

@@ -13,7 +13,7 @@ from itertools import combinations
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.edit import assign_chosen, require_searchable
-from ftso_cli.search.limit import NO_LIMIT, Limit
+from ftso_cli.search.limit import NO_LIMIT, CellCost, Limit
 from ftso_cli.spaces import SPACES, Space, operator
 
 Candidate = tuple[int | None, ...]
@@ -65,7 +65,7 @@ class Domain:
         self.places = [(node, at) for node in self.nodes for at in range(len(node.sizes))]
         """For each decision its node, and its place there: 0 for the inputs."""
         self.sizes = tuple(node.sizes[at] for node, at in self.places)
-        self._excess: dict[Candidate, float] = {}
+        self._costs: dict[Candidate, CellCost] = {}
 
     @cached_property
     def stages(self) -> tuple[tuple[int, ...], ...]:
@@ -122,9 +122,13 @@ class Domain:
         """Return what the network of a candidate costs, as a share of the limit."""
         if not self.limit:
             return 0.0
-        if candidate not in self._excess:
-            self._excess[candidate] = self.limit.excess(self.genotype(candidate))
-        return self._excess[candidate]
+        return self.limit.share(self.cost(candidate))
+
+    def cost(self, candidate: Candidate) -> CellCost:
+        """Return what the network of a candidate costs; raises `SettingsError` where the space lacks the network."""
+        if candidate not in self._costs:
+            self._costs[candidate] = self.limit.cost(self.genotype(candidate))
+        return self._costs[candidate]
 
     def lowered(self, candidate: Candidate, draws: random.Random) -> Candidate:
         """Return the candidate, or where it is over the limit the end of a random walk over cheaper and cheaper ones.

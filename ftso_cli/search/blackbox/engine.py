@@ -22,6 +22,10 @@ RECORDS = 20
 """Records and checkpoints of a search, at most, unless asked for otherwise."""
 
 
+COSTS = ("params", "macs", "milliseconds")
+"""The columns of evaluations.csv that say what the network of a cell costs, see `CellCost`."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationProgress:
     """The state of a search after an evaluation: the reward of the candidate, and the highest so far."""
@@ -106,13 +110,24 @@ class AskTellEngine(Engine):
         self._advance()
 
     def tables(self) -> dict[str, bytes]:
-        """Return evaluations.csv: a line for each evaluation, with the cell as the numbers of its decisions."""
+        """Return evaluations.csv: a line for each evaluation, with the cell as the numbers of its decisions, and costs.
+
+        Costs are those of the network that a limit is for, empty where they are not known.
+        """
         rows, best, seconds = [], -math.inf, 0.0
         for at, ((candidate, reward), spent) in enumerate(zip(self.searcher.evaluated, self.spent, strict=True)):
             best, seconds = max(best, reward), seconds + spent
             cell = " ".join("-" if value is None else str(value) for value in candidate)
-            rows.append([at + 1, f"{seconds:.3f}", reward, best, cell])
-        return {"evaluations.csv": as_csv(["evaluation", "seconds", "reward", "best", "cell"], rows)}
+            rows.append([at + 1, f"{seconds:.3f}", reward, best, cell, *self._costs(candidate)])
+        return {"evaluations.csv": as_csv(["evaluation", "seconds", "reward", "best", "cell", *COSTS], rows)}
+
+    def _costs(self, candidate: Candidate) -> list[float | None]:
+        """The costs of a candidate, in the order of `COSTS`."""
+        try:
+            cost = self.searcher.domain.cost(candidate)
+        except SettingsError:
+            return [None] * len(COSTS)
+        return [getattr(cost, name) for name in COSTS]
 
     def _reward(self, candidate: Candidate, effort: int) -> float:
         """The reward of a candidate, evaluated once."""

@@ -59,10 +59,16 @@ class Alpha(Row):
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
-def rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: int = MOST_LINES) -> Iterator[AnyRow]:
-    """Yield the lines of a table, those of the `wanted` iterations; none where there is no table."""
+def rows(
+    path: Path,
+    row: type[AnyRow],
+    wanted: set[int] | None = None,
+    most: int = MOST_LINES,
+    by: str = "iteration",
+) -> Iterator[AnyRow]:
+    """Yield the lines of a table, those whose column `by` is `wanted`; none where there is no table."""
     try:
-        for count, line in enumerate(table_lines(path, wanted, most)):
+        for count, line in enumerate(table_lines(path, wanted, most, by)):
             if wanted is not None and count >= MOST_WANTED:
                 raise RunError(f"{path}: has more than {MOST_WANTED:,} lines of {len(wanted)} iterations")
             yield row.model_validate(line)
@@ -70,15 +76,17 @@ def rows(path: Path, row: type[AnyRow], wanted: set[int] | None = None, most: in
         raise RunError(f"{path}: no table of a search ({describe_error(error)})") from None
 
 
-def table_lines(path: Path, wanted: set[int] | None, most: int = MOST_LINES) -> Iterator[Mapping[str, str]]:
-    """Yield the lines of a table as text by column, not checked yet, those of the `wanted` iterations."""
+def table_lines(
+    path: Path, wanted: set[int] | None, most: int = MOST_LINES, by: str = "iteration"
+) -> Iterator[Mapping[str, str]]:
+    """Yield the lines of a table as text by column, not checked yet, those whose column `by` is `wanted`."""
     if not path.is_file():
         return
     try:
         with path.open(newline="", encoding="utf-8") as file:
             found = csv.reader(file)
-            names = next(found, ["iteration"])
-            at = names.index("iteration")
+            names = next(found, [by])
+            at = names.index(by)
             for number, line in enumerate(filter(None, found), 2):
                 if number > most:
                     raise RunError(f"{path}: has more than {most:,} lines")
