@@ -285,6 +285,8 @@ class TopologySettings(SearchSettings, OfCells):
     ] = "beta"
     """The score that ranks edges. beta: β at the end (the paper). gradient, ours: the mean of minus the gradient on
     β over all iterations, with β held at 0 so that no edge gets ahead by its first steps. A race has `RaceSettings`."""
+    method: Method | None = None
+    """None: the paper's, which is that of DARTS in first order."""
 
     @property
     def searches(self) -> bool:

@@ -94,6 +94,8 @@ def test_a_table_rewards_cells_and_limits_hold() -> None:
         (("search-topology", "--evaluate", "synflow"), "--method evolution"),
         (("search-topology", "-m", "random", "--op", "3op"), "one operator"),
         (("search-topology", "-m", "random", "--rank", "race"), "no meaning"),
+        (("search-topology", "-m", "gdas", "--rank", "gradient"), "holds at 0"),
+        (("search-topology", "-m", "p-darts"), "in stages"),
         (("search", "-m", "random", "--evaluate", "table"), "--table"),
         (("search", "-m", "random", "--partial", "2"), "no meaning with --method random"),
         (("search", "-m", "darts-1st", "--evaluate", "synflow"), "no meaning with --method darts-1st"),

@@ -51,6 +51,15 @@ def test_a_search_prints_both_topologies_the_seconds_by_phase_and_the_next_comma
     assert f"ftso assign-ops {cell} --op sep_conv_3x3" in result.stdout.replace("\n", "")
 
 
+def test_the_wiring_is_searched_by_the_relaxation_of_another_method(tmp_path: Path) -> None:
+    cell = tmp_path / "cell.json"
+    result = ftso("search-topology", "-m", "proxylessnas", "--iters", "4", *SMALL, "-o", cell)
+    assert result.exit_code == 0, result.output
+    settings = storage.read_genotype(cell).history[0].settings
+    assert (settings["method"], settings["arch_lr"], settings["warmup"]) == ("proxylessnas", 1e-3, 0.25)
+    assert (settings["partial"], settings["engine"]) == (4, "folded")
+
+
 def test_the_file_records_what_was_done(searched: Path) -> None:
     genotype = storage.read_genotype(searched)
     (step,) = genotype.history

@@ -19,7 +19,7 @@ CPU = torch.device("cpu")
 SMALL = {"channels": 4, "cells": 3, "batch_size": 16}
 OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
 
-TOPOLOGY = ("topology", "topology, 4 operators")
+TOPOLOGY = ("topology", "topology, 4 operators", "topology by gdas")
 OPERATORS = ("operators", "operators by gdas")
 ASK_TELL = tuple(name for name, settings in METHODS.items() if isinstance(settings, AskTellSettings))
 BY_GRADIENT = (*TOPOLOGY, *OPERATORS, *(name for name in METHODS if name not in ASK_TELL))
@@ -50,8 +50,10 @@ def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) ->
         settings = OperatorSettings(**on_choices("gdas" if name == OPERATORS[1] else None))
         return prepare_operator_search(wiring(), digits(), replace(settings, **{"ops": OPS, **wanted}), **where)
     if name in TOPOLOGY:
-        settings = TopologySettings(ops=OPS if name == TOPOLOGY[1] else ("skip_connect",), nodes=2, **wanted)
-        return prepare_topology_search(digits(), settings, **where)
+        settings = TopologySettings(nodes=2, ops=OPS if name == TOPOLOGY[1] else ("skip_connect",))
+        if name == TOPOLOGY[2]:
+            settings = replace(settings, method="gdas", relaxation="hard-gumbel", temperature=(10.0, 0.1))
+        return prepare_topology_search(digits(), replace(settings, **wanted), **where)
     return joint(digits(), joint_settings(name, **wanted), **where)
 
 

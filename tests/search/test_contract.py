@@ -81,7 +81,11 @@ def test_it_goes_on_from_its_state_to_the_same_result(name: str) -> None:
 @by_gradient
 def test_held_out_accuracy_leaves_that_of_the_untrained_net_far_behind(name: str) -> None:
     # In P-DARTS the net of the last third is new, and GDAS trains one operator of an edge at a time.
-    own = {"p-darts": {"iters": 72, "added_cells": (0, 0, 0)}, "operators by gdas": {"iters": 48}}.get(name, {})
+    own = {
+        "p-darts": {"iters": 72, "added_cells": (0, 0, 0)},
+        "operators by gdas": {"iters": 48},
+        "topology by gdas": {"iters": 48},
+    }.get(name, {})
     run = search(name, **{"iters": 24, "channels": 8, "batch_size": 32, "weight_lr": 0.1, **own})
     untrained = held_out_accuracy(run)
     run.run(lambda progress: None)

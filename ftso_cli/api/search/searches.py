@@ -57,7 +57,7 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
     if request.rank == "race":
         task = task_of(command, request, request.race, request.seed)
         return run_race(Raced(task, request.race, listener, resume=request.resume, workers=request.workers))
-    if request.method is not None:
+    if request.evaluates:
         return _run_evaluated(command, request, request.evaluated, listener)
     settings, members = request.settings, request.members
     task = task_of(command, request, settings, request.seed if members is None else None)

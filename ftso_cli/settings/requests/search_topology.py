@@ -2,19 +2,21 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, fields
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator
 
 from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
 from ftso_cli.settings.limits import Limited
-from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation
+from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import (
+    OF_STAGES,
     PRESETS,
     RACE,
     TOPOLOGY,
     AskTell,
+    Method,
     Operators,
     RaceSettings,
     TopologySettings,
@@ -34,6 +36,9 @@ def _listed(value: Any) -> Any:
     return tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else value
 
 
+OF_THE_PAPER = {"weighs_edges", "partial", *OF_STAGES}
+"""Settings of a method that the search for the wiring has of its own: its edges have a β, and there are no stages."""
+
 IN_A_RACE = {
     *(field.name for field in fields(RaceSettings)),
     *("op", "rank", "space", "budget", "workers", "resume"),
@@ -42,7 +47,20 @@ IN_A_RACE = {
 """The options that a race has."""
 
 IN_NO_METHOD = {field.name for field in fields(TopologySettings)} | {
-    *("preset", "recipe", "op", "budget", "seeds", "workers", "seed", "data", "image_size", "device", "output"),
+    *(
+        "preset",
+        "recipe",
+        "method",
+        "op",
+        "budget",
+        "seeds",
+        "workers",
+        "seed",
+        "data",
+        "image_size",
+        "device",
+        "output",
+    ),
     *HISTORY,
 }
 """The options of the searches that evaluate no whole cells."""
@@ -66,8 +84,13 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         ),
     ] = None
     method: Annotated[
-        AskTell | None,
-        Option(help="Evaluate whole wirings instead, as ftso search does cells.", short="-m", shown=""),
+        Method | None,
+        Option(
+            help="How β is searched: relaxation and steps of another method than the paper's; or the searches that "
+            "evaluate whole wirings.",
+            short="-m",
+            shown="",
+        ),
     ] = None
     seeds: Annotated[
         Annotated[str | int | Sequence[int] | None, BeforeValidator(_listed)],
@@ -85,11 +108,15 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return those of the preset, in the space, by the recipe; a length that is given takes the other's place."""
-        if given.get("rank") == "race" or given.get("method"):
+        method = given.get("method")
+        if given.get("rank") == "race" or method in get_args(AskTell):
             return {}
+        if method is not None:
+            chosen("method", method, dict(METHODS.items()))
         own = {
             **chosen("preset", given.get("preset", "paper"), PRESETS),
             **in_space(given.get("space", DARTS.name)),
+            **{name: value for name, value in on_choices(method).items() if name not in OF_THE_PAPER},
             **chosen("recipe", given.get("recipe", "cifar"), RECIPES),
         }
         if "epochs" in given:
@@ -108,9 +135,13 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         check_length(self)
         if self.seeds is not None:
             seeds_of(self.seeds)
-        if self.method is not None:
-            self._check_method()
+        if self.evaluates:
+            self._check_evaluation()
             return
+        if self.method == "p-darts":
+            raise OptionError("method", "p-darts drops operators in stages, which a search for the wiring has not")
+        if self.method is not None and self.rank != "beta":
+            raise OptionError("method", "moves β, which {rank=gradient} holds at 0")
         if self.rank == "race":
             self._check_race()
             return
@@ -130,11 +161,16 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         refuse(self, IN_A_RACE, "has no meaning in a race")
         self.race  # noqa: B018 - raises where an operator or a budget can't be
 
-    def _check_method(self) -> None:
+    def _check_evaluation(self) -> None:
         if SPACES[self.space].keeps_all:
             raise OptionError("method", f"{self.space} cells keep all edges, so there is no wiring to choose")
         refuse(self, BY_EVALUATION | {"op"} - {"ops"}, f"has no meaning with {{method={self.method}}}")
         self.evaluated  # noqa: B018 - raises where an operator or a budget can't be
+
+    @property
+    def evaluates(self) -> bool:
+        """True where the method evaluates whole cells."""
+        return self.method in get_args(AskTell)
 
     @property
     def evaluated(self) -> AskTellSettings:
@@ -172,7 +208,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
     @property
     def keeps_history(self) -> bool:
         """True where the search keeps losses, α and β over time, and can be resumed."""
-        return self.method is not None or (self.rank == "beta" and self.seeds is None)
+        return self.evaluates or (self.rank == "beta" and self.seeds is None)
 
     @property
     def takes_seed(self) -> bool:
