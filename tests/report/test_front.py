@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from ftso_cli.errors import RunError
+from ftso_cli.report.cell.over_time import moment
 from ftso_cli.report.cell.trace import Trace, read_trace
 from ftso_cli.report.plots.front import MOST_DOTS, front, fronts
 
@@ -24,6 +25,7 @@ def test_each_whole_cell_counts_once_as_it_was_looked_at_last(tmp_path: Path) ->
     lines = ("1,0.1,0.5,0.5,0 - -,10,100,\n", "2,0.2,0.4,0.5,0 1 2,20,200,3.5\n", "3,0.3,0.6,0.6,0 1 2,20,200,3.5\n")
     trace = search(tmp_path, TODAY + "".join(lines))
     assert [(row.evaluation, row.reward, row.milliseconds) for row in trace.evaluated] == [(3, 0.6, 3.5)]
+    assert [moment(trace, at) for at in (0, 1)] == ["evaluation 0", "evaluation 9 · highest reward 0.5"]
 
 
 def test_the_front_holds_what_no_other_beats_in_both() -> None:

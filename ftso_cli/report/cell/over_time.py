@@ -56,7 +56,7 @@ def search_section(trace: Trace, report: Report) -> SearchSection:
         name=trace.name,
         shown=len(trace.records),
         total=trace.total,
-        now=_moment(trace, end),
+        now=moment(trace, end),
         charts=(*(picture for picture in pictures if picture), *fronts(trace)),
         cells=tuple(_weighed(trace, kind, report) for kind in kinds),
         data=embedded(_moments(trace, kinds, report)),
@@ -113,12 +113,18 @@ def _moments(trace: Trace, kinds: list[str], report: Report) -> dict[str, Any]:
         ]
         cells.append({"edges": edges, "alphas": alphas})
     iterations = [record.iteration for record in trace.records]
-    return {"iterations": iterations, "texts": [_moment(trace, at) for at in every], "cells": cells}
+    return {"iterations": iterations, "texts": [moment(trace, at) for at in every], "cells": cells}
 
 
-def _moment(trace: Trace, at: int) -> str:
+def moment(trace: Trace, at: int) -> str:
+    """Return the text beside the slider at a moment."""
     record = trace.records[at]
-    parts = [f"iteration {record.iteration}", f"epoch {record.epoch}"]
+    parts = (
+        [f"evaluation {record.iteration}"]
+        if trace.evaluated
+        else [f"iteration {record.iteration}", f"epoch {record.epoch}"]
+    )
+    parts += [] if record.reward is None else [f"highest reward {record.reward:.4g}"]
     parts += [] if record.weight_loss is None else [f"loss {record.weight_loss:.3f}"]
     parts += [] if record.arch_loss is None else [f"held-out loss {record.arch_loss:.3f}"]
     parts += [] if record.eigenvalue is None else [f"eigenvalue {record.eigenvalue:.3g}"]
