@@ -173,7 +173,7 @@ def search_baseline(request: SearchBaseline) -> Genotype:
 
     This is `ftso search`. `method` is `darts-1st`, `darts-2nd` or `pc-darts`, whose settings are the published ones
     unless given; or `random`, `local-search`, `evolution`, `reinforce`, `pnas` or `halving`, which take `budget`,
-    `evaluate`, `fit_macs` and `fit_params`. The rest is as in `search_topology` and `search_operators`.
+    `evaluate`, `fit_macs`, `fit_params` and `fit_latency`. The rest is as in `search_topology` and `search_operators`.
     Returns a complete genotype.
     """
     return find_baseline(request, Listener(request.progress)).genotype
