@@ -254,7 +254,7 @@ class Race:
 def race_result(final: Sequence[RankedCandidate], op: str) -> tuple[Genotype, str]:
     """The genotype of the winner, with `op` on every edge, and what there is to say about it."""
     won, best = winner(final), final[0]
-    behind = [each for each in final if each.clearly_behind]
+    behind = [each for each in final if each.significantly_behind]
     if won is best:
         others = f"{len(behind)} of the {len(final) - 1} other finalists"
         note = f"the wiring has the least loss, and is clearly better than {others}"

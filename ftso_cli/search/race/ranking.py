@@ -49,7 +49,7 @@ class RankedCandidate:
     error: float | None
 
     @property
-    def clearly_behind(self) -> bool:
+    def significantly_behind(self) -> bool:
         """True where the best finalist is significantly better, by Student's t for paired differences."""
         return clearly_above(self.behind, self.error, self.inits)
 
@@ -88,7 +88,7 @@ def ranked_candidates(results: Sequence[Result], rung: str) -> list[RankedCandid
 def winner(final: Sequence[RankedCandidate]) -> RankedCandidate:
     """The shallowest of those that the best is not clearly better than: it trains faster where losses don't differ."""
     return min(
-        (each for each in final if not each.clearly_behind),
+        (each for each in final if not each.significantly_behind),
         key=lambda each: (each.topology.depth, each.loss, each.topology.cells),
     )
 

@@ -101,7 +101,7 @@ class TimedSearch:
 
     def _decided(self, losses: dict[Ops, list[float]], field: int, unit: float) -> OperatorChoice:
         """The finalist of the lowest loss, where the cell itself is clearly behind it."""
-        winner = clear_winner(losses, self.ops)
+        winner = significant_winner(losses, self.ops)
         if winner == self.ops:
             return OperatorChoice(genotype=self.genotype, neighbours=field, seconds=unit)
         (at,) = (at for at, op in enumerate(winner) if op != self.ops[at])
@@ -155,7 +155,7 @@ class TimedSearch:
         )
 
 
-def clear_winner(losses: Mapping[Ops, Sequence[float]], own: Ops) -> Ops:
+def significant_winner(losses: Mapping[Ops, Sequence[float]], own: Ops) -> Ops:
     """Return the cell of the lowest mean loss, or `own` where that is not behind it by more than chance."""
     winner = min(losses, key=lambda ops: fmean(losses[ops]))
     behind, error = paired_difference(losses[own], losses[winner])
