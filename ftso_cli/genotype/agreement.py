@@ -69,7 +69,8 @@ def z_scores(cell: Cell, keep: int) -> list[float | None]:
 
     For an edge that is left out: how far it is from the weakest one kept, below 0. None where the node keeps all its
     edges, or there are fewer than two seeds. A kept edge was chosen for being before its rival, so scores of noise have
-    margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `SIGNIFICANT` or more for 4 % of the kept edges.
+    margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `SIGNIFICANT` or more for 4 % of the kept
+    edges.
     """
     found: list[float | None] = [None] * len(cell.edges)
     for places in _by_node(cell):

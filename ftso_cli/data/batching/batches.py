@@ -125,8 +125,8 @@ def check_batch(batch_size: int, image_count: int, processes: int = 1) -> None:
     most = image_count - image_count % processes
     if most < 2:
         raise DataError(
-            f"{image_count or 'no'} image{'s' * (image_count != 1)} to draw from, and a batch has at least two; add images, or "
-            "take a larger share of them"
+            f"{image_count or 'no'} image{'s' * (image_count != 1)} to draw from, and a batch has at least two; "
+            "add images, or take a larger share of them"
         )
     raise DataError(
         f"a batch of {batch_size} images is larger than the {image_count} images to draw from; "
