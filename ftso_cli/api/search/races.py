@@ -90,7 +90,7 @@ class RaceSearch:
         return f"{self.path} keeps {finished}, go on with the same command and --resume"
 
     def close(self) -> None:
-        """Takes the journal away, once the result is written."""
+        """Takes the checkpoint away, once the result is written."""
         if self.checkpoint is not None:
             self.checkpoint.close()
 

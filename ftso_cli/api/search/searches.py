@@ -61,7 +61,7 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
         return _run_evaluated(command, request, request.evaluated, listener)
     settings, members = request.settings, request.members
     task = task_of(command, request, settings, request.seed if members is None else None)
-    task.notes.extend(_blind_spots(settings, listener))
+    task.notes.extend(_unidentifiable(settings, listener))
     if members is not None or settings.rank != "beta":
         seeds = members or (request.seed,)
         many = EnsembleSearch(task, settings, seeds, listener, resume=request.resume, workers=request.workers)
@@ -102,7 +102,7 @@ def _run_evaluated(
     return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
 
 
-def _blind_spots(settings: TopologySettings, listener: Listener) -> list[str]:
+def _unidentifiable(settings: TopologySettings, listener: Listener) -> list[str]:
     """Warn of what the operators can't see of the topology, whatever the images; returns it for the record."""
     from ftso_cli.search.topology.identifiability import unidentifiable_kinds
 

@@ -1,6 +1,6 @@
 """Operators for a cell by trainings of equal time (ours): the cell against its neighbours, with another on one edge.
 
-A first heat trains the cell and as many neighbours as fit, each for equal seconds, so that a cheaper one takes more
+A first rung trains the cell and as many neighbours as fit, each for equal seconds, so that a cheaper one takes more
 steps. A second trains the best three and the cell itself from several initialisations, twice as long. The cell keeps
 its operators unless one of them has a lower loss by more than chance.
 """
@@ -30,7 +30,7 @@ CANDIDATES = ("conv_3x3", "conv_1x1", "sep_conv_3x3", "max_pool_3x3", "skip_conn
 FINALISTS, INITS = 3, 4
 
 LEAST_STEPS = 20
-"""Steps of the cell in the first heat, below which a loss tells nothing."""
+"""Steps of the cell in the first rung, below which a loss tells nothing."""
 
 LEAST_FIELD = 4
 """Neighbours below which there is nothing to choose among."""
