@@ -25,7 +25,7 @@ from records import add, by_study, read
 
 from ftso_cli.data import open_images
 from ftso_cli.genotype import Cell, Edge
-from ftso_cli.genotype.agreement import FOUND, chance, halves_agree, margins
+from ftso_cli.genotype.agreement import SIGNIFICANT, chance, split_half_agreement, z_scores
 from ftso_cli.nn.supernet import complete_wiring
 from ftso_cli.search.phases import topology_member
 from ftso_cli.settings.searches import TopologySettings
@@ -156,10 +156,10 @@ def _window(records: list[dict[str, Any]], window: str) -> dict[str, Any]:
     facts: dict[str, Any] = {}
     for kind in DARTS.kinds:
         cell = cell_of([record["windows"][window][kind] for record in records])
-        found = margins(cell, DARTS.keep)
+        found = z_scores(cell, DARTS.keep)
         facts[kind] = {
-            "agreement": {size: round(halves_agree(cell, DARTS.keep, size), 3) for size in sizes},
-            "found": sum(z is not None and z >= FOUND for z in found),
+            "agreement": {size: round(split_half_agreement(cell, DARTS.keep, size), 3) for size in sizes},
+            "found": sum(z is not None and z >= SIGNIFICANT for z in found),
             "chosen": sum(z is not None for z in found),
         }
     return facts

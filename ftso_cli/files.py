@@ -109,7 +109,7 @@ def _taken(temporary: Path) -> locks.Held:
 def _drop_leftovers(folder: Path) -> None:
     """Takes away what processes that were killed have left half written; each process looks once into a folder."""
     for path in folder.glob(".ftso-*.tmp"):
-        locks.drop_abandoned(path)
+        locks.remove_stale(path)
 
 
 def make_folder(folder: Path) -> None:

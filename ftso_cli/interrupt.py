@@ -62,7 +62,7 @@ class Interrupt:
 
 
 @contextmanager
-def asked_to_stop(*, patient: bool = False) -> Iterator[Interrupt]:
+def deferred_interrupt(*, patient: bool = False) -> Iterator[Interrupt]:
     """Inside, the first SIGINT, SIGTERM or SIGHUP only sets `asked`; one that nobody has heeded raises at the end.
 
     `patient` is for work in threads, see `Interrupt`. Signals reach the main thread alone. A SIGHUP that is ignored, as
@@ -101,7 +101,7 @@ def run_jobs(
     from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
     pool = ThreadPoolExecutor(workers, initializer=first)
-    with asked_to_stop(patient=True) as interrupt:
+    with deferred_interrupt(patient=True) as interrupt:
         try:
             left = {pool.submit(job) for job in jobs}
             while left:

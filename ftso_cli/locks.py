@@ -90,7 +90,7 @@ def release(held: Held) -> None:
         os.close(held)
 
 
-def drop_abandoned(path: Path) -> None:
+def remove_stale(path: Path) -> None:
     """Removes `path` where the process that has taken it is gone; does nothing where that can't be told."""
     if sys.platform == "win32":
         return

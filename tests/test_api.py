@@ -15,7 +15,7 @@ import ftso_cli
 from ftso_cli import FtsoError, Genotype
 from ftso_cli.api.cells import reference_name
 from ftso_cli.api.listening import Listener
-from ftso_cli.api.search.races import Raced, run_race
+from ftso_cli.api.search.races import RaceSearch, run_race
 from ftso_cli.api.search.searching import Task
 from ftso_cli.api.training.starting import started
 from ftso_cli.cli.app import app
@@ -299,7 +299,7 @@ def test_a_race_is_resumed_on_images_of_the_same_size_alone(tmp_path: Path) -> N
         settings = RaceSettings(steps=400, channels=2, cells=2)
         output = tmp_path / "cell.json"
         task = Task(command="race", data="digits", image_size=image_size, settings=settings, seed=0, output=output)
-        run_race(Raced(task, settings, Listener(stop), resume=resume))
+        run_race(RaceSearch(task, settings, Listener(stop), resume=resume))
 
     with pytest.raises(ZeroDivisionError):
         race(None)

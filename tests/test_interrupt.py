@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from ftso_cli.interrupt import asked_to_stop
+from ftso_cli.interrupt import deferred_interrupt
 from tests.processes import ROOT
 
 
 def test_ctrl_c_that_is_handed_on_as_another_signal_waits_for_the_step_too() -> None:
-    with pytest.raises(KeyboardInterrupt), asked_to_stop() as interrupt:
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt() as interrupt:
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGTERM)
         finished = interrupt.asked
@@ -21,7 +21,7 @@ def test_ctrl_c_that_is_handed_on_as_another_signal_waits_for_the_step_too() -> 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_same_signal_twice_ends_the_step_at_once(number: int) -> None:
     finished = False
-    with pytest.raises(KeyboardInterrupt), asked_to_stop():
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt():
         signal.raise_signal(number)
         signal.raise_signal(number)
         finished = True
@@ -30,7 +30,7 @@ def test_the_same_signal_twice_ends_the_step_at_once(number: int) -> None:
 
 def test_work_in_threads_takes_no_notice_of_a_second_time() -> None:
     finished = False
-    with pytest.raises(KeyboardInterrupt), asked_to_stop(patient=True) as interrupt:
+    with pytest.raises(KeyboardInterrupt), deferred_interrupt(patient=True) as interrupt:
         for _ in range(5):
             signal.raise_signal(signal.SIGINT)
         finished = interrupt.asked
@@ -42,7 +42,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
     """As SIGHUP does under nohup."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with asked_to_stop() as interrupt:
+        with deferred_interrupt() as interrupt:
             signal.raise_signal(signal.SIGHUP)
             assert not interrupt.asked
     finally:
@@ -51,10 +51,10 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
 
 INSISTING = """
 import os, signal
-from ftso_cli.interrupt import asked_to_stop, interrupt_once
+from ftso_cli.interrupt import deferred_interrupt, interrupt_once
 signal.signal(signal.SIGINT, interrupt_once)
 try:
-    with asked_to_stop(patient={patient}):
+    with deferred_interrupt(patient={patient}):
         for _ in range({times}):
             os.kill(os.getpid(), signal.SIGINT)
         print("finished", flush=True)

@@ -4,12 +4,14 @@ import ast
 import dataclasses
 import importlib
 import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import ftso_cli
 from ftso_cli.cli.app import COMMANDS
 from ftso_cli.genotype import library
 from tests.processes import ROOT
@@ -31,6 +33,12 @@ REPLACED = {
 }
 """Words that no page uses, with the term of the glossary that says the same."""
 
+
+PROTOCOLS = {
+    "read_cells": "the reader of a format of other tools",
+    "write_cells": "the writer of a format of other tools",
+}
+"""Public names that several modules define, for each does the same in its own way."""
 
 EXAMPLES = {"--first", "--last"}
 """Options of the command that docs/extend.md makes as an example."""
@@ -165,3 +173,27 @@ def test_no_docstring_opens_with_a_relative_clause() -> None:
         if OPENS_WITH_A_CLAUSE.match(text)
     ]
     assert wrong == []
+
+
+def public_names() -> dict[str, list[str]]:
+    """The modules that define each public class and function at module level."""
+    found = defaultdict(list)
+    for path in sorted((ROOT / "ftso_cli").rglob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and not node.name.startswith("_"):
+                found[node.name].append(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    return found
+
+
+def is_command_of(name: str, modules: list[str]) -> bool:
+    """Return True for a command and the Python function with the same options."""
+    commands = [module for module in modules if module.startswith("ftso_cli.cli.commands.")]
+    return name in ftso_cli.__all__ and len(commands) == 1 and len(modules) == 2
+
+
+def test_no_public_name_has_two_meanings() -> None:
+    shared = {name: modules for name, modules in public_names().items() if len(modules) > 1}
+    assert PROTOCOLS.keys() <= shared.keys()
+    assert {
+        name: where for name, where in shared.items() if name not in PROTOCOLS and not is_command_of(name, where)
+    } == {}

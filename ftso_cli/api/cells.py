@@ -52,7 +52,7 @@ def error_context(name: str) -> Iterator[None]:
 
 
 @contextmanager
-def holding(output: str | os.PathLike[str] | None) -> Iterator[None]:
+def locked_output(output: str | os.PathLike[str] | None) -> Iterator[None]:
     """Keep other commands from writing a genotype to `output` meanwhile; raises `BusyError` where another does.
 
     Of processes that work together the first holds it.

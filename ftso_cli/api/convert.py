@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from ftso_cli.api.cells import error_context, holding, read, reference_name
+from ftso_cli.api.cells import error_context, locked_output, read, reference_name
 from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.training.exports import Exported, export_run
 from ftso_cli.api.verbs import verb
@@ -13,11 +13,11 @@ from ftso_cli.files import read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, formats, storage
 from ftso_cli.genotype.formats import Imported
 from ftso_cli.settings.options import OptionError
-from ftso_cli.settings.requests.convert import DOT, NETWORK_FORMATS, Exporting, Importing
+from ftso_cli.settings.requests.convert import DOT, NETWORK_FORMATS, ExportRequest, ImportRequest
 
 
-@verb(Importing)
-def import_genotype(request: Importing) -> Imported:
+@verb(ImportRequest)
+def import_genotype(request: ImportRequest) -> Imported:
     """Read a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, NASLib, ...
 
     `source` is a file, or the text itself. DARTS text may be a whole genotypes.py or the log of a search, from which
@@ -28,7 +28,7 @@ def import_genotype(request: Importing) -> Imported:
     return import_text(request, Stopwatch())
 
 
-def import_text(request: Importing, watch: Stopwatch) -> Imported:
+def import_text(request: ImportRequest, watch: Stopwatch) -> Imported:
     """Read the genotype of a request, written where a file is asked for."""
     source, text = os.fspath(request.source), _text(request)
     try:
@@ -38,7 +38,7 @@ def import_text(request: Importing, watch: Stopwatch) -> Imported:
     told = None if request.dialect == "darts" else request.dialect
     genotype = edited(found.genotype, "import", watch, format=found.format, dialect=told, pick=request.pick)
     if request.output is not None:
-        with holding(request.output):
+        with locked_output(request.output):
             storage.write_genotype(genotype, Path(request.output))
     return Imported(genotype=genotype, format=found.format, lost=found.lost)
 
@@ -50,7 +50,7 @@ def source_name(source: str) -> str:
     return "the text" if not os.path.exists(source) and any(sign in source for sign in "([{|") else source
 
 
-def _text(request: Importing) -> str:
+def _text(request: ImportRequest) -> str:
     source = os.fspath(request.source)
     match where := source_name(source):
         case "standard input":
@@ -67,8 +67,8 @@ def _text(request: Importing) -> str:
         raise FileError(f"{where}: is no text (UTF-8)") from None
 
 
-@verb(Exporting)
-def export(request: Exporting) -> Exported:
+@verb(ExportRequest)
+def export(request: ExportRequest) -> Exported:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
     `cell` may be the run folder of a training, whose network is written as `onnx`, `torch-export`, `safetensors` or

@@ -5,20 +5,20 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from ftso_cli.api.cells import error_context, holding, read, reference_name
+from ftso_cli.api.cells import error_context, locked_output, read, reference_name
 from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import SettingsError, short
 from ftso_cli.genotype import Genotype, edit, storage
-from ftso_cli.settings.requests.edits import RANDOM, Assignment, Pruning
+from ftso_cli.settings.requests.edits import RANDOM, AssignRequest, PruneRequest
 from ftso_cli.settings.shared import Edited
 from ftso_cli.spaces import SPACES
 
 ENTRY = re.compile(r"(?:(?P<kind>\w+):)?(?P<source>\d+)-(?P<target>\d+)=(?P<op>\w+)")
 
 
-@verb(Pruning)
-def prune(request: Pruning) -> Genotype:
+@verb(PruneRequest)
+def prune(request: PruneRequest) -> Genotype:
     """Keep the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
 
     `keep` is their number, two unless given, or all in the nats space. Pruned edges stay in the genotype, marked.
@@ -30,9 +30,9 @@ def prune(request: Pruning) -> Genotype:
     return prune_cell(request, Stopwatch())[0]
 
 
-def prune_cell(request: Pruning, watch: Stopwatch) -> tuple[Genotype, list[edit.Tie], int]:
+def prune_cell(request: PruneRequest, watch: Stopwatch) -> tuple[Genotype, list[edit.Tie], int]:
     """Return the pruned genotype of a request, written where a file is asked for, with its ties and edges a node."""
-    with holding(request.output):
+    with locked_output(request.output):
         genotype, name = read(request.cell), reference_name(request.cell)
         start = genotype if request.at is None else earlier(genotype, name, request.at, request.run)
         genotype, ties, keep = pruned(start, name, request.keep)
@@ -61,8 +61,8 @@ def pruned(genotype: Genotype, name: str, keep: int | None = None) -> tuple[Geno
         return *edit.keep_strongest(genotype, keep), keep
 
 
-@verb(Assignment)
-def assign_operators(request: Assignment) -> Genotype:
+@verb(AssignRequest)
+def assign_operators(request: AssignRequest) -> Genotype:
     """Give every kept edge the operator `op`, that of the paper unless given (Algorithm 2, lines 1 and 2).
 
     `map` gives single edges another one: `{"0-2": "skip_connect", "reduce:0-2": "max_pool_3x3"}`; `op="random"` draws
@@ -73,15 +73,15 @@ def assign_operators(request: Assignment) -> Genotype:
     return assign_cell(request, Stopwatch())[0]
 
 
-def assign_cell(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
+def assign_cell(request: AssignRequest, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
     """Return the genotype of a request with its operators, written where a file is asked for; the operator; remarks."""
-    with holding(request.output):
+    with locked_output(request.output):
         found = _assigned(request, watch)
         _write(found[0], request)
     return found
 
 
-def _assigned(request: Assignment, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
+def _assigned(request: AssignRequest, watch: Stopwatch) -> tuple[Genotype, str, list[str]]:
     genotype, name, entries = read(request.cell), reference_name(request.cell), tuple(request.map)
     said: list[str] = []
     published = genotype.about.name if genotype.about else None

@@ -19,7 +19,7 @@ from ftso_cli.api.record import Stopwatch
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FtsoError
 from ftso_cli.files import cache_folder
-from ftso_cli.settings.requests.health import Examination
+from ftso_cli.settings.requests.health import ExamineRequest
 
 FindingState = Literal["ok", "missing", "broken"]
 
@@ -46,8 +46,8 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@verb(Examination)
-def examine(request: Examination) -> tuple[Finding, ...]:
+@verb(ExamineRequest)
+def examine(request: ExamineRequest) -> tuple[Finding, ...]:
     """Examine this machine: versions, device, pictures, cache, data sets, and a small search and training on digits.
 
     With `quick` the search and the training are left out. Each finding has a `state`, a `text`, and a `remedy` for
@@ -56,7 +56,7 @@ def examine(request: Examination) -> tuple[Finding, ...]:
     return tuple(_findings(request))
 
 
-def _findings(request: Examination) -> Iterator[Finding]:
+def _findings(request: ExamineRequest) -> Iterator[Finding]:
     """Check one thing after another."""
     checks: list[tuple[str, Callable[[], Finding]]] = [
         ("packages", _packages),

@@ -9,7 +9,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import NetworkCost, network_cost
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import About, Figures, Genotype, library, storage
-from ftso_cli.settings.requests.library import Listing
+from ftso_cli.settings.requests.library import GenotypesRequest
 from ftso_cli.spaces import DARTS, NATS, OPERATORS, SPACES, operator
 from ftso_cli.spaces.darts import CIFAR, IMAGENET, IMAGENET_PIXELS, NetworkShape
 from ftso_cli.spaces.nats import DATA_SETS
@@ -156,8 +156,8 @@ def _brief(row: PublishedCell) -> str | None:
     return " ".join(name.split("_")[0] + next(filter(str.isdigit, name), "") for name in row.operators) or None
 
 
-@verb(Listing)
-def genotypes(request: Listing) -> tuple[PublishedCell, ...]:
+@verb(GenotypesRequest)
+def genotypes(request: GenotypesRequest) -> tuple[PublishedCell, ...]:
     """List the published cells that come with ftso: exact costs, and the figures in print.
 
     `sort` is a column of the table of `ftso genotypes`; each `filter` is a part of a name or title, or `op=OPERATOR`.

@@ -59,7 +59,7 @@ class Listener:
         """Hear that a seed of an ensemble is done; `joined` gives the ensemble of those that are."""
 
     def race(self, checkpoint: "RaceCheckpoint") -> None:
-        """Hear that a race begins, whose finished runs are added to the journal."""
+        """Hear that a race begins, whose finished runs are added to the checkpoint."""
 
     def kept(self, text: str) -> None:
         """Hear what a stopped command has kept, and how to go on with it."""

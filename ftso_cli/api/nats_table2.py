@@ -17,7 +17,7 @@ from ftso_cli.benchmarks.ledger import Ledger, SearchKey
 from ftso_cli.benchmarks.nats import Table
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.locks import locked
-from ftso_cli.settings.requests.tables import OWN_LENGTH, ByTable, NatsComparison, NatsMethod
+from ftso_cli.settings.requests.tables import OWN_LENGTH, ByTable, NatsMethod, NatsTable2Request
 from ftso_cli.settings.values import seeds_of
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND
@@ -55,8 +55,8 @@ class MethodRow:
     runs: tuple[FoundCell, ...]
 
 
-@verb(NatsComparison)
-def nats_table2(request: NatsComparison) -> dict[str, MethodRow]:
+@verb(NatsTable2Request)
+def nats_table2(request: NatsTable2Request) -> dict[str, MethodRow]:
     """Run the paper's Table 2 again: methods and seeds on a small super-net, what they find looked up in a table.
 
     `method` are those to run, all unless given; `output` keeps every finished search, which is not run again. Random
@@ -66,7 +66,7 @@ def nats_table2(request: NatsComparison) -> dict[str, MethodRow]:
     return compare_methods(request, Listener(request.progress))
 
 
-def compare_methods(request: NatsComparison, listener: Listener) -> dict[str, MethodRow]:
+def compare_methods(request: NatsTable2Request, listener: Listener) -> dict[str, MethodRow]:
     """Run the searches of a request that are not done yet, and look up what all have found."""
     output, seeds = Path(request.output), seeds_of(request.seeds)
     table = read_queried_table(request, listener)
@@ -89,7 +89,7 @@ def _kept(output: Path) -> str:
 class _Searches:
     """The searches of one request: those that the ledger holds, and new ones on images that are read when needed."""
 
-    def __init__(self, request: NatsComparison, table: Table, listener: Listener) -> None:
+    def __init__(self, request: NatsTable2Request, table: Table, listener: Listener) -> None:
         self._request, self._table, self._listener = request, table, listener
         self._ledger = Ledger(Path(request.output))
 

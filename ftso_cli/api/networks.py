@@ -8,15 +8,15 @@ from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.networks import CountedNetwork, count_network
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.settings.requests.costs import Counting, FormulaSizes
+from ftso_cli.settings.requests.costs import CostRequest, FormulaSizes
 from ftso_cli.settings.shared import CellLike, run_of
 
 if TYPE_CHECKING:
     from ftso_cli.training.run import Run
 
 
-@verb(Counting)
-def cost(request: Counting) -> CountedNetwork:
+@verb(CostRequest)
+def cost(request: CostRequest) -> CountedNetwork:
     """Count the parameters and MACs of a cell's network exactly, without building it.
 
     `setting` names the network that the rest changes: `cifar`, `cifar100`, `imagenet` (darts), `imagenet16-120` (nats).

@@ -11,7 +11,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.errors import DrawingError, FileError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.requests.pictures import Drawing, Drawings
+from ftso_cli.settings.requests.pictures import DrawCommandRequest, DrawRequest
 from ftso_cli.settings.shared import CellLike
 
 
@@ -29,8 +29,8 @@ class Picture:
         return self.render().decode()
 
 
-@verb(Drawing)
-def draw(request: Drawing) -> Picture:
+@verb(DrawRequest)
+def draw(request: DrawRequest) -> Picture:
     """Draw a cell, and write it where `output` names a .svg, .png, .pdf or .dot file, or is of a `format`.
 
     `title` replaces that of the cell, an empty one leaves it out; `pruned` also shows what pruning took out, dotted.
@@ -50,7 +50,7 @@ def caption(genotype: Genotype, name: str | None, title: str | None) -> str | No
     return name if title is None and genotype.about is None else title
 
 
-def picture_of(genotype: Genotype, name: str | None, request: Drawing | Drawings) -> Picture:
+def picture_of(genotype: Genotype, name: str | None, request: DrawRequest | DrawCommandRequest) -> Picture:
     """Return the picture of a genotype in the file called `name`."""
     return Picture(drawing.dot(genotype, title=caption(genotype, name, request.title), pruned=request.pruned))
 
@@ -65,7 +65,7 @@ class Drawn:
     file: Path | None
 
 
-def draw_files(request: Drawings) -> list[Drawn]:
+def draw_files(request: DrawCommandRequest) -> list[Drawn]:
     """Draw several cells, each into a file of its own unless they are for the terminal only."""
     names, folder = _names(request.cells), None if request.out_dir is None else Path(request.out_dir)
     _make(folder)

@@ -18,14 +18,14 @@ from ftso_cli.genotype.edit import require_complete
 from ftso_cli.genotype.formats.nats import architecture
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import OptionError
-from ftso_cli.settings.requests.tables import OnTable, Query
+from ftso_cli.settings.requests.tables import OnTable, QueryRequest
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import DATA_SETS, KIND
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reached:
+class TableResult:
     """The accuracies of a cell on a data set, in percent, and its network's size; flops as the benchmark counts."""
 
     score: TableScore
@@ -34,25 +34,25 @@ class Reached:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class QueriedCell:
     """The entry of a cell in the table, by data set."""
 
     cell: str
     architecture: str
     index: int
-    data_sets: Mapping[str, Reached]
+    data_sets: Mapping[str, TableResult]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
+class QueryResult:
     """The entries of some cells, and the `table`, whose `summary` has statistics of all."""
 
-    cells: tuple[Answer, ...]
+    cells: tuple[QueriedCell, ...]
     table: Table
 
 
-@verb(Query)
-def query(request: Query) -> Answers:
+@verb(QueryRequest)
+def query(request: QueryRequest) -> QueryResult:
     """Look up what cells of the nats space reached on CIFAR-10, CIFAR-100 and ImageNet16-120, by a table.
 
     `cells` are genotypes, files or architecture strings; without any, the result has the `table` alone. A folder of
@@ -62,12 +62,12 @@ def query(request: Query) -> Answers:
     return look_up(request, Listener())
 
 
-def look_up(request: Query, listener: Listener) -> Answers:
+def look_up(request: QueryRequest, listener: Listener) -> QueryResult:
     """Look up the cells of a request."""
     names = reference_names(request.cells)
     asked = [(name, *_loaded(cell)) for name, cell in zip(names, request.cells, strict=True)]
     table = read_queried_table(request, listener)
-    return Answers(cells=tuple(_answer(*one, table) for one in asked), table=table)
+    return QueryResult(cells=tuple(_answer(*one, table) for one in asked), table=table)
 
 
 def read_queried_table(request: OnTable, listener: Listener) -> Table:
@@ -106,9 +106,11 @@ def _loaded(cell: CellLike) -> tuple[Genotype, str]:
         return genotype, architecture(genotype.cells[KIND])
 
 
-def _answer(name: str, genotype: Genotype, text: str, table: Table) -> Answer:
+def _answer(name: str, genotype: Genotype, text: str, table: Table) -> QueriedCell:
     entry, data_sets = table.find(text), {}
     for key, one in DATA_SETS.items():
         cost = network_cost(genotype, one.shape, (one.pixels, one.pixels))
-        data_sets[key] = Reached(score=entry.scores[key], params=cost.params, flops=multiply_adds(cost.total, "bias"))
-    return Answer(cell=name, architecture=text, index=entry.index, data_sets=data_sets)
+        data_sets[key] = TableResult(
+            score=entry.scores[key], params=cost.params, flops=multiply_adds(cost.total, "bias")
+        )
+    return QueriedCell(cell=name, architecture=text, index=entry.index, data_sets=data_sets)

@@ -12,7 +12,7 @@ from ftso_cli.errors import GenotypeError, SettingsError, unknown
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.evaluation import EVALUATOR_NAMES
-from ftso_cli.settings.requests.scoring import PredictorFit, Scoring
+from ftso_cli.settings.requests.scoring import FitPredictorRequest, ScoreRequest
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor
@@ -41,8 +41,8 @@ class Scores:
     predictors: "Mapping[str, Predictor]"
 
 
-@verb(Scoring)
-def score(request: Scoring) -> Scores:
+@verb(ScoreRequest)
+def score(request: ScoreRequest) -> Scores:
     """Score cells without training them: by the structural predictor, zero-cost scores or a short training.
 
     Scores are those by which a search with the same `evaluate`, `channels`, `cells`, `data` and `seed` chooses; higher
@@ -51,7 +51,7 @@ def score(request: Scoring) -> Scores:
     return score_cells(request, Listener())
 
 
-def score_cells(request: Scoring, listener: Listener) -> Scores:
+def score_cells(request: ScoreRequest, listener: Listener) -> Scores:
     """Score the cells of a request by each of its evaluators."""
     from ftso_cli.search.evaluators.predictor.model import is_predictor, predictor_called
 
@@ -72,7 +72,7 @@ def score_cells(request: Scoring, listener: Listener) -> Scores:
     return Scores(cells=tuple(found), network=described, predictors=predictors)
 
 
-def _complete(request: Scoring) -> list[tuple[str, Genotype]]:
+def _complete(request: ScoreRequest) -> list[tuple[str, Genotype]]:
     """The genotypes with their names, each with its operators."""
     found = []
     for name, cell in zip(reference_names(request.cell), request.cell, strict=True):
@@ -83,7 +83,9 @@ def _complete(request: Scoring) -> list[tuple[str, Genotype]]:
     return found
 
 
-def _by_networks(request: Scoring, names: Sequence[str], listener: Listener) -> tuple[Mapping[str, Score], str | None]:
+def _by_networks(
+    request: ScoreRequest, names: Sequence[str], listener: Listener
+) -> tuple[Mapping[str, Score], str | None]:
     """The evaluators that look at networks, and what they look at in words; imports torch where there are any."""
     if not names:
         return {}, None
@@ -147,8 +149,8 @@ def _beyond(evaluator: str, names: Sequence[str]) -> str | None:
     return f"{evaluator} extrapolates: no cell of its fit has as many, or few, {', '.join(names[:FEW])}{more}"
 
 
-@verb(PredictorFit)
-def fit_predictor(request: PredictorFit) -> "Predictor":
+@verb(FitPredictorRequest)
+def fit_predictor(request: FitPredictorRequest) -> "Predictor":
     """Fit a structural predictor to trained cells, cross-validate it, and write it where `output` is given.
 
     `fit` names CSV tables, run folders of trainings, or folders of these. Raises `TableError` or `RunError` for results

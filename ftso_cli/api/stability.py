@@ -9,8 +9,8 @@ from ftso_cli.api.edits import pruned
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Genotype
-from ftso_cli.genotype.agreement import chance, common_share, halves_agree, pruned_wiring
-from ftso_cli.settings.requests.looks import WiringCheck
+from ftso_cli.genotype.agreement import chance, common_share, pruned_wiring, split_half_agreement
+from ftso_cli.settings.requests.looks import StabilityRequest
 from ftso_cli.spaces import SPACES
 
 
@@ -35,8 +35,8 @@ class Stability:
     warnings: tuple[str, ...] = ()
 
 
-@verb(WiringCheck)
-def stability(request: WiringCheck) -> Stability:
+@verb(StabilityRequest)
+def stability(request: StabilityRequest) -> Stability:
     """Tell whether other seeds find the same wiring: the share of edges in common, and its chance level.
 
     One cell of a search with `seeds`: agreement of disjoint ensembles of 1, 2, 4, ... of its seeds, up to its halves.
@@ -56,7 +56,7 @@ def _within(genotype: Genotype, cell: str) -> Stability:
     sizes = sorted({2**power for power in range(seeds.bit_length()) if 2 ** (power + 1) <= seeds} | {seeds // 2})
     cells = {
         kind: CommonEdges(
-            chance=chance(found, keep), shares={str(size): halves_agree(found, keep, size) for size in sizes}
+            chance=chance(found, keep), shares={str(size): split_half_agreement(found, keep, size) for size in sizes}
         )
         for kind, found in genotype.cells.items()
     }

@@ -35,7 +35,7 @@ class FinishedSearch(SearchKey):
     @classmethod
     def _is_a_cell_of_the_space(cls, cell: str) -> str:
         try:
-            nats.read(cell)
+            nats.read_cells(cell)
         except GenotypeError as error:
             raise ValueError(str(error)) from None
         return cell

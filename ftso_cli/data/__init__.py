@@ -8,7 +8,7 @@ Batches         endless seeded batches for training; `eval_batches` goes through
 AheadBatches    batches read ahead in a thread
 Augmentation    crop, flip and cutout, a batch at a time
 on_device       a part of a set as a GPU reads it, kept in its memory where it fits
-read_training   reads every training image and leaves out what can't be read; `read_held` does so with the others
+read_training   reads every training image and leaves out what can't be read; `read_held_out` does so with the others
 ImageRecord     the images of a training, by name and checksum; `record_of` makes it, `recorded_data` opens it
 """
 
@@ -16,8 +16,8 @@ from ftso_cli.data.batching.augment import Augmentation
 from ftso_cli.data.batching.batches import Batches, eval_batches
 from ftso_cli.data.batching.prefetch import PrefetchedBatches
 from ftso_cli.data.batching.resident import on_device
-from ftso_cli.data.checks import read_held, read_training_images, reread_training, sound_batches
-from ftso_cli.data.files.left_out import Changes
+from ftso_cli.data.checks import read_held_out, read_training_images, readable_batches, reread_training
+from ftso_cli.data.files.skipped_files import Changes
 from ftso_cli.data.named import NAMES
 from ftso_cli.data.record import ImageRecord, record_of
 from ftso_cli.data.sets import image_folder, open_images, open_recorded, open_tests
@@ -41,11 +41,11 @@ __all__ = [
     "open_images",
     "open_recorded",
     "open_tests",
-    "read_held",
+    "read_held_out",
     "read_training_images",
+    "readable_batches",
     "record_of",
     "reread_training",
     "search_halves",
-    "sound_batches",
     "split",
 ]

@@ -43,7 +43,7 @@ def reread_training(data: ImageData, progress: Progress | None = None) -> int:
     return len(problems)
 
 
-def read_held(data: ImageData, progress: Progress | None = None) -> ImageData:
+def read_held_out(data: ImageData, progress: Progress | None = None) -> ImageData:
     """Reads the images for validation and for testing now; gives the data without those that can't be read.
 
     `left_out` then names them. Raises `DataError` where no image of a part can be read.
@@ -66,10 +66,10 @@ def _sound(data: ImageData, source: ImageSource, called: str, progress: Progress
 
 
 def _note(data: ImageData, source: ImageSource, problems: Mapping[int, str]) -> None:
-    data.left_out.broken.update({source.paths[index]: problem for index, problem in problems.items()})
+    data.skipped.broken.update({source.paths[index]: problem for index, problem in problems.items()})
 
 
-def sound_batches(source: ImageSource, batch_size: int, data: ImageData, broken: dict[str, str]) -> Iterator[Batch]:
+def readable_batches(source: ImageSource, batch_size: int, data: ImageData, broken: dict[str, str]) -> Iterator[Batch]:
     """The images of `source` once, in order, as `data` normalises them; files that can't be read go to `broken`."""
     for chosen in torch.split(torch.arange(len(source)), batch_size):
         try:

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from ftso_cli.data.files.cache import CacheKey, Entry, find_place, stamp_files
 from ftso_cli.data.files.decode import Transform, printable_path
-from ftso_cli.data.files.frames import AS_IT_IS, Frame, Wanted
+from ftso_cli.data.files.frames import AS_IT_IS, Frame, ImageOptions
 from ftso_cli.data.sources import Arrays, ArraySource, ImageData, Progress
-from ftso_cli.data.splits import LAID_ASIDE, lay_aside_test
+from ftso_cli.data.splits import HELD_OUT, hold_out_test
 from ftso_cli.errors import DataError
 from ftso_cli.spaces.sets import IMAGES, Images
 
@@ -58,11 +58,11 @@ DOWNLOADED = {
 NAMES = ("digits", *DOWNLOADED, "imagenet")
 
 
-def open_digits(wanted: Wanted = AS_IT_IS) -> ImageData:
+def open_digits(wanted: ImageOptions = AS_IT_IS) -> ImageData:
     """1,797 handwritten digits of 8x8 pixels; a fifth of each class is the test set, always the same."""
     images, labels = _digits()
     frame = _frame("digits", wanted)
-    stay, held = lay_aside_test(labels)
+    stay, held = hold_out_test(labels)
     pixels = images[stay].double() / 255
     return ImageData(
         name="digits",
@@ -74,11 +74,11 @@ def open_digits(wanted: Wanted = AS_IT_IS) -> ImageData:
         flip=False,
         mean=(round(float(pixels.mean()), 4),),
         std=(round(float(pixels.std()), 4),),
-        test_from=f"{LAID_ASIDE} of digits",
+        test_from=f"{HELD_OUT} of digits",
     )
 
 
-def _frame(name: str, wanted: Wanted) -> Frame:
+def _frame(name: str, wanted: ImageOptions) -> Frame:
     """The frame of a set, whose images keep their size where no other is wanted."""
     own = IMAGES[name].pixels
     return Frame(wanted.size or (own, own), wanted.resize)
@@ -91,7 +91,7 @@ def _digits() -> tuple[Tensor, Tensor]:
     return torch.from_numpy(pixels).view(-1, 1, 8, 8), torch.from_numpy(table[:, -1].astype(np.int64))
 
 
-def open_downloaded(name: str, root: Path, wanted: Wanted) -> ImageData:
+def open_downloaded(name: str, root: Path, wanted: ImageOptions) -> ImageData:
     """CIFAR-10, CIFAR-100 or Fashion-MNIST: from the cache, else from `root`, else downloaded into it.
 
     Raises `DataError` that says which file belongs where, if there is no way to get it.

@@ -13,11 +13,11 @@ from pydantic import AfterValidator, Field, model_validator
 
 from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import Parts, folder_data
-from ftso_cli.data.files.frames import Wanted
-from ftso_cli.data.files.left_out import Changes, LeftOut
+from ftso_cli.data.files.frames import ImageOptions
 from ftso_cli.data.files.listing import Files, class_folders, list_images, spelled
+from ftso_cli.data.files.skipped_files import Changes, SkippedFiles
 from ftso_cli.data.sources import ImageData, ImageSource
-from ftso_cli.data.splits import WHOLE_GROUPS, group_numbers, lay_aside_validation, of_each_class
+from ftso_cli.data.splits import WHOLE_GROUPS, group_numbers, hold_out_validation, of_each_class
 from ftso_cli.errors import FtsoError, RunError, short
 from ftso_cli.genotype.schema import Model
 
@@ -101,7 +101,7 @@ class ImageRecord(Model):
         label_of = {name: label for label, name in enumerate(sorted({self.class_of(name) for name in names}))}
         labels = torch.tensor([label_of[self.class_of(name)] for name in names], dtype=torch.int64)
         stay, held = (
-            lay_aside_validation(labels, share, group_numbers(names, self.groups))
+            hold_out_validation(labels, share, group_numbers(names, self.groups))
             if share
             else (torch.arange(len(names)), labels[:0])
         )
@@ -133,7 +133,7 @@ def record_of(data: ImageData) -> ImageRecord:
         test={_name(path, data.root): checksum_of(Path(path)) or "" for path in held.paths},
         labels_of=elsewhere,
         groups={name: group for name, group in groups.items() if name in class_of},
-        broken=tuple(_name(path, data.root) for path in data.left_out.broken),
+        broken=tuple(_name(path, data.root) for path in data.skipped.broken),
     )
 
 
@@ -142,7 +142,7 @@ def recorded_data(
     folder: Path,
     record: ImageRecord,
     classes: tuple[str, ...],
-    wanted: Wanted,
+    wanted: ImageOptions,
     *,
     stand_in: bool = False,
 ) -> tuple[ImageData, Changes]:
@@ -178,14 +178,14 @@ def recorded_data(
     come_from = {"test": record.test_from, "val": record.val_from}
     groups = {str(folder / name): group for name, group in record.groups.items()}
     division = Parts(files=files, come_from=come_from, val_share=record.val_share, groups=groups)
-    return folder_data(data, folder, classes, wanted, division, left_out=LeftOut()), changes
+    return folder_data(data, folder, classes, wanted, division, skipped=SkippedFiles()), changes
 
 
-def compare_labels(images: ImageData, record: ImageRecord) -> Changes:
+def compare_labels(data: ImageData, record: ImageRecord) -> Changes:
     """Compare the test images of a set that is not made of files with those of the record."""
-    if _labels(images.final) == record.labels:
+    if _labels(data.final) == record.labels:
         return Changes()
-    return Changes(others=f"the test images of {images.name} are others than those of the run")
+    return Changes(others=f"the test images of {data.name} are others than those of the run")
 
 
 def holds_tests(folder: Path, record: ImageRecord) -> bool:

@@ -9,10 +9,10 @@ import platformdirs
 from ftso_cli.bounds import LEAST_PIXELS, MOST_PIXELS
 from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import open_folder, open_test_folder
-from ftso_cli.data.files.frames import AS_IT_IS, Wanted
+from ftso_cli.data.files.frames import AS_IT_IS, ImageOptions
 from ftso_cli.data.files.labels import folder_of, is_table, open_table, open_test_table
-from ftso_cli.data.files.left_out import Changes
 from ftso_cli.data.files.listing import list_folders
+from ftso_cli.data.files.skipped_files import Changes
 from ftso_cli.data.named import DOWNLOADED, NAMES, open_digits, open_downloaded
 from ftso_cli.data.record import ImageRecord, compare_labels, other_classes, recorded_data
 from ftso_cli.data.sources import ImageData
@@ -22,7 +22,7 @@ from ftso_cli.errors import DataError, SettingsError, nearest, short, unknown
 
 def open_images(
     data: str,
-    wanted: Wanted = AS_IT_IS,
+    wanted: ImageOptions = AS_IT_IS,
     *,
     image_size: int | None = None,
     root: Path | None = None,
@@ -86,7 +86,7 @@ def open_recorded(
     data: str,
     record: ImageRecord,
     classes: tuple[str, ...],
-    wanted: Wanted,
+    wanted: ImageOptions,
     *,
     validation: float = 0.0,
     stand_in: bool = False,
@@ -108,7 +108,7 @@ def open_recorded(
     return images, compare_labels(images, record)
 
 
-def open_tests(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
+def open_tests(data: str, classes: tuple[str, ...], wanted: ImageOptions) -> ImageData:
     """The images that `data` has for testing a network of these classes: its test part, else all of a folder.
 
     Raises `DataError` for a class that the network doesn't know.
@@ -144,13 +144,13 @@ def _folders(place: Path) -> list[str]:
         return []
 
 
-def _known_as(name: str, images: ImageData) -> ImageData:
+def _known_as(name: str, data: ImageData) -> ImageData:
     """A folder of images under the name that was asked for, with the mean and deviation that a set of it has."""
     if name not in DOWNLOADED:
-        return replace(images, name=name)
+        return replace(data, name=name)
     known = DOWNLOADED[name]
     grey_as_rgb = 3 // len(known.mean)
-    return replace(images, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)
+    return replace(data, name=name, mean=known.mean * grey_as_rgb, std=known.std * grey_as_rgb)
 
 
 def _store(root: Path | None) -> Path:

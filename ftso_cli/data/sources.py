@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ftso_cli.data.files.decode import Transform
 from ftso_cli.data.files.frames import Frame, Size
-from ftso_cli.data.files.left_out import Changes, LeftOut
+from ftso_cli.data.files.skipped_files import Changes, SkippedFiles
 from ftso_cli.errors import DataError
 
 Progress = Callable[[int, int], None]
@@ -227,7 +227,7 @@ class ImageData:
     flip: bool
     mean: tuple[float, ...]
     std: tuple[float, ...]
-    left_out: LeftOut = field(default_factory=LeftOut)
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
     root: str = ""
     test_from: str = ""
     val_from: str = ""
@@ -273,12 +273,12 @@ def _scaled(mean: tuple[float, ...], std: tuple[float, ...], device: torch.devic
     return centre, scale
 
 
-def as_imagenet(images: ImageData) -> ImageData:
+def as_imagenet(data: ImageData) -> ImageData:
     """Return a data set as networks for ImageNet see it.
 
     Training images are whole, for random crops (`photos.PhotoAugmentation`); the others are the centre of a picture
     of 8/7 of their size: 256 for 224 pixels.
     """
-    frame = Frame(images.image_size, margin=True)
-    val, test = (None if held is None else held.reframed(frame) for held in (images.val, images.test))
-    return replace(images, train=images.train.reframed(None), val=val, test=test)
+    frame = Frame(data.image_size, margin=True)
+    val, test = (None if held is None else held.reframed(frame) for held in (data.val, data.test))
+    return replace(data, train=data.train.reframed(None), val=val, test=test)

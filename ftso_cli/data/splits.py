@@ -15,7 +15,7 @@ from ftso_cli.errors import DataError, SettingsError
 TEST_SHARE = 0.2
 """The share laid aside for testing where a set has only training images."""
 
-LAID_ASIDE = "a fifth of each class"
+HELD_OUT = "a fifth of each class"
 """The share in words."""
 
 WHOLE_GROUPS = ", as nearly as whole groups allow"
@@ -127,12 +127,12 @@ def group_numbers(names: Sequence[str], groups: Mapping[str, str]) -> Tensor | N
     return torch.tensor([number_of.setdefault(key, len(number_of)) for key in keys], dtype=torch.int64)
 
 
-def lay_aside_test(labels: Tensor, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def hold_out_test(labels: Tensor, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices for training and for testing of a set that comes undivided; the same in every run."""
     return hold_out(labels, TEST_SHARE, TEST_SEED, groups)
 
 
-def lay_aside_validation(labels: Tensor, share: float, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def hold_out_validation(labels: Tensor, share: float, groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices for training and for validation of the training images with `labels`; the same in every run.
 
     Raises `DataError` where no image would be for validation.
@@ -147,7 +147,7 @@ def lay_aside_validation(labels: Tensor, share: float, groups: Tensor | None = N
     return stay, held
 
 
-def lay_aside_fold(labels: Tensor, fold: tuple[int, int], groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
+def hold_out_fold(labels: Tensor, fold: tuple[int, int], groups: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Indices for training and for testing in cross-validation, of the images with `labels` (N,).
 
     A `fold` of (2, 5) tests on the second of five stratified parts, which cover all images and share none; they are the
@@ -168,16 +168,16 @@ def lay_aside_fold(labels: Tensor, fold: tuple[int, int], groups: Tensor | None 
     return torch.nonzero(train).flatten(), torch.sort(held).values
 
 
-def with_fold(images: ImageData, fold: tuple[int, int] | None) -> ImageData:
+def with_fold(data: ImageData, fold: tuple[int, int] | None) -> ImageData:
     """Return a set whose test images are a fold of its training images; as it is for None."""
     if fold is None:
-        return images
-    stay, held = lay_aside_fold(images.train.labels, fold)
+        return data
+    stay, held = hold_out_fold(data.train.labels, fold)
     return replace(
-        images,
-        train=Selected(images.train, stay),
-        test=Selected(images.train, held),
-        test_from=fold_of(fold, images.name),
+        data,
+        train=Selected(data.train, stay),
+        test=Selected(data.train, held),
+        test_from=fold_of(fold, data.name),
     )
 
 
@@ -186,17 +186,17 @@ def fold_of(fold: tuple[int, int], data: str) -> str:
     return f"fold {fold[0]} of {fold[1]} of the training images of {printable_path(data)}"
 
 
-def with_validation(images: ImageData, share: float) -> ImageData:
+def with_validation(data: ImageData, share: float) -> ImageData:
     """Return a set that has no validation part with the `share` of its training images as one; as it is for 0."""
     if not share:
-        return images
-    stay, held = lay_aside_validation(images.train.labels, share)
+        return data
+    stay, held = hold_out_validation(data.train.labels, share)
     return replace(
-        images,
-        train=Selected(images.train, stay),
-        val=Selected(images.train, held),
+        data,
+        train=Selected(data.train, stay),
+        val=Selected(data.train, held),
         val_share=share,
-        val_from=of_each_class(share, images.name),
+        val_from=of_each_class(share, data.name),
     )
 
 

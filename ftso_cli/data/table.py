@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from ftso_cli.data.batching.balance import ClassSizes
 from ftso_cli.data.files.decode import JPEG_SUFFIXES, quiet, stored_size
-from ftso_cli.data.files.left_out import LeftOut
-from ftso_cli.data.look_alikes import LookAlikes, find_look_alikes
+from ftso_cli.data.files.skipped_files import SkippedFiles
+from ftso_cli.data.near_duplicates import NearDuplicates, find_near_duplicates
 from ftso_cli.data.sources import ImageData, ImageSource
 from ftso_cli.errors import DataError
 
@@ -25,11 +25,11 @@ Size = tuple[int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlikePart:
+class PartDuplicates:
     """A part, the images in it that look like training images, and the names of the first such pairs."""
 
     part: str
-    found: LookAlikes
+    found: NearDuplicates
     names: tuple[tuple[str, str], ...]
     other_class: int
     """Pairs whose images are of two classes."""
@@ -52,8 +52,8 @@ class SetTable:
     measured: int
     kinds: Mapping[str, int]
     baseline: float
-    alike: tuple[AlikePart, ...]
-    left_out: LeftOut
+    alike: tuple[PartDuplicates, ...]
+    skipped: SkippedFiles
 
     @property
     def trained(self) -> ClassSizes:
@@ -79,11 +79,11 @@ class SetTable:
             "baseline": {"class": self.answer, "accuracy": self.baseline},
             "imbalance": self.trained.ratio,
             "look_alikes": {each.part: _alike_facts(each) for each in self.alike},
-            **self.left_out.facts(),
+            **self.skipped.facts(),
         }
 
 
-def _alike_facts(alike: AlikePart) -> dict[str, object]:
+def _alike_facts(alike: PartDuplicates) -> dict[str, object]:
     return {
         "images": len(alike.found.pairs),
         "of": alike.found.compared,
@@ -94,27 +94,27 @@ def _alike_facts(alike: AlikePart) -> dict[str, object]:
     }
 
 
-def describe_set(images: ImageData) -> SetTable:
+def describe_set(data: ImageData) -> SetTable:
     """A data set at a glance. Its images should have been read: what is not in memory yet is read for it."""
-    parts = {"train": images.train, "val": images.val, "test": images.final}
+    parts = {"train": data.train, "val": data.val, "test": data.final}
     there = {part: source for part, source in parts.items() if source is not None}
-    counts = {part: ClassSizes.of(source.labels, len(images.classes)).counts for part, source in there.items()}
-    height, width = images.image_size
+    counts = {part: ClassSizes.of(source.labels, len(data.classes)).counts for part, source in there.items()}
+    height, width = data.image_size
     paths = [path for source in there.values() for path in source.paths]
     measured = _sizes(paths)
     held = {part: source for part, source in there.items() if part != "train"}
-    alike = zip(held.items(), find_look_alikes(images.train, *held.values()), strict=True)
+    alike = zip(held.items(), find_near_duplicates(data.train, *held.values()), strict=True)
     return SetTable(
-        name=images.name,
-        classes=images.classes,
+        name=data.name,
+        classes=data.classes,
         counts=counts,
         image_size=(width, height),
         sizes=(measured[0], measured[len(measured) // 2], measured[-1]) if measured else None,
         measured=len(measured),
         kinds=Counter(map(_kind, paths)),
         baseline=counts["test"][ClassSizes(counts=counts["train"]).largest] / sum(counts["test"]),
-        alike=tuple(_alike(images, part, source, found) for (part, source), found in alike),
-        left_out=images.left_out,
+        alike=tuple(_alike(data, part, source, found) for (part, source), found in alike),
+        skipped=data.skipped,
     )
 
 
@@ -137,20 +137,20 @@ def _kind(path: str) -> str:
     return "JPEG" if suffix in JPEG_SUFFIXES else "TIFF" if suffix == ".tif" else suffix[1:].upper()
 
 
-def _alike(images: ImageData, part: str, source: ImageSource, found: LookAlikes) -> AlikePart:
-    return AlikePart(
+def _alike(data: ImageData, part: str, source: ImageSource, found: NearDuplicates) -> PartDuplicates:
+    return PartDuplicates(
         part=part,
         found=found,
         names=tuple(
-            (_name(images, part, source, one), _name(images, "train", images.train, other))
+            (_name(data, part, source, one), _name(data, "train", data.train, other))
             for one, other in found.pairs[:NAMED]
         ),
-        other_class=sum(int(source.labels[one] != images.train.labels[other]) for one, other in found.pairs),
+        other_class=sum(int(source.labels[one] != data.train.labels[other]) for one, other in found.pairs),
     )
 
 
-def _name(images: ImageData, part: str, source: ImageSource, index: int) -> str:
+def _name(data: ImageData, part: str, source: ImageSource, index: int) -> str:
     """The file of an image below the folder of its set, or its number in its part."""
     if not source.paths:
         return f"{part} {index}"
-    return source.paths[index].removeprefix(os.path.join(images.root, ""))
+    return source.paths[index].removeprefix(os.path.join(data.root, ""))

@@ -111,7 +111,7 @@ def _line(edge: Edge, share: float | None, excluded: Collection[str]) -> Line:
         kept=edge.kept,
         z=edge.z,
         at_chance=agreement.at_chance(edge),
-        left_out=agreement.left_out(edge),
+        left_out=agreement.significantly_weaker(edge),
     )
 
 

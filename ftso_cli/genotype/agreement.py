@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-FOUND = 2.0
+SIGNIFICANT = 2.0
 """The z from which an edge is significant: standard errors of its lead over the strongest edge left out."""
 
 LARGEST_Z = 99.0
@@ -48,7 +48,7 @@ def pruned_wiring(cell: Cell) -> Wiring:
     return frozenset((edge.source, edge.target) for edge in cell.kept)
 
 
-def halves_agree(cell: Cell, keep: int, size: int | None = None) -> float:
+def split_half_agreement(cell: Cell, keep: int, size: int | None = None) -> float:
     """The mean agreement of two disjoint ensembles of `size` of the cell's seeds each, by default half of them.
 
     It is a mean over ways to choose them; the choice is the same in every run.
@@ -64,12 +64,13 @@ def halves_agree(cell: Cell, keep: int, size: int | None = None) -> float:
     return float((common / np.maximum(kept[0].sum(0), kept[1].sum(0))).mean())
 
 
-def margins(cell: Cell, keep: int) -> list[float | None]:
+def z_scores(cell: Cell, keep: int) -> list[float | None]:
     """For each edge, the standard errors over the seeds by which a kept one beats the strongest left out at its node.
 
     For an edge that is left out: how far it is from the weakest one kept, below 0. None where the node keeps all its
     edges, or there are fewer than two seeds. A kept edge was chosen for being before its rival, so scores of noise have
-    margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `FOUND` or more for 4 % of the kept edges.
+    margins above 0 too: 0.7 in the mean over a DARTS cell and 16 seeds, and `SIGNIFICANT` or more for 4 % of the kept
+    edges.
     """
     found: list[float | None] = [None] * len(cell.edges)
     for places in _by_node(cell):
@@ -92,13 +93,13 @@ def _margin(scores: Sequence[float], of_rival: Sequence[float]) -> float:
     return max(-LARGEST_Z, min(LARGEST_Z, mean / error))
 
 
-def assessed(genotype: Genotype, keep: int) -> Genotype:
+def with_agreement(genotype: Genotype, keep: int) -> Genotype:
     """The genotype of an ensemble with the agreement of its halves and each edge's z, for nodes that keep `keep`."""
     if genotype.ensemble is None:
         return genotype
     cells = {kind: _with_margins(cell, keep) for kind, cell in genotype.cells.items()}
     agreement = {
-        kind: Agreement(found=round(halves_agree(cell, keep), 4), chance=round(chance(cell, keep), 4))
+        kind: Agreement(found=round(split_half_agreement(cell, keep), 4), chance=round(chance(cell, keep), 4))
         for kind, cell in genotype.cells.items()
         if len(genotype.ensemble.seeds) > 1
     }
@@ -107,15 +108,15 @@ def assessed(genotype: Genotype, keep: int) -> Genotype:
 
 def at_chance(edge: Edge) -> bool:
     """Return True for a kept edge that is not significant: at chance."""
-    return edge.kept and edge.z is not None and abs(edge.z) < FOUND
+    return edge.kept and edge.z is not None and abs(edge.z) < SIGNIFICANT
 
 
-def left_out(edge: Edge) -> bool:
+def significantly_weaker(edge: Edge) -> bool:
     """Return True for an edge not pruned yet that is significantly weaker than those its node keeps."""
-    return edge.kept and edge.z is not None and edge.z <= -FOUND
+    return edge.kept and edge.z is not None and edge.z <= -SIGNIFICANT
 
 
-def found(genotype: Genotype) -> tuple[int, int]:
+def count_significant(genotype: Genotype) -> tuple[int, int]:
     """Return the numbers of significant kept edges, and of kept edges with a choice."""
     chosen = [edge for cell in genotype.cells.values() for edge in cell.kept if edge.z is not None]
     return sum(not at_chance(edge) for edge in chosen), len(chosen)
@@ -124,7 +125,7 @@ def found(genotype: Genotype) -> tuple[int, int]:
 def _with_margins(cell: Cell, keep: int) -> Cell:
     edges = tuple(
         edge.model_copy(update={"z": None if z is None else round(z, 2)})
-        for edge, z in zip(cell.edges, margins(cell, keep), strict=True)
+        for edge, z in zip(cell.edges, z_scores(cell, keep), strict=True)
     )
     return Cell(edges=edges, concat=cell.concat)
 

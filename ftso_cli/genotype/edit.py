@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from ftso_cli.errors import GenotypeError, SettingsError
-from ftso_cli.genotype.agreement import assessed
+from ftso_cli.genotype.agreement import with_agreement
 from ftso_cli.genotype.schema import Cell, Edge, Genotype
 from ftso_cli.genotype.storage import describe_error
 from ftso_cli.shell import FILE
@@ -63,7 +63,7 @@ def keep_strongest(genotype: Genotype, keep: int | None = None) -> tuple[Genotyp
     ties: list[Tie] = []
     cells = {kind: _prune_cell(kind, cell, keep, ties) for kind, cell in genotype.cells.items()}
     try:
-        return assessed(genotype.replace(stage="pruned", cells=cells), keep), ties
+        return with_agreement(genotype.replace(stage="pruned", cells=cells), keep), ties
     except ValidationError as error:
         raise GenotypeError(describe_error(error)) from None
 

@@ -150,14 +150,14 @@ class SharedCell(SearchCell):
     def mixed(
         self,
         inputs: Sequence[Tensor],
-        alpha: Tensor,
-        beta: Tensor,
+        candidate_weights: Tensor,
+        edge_weights: Tensor,
         computed: Computed | None = None,
         drop: Drop | None = None,
     ) -> Tensor:
         """The output of the cell for inputs that are preprocessed, (N, C, H, W) each."""
         states = dict(enumerate(inputs))
-        places = [range(alpha.shape[1])] * len(self.edges) if computed is None else computed
+        places = [range(candidate_weights.shape[1])] * len(self.edges) if computed is None else computed
         leaving: dict[int, list[int]] = {}
         for at, (source, _) in enumerate(self.wiring.edges):
             if places[at]:
@@ -174,17 +174,17 @@ class SharedCell(SearchCell):
                     edges = [self._edge(each) for each in its]
                     reads[source] = _Read(states[source], edges, [places[each] for each in its], drop)
                 into.append((at, reads[source], leaving[source].index(at)))
-            states[node] = self._node(into, alpha, beta)
+            states[node] = self._node(into, candidate_weights, edge_weights)
         return torch.cat([states[node] for node in self.wiring.concat], dim=1)
 
-    def _node(self, into: Sequence[tuple[int, _Read, int]], alpha: Tensor, beta: Tensor) -> Tensor:
+    def _node(self, into: Sequence[tuple[int, _Read, int]], candidate_weights: Tensor, edge_weights: Tensor) -> Tensor:
         """A node, for its edges, what each reads, and which of the edges that leave there it is."""
         weights, terms = [], []
         for edge, read, place in into:
             for op in read.places[place]:
                 term = read.by(place, op)
                 if term is not None:
-                    weights.append(beta[edge] * alpha[edge, op])
+                    weights.append(edge_weights[edge] * candidate_weights[edge, op])
                     terms.append(term)
         at, read, place = into[0]
         first = self._edge(at)
@@ -192,9 +192,9 @@ class SharedCell(SearchCell):
         if first.partial == 1:
             return mixed
         # All edges into a node are neighbours; a list of their positions would have to be copied to a GPU.
-        own = beta[at : into[-1][0] + 1]
+        own = edge_weights[at : into[-1][0] + 1]
         if len(own) > len(into):
-            own = torch.stack([beta[edge] for edge, _, _ in into])
+            own = torch.stack([edge_weights[edge] for edge, _, _ in into])
         passing = weighted(own, [read.passing for _, read, _ in into])
         return _shuffled(torch.cat([mixed, passing], dim=1), first.partial)
 

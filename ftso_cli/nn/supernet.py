@@ -70,12 +70,13 @@ Drop = Callable[[Tensor], Tensor]
 class MixingWeights:
     """The weights with which a pass through a super-net mixes candidates and edges, by kind of cell.
 
-    `alpha[kind]` has the shape (edges, candidates), `beta[kind]` (edges). Where `computed` names a kind, all other
-    candidates are left out: they have the weight 0 and no gradient. `drop` None leaves identities as they are.
+    `candidate_weights[kind]` has the shape (edges, candidates), `edge_weights[kind]` (edges). Where `computed` names a
+    kind, all other candidates are left out: they have the weight 0 and no gradient. `drop` None leaves identities as
+    they are.
     """
 
-    alpha: Mapping[str, Tensor]
-    beta: Mapping[str, Tensor]
+    candidate_weights: Mapping[str, Tensor]
+    edge_weights: Mapping[str, Tensor]
     computed: Mapping[str, Computed] = field(default_factory=dict)
     drop: Drop | None = None
 
@@ -95,12 +96,12 @@ class MixedEdge(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, alpha: Tensor, computed: Sequence[int] | None = None, drop: Drop | None = None
+        self, x: Tensor, weights: Tensor, computed: Sequence[int] | None = None, drop: Drop | None = None
     ) -> Tensor:
         """(N, C, H, W) and the candidates' weights to (N, C, H / stride, W / stride)."""
         active = x.shape[1] // self.partial
         places = range(len(self.candidates)) if computed is None else computed
-        terms = [alpha[at] * self._candidate(at, x[:, :active], drop) for at in places]
+        terms = [weights[at] * self._candidate(at, x[:, :active], drop) for at in places]
         mixed = total(terms)
         if self.partial == 1:
             return mixed
@@ -148,30 +149,31 @@ class SearchCell(nn.Module):
         self,
         before_last: Tensor,
         last: Tensor,
-        alpha: Tensor,
-        beta: Tensor,
+        candidate_weights: Tensor,
+        edge_weights: Tensor,
         computed: Computed | None = None,
         drop: Drop | None = None,
     ) -> Tensor:
         """Outputs of cells k-2 and k-1, weights of candidates (edges, ops) and edges (edges) to this cell's output."""
         inputs = self.stage.read(before_last, last)
         states = [layers(x) for layers, x in zip(self.preprocess, inputs, strict=True)]
-        return self.mixed(states, alpha, beta, computed, drop)
+        return self.mixed(states, candidate_weights, edge_weights, computed, drop)
 
     def mixed(
         self,
         inputs: Sequence[Tensor],
-        alpha: Tensor,
-        beta: Tensor,
+        candidate_weights: Tensor,
+        edge_weights: Tensor,
         computed: Computed | None = None,
         drop: Drop | None = None,
     ) -> Tensor:
         """The output of the cell for inputs that are preprocessed, (N, C, H, W) each."""
         states = dict(enumerate(inputs))
-        places = [range(alpha.shape[1])] * len(self.edges) if computed is None else computed
+        places = [range(candidate_weights.shape[1])] * len(self.edges) if computed is None else computed
         for node, positions in self.wiring.nodes:
             terms = [
-                beta[at] * self.edges[at](states[self.wiring.edges[at][0]], alpha[at], places[at], drop)
+                edge_weights[at]
+                * self.edges[at](states[self.wiring.edges[at][0]], candidate_weights[at], places[at], drop)
                 for at in range(positions.start, positions.stop)
                 if places[at]
             ]
@@ -229,16 +231,16 @@ class SuperNet(nn.Module):
         for stem in self.stems[1:]:
             before_last, last = last, stem(last)
         for kind, cell in zip(self.kinds, self.cells, strict=True):
-            computed = mix.computed.get(kind)
-            before_last, last = last, cell(before_last, last, mix.alpha[kind], mix.beta[kind], computed, mix.drop)
+            weights = mix.candidate_weights[kind], mix.edge_weights[kind]
+            before_last, last = last, cell(before_last, last, *weights, mix.computed.get(kind), mix.drop)
         logits: Tensor = self.classifier(last)
         return logits
 
     def softmax(self) -> MixingWeights:
         """The weights of DARTS: softmax(α), and softmax(β) over the edges into each node."""
         return MixingWeights(
-            alpha={kind: self.candidate_weights(kind) for kind in self.wirings},
-            beta={kind: self.edge_weights(kind) for kind in self.wirings},
+            candidate_weights={kind: self.candidate_weights(kind) for kind in self.wirings},
+            edge_weights={kind: self.edge_weights(kind) for kind in self.wirings},
         )
 
     def edge_weights(self, kind: str) -> Tensor:

@@ -14,7 +14,7 @@ from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.options import options, present_names
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
-from ftso_cli.settings.requests.edits import Assignment, Pruning
+from ftso_cli.settings.requests.edits import AssignRequest, PruneRequest
 from ftso_cli.settings.requests.search import SearchBaseline
 from ftso_cli.settings.requests.search_ops import SearchOperators
 from ftso_cli.settings.requests.search_topology import SearchTopology
@@ -27,8 +27,8 @@ MODELS: Mapping[str, Any] = {
     "search-ops": SearchOperators,
     "capacity": SearchOperators,
     "search": SearchBaseline,
-    "prune": Pruning,
-    "assign-ops": Assignment,
+    "prune": PruneRequest,
+    "assign-ops": AssignRequest,
 }
 """The options of the commands that write steps. Of a step's record, what is no option can't be asked for otherwise."""
 

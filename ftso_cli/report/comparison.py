@@ -12,7 +12,7 @@ from ftso_cli.costs.networks import preset
 from ftso_cli.errors import GenotypeError, RunError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
 from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
-from ftso_cli.settings.requests.looks import Comparing
+from ftso_cli.settings.requests.looks import CompareRequest
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES
 from ftso_cli.training.run import runs_inside
@@ -100,8 +100,8 @@ class Comparison:
     """The network that `price` is of, in words."""
 
 
-@verb(Comparing)
-def compare(request: Comparing) -> Comparison:
+@verb(CompareRequest)
+def compare(request: CompareRequest) -> Comparison:
     """Compare genotypes, genotype files, published cells by name and run folders of trainings.
 
     Raises `GenotypeError` where they are of different spaces, `RunError` for a folder that is no training.

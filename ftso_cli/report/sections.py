@@ -57,7 +57,7 @@ class PublishedSection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class HistoryStep:
     """A step of the history: the command that does it again, "" for none of ftso's, its notes, and when it was done."""
 
     command: str
@@ -90,7 +90,7 @@ def headline_facts(report: Report, lead: ClassifierSection | None) -> list[Fact]
         steps = len(genotype.history)
         found.append(Fact(name="to find it", value=format_duration(took), remark=f"{steps} step{'s' * (steps > 1)}"))
     if genotype is not None and genotype.ensemble is not None:
-        certain, chosen = agreement.found(genotype)
+        certain, chosen = agreement.count_significant(genotype)
         found.append(Fact(name="significant edges", value=f"{certain} of {chosen}", remark="the others are at chance"))
     return found
 
@@ -167,16 +167,16 @@ def published(report: Report) -> PublishedSection:
     )
 
 
-def history(report: Report) -> list[Done]:
+def history(report: Report) -> list[HistoryStep]:
     """Every step with the command that does it again, the trainings last."""
-    done: list[Done] = []
+    done: list[HistoryStep] = []
     if report.genotype is not None:
         steps = zip(report.genotype.history, report.genotype.times, commands(report.genotype, report.file), strict=True)
         done += [
-            Done(command=command, title=step.command, notes=step.notes, started=_clock(times.started))
+            HistoryStep(command=command, title=step.command, notes=step.notes, started=_clock(times.started))
             for step, times, command in steps
         ]
-    return done + [Done(command=train_command(each), title=f"train {each.name}") for each in report.trainings]
+    return done + [HistoryStep(command=train_command(each), title=f"train {each.name}") for each in report.trainings]
 
 
 def environment(report: Report) -> list[tuple[str, str]]:

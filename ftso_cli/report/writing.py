@@ -9,7 +9,7 @@ from ftso_cli.files import write_atomic, write_inside
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
 from ftso_cli.report.plots.charts import check_charts
-from ftso_cli.settings.requests.looks import Reporting
+from ftso_cli.settings.requests.looks import ReportRequest
 
 DEFAULT_PAGE = Path("report.html")
 """The file of the command's page where no other is named."""
@@ -23,8 +23,8 @@ class Page:
     about: Report
 
 
-@verb(Reporting)
-def write_report(request: Reporting) -> Page:
+@verb(ReportRequest)
+def write_report(request: ReportRequest) -> Page:
     """Make a page about a trained network, about a cell with its searches and trainings, or about a study.
 
     `sources` are the file of a cell or its published name, run folders of its searches and trainings, or the folder of

@@ -43,7 +43,7 @@ def penalty(weights: Mapping[str, float], net: SuperNet, space: Space, network: 
 
 def entropy(net: SuperNet, mix: MixingWeights) -> Tensor:
     """Return the mean entropy of the candidates of an edge, as a share of the largest that there is."""
-    p = torch.cat([mix.alpha[kind] for kind in net.alpha])
+    p = torch.cat([mix.candidate_weights[kind] for kind in net.alpha])
     return -(p * p.clamp_min(torch.finfo(p.dtype).tiny).log()).sum(1).mean() / math.log(p.shape[1])
 
 
@@ -83,14 +83,14 @@ def _expected(costs_of: CandidateCosts) -> Callable[[SuperNet, Space, Evaluation
         costs = costs_of(net, space, network)
 
         def expected(net: SuperNet, mix: MixingWeights) -> Tensor:
-            total, dearest = 0.0 * mix.alpha[space.kinds[0]].sum(), 0.0
+            total, dearest = 0.0 * mix.candidate_weights[space.kinds[0]].sum(), 0.0
             for kind, wiring in net.wirings.items():
-                c = mix.alpha[kind].new_tensor(costs[kind])
+                c = mix.candidate_weights[kind].new_tensor(costs[kind])
                 into = [len(wiring.edges[edges]) for _, edges in wiring.nodes for _ in wiring.edges[edges]]
                 kept = c.new_tensor([min(space.keep, count) for count in into])
                 even = kept / c.new_tensor(into)
-                share = kept * mix.beta[kind] if kind in net.beta else even
-                total = total + (share * (mix.alpha[kind] * c).sum(1)).sum()
+                share = kept * mix.edge_weights[kind] if kind in net.beta else even
+                total = total + (share * (mix.candidate_weights[kind] * c).sum(1)).sum()
                 dearest += float((even * c.max(1).values).sum())
             return total / (dearest or 1.0)
 

@@ -4,7 +4,7 @@ from dataclasses import KW_ONLY, asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
-from ftso_cli.settings.evaluation import EVALUATION, EvaluationSettings, Judging
+from ftso_cli.settings.evaluation import EVALUATION, EvaluationSettings, EvaluatorOptions
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Option, OptionError, settings
 from ftso_cli.settings.searches import Method, OfCells, Operators
@@ -19,7 +19,7 @@ MOST_EVALUATIONS = 1_000_000
 
 
 @settings
-class ByEvaluation(Judging):
+class ByEvaluation(EvaluatorOptions):
     """The options of a search by evaluation alone."""
 
     _: KW_ONLY

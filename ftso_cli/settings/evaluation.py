@@ -28,7 +28,7 @@ EVALUATION = "Evaluated cells"
 
 
 @settings
-class Judging(Settings):
+class EvaluatorOptions(Settings):
     """The options of an evaluator."""
 
     _: KW_ONLY
@@ -48,7 +48,7 @@ class Judging(Settings):
 
 
 @settings
-class EvaluationSettings(ShortTraining, Judging):
+class EvaluationSettings(ShortTraining, EvaluatorOptions):
     """An evaluator and what decides its rewards; networks are those of a short training."""
 
     _: KW_ONLY

@@ -43,7 +43,7 @@ class Stage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Planned:
+class PlannedTrial:
     """A trial to be run."""
 
     setting: str
@@ -56,10 +56,10 @@ class Planned:
         return self.stages[-1].key
 
 
-def plan(study: Study) -> tuple[Planned, ...]:
+def plan(study: Study) -> tuple[PlannedTrial, ...]:
     """All trials, all settings of the first seed first; raises `SettingsError` for what can't be run."""
     trials = [_planned(setting, seed, study.folds) for seed in study.seeds for setting in study.settings]
-    known: dict[str, Planned] = {}
+    known: dict[str, PlannedTrial] = {}
     for trial in trials:
         other = known.setdefault(trial.key, trial)
         if other is not trial:
@@ -70,21 +70,21 @@ def plan(study: Study) -> tuple[Planned, ...]:
     return tuple(trials)
 
 
-def _place(trial: Planned) -> str:
+def _place(trial: PlannedTrial) -> str:
     return f"{trial.setting!r}, seed {trial.seed},"
 
 
-def _fixed(trial: Planned) -> bool:
+def _fixed(trial: PlannedTrial) -> bool:
     return all(stage.options.get("seed", trial.seed) != trial.seed for stage in trial.stages)
 
 
-def _planned(setting: Setting, seed: int, folds: int | None) -> Planned:
+def _planned(setting: Setting, seed: int, folds: int | None) -> PlannedTrial:
     try:
         pipeline = setting.pipeline if folds is None else _folded(setting.pipeline, seed, folds)
         stages = _stages(pipeline, seed)
     except SettingsError as error:
         raise SettingsError(f"{setting.name}: {error}") from None
-    return Planned(setting=setting.name, seed=seed, stages=tuple(stages))
+    return PlannedTrial(setting=setting.name, seed=seed, stages=tuple(stages))
 
 
 def _folded(pipeline: Pipeline, seed: int, folds: int) -> Pipeline:

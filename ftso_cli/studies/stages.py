@@ -6,12 +6,12 @@ from typing import Any
 from ftso_cli.errors import SettingsError, SpaceError, unknown
 from ftso_cli.settings.options import OptionError, options
 from ftso_cli.settings.recipes import AUTO
-from ftso_cli.settings.requests.edits import Assignment, Pruning
+from ftso_cli.settings.requests.edits import AssignRequest, PruneRequest
 from ftso_cli.settings.requests.search import SearchBaseline
 from ftso_cli.settings.requests.search_ops import SearchOperators
 from ftso_cli.settings.requests.search_topology import SearchTopology
-from ftso_cli.settings.requests.tables import Query
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.tables import QueryRequest
+from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.spaces import OPERATORS, operator
 from ftso_cli.spaces.nats import DATA_SETS
 
@@ -20,11 +20,11 @@ Options = Mapping[str, Any]
 STAGES: Mapping[str, Any] = {
     "search": SearchBaseline,
     "search-topology": SearchTopology,
-    "prune": Pruning,
-    "assign-ops": Assignment,
+    "prune": PruneRequest,
+    "assign-ops": AssignRequest,
     "search-ops": SearchOperators,
-    "train": Training,
-    "query": Query,
+    "train": TrainRequest,
+    "query": QueryRequest,
 }
 """The settings of each command, in the order in which a trial runs them."""
 

@@ -13,11 +13,11 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.drawing.plots import can_plot
 from ftso_cli.errors import SettingsError
 from ftso_cli.files import make_folder, write_atomic, write_inside
-from ftso_cli.settings.requests.studies import StudyResults, StudyRun, StudyStatus
+from ftso_cli.settings.requests.studies import RunStudyRequest, StudyResultsRequest, StudyStatusRequest
 from ftso_cli.studies import presets
 from ftso_cli.studies.analysis import figures, results, tables
 from ftso_cli.studies.analysis.results import SettingRow, Trial, summary
-from ftso_cli.studies.plan import Planned, plan
+from ftso_cli.studies.plan import PlannedTrial, plan
 from ftso_cli.studies.running import runner, trials
 from ftso_cli.studies.study import Study, read_study
 
@@ -46,7 +46,7 @@ class PlannedStudy:
     """A study that is checked, with the trials that it needs."""
 
     study: Study
-    planned: tuple[Planned, ...]
+    planned: tuple[PlannedTrial, ...]
     folder: Path
 
     @property
@@ -67,12 +67,12 @@ class StudyListener(Listener):
     def begun_study(self, study: PlannedStudy, workers: int) -> None:
         """Hear what is run."""
 
-    def ended(self, trial: runner.Ended) -> None:
+    def ended(self, trial: runner.EndedTrial) -> None:
         """Hear how a trial has ended."""
 
 
-@verb(StudyRun)
-def run_study(request: StudyRun) -> StudyState:
+@verb(RunStudyRequest)
+def run_study(request: RunStudyRequest) -> StudyState:
     """Run a study: every setting with every seed, from the search to the trained network.
 
     `study` is a file, or the name of a preset. The same call goes on with a study that was stopped or killed; what is
@@ -88,14 +88,14 @@ def run_study(request: StudyRun) -> StudyState:
     return run_planned(study, request, StudyListener())
 
 
-@verb(StudyStatus)
-def study_status(request: StudyStatus) -> StudyState:
+@verb(StudyStatusRequest)
+def study_status(request: StudyStatusRequest) -> StudyState:
     """Return the trials of the study in a folder: done, running, failed and waiting."""
     return _state(Path(request.folder), request.storage)
 
 
-@verb(StudyResults)
-def study_results(request: StudyResults) -> StudyState:
+@verb(StudyResultsRequest)
+def study_results(request: StudyResultsRequest) -> StudyState:
     """Return the results of a study, finished or not; write them as `csv`, `markdown` or `figure` where named.
 
     The `rows` of the result have means over seeds, 95 % confidence intervals and differences seed by seed.
@@ -114,7 +114,7 @@ def _state(folder: Path, storage: str | None) -> StudyState:
     return StudyState(results.read_settings(folder), folder, tuple(results.read_trials(folder, storage)))
 
 
-def planned_study(request: StudyRun) -> PlannedStudy:
+def planned_study(request: RunStudyRequest) -> PlannedStudy:
     """Return the trials of a study; raises `SettingsError` where it can't be run, or its folder holds another."""
     asked = read_study(presets.find_study(str(request.study)), full=request.full, changes=request.changes)
     if request.full:
@@ -123,7 +123,7 @@ def planned_study(request: StudyRun) -> PlannedStudy:
     return PlannedStudy(study=asked, planned=plan(asked), folder=folder)
 
 
-def run_planned(study: PlannedStudy, request: StudyRun, listener: StudyListener) -> StudyState:
+def run_planned(study: PlannedStudy, request: RunStudyRequest, listener: StudyListener) -> StudyState:
     """Run the trials that are not finished; in the end write table and picture beside them."""
     folder, name = study.folder, study.study.name
     if (folder / results.FILE).exists() and results.read_settings(folder).name != name:

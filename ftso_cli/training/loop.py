@@ -12,7 +12,7 @@ from ftso_cli.data import Augmentation, Batches, ImageData, PrefetchedBatches, o
 from ftso_cli.data.batching.balance import LOSS_POWER, class_weights
 from ftso_cli.errors import FileError, RunError, TrainingError
 from ftso_cli.genotype import Cell, Genotype, graph
-from ftso_cli.interrupt import Interrupt, asked_to_stop
+from ftso_cli.interrupt import Interrupt, deferred_interrupt
 from ftso_cli.nn.checkpoint import Checkpoints, read_tensors, write_tensors
 from ftso_cli.nn.device import enough_memory, seeded
 from ftso_cli.nn.distributed import ALONE, Group
@@ -117,7 +117,7 @@ class Trainer:
             # A kill may have come between the checkpoint and its line of metrics.
             self.run.write_metrics(self.rows)
         with (
-            asked_to_stop() as interrupt,
+            deferred_interrupt() as interrupt,
             self.group.together(self._advice),
             compiling(self.config.compile),
             enough_memory(self.device),

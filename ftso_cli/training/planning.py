@@ -73,14 +73,14 @@ class Limits:
     """Seconds of one image in use."""
 
 
-def wanted_epochs(images: int) -> int:
+def wanted_epochs(image_count: int) -> int:
     """Return the passes over so many training images that are worth a wider network: 6 of 50,000, more of fewer."""
-    return round(min(max(6 * math.pow(50_000 / max(images, 1), 0.7), 4), 150))
+    return round(min(max(6 * math.pow(50_000 / max(image_count, 1), 0.7), 4), 150))
 
 
-def batch_for(images: int) -> int:
+def batch_for(image_count: int) -> int:
     """Return the images of a step: a power of two from 16 to 128, at least some 15 steps an epoch."""
-    return 1 << min(max(int(math.log2(max(images, 2) / 15)), 4), 7)
+    return 1 << min(max(int(math.log2(max(image_count, 2) / 15)), 4), 7)
 
 
 def stem_for(side: int) -> Stem:
@@ -102,9 +102,9 @@ class Planner:
     """The choices for one training. `given` names the values of the recipe that the user has given."""
 
     def __init__(
-        self, genotype: Genotype, images: ImageData, recipe: Recipe, given: Collection[str], timer: NetworkTimer
+        self, genotype: Genotype, data: ImageData, recipe: Recipe, given: Collection[str], timer: NetworkTimer
     ) -> None:
-        self._genotype, self._images, self._timer = genotype, images, timer
+        self._genotype, self._images, self._timer = genotype, data, timer
         self._given, self._recipe = given, recipe
         self._decisions: list[Decision] = []
 
@@ -188,13 +188,13 @@ class Planner:
         return shape_of(replace(self._recipe, channels=width), self._images)
 
 
-def shape_of(recipe: Recipe, images: ImageData) -> NetworkShape:
+def shape_of(recipe: Recipe, data: ImageData) -> NetworkShape:
     """Return the shape of the network that a recipe trains on some images."""
     return NetworkShape(
         channels=recipe.channels,
         cells=recipe.cells,
-        classes=len(images.classes),
-        image_channels=images.channels,
+        classes=len(data.classes),
+        image_channels=data.channels,
         stem=recipe.stem,
     )
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ftso_cli.data import ImageData, on_device, sound_batches
+from ftso_cli.data import ImageData, on_device, readable_batches
 from ftso_cli.errors import DataError
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
@@ -30,12 +30,12 @@ def validates(recipe: Recipe, data: ImageData) -> bool:
     return data.val is not None and (recipe.validation > 0 or recipe.keep == "best" or recipe.patience > 0)
 
 
-def interval(images: int, trained: int) -> int:
+def interval(image_count: int, trained: int) -> int:
     """Return the number of epochs of `trained` images each from one validation on `images` to the next.
 
     It depends on numbers alone, and not on how busy the machine is: a training is repeated exactly.
     """
-    return max(1, math.ceil(FORWARD * images / (LARGEST_SHARE * trained)))
+    return max(1, math.ceil(FORWARD * image_count / (LARGEST_SHARE * trained)))
 
 
 def best_epoch(rows: Sequence[Row]) -> Row | None:
@@ -93,7 +93,7 @@ def validate(network: nn.Module, data: ImageData, batch_size: int, device: torch
     """
     assert data.val is not None
     count, right, loss = 0, 0, 0.0
-    for images, labels in sound_batches(on_device(data.val, device), batch_size, data, {}):
+    for images, labels in readable_batches(on_device(data.val, device), batch_size, data, {}):
         logits = network(images.to(device, memory_format=torch.channels_last))[0].float().cpu()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()
         right += int((logits.argmax(1) == labels).sum())

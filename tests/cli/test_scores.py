@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
-from ftso_cli.cli.output.scores import score_facts, tell_score
+from ftso_cli.cli.output.scores import print_score, score_facts
 from ftso_cli.training.testing.evaluate import Score
 from tests.images import write_folder
 
@@ -30,7 +30,7 @@ def score_of(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> Scor
 
 
 def told(score: Score, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    tell_score(score, REST)
+    print_score(score, REST)
     said = capsys.readouterr()
     return [*said.out.splitlines(), *said.err.splitlines()]
 

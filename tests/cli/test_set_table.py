@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from ftso_cli.cli.output.set_table import tell_set
-from ftso_cli.data import open_images, read_held, read_training_images
+from ftso_cli.cli.output.set_table import print_set
+from ftso_cli.data import open_images, read_held_out, read_training_images
 from tests.data.images import write_folder, write_image
 
 
 def told(folder: Path, capsys: pytest.CaptureFixture[str], validation: float = 0.0) -> list[str]:
     """The lines of the table, and then those on the images."""
-    tell_set(read_held(read_training_images(open_images(str(folder), validation=validation))))
+    print_set(read_held_out(read_training_images(open_images(str(folder), validation=validation))))
     said = capsys.readouterr()
     assert said.out == ""
     return [line.rstrip() for line in said.err.splitlines()]

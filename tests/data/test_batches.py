@@ -219,8 +219,8 @@ def test_evaluation_of_no_images_gives_no_batch():
         (64, 2, 4, "2 images to draw from, and a batch has at least two; add images"),
     ],
 )
-def test_what_is_advised_of_a_batch_can_be_done(batch_size: int, images: int, processes: int, advice: str) -> None:
+def test_what_is_advised_of_a_batch_can_be_done(batch_size: int, image_count: int, processes: int, advice: str) -> None:
     with pytest.raises(DataError, match=advice):
-        check_batch(batch_size, images, processes)
+        check_batch(batch_size, image_count, processes)
     if "--batch-size" in advice:
-        check_batch(int(re.findall(r"\d+", advice)[0]), images, processes)
+        check_batch(int(re.findall(r"\d+", advice)[0]), image_count, processes)

@@ -10,7 +10,7 @@ from PIL import Image
 from ftso_cli.data import ImageData, as_imagenet, open_images
 from ftso_cli.data.files.decode import decode, quiet
 from ftso_cli.data.files.folders import FolderSource
-from ftso_cli.data.files.frames import Frame, Wanted, framed
+from ftso_cli.data.files.frames import Frame, ImageOptions, framed
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.errors import SettingsError
 from tests.data.images import write_folder, write_image
@@ -99,7 +99,7 @@ def test_images_in_memory_are_framed_as_files_are(shape: tuple[int, int], resize
 
 
 def test_digits_become_rectangles() -> None:
-    data = open_images("digits", Wanted((8, 16), "pad"))
+    data = open_images("digits", ImageOptions((8, 16), "pad"))
     assert data.image_size == (8, 16)
     plain = open_images("digits").train.read(torch.arange(5))
     padded = data.train.read(torch.arange(5))
@@ -119,7 +119,9 @@ def all_of(data: ImageData) -> torch.Tensor:
 
 def test_the_cache_keeps_images_of_every_frame_apart(wide: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ftso_cli.data.files.folders.SETTLED", 0)
-    wishes = [Wanted(size, resize) for size in ((8, 8), (8, 16), (16, 8)) for resize in ("crop", "pad", "stretch")]
+    wishes = [
+        ImageOptions(size, resize) for size in ((8, 8), (8, 16), (16, 8)) for resize in ("crop", "pad", "stretch")
+    ]
     first = [all_of(open_images(wide, wanted)) for wanted in wishes]
     for wanted, images in zip(wishes, first, strict=True):
         source = open_images(wide, wanted).train
@@ -129,7 +131,7 @@ def test_the_cache_keeps_images_of_every_frame_apart(wide: str, monkeypatch: pyt
 
 
 def test_networks_for_imagenet_see_rectangles_cut_out_of_larger_ones(wide: str) -> None:
-    data = as_imagenet(open_images(wide, Wanted((14, 28))))
+    data = as_imagenet(open_images(wide, ImageOptions((14, 28))))
     assert data.final.read(torch.arange(2)).shape == (2, 3, 14, 28)
     with Image.open(data.final.paths[0]) as picture:
         larger = picture.resize((40, 16), Image.Resampling.BILINEAR).crop((6, 1, 34, 15))
@@ -139,4 +141,4 @@ def test_networks_for_imagenet_see_rectangles_cut_out_of_larger_ones(wide: str) 
 @pytest.mark.parametrize("size", [(3, 8), (8, 1025), (0, 0)])
 def test_a_side_outside_its_range_is_refused(wide: str, size: tuple[int, int]) -> None:
     with pytest.raises(SettingsError, match="must lie between 4 and 1024 pixels"):
-        open_images(wide, Wanted(size))
+        open_images(wide, ImageOptions(size))

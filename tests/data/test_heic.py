@@ -91,7 +91,7 @@ def test_photos_lie_in_class_folders_beside_other_images(tmp_path: Path) -> None
     for number in range(3):
         photo(tmp_path / f"cat/photo{number}.HEIC")
     data = open_images(str(tmp_path))
-    assert len(data.train) + len(data.final) == 9 and not data.left_out
+    assert len(data.train) + len(data.final) == 9 and not data.skipped
     assert not data.train.load_all() and not data.final.load_all()
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ftso_cli.data import ImageData, open_images, open_tests, record_of
-from ftso_cli.data.files.frames import Wanted
+from ftso_cli.data.files.frames import ImageOptions
 from ftso_cli.data.record import recorded_data
 from ftso_cli.data.sources import ImageSource
 from ftso_cli.data.splits import hold_out
@@ -52,7 +52,7 @@ def named(data: ImageData, source: ImageSource | None) -> dict[str, str]:
 
 def test_a_table_is_a_data_set_of_its_files_and_labels(folder: Path) -> None:
     data = open_images(write(folder, "path,label", *rows()))
-    assert data.classes == ("cat", "dog") and data.image_size == (8, 8) and not data.left_out and not data.remarks
+    assert data.classes == ("cat", "dog") and data.image_size == (8, 8) and not data.skipped and not data.remarks
     assert (len(data.train), len(data.final)) == (16, 4)
     found = named(data, data.train) | named(data, data.final)
     assert found == {f"photos/{n:02}.png": label(n) for n in range(20)}
@@ -134,13 +134,13 @@ def test_missing_files_are_passed_over_and_named(folder: Path) -> None:
     lines = [*rows(), "photos/gone.png,cat", "photos,cat", "gone/a.png,bird"]
     data = open_images(write(folder, "path,label", *lines))
     assert data.classes == ("cat", "dog") and len(data.train) + len(data.final) == 20
-    said = "\n".join(data.left_out.lines())
+    said = "\n".join(data.skipped.lines())
     assert "left out, can't be read: 3 images" in said and "gone.png: no such file, line 22 of the table" in said
 
 
 def test_other_columns_and_repeated_rows_are_told(folder: Path) -> None:
     data = open_images(write(folder, "width,path,label,who", *(f"3,{row},me" for row in [*rows(), *rows()])))
-    assert data.left_out.lines() == ["not used: column 'width', column 'who'"]
+    assert data.skipped.lines() == ["not used: column 'width', column 'who'"]
     assert data.remarks[0].endswith("20 rows that repeat another") and len(data.train) + len(data.final) == 20
 
 
@@ -219,7 +219,7 @@ def test_a_record_keeps_labels_and_groups_whatever_becomes_of_the_table(folder: 
     record = record_of(data)
     assert record.classes == ("cat", "dog") and record.labels_of["photos/01.png"] == "dog"
     Path(path).unlink()
-    images, changes = recorded_data(path, folder, record, data.classes, Wanted())
+    images, changes = recorded_data(path, folder, record, data.classes, ImageOptions())
     assert named(images, images.final) == named(data, data.final) and not changes.facts()
     parts = record.divided(path, 0.25)
     assert {n // 4 for n in range(20) if f"photos/{n:02}.png" in parts.val}.isdisjoint(
@@ -228,10 +228,10 @@ def test_a_record_keeps_labels_and_groups_whatever_becomes_of_the_table(folder: 
 
 
 def test_other_tables_test_a_network_of_the_same_classes(folder: Path) -> None:
-    some = open_tests(write(folder, "path,label", *rows(count=5)), ("bird", "cat", "dog"), Wanted((8, 8)))
+    some = open_tests(write(folder, "path,label", *rows(count=5)), ("bird", "cat", "dog"), ImageOptions((8, 8)))
     assert named(some, some.final) == {f"photos/{n:02}.png": label(n) for n in range(5)}
     lines = [f"{row},{'test' if n < 3 else 'train'}" for n, row in enumerate(rows())]
-    part = open_tests(write(folder, "path,label,split", *lines), ("cat", "dog"), Wanted((8, 8)))
+    part = open_tests(write(folder, "path,label,split", *lines), ("cat", "dog"), ImageOptions((8, 8)))
     assert len(part.final) == 3
     with pytest.raises(FtsoError, match="line 3: label 'dog' is not among cat, cow"):
-        open_tests(write(folder, "path,label", *rows()), ("cat", "cow"), Wanted((8, 8)))
+        open_tests(write(folder, "path,label", *rows()), ("cat", "cow"), ImageOptions((8, 8)))

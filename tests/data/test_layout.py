@@ -32,7 +32,7 @@ def parts(train: str, **others: str) -> dict[str, int]:
 def test_parts_are_known_by_their_usual_names_in_any_case(tmp_path: Path, train: str, test: str) -> None:
     data = open_images(str(write_folder(tmp_path, parts(train, test=test))))
     assert data.classes == ("cat", "dog") and len(data.train) == 8 and len(data.final) == 6
-    assert data.test_from == str(tmp_path / test) and not data.left_out
+    assert data.test_from == str(tmp_path / test) and not data.skipped
 
 
 @pytest.mark.parametrize(("one", "other"), [("val", "valid"), ("Test", "test"), ("testing", "test")])
@@ -82,7 +82,7 @@ def test_folders_that_ftso_made_are_no_classes(tmp_path: Path, monkeypatch: pyte
     made = sorted(path.name for path in tmp_path.iterdir() if path.is_dir() and path.name not in ("cat", "dog"))
     assert made == ["cell.search-topology", "cell.seeds", "model", "runs"]
     data = open_images(".")
-    assert data.classes == ("cat", "dog") and data.left_out.counts == {"made": 4}
+    assert data.classes == ("cat", "dog") and data.skipped.counts == {"made": 4}
     said = ftso("train", "ftso_wide_sep3", "--data", ".", *SMALL)
     assert "left out: 4 × folder that ftso made (./cell.search-topology)" in said
     assert "added" not in ftso("evaluate", "model")
@@ -107,7 +107,7 @@ def test_a_test_class_without_images_is_told_as_one_that_is_missing(tmp_path: Pa
     write_folder(tmp_path, {**parts("train"), "train/emu": 4, "test/cat": 3})
     (tmp_path / "test/dog").mkdir()
     data = open_images(str(tmp_path))
-    assert data.final.labels.tolist() == [0, 0, 0] and data.left_out.counts == {"empty": 1}
+    assert data.final.labels.tolist() == [0, 0, 0] and data.skipped.counts == {"empty": 1}
     said = ftso("train", "ftso_wide_sep3", "--data", str(tmp_path), *SMALL, "-o", f"{tmp_path}-run")
     assert said.startswith(f"test images: 3, {tmp_path}/test; none of dog, emu\n")
 
@@ -135,7 +135,7 @@ def test_folders_of_operating_systems_are_no_classes(tmp_path: Path) -> None:
     write_image(tmp_path / "cat/@eaDir/a.png")
     data = open_images(str(tmp_path))
     assert data.classes == ("cat", "dog")
-    assert data.left_out.counts == {"system": 2, "folders": 1, "nested": 1}
+    assert data.skipped.counts == {"system": 2, "folders": 1, "nested": 1}
 
 
 def test_predict_passes_over_what_operating_systems_leave(tmp_path: Path) -> None:
@@ -149,13 +149,13 @@ def test_predict_passes_over_what_operating_systems_leave(tmp_path: Path) -> Non
 
 def test_a_hidden_folder_of_images_is_told(tmp_path: Path) -> None:
     write_folder(tmp_path, {"C++": 5, "Java": 5, ".NET": 5})
-    left_out = open_images(str(tmp_path)).left_out
-    assert str(left_out) == f"1 × hidden folder of images, rename it to make it a class ({tmp_path}/.NET)"
+    skipped = open_images(str(tmp_path)).skipped
+    assert str(skipped) == f"1 × hidden folder of images, rename it to make it a class ({tmp_path}/.NET)"
 
 
 def test_images_in_folders_of_a_class_are_told(tmp_path: Path) -> None:
     write_folder(tmp_path, {"cat": 5, "cat/old": 7, "dog": 5})
-    assert "7 × image in a folder within a class, move it up" in str(open_images(str(tmp_path)).left_out)
+    assert "7 × image in a folder within a class, move it up" in str(open_images(str(tmp_path)).skipped)
     write_folder(tmp_path, {"emu/2024": 3})
     with pytest.raises(DataError, match=r"emu: no images in this class folder.*3 × image in a folder within a class"):
         open_images(str(tmp_path))
@@ -178,7 +178,7 @@ def test_two_classes_that_differ_in_their_spelling_of_unicode_alone_are_refused(
 def test_an_image_whose_name_is_no_text_is_left_out_and_told(tmp_path: Path) -> None:
     write_folder(tmp_path, {"cat": 5, "dog": 5})
     Path(str(tmp_path) + "/cat/x\udcff.png").write_bytes((tmp_path / "cat/000.png").read_bytes())
-    assert open_images(str(tmp_path)).left_out.counts == {"names": 1}
+    assert open_images(str(tmp_path)).skipped.counts == {"names": 1}
 
 
 def test_a_folder_beside_the_set_of_its_name_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,12 +38,12 @@ COUNTS = {"other": 2, "unread": 1, "hidden": 1, "folders": 2, "nested": 1, "loos
 
 
 def test_all_that_is_passed_over_is_counted_over_all_parts(untidy):
-    left_out = open_images(str(untidy)).left_out
-    assert left_out.counts == COUNTS
+    skipped = open_images(str(untidy)).skipped
+    assert skipped.counts == COUNTS
 
 
 def test_the_first_of_each_kind_is_named(untidy):
-    text = str(open_images(str(untidy)).left_out)
+    text = str(open_images(str(untidy)).skipped)
     assert text == (
         f"2 × no suffix of an image ({untidy}/test/dog/notes), "
         f"1 × image of a kind that is not read, convert it to JPEG or PNG ({untidy}/train/cat/photo.psd), "
@@ -55,8 +55,8 @@ def test_the_first_of_each_kind_is_named(untidy):
 
 
 def test_of_a_tidy_folder_and_of_named_sets_nothing_is_left_out(tmp_path):
-    assert not open_images(str(write_folder(tmp_path, PETS))).left_out
-    assert not open_images("digits").left_out
+    assert not open_images(str(write_folder(tmp_path, PETS))).skipped
+    assert not open_images("digits").skipped
 
 
 def test_a_search_says_it_once_on_stderr_and_counts_it_in_json(untidy, tmp_path):
@@ -87,7 +87,7 @@ def test_names_that_are_no_text_are_told_on_one_line(tmp_path):
     pets = write_folder(tmp_path, PETS)
     with open(os.fsencode(pets) + b"/train/cat/\xff\n\x1b[31m", "wb"):
         pass
-    assert str(open_images(str(pets)).left_out).isprintable()
+    assert str(open_images(str(pets)).skipped).isprintable()
 
 
 def test_images_in_a_thousand_folders_one_in_the_other_are_found(tmp_path, monkeypatch):

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from ftso_cli.data import open_images, record_of
-from ftso_cli.data.files.frames import Wanted
+from ftso_cli.data.files.frames import ImageOptions
 from ftso_cli.data.record import recorded_data
 from tests.data.images import write_folder, write_image
 
-NESTED = Wanted(nested=True)
+NESTED = ImageOptions(nested=True)
 
 
-def names(folder: Path, wanted: Wanted) -> set[str]:
+def names(folder: Path, wanted: ImageOptions) -> set[str]:
     data = open_images(str(folder), wanted)
     return {str(Path(path).relative_to(folder)) for path in (*data.train.paths, *data.final.paths)}
 
@@ -20,10 +20,10 @@ def test_folders_within_a_class_are_read_to_any_depth_where_that_is_asked_for(tm
         tmp_path, {"train/cat": 2, "train/dog/2020": 2, "train/dog/2021/may": 2, "test/cat/a": 1, "test/dog": 1}
     )
     write_image(pets / "train/dog/top.png")
-    assert len(names(pets, NESTED)) == 9 and len(names(pets, Wanted())) == 4
+    assert len(names(pets, NESTED)) == 9 and len(names(pets, ImageOptions())) == 4
     assert "test/cat/a/000.png" in names(pets, NESTED)
     data = open_images(str(pets), NESTED)
-    assert data.classes == ("cat", "dog") and data.train.labels.tolist() == [0] * 2 + [1] * 5 and not data.left_out
+    assert data.classes == ("cat", "dog") and data.train.labels.tolist() == [0] * 2 + [1] * 5 and not data.skipped
 
 
 def test_hidden_folders_links_and_folders_of_systems_are_not_gone_into(tmp_path: Path) -> None:

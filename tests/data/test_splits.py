@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ftso_cli.data import hold_out, open_images, search_halves, split
-from ftso_cli.data.splits import lay_aside_fold, lay_aside_test
+from ftso_cli.data.splits import hold_out_fold, hold_out_test
 from ftso_cli.errors import DataError, SettingsError
 
 COUNTS = st.lists(st.integers(1, 40), min_size=1, max_size=8)
@@ -38,7 +38,7 @@ def test_parts_are_disjoint_cover_all_and_have_each_class_in_its_share(counts, s
 def test_folds_cover_all_images_once_and_train_on_every_class(counts, folds, grouped):
     labels = labels_of([folds * count for count in counts])
     groups = torch.div(torch.arange(len(labels)), 2, rounding_mode="floor") if grouped else None
-    parts = [lay_aside_fold(labels, (number, folds), groups) for number in range(1, folds + 1)]
+    parts = [hold_out_fold(labels, (number, folds), groups) for number in range(1, folds + 1)]
     assert torch.equal(torch.cat([held for _, held in parts]).sort().values, torch.arange(len(labels)))
     for train, held in parts:
         assert torch.equal(torch.cat([train, held]).sort().values, torch.arange(len(labels)))
@@ -52,7 +52,7 @@ def test_folds_cover_all_images_once_and_train_on_every_class(counts, folds, gro
 def test_a_class_of_one_image_is_too_few_to_fold():
     labels = torch.tensor([0, 0, 0, 1])
     with pytest.raises(DataError, match="too few for 2 folds"):
-        [lay_aside_fold(labels, (number, 2)) for number in (1, 2)]
+        [hold_out_fold(labels, (number, 2)) for number in (1, 2)]
 
 
 def test_halves_of_odd_classes_have_the_same_size():
@@ -120,5 +120,5 @@ def test_search_can_take_a_small_share_as_on_imagenet():
 
 def test_the_test_part_of_an_undivided_set_is_always_the_same():
     labels = labels_of([50] * 4)
-    first, second = lay_aside_test(labels), lay_aside_test(labels)
+    first, second = hold_out_test(labels), hold_out_test(labels)
     assert torch.equal(first[1], second[1]) and len(first[1]) == 40

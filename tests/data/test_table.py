@@ -7,16 +7,16 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance
 
-from ftso_cli.data import as_imagenet, open_images, read_held, read_training_images
-from ftso_cli.data import look_alikes as search
-from ftso_cli.data.look_alikes import find_look_alikes
+from ftso_cli.data import as_imagenet, open_images, read_held_out, read_training_images
+from ftso_cli.data import near_duplicates as search
+from ftso_cli.data.near_duplicates import find_near_duplicates
 from ftso_cli.data.sources import ArraySource
 from ftso_cli.data.table import SetTable, describe_set
 from tests.data.images import write_folder, write_image
 
 
 def read(folder: Path, validation: float = 0.0) -> SetTable:
-    return describe_set(read_held(read_training_images(open_images(str(folder), validation=validation))))
+    return describe_set(read_held_out(read_training_images(open_images(str(folder), validation=validation))))
 
 
 def picture(seed: int, side: int = 64) -> Image.Image:
@@ -88,7 +88,7 @@ def test_frames_of_a_video_are_found_though_many_are_alike() -> None:
     images = torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)
     labels = torch.zeros(16, dtype=torch.int64)
     odd = ArraySource(images[1::2], labels[1::2])
-    (found,) = find_look_alikes(ArraySource(images[::2], labels[::2]), odd)
+    (found,) = find_near_duplicates(ArraySource(images[::2], labels[::2]), odd)
     assert len(found.pairs) == len(odd)
 
 
@@ -98,13 +98,13 @@ def test_shapes_that_all_look_alike_are_no_copies() -> None:
     shape[..., 8:24, 4:28] = 200
     images = (shape + 20 + 30 * noise).clamp(0, 255).to(torch.uint8)
     labels = torch.zeros(200, dtype=torch.int64)
-    (found,) = find_look_alikes(ArraySource(images[50:], labels[50:]), ArraySource(images[:50], labels[:50]))
+    (found,) = find_near_duplicates(ArraySource(images[50:], labels[50:]), ArraySource(images[:50], labels[:50]))
     assert (found.pairs, found.compared, found.training) == ((), 50, 150)
 
 
 def test_flat_images_are_alike_to_none() -> None:
     grey = ArraySource(torch.full((8, 3, 32, 32), 128, dtype=torch.uint8), torch.zeros(8, dtype=torch.int64))
-    (found,) = find_look_alikes(grey, grey)
+    (found,) = find_near_duplicates(grey, grey)
     assert found.pairs == ()
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ftso_cli.data import ImageData, hold_out, open_images, read_held, read_training_images, record_of
+from ftso_cli.data import ImageData, hold_out, open_images, read_held_out, read_training_images, record_of
 from ftso_cli.data.record import ImageRecord
 from ftso_cli.errors import DataError, SettingsError
 from tests.data.images import write_fashion, write_folder
@@ -101,14 +101,14 @@ def test_sets_that_are_no_files_are_divided_too(tmp_path: Path, monkeypatch: pyt
 def test_broken_validation_images_are_skipped_and_named(tmp_path: Path) -> None:
     write_folder(tmp_path, {f"{part}/{name}": 4 for part in ("train", "val", "test") for name in ("cat", "dog")})
     (tmp_path / "val/cat/001.png").write_bytes(b"none")
-    data = read_held(read_training_images(open_images(str(tmp_path))))
+    data = read_held_out(read_training_images(open_images(str(tmp_path))))
     assert data.val is not None and len(data.val) == 7
-    assert list(data.left_out.broken) == [str(tmp_path / "val/cat/001.png")]
+    assert list(data.skipped.broken) == [str(tmp_path / "val/cat/001.png")]
     assert record_of(data).broken == ("val/cat/001.png",) and "val/cat/001.png" not in record_of(data).val
     for path in (tmp_path / "val").rglob("*.png"):
         path.write_bytes(b"none")
     with pytest.raises(DataError, match=r"none of the 8 validation images can be read; the first: .*val/cat/000.png"):
-        read_held(open_images(str(tmp_path)))
+        read_held_out(open_images(str(tmp_path)))
 
 
 def test_another_share_divides_the_recorded_images_as_if_it_were_new(tmp_path: Path) -> None:

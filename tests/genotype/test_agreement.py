@@ -9,15 +9,15 @@ from pydantic import ValidationError
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype
 from ftso_cli.genotype.agreement import (
     LARGEST_Z,
-    assessed,
     at_chance,
     chance,
     common_share,
-    found,
-    halves_agree,
-    left_out,
-    margins,
+    count_significant,
     pruned_wiring,
+    significantly_weaker,
+    split_half_agreement,
+    with_agreement,
+    z_scores,
 )
 from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.genotype.schema import Agreement, Ensemble
@@ -55,28 +55,28 @@ def test_chance_of_a_darts_cell_is_what_random_wirings_share() -> None:
 
 def test_halves_of_noise_agree_at_chance_and_halves_of_a_signal_fully() -> None:
     draw = random.Random(2)
-    noise = [halves_agree(random_cell(draw, 8), 2) for _ in range(60)]
+    noise = [split_half_agreement(random_cell(draw, 8), 2) for _ in range(60)]
     assert fmean(noise) == pytest.approx(0.642, abs=0.03)
     clear = cell({(s, t): tuple(s + draw.gauss(0, 0.1) for _ in range(8)) for s, t in FULL})
-    assert halves_agree(clear, 2) == 1.0
-    assert halves_agree(clear, 2, size=1) == 1.0
+    assert split_half_agreement(clear, 2) == 1.0
+    assert split_half_agreement(clear, 2, size=1) == 1.0
 
 
 def test_the_agreement_of_an_ensemble_is_the_same_in_every_run() -> None:
     many = random_cell(random.Random(3), 40)
-    assert halves_agree(many, 2) == halves_agree(many, 2)
+    assert split_half_agreement(many, 2) == split_half_agreement(many, 2)
 
 
 def test_a_margin_is_the_paired_difference_to_the_rival_in_standard_errors() -> None:
     node = cell({(0, 2): (5.0, 7.0), (1, 2): (1.0, 1.0), (0, 3): (3.0, 5.0), (1, 3): (2.0, 2.0), (2, 3): (0.0, 1.0)})
     # Edges come by target, then source. Differences 3 and 4: mean 3.5, standard error 0.5.
-    assert margins(node, 2)[:2] == [None, None]
-    assert margins(node, 2)[2:] == pytest.approx([7.0, 1.5 / 0.5, -3.0])
+    assert z_scores(node, 2)[:2] == [None, None]
+    assert z_scores(node, 2)[2:] == pytest.approx([7.0, 1.5 / 0.5, -3.0])
 
 
 def test_a_difference_without_error_is_as_clear_as_can_be_written() -> None:
     node = cell({(0, 3): (3.0, 3.0), (1, 3): (2.0, 2.0), (0, 2): (1.0, 1.0), (2, 3): (1.0, 1.0)})
-    assert set(margins(node, 2)) == {None, LARGEST_Z, -LARGEST_Z}
+    assert set(z_scores(node, 2)) == {None, LARGEST_Z, -LARGEST_Z}
 
 
 def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_keeps() -> None:
@@ -99,22 +99,22 @@ def test_pruning_an_ensemble_ranks_by_the_mean_score_and_assesses_for_what_it_ke
 
 def test_edges_of_noise_are_mostly_drawn_by_lot_and_those_of_a_signal_found() -> None:
     draw = random.Random(5)
-    counts = [found(keep_strongest(genotype(random_cell(draw, 16), 16))[0]) for _ in range(30)]
+    counts = [count_significant(keep_strongest(genotype(random_cell(draw, 16), 16))[0]) for _ in range(30)]
     assert all(chosen == 12 for _, chosen in counts)
     assert fmean(of_noise for of_noise, _ in counts) < 3.5
     clear = cell({(s, t): tuple(s + draw.gauss(0, 0.1) for _ in range(16)) for s, t in FULL})
     pruned, _ = keep_strongest(genotype(clear, 16))
-    assert found(pruned) == (12, 12)
+    assert count_significant(pruned) == (12, 12)
     assert not any(at_chance(edge) for edge in pruned.cells["normal"].edges)
     kept = {(s, t) for s, t in FULL if s >= t - 2}
     assert pruned_wiring(pruned.cells["normal"]) == kept
-    searched = assessed(genotype(clear, 16), 2).cells["normal"].edges
-    assert {(edge.source, edge.target) for edge in searched if left_out(edge)} == set(FULL) - kept
+    searched = with_agreement(genotype(clear, 16), 2).cells["normal"].edges
+    assert {(edge.source, edge.target) for edge in searched if significantly_weaker(edge)} == set(FULL) - kept
     assert not any(at_chance(edge) for edge in searched)
 
 
 def test_one_seed_has_neither_agreement_nor_z() -> None:
-    single = assessed(genotype(random_cell(random.Random(6), 1), 1), 2)
+    single = with_agreement(genotype(random_cell(random.Random(6), 1), 1), 2)
     assert single.ensemble is not None and not single.ensemble.agreement
     assert all(edge.z is None for edge in single.cells["normal"].edges)
 
@@ -133,18 +133,19 @@ def two_against_two() -> Cell:
 
 def test_all_halvings_of_few_seeds_are_looked_at_once_each() -> None:
     # Seeds 0, 1 against 2, 3 share three of four edges; mixed halves leave source 0 out, both of them.
-    assert halves_agree(two_against_two(), 2) == pytest.approx((3 / 4 + 1 + 1) / 3)
+    assert split_half_agreement(two_against_two(), 2) == pytest.approx((3 / 4 + 1 + 1) / 3)
 
 
 def test_the_size_of_the_two_ensembles_can_be_less_than_half() -> None:
     # Of the six pairs of single seeds, two are of one mind.
-    assert halves_agree(two_against_two(), 2, size=1) == pytest.approx((2 * 1 + 4 * 3 / 4) / 6, abs=0.03)
+    assert split_half_agreement(two_against_two(), 2, size=1) == pytest.approx((2 * 1 + 4 * 3 / 4) / 6, abs=0.03)
 
 
 def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> None:
     edge = {"source": 0, "target": 2, "op": "skip_connect"}
     judged = {
-        z: (at_chance(Edge(**edge, z=z)), left_out(Edge(**edge, z=z))) for z in (-2.0, -1.99, 0.0, 1.99, 2.0, 3.0)
+        z: (at_chance(Edge(**edge, z=z)), significantly_weaker(Edge(**edge, z=z)))
+        for z in (-2.0, -1.99, 0.0, 1.99, 2.0, 3.0)
     }
     assert judged == {
         -2.0: (False, True),
@@ -154,25 +155,25 @@ def test_an_edge_at_two_standard_errors_is_found_and_at_minus_two_left_out() -> 
         2.0: (False, False),
         3.0: (False, False),
     }
-    assert not at_chance(Edge(**edge, z=0.0, kept=False)) and not left_out(Edge(**edge, z=-3.0, kept=False))
-    assert not at_chance(Edge(**edge)) and not left_out(Edge(**edge))
+    assert not at_chance(Edge(**edge, z=0.0, kept=False)) and not significantly_weaker(Edge(**edge, z=-3.0, kept=False))
+    assert not at_chance(Edge(**edge)) and not significantly_weaker(Edge(**edge))
 
 
 def test_equal_scores_have_no_margin() -> None:
     node = cell({(source, 3): (1.0, 1.0) for source in range(3)} | {(0, 2): (1.0, 1.0), (1, 2): (1.0, 1.0)})
-    assert margins(node, 2) == [None] * 2 + [0.0] * 3
+    assert z_scores(node, 2) == [None] * 2 + [0.0] * 3
 
 
 def test_two_seeds_are_assessed_and_figures_are_rounded_for_the_file() -> None:
     searched = genotype(random_cell(random.Random(8), 2), 2)
     normal = searched.cells["normal"]
-    found_, chance_ = halves_agree(normal, 3), chance(normal, 3)
-    done = assessed(searched, 3)
+    found_, chance_ = split_half_agreement(normal, 3), chance(normal, 3)
+    done = with_agreement(searched, 3)
     assert done.ensemble is not None
     agreement = done.ensemble.agreement["normal"]
     assert (agreement.found, agreement.chance) == (round(found_, 4), round(chance_, 4))
     assert chance_ != round(chance_, 4)
-    for edge, exact in zip(done.cells["normal"].edges, margins(normal, 3), strict=True):
+    for edge, exact in zip(done.cells["normal"].edges, z_scores(normal, 3), strict=True):
         assert edge.z == (None if exact is None else round(exact, 2))
 
 
@@ -199,7 +200,7 @@ def test_the_agreement_of_many_seeds_is_that_of_the_wirings_counted_one_by_one()
             }
             kept.append(frozenset((edge.source, node) for node, edges in ranked.items() for edge in edges))
         shares.append(common_share(*kept))
-    assert halves_agree(one, 2, size=10) == pytest.approx(fmean(shares))
+    assert split_half_agreement(one, 2, size=10) == pytest.approx(fmean(shares))
 
 
 def test_two_cells_without_edges_have_all_of_them_in_common() -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ftso_cli.api.training.run_images import asked_images
+from ftso_cli.api.training.run_images import requested_images
 from ftso_cli.data import record_of
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import library
@@ -38,7 +38,7 @@ def planted(folder: Path, answers: Sequence[tuple[int, int, float]], classes: Se
         for name, of in zip(classes, ("blue", "green", "red"), strict=True):
             (folder / "photos" / part / of).rename(folder / "photos" / part / name)
     recipe = replace(RECIPES["quick"], validation=0.25)
-    images = asked_images(str(folder / "photos"), ConfigFile(), recipe)
+    images = requested_images(str(folder / "photos"), ConfigFile(), recipe)
     config = Config(
         data=str(folder / "photos"),
         image_size=images.image_size,

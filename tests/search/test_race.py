@@ -1,4 +1,4 @@
-"""A race on real digits: its heats, its budget, and the same result after a stop or with other workers."""
+"""A race on real digits: its rungs, its budget, and the same result after a stop or with other workers."""
 
 import json
 import time
@@ -109,8 +109,8 @@ def test_a_race_that_runs_out_of_time_gets_shorter(digits: ImageData, tmp_path: 
 
     def run_out(progress: RaceProgress) -> None:
         if not seen:
-            race.pace = StepBudget(time.monotonic() - 1, 1)
-            race.pace.ran(1, 1)
+            race.budget = StepBudget(time.monotonic() - 1, 1)
+            race.budget.ran(1, 1)
         seen.append(progress)
 
     final = race.run(run_out)

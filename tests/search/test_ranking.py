@@ -23,8 +23,10 @@ def test_differences_are_those_within_an_initialisation() -> None:
     best, last = ranked_candidates(final({deepest(4): [1.1, 2.2, 3.3], widest(4): [1.0, 2.0, 3.0]}), "final")
     assert best.topology == widest(4) and best.behind == 0 and last.inits == 3
     assert last.behind == pytest.approx(0.2) and last.error == pytest.approx(0.1 / 3**0.5)
-    assert not last.clearly_behind  # 0.2 < 4.30 · 0.0577
-    assert ranked_candidates(final({deepest(4): [1.19, 2.2, 3.21], widest(4): [1, 2, 3]}), "final")[1].clearly_behind
+    assert not last.significantly_behind  # 0.2 < 4.30 · 0.0577
+    assert ranked_candidates(final({deepest(4): [1.19, 2.2, 3.21], widest(4): [1, 2, 3]}), "final")[
+        1
+    ].significantly_behind
 
 
 def test_where_losses_can_not_be_told_apart_the_shallowest_wins() -> None:

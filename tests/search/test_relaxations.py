@@ -161,7 +161,7 @@ def test_what_is_not_computed_is_left_out_exactly(make: type[SuperNet], partial:
     for edge, places in enumerate(on):
         alpha[edge, places] = 1 / max(1, len(places))
     images = torch.randn(4, 3, 8, 8, dtype=torch.float64)
-    whole = {"alpha": dict.fromkeys(DARTS.kinds, alpha), "beta": dict.fromkeys(DARTS.kinds, beta)}
+    whole = {"candidate_weights": dict.fromkeys(DARTS.kinds, alpha), "edge_weights": dict.fromkeys(DARTS.kinds, beta)}
     everything = net(images, MixingWeights(**whole))
     calls: list[str] = []
     for name, module in net.named_modules():

@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from ftso_cli.cli.app import app
 from ftso_cli.settings.recipes import RECIPES, Recipe
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.training.run import Epoch
 from ftso_cli.training.testing.advice import Finished, advise
 from ftso_cli.training.testing.answers import ImageAnswer
@@ -148,7 +148,7 @@ def test_every_command_that_is_advised_is_one() -> None:
     for command in {command for case in cases for _, command in case if command}:
         name, value = shlex.split(command)
         option = name.removeprefix("--")
-        Training(cell="ftso_residual", **{option: int(value) if value.isdigit() else value})
+        TrainRequest(cell="ftso_residual", **{option: int(value) if value.isdigit() else value})
 
 
 def ftso(*args: str | Path) -> Result:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ftso_cli.data import ImageData
 
 
-def run_ensemble(many: "FromSeeds") -> Found:
+def run_ensemble(many: "EnsembleSearch") -> Found:
     """Search from many seeds, and keep what each found until the genotype is written."""
     check_alone("an ensemble of seeds runs in one process, several seeds at a time with --workers N")
     listener = many.listener
@@ -40,7 +40,7 @@ def seeds_folder(output: Path) -> Path:
     return output.with_name(f"{output.stem}.seeds")
 
 
-class FromSeeds:
+class EnsembleSearch:
     """A search from many seeds; `folder` keeps those that are done, a genotype file each, to be resumed."""
 
     def __init__(
@@ -57,7 +57,7 @@ class FromSeeds:
         self.folder = None if task.file is None else seeds_folder(task.file)
         self.resume, self.workers = resume, workers
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
+    def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Runs the seeds that are not done yet.
 
         Raises `RunError` where there are seeds of a stopped search and `resume` is not asked for, or where there is
@@ -65,7 +65,7 @@ class FromSeeds:
         """
         from ftso_cli.search.topology.ensemble import search_ensemble
 
-        step = step_of(self.task, images, device)
+        step = step_of(self.task, data, device)
         known = self._known(step)
 
         def on_member(seed: int, member: Genotype, joined: Callable[[], Genotype]) -> None:
@@ -76,7 +76,7 @@ class FromSeeds:
 
         with locked_folder(self.folder):
             return search_ensemble(
-                images,
+                data,
                 self.settings,
                 seeds=self.seeds,
                 device=device,

@@ -27,7 +27,7 @@ def journal_of(output: Path) -> Path:
     return output.with_name(f"{output.stem}.race.json")
 
 
-def run_race(raced: "Raced") -> Found:
+def run_race(raced: "RaceSearch") -> Found:
     """Race wirings, and write the winner."""
     check_alone("a race runs in one process, several wirings at a time with --workers N")
     with telling(raced.listener, raced.kept):
@@ -44,7 +44,7 @@ def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, sta
     return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), choice=search.choice)
 
 
-class Raced:
+class RaceSearch:
     """A race of wirings, which keeps its finished runs beside its genotype to be resumed; `final` is how it ended."""
 
     def __init__(
@@ -63,18 +63,16 @@ class Raced:
         self.checkpoint: checkpoint.RaceCheckpoint | None = None
         """Its finished runs, once it has begun."""
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
+    def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Runs it to the end."""
         from ftso_cli.search.race.race import Race, race_result
 
         seed = self.task.seed or 0
         with locked(self.path):
-            kept = checkpoint.open_checkpoint(
-                self.task.recorded(images), seed, images.name, self.path, resume=self.resume
-            )
+            kept = checkpoint.open_checkpoint(self.task.recorded(data), seed, data.name, self.path, resume=self.resume)
             self.checkpoint = kept
             self.listener.race(kept)
-            race = Race(images, self.settings, kept, seed=seed, device=device, workers=self.workers)
+            race = Race(data, self.settings, kept, seed=seed, device=device, workers=self.workers)
             self.final.extend(race.run(each))
         found, text = race_result(self.final, self.settings.op)
         self.task.notes.append(text)
@@ -92,7 +90,7 @@ class Raced:
         return f"{self.path} keeps {finished}, go on with the same command and --resume"
 
     def close(self) -> None:
-        """Takes the journal away, once the result is written."""
+        """Takes the checkpoint away, once the result is written."""
         if self.checkpoint is not None:
             self.checkpoint.close()
 
@@ -105,12 +103,12 @@ class CapacitySearch:
     def __init__(self, start: Genotype, task: Task, settings: CapacitySettings) -> None:
         self.start, self.task, self.settings = start, task, settings
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
+    def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Run it to the end."""
         from ftso_cli.search.operators.capacity import Capacity
 
         seed = self.task.seed or 0
-        self.choice = choice = Capacity(self.start, images, self.settings, seed=seed, device=device).run(each)
+        self.choice = choice = Capacity(self.start, data, self.settings, seed=seed, device=device).run(each)
         self.task.notes.extend(
             f"{difference_label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
             for trial in choice.trials

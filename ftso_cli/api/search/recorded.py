@@ -101,12 +101,12 @@ class RecordedSearch:
         self._recorder: Recorder | None = None
         self._curves: SearchCurves | None = None
 
-    def __call__(self, images: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
+    def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Run it to the end."""
         from ftso_cli.search.recording.recorder import Recorder
 
-        search = self._make(images, device, self._group)
-        self._recorder = recorder = Recorder(search, self.recording, self._identity(images, device))
+        search = self._make(data, device, self._group)
+        self._recorder = recorder = Recorder(search, self.recording, self._identity(data, device))
         self._begin(search, recorder.begin(resume=self.request.resume))
 
         def on_iteration(state: IterationState) -> None:
@@ -150,12 +150,12 @@ class RecordedSearch:
         if self.request.resume:
             self.listener.note(f"going on after iteration {search.engine.iteration} of {search.engine.iterations}")
 
-    def _identity(self, images: "ImageData", device: "torch.device") -> dict[str, Any]:
+    def _identity(self, data: "ImageData", device: "torch.device") -> dict[str, Any]:
         """Return everything that decides the result, to be compared on resuming."""
         start = None if self._start is None else sha256(self._start.model_dump_json().encode()).hexdigest()[:16]
-        return self.task.recorded(images) | {
+        return self.task.recorded(data) | {
             "command": self.task.command,
-            "data": images.name,
+            "data": data.name,
             "seed": self.task.seed,
             "device": device.type,
             "start": start,

@@ -5,12 +5,12 @@ Each is called with keywords, or by the command line as `find_...` with a reques
 
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import error_context, holding, read, reference_name
+from ftso_cli.api.cells import error_context, locked_output, read, reference_name
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.query import table_lookup
 from ftso_cli.api.scores import extrapolation
-from ftso_cli.api.search.ensembles import FromSeeds, run_ensemble
-from ftso_cli.api.search.races import Raced, run_capacity, run_race
+from ftso_cli.api.search.ensembles import EnsembleSearch, run_ensemble
+from ftso_cli.api.search.races import RaceSearch, run_capacity, run_race
 from ftso_cli.api.search.recorded import run_recorded
 from ftso_cli.api.search.searching import Found, task_of
 from ftso_cli.api.verbs import verb
@@ -48,7 +48,7 @@ def search_topology(request: SearchTopology) -> Genotype:
 
 def find_topology(request: SearchTopology, listener: Listener) -> Found:
     """Run a search of the wiring: a race, an ensemble of seeds, or one search with its history."""
-    with holding(request.output):
+    with locked_output(request.output):
         return _find_topology(request, listener)
 
 
@@ -56,21 +56,21 @@ def _find_topology(request: SearchTopology, listener: Listener) -> Found:
     command = "search-topology"
     if request.rank == "race":
         task = task_of(command, request, request.race, request.seed)
-        return run_race(Raced(task, request.race, listener, resume=request.resume, workers=request.workers))
+        return run_race(RaceSearch(task, request.race, listener, resume=request.resume, workers=request.workers))
     if request.evaluates:
         return _run_evaluated(command, request, request.evaluated, listener)
     settings, members = request.settings, request.members
     task = task_of(command, request, settings, request.seed if members is None else None)
-    task.notes.extend(_blind_spots(settings, listener))
+    task.notes.extend(_unidentifiable(settings, listener))
     if members is not None or settings.rank != "beta":
         seeds = members or (request.seed,)
-        many = FromSeeds(task, settings, seeds, listener, resume=request.resume, workers=request.workers)
+        many = EnsembleSearch(task, settings, seeds, listener, resume=request.resume, workers=request.workers)
         return run_ensemble(many)
 
-    def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
+    def make(data: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.phases import prepare_topology_search
 
-        return prepare_topology_search(images, settings, seed=request.seed, device=device, group=group)
+        return prepare_topology_search(data, settings, seed=request.seed, device=device, group=group)
 
     # One iteration takes a moment: it keeps a history where that is asked for.
     keep = settings.iters != 1 or bool(request.asked("run", "resume", "track", "early_stop", "tensorboard"))
@@ -87,7 +87,7 @@ def _run_evaluated(
     """Run a search that evaluates wirings, or the operators on the wiring of `start`."""
     looked_up = table_lookup(settings)
 
-    def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
+    def make(data: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.blackbox.domain import cells_domain, operators_domain
         from ftso_cli.search.blackbox.searchers import search_by_evaluation
         from ftso_cli.search.limit import limit_of
@@ -97,12 +97,12 @@ def _run_evaluated(
             domain = cells_domain(SPACES[settings.space], settings.nodes, settings.choices, limit)
         else:
             domain = operators_domain(start, settings.choices, limit)
-        return search_by_evaluation(domain, images, settings, seed=request.seed, device=device, reached=looked_up)
+        return search_by_evaluation(domain, data, settings, seed=request.seed, device=device, reached=looked_up)
 
     return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
 
 
-def _blind_spots(settings: TopologySettings, listener: Listener) -> list[str]:
+def _unidentifiable(settings: TopologySettings, listener: Listener) -> list[str]:
     """Warn of what the operators can't see of the topology, whatever the images; returns it for the record."""
     from ftso_cli.search.topology.identifiability import unidentifiable_kinds
 
@@ -136,7 +136,7 @@ def search_operators(request: SearchOperators) -> Genotype:
 
 def find_operators(request: SearchOperators, listener: Listener) -> Found:
     """Run a search of the operators, by the strategy that is asked for."""
-    with holding(request.output):
+    with locked_output(request.output):
         return _find_operators(request, listener)
 
 
@@ -151,10 +151,10 @@ def _find_operators(request: SearchOperators, listener: Listener) -> Found:
         return _run_evaluated(command, request, request.evaluated(start.space, nodes), listener, start)
     settings = request.settings(start.space)
 
-    def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
+    def make(data: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.phases import prepare_operator_search
 
-        return prepare_operator_search(start, images, settings, seed=request.seed, device=device, group=group)
+        return prepare_operator_search(start, data, settings, seed=request.seed, device=device, group=group)
 
     return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
 
@@ -184,12 +184,12 @@ def find_baseline(request: SearchBaseline, listener: Listener) -> Found:
     settings = request.settings
     looked_up = table_lookup(settings)
 
-    def make(images: "ImageData", device: "torch.device", group: "Group") -> "Search":
+    def make(data: "ImageData", device: "torch.device", group: "Group") -> "Search":
         from ftso_cli.search.joint import joint
 
-        return joint(images, settings, seed=request.seed, device=device, group=group, reached=looked_up)
+        return joint(data, settings, seed=request.seed, device=device, group=group, reached=looked_up)
 
-    with holding(request.output):
+    with locked_output(request.output):
         found = run_recorded(task_of("search", request, settings, request.seed), request, make, listener)
     if isinstance(settings, AskTellSettings) and (told := extrapolation(settings.evaluate, found.genotype)):
         listener.note(told)

@@ -55,10 +55,10 @@ class Task:
         """The genotype file, beside which a search keeps what it can go on from; None for standard output."""
         return None if self.output is None or str(self.output) == "-" else self.output
 
-    def recorded(self, images: "ImageData") -> dict[str, Any]:
+    def recorded(self, data: "ImageData") -> dict[str, Any]:
         """Return the settings as history, checkpoints and journals keep them, with the images and their size."""
-        known = {"images": images.fingerprint} if images.fingerprint else {}
-        return self.settings.recorded() | {"image_size": list(images.image_size)} | known
+        known = {"images": data.fingerprint} if data.fingerprint else {}
+        return self.settings.recorded() | {"image_size": list(data.image_size)} | known
 
 
 def task_of(command: str, request: OnImages, settings: TaskSettings, seed: int | None) -> Task:
@@ -150,7 +150,7 @@ def execute(task: Task, search: Search, listener: Listener) -> tuple[Genotype, d
     genotype = genotype.with_step(step_of(task, images, device), watch.times())
     facts: dict[str, Any] = {"data": images.name, "device": device.type}
     facts |= {} if task.seed is None else {"seed": task.seed}
-    return genotype, _written(genotype, task, listener) | facts | images.left_out.facts() | last | watch.facts()
+    return genotype, _written(genotype, task, listener) | facts | images.skipped.facts() | last | watch.facts()
 
 
 def _written(genotype: Genotype, task: Task, listener: Listener) -> dict[str, Any]:
@@ -164,27 +164,27 @@ def _written(genotype: Genotype, task: Task, listener: Listener) -> dict[str, An
 
 
 @contextmanager
-def _naming_all(images: "ImageData") -> Iterator[None]:
+def _naming_all(data: "ImageData") -> Iterator[None]:
     """Around a search that reads only what it needs: where an image can't be read, all are read, and the bad named."""
-    from ftso_cli.data.files.left_out import FEW
+    from ftso_cli.data.files.skipped_files import FEW
 
     try:
         yield
     except DataError:
-        problems = sorted(images.train.load_all().values())
+        problems = sorted(data.train.load_all().values())
         if len(problems) < 2:
             raise
         more = f" and {len(problems) - FEW:,} more" if len(problems) > FEW else ""
         raise DataError(f"{len(problems):,} images can't be read: {', '.join(problems[:FEW])}{more}") from None
 
 
-def step_of(task: Task, images: "ImageData", device: "torch.device") -> Step:
+def step_of(task: Task, data: "ImageData", device: "torch.device") -> Step:
     """Return what history says of the search."""
     return Step(
         command=task.command,
-        settings=task.recorded(images),
+        settings=task.recorded(data),
         seed=task.seed,
-        data=images.name,
+        data=data.name,
         device=device.type,
         versions=versions(),
         notes=tuple(task.notes),

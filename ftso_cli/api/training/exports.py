@@ -8,7 +8,7 @@ from ftso_cli.api.cells import check_writable
 from ftso_cli.api.training.run_images import images_of
 from ftso_cli.errors import DataError, RunError, SettingsError
 from ftso_cli.files import write_atomic, write_inside
-from ftso_cli.settings.requests.convert import NETWORK_FORMATS, Exporting
+from ftso_cli.settings.requests.convert import NETWORK_FORMATS, ExportRequest
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
@@ -42,7 +42,7 @@ class Exported:
     quantised: "Quantised | None" = None
 
 
-def export_run(folder: Path, request: Exporting) -> Exported:
+def export_run(folder: Path, request: ExportRequest) -> Exported:
     """Write the network of a run, into its folder unless the request says otherwise."""
     format, target = request.format or "onnx", _target(folder, request)
     from ftso_cli.nn.device import choose_device
@@ -78,7 +78,7 @@ def export_run(folder: Path, request: Exporting) -> Exported:
     )
 
 
-def _target(folder: Path, request: Exporting) -> Path:
+def _target(folder: Path, request: ExportRequest) -> Path:
     """The file to write; raises where it can't be written."""
     format = request.format or "onnx"
     default = folder / ("network-int8.onnx" if request.int8 else NETWORK_FORMATS[format])
@@ -99,21 +99,21 @@ def _images(run: "Run") -> "ImageData | str":
         return str(error)
 
 
-def _checked(content: bytes, request: Exporting, classifier: "Classifier", images: "ImageData") -> "ExportCheck":
+def _checked(content: bytes, request: ExportRequest, classifier: "Classifier", data: "ImageData") -> "ExportCheck":
     from ftso_cli.training.use.exported import TOLERANCE, WITH_PICTURES, Pictures, answers_of, compare_answers
 
     answers = answers_of(content, request.format or "onnx", classifier, request.preprocess)
-    pictures = Pictures(images.final, classifier, CHECKED)
+    pictures = Pictures(data.final, classifier, CHECKED)
     return compare_answers(answers, classifier, pictures, WITH_PICTURES if request.preprocess else TOLERANCE)
 
 
 def _in_8_bits(
-    content: bytes, request: Exporting, classifier: "Classifier", images: "ImageData"
+    content: bytes, request: ExportRequest, classifier: "Classifier", data: "ImageData"
 ) -> tuple[bytes, "Quantised"]:
     from ftso_cli.training.use.exported import Pictures
     from ftso_cli.training.use.quantise import CALIBRATION, Quantised, measure_file, quantised
 
-    pictures, tests = Pictures(images.train, classifier, CALIBRATION), Pictures(images.final, classifier)
+    pictures, tests = Pictures(data.train, classifier, CALIBRATION), Pictures(data.final, classifier)
     made, calibrated_on = quantised(content, classifier, request.preprocess, pictures)
     before, count = measure_file(content, classifier, request.preprocess, tests)
     after, _ = measure_file(made, classifier, request.preprocess, tests)

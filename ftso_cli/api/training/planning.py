@@ -3,18 +3,18 @@
 import time
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.training.run_images import asked_images
+from ftso_cli.api.training.run_images import requested_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.train import TrainRequest
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.api.training.trainings import TrainingListener
     from ftso_cli.data import ImageData
-    from ftso_cli.search.operators.in_time import OperatorChoice
+    from ftso_cli.search.operators.timed import OperatorChoice
     from ftso_cli.training.planning import Plan
 
 
@@ -23,19 +23,19 @@ SEARCH_SHARE = 0.2
 
 
 def planned(
-    request: Training, genotype: Genotype, device: str | None, listener: "TrainingListener", began: float
+    request: TrainRequest, genotype: Genotype, device: str | None, listener: "TrainingListener", began: float
 ) -> tuple["Plan", "ImageData", Genotype]:
     """Read the images of a request, and choose network and recipe for them, this machine and what is left of the time.
 
     With `search` the operators of the cell are chosen too. The command has `began` at that reading of
     `time.perf_counter`.
     """
-    from ftso_cli.data import read_held, read_training_images
+    from ftso_cli.data import read_held_out, read_training_images
 
     recipe = request.hyper_parameters
-    images = asked_images(str(request.file.data), request.file, recipe)
+    images = requested_images(str(request.file.data), request.file, recipe)
     with listener.bar("read images", "image") as update:
-        images = read_held(read_training_images(images, update), update)
+        images = read_held_out(read_training_images(images, update), update)
     chosen = device_here(device or "auto", may_differ=False)
     if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
         listener.note(threads)
@@ -50,36 +50,36 @@ def planned(
     return plan, images, genotype
 
 
-def _plan(request: Training, genotype: Genotype, images: "ImageData", device: "torch.device", until: float) -> "Plan":
+def _plan(request: TrainRequest, genotype: Genotype, data: "ImageData", device: "torch.device", until: float) -> "Plan":
     """Choose for the time that is left `until` that reading of the clock."""
     from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
 
     latency = None if request.fit_latency is None else float(request.fit_latency)
     left = max(until - time.perf_counter(), 0.0)
     limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
-    timer = MeasuredTimes(genotype=genotype, size=images.image_size, device=device)
-    return Planner(genotype, images, request.hyper_parameters, request.fixed, timer).plan(limits)
+    timer = MeasuredTimes(genotype=genotype, size=data.image_size, device=device)
+    return Planner(genotype, data, request.hyper_parameters, request.fixed, timer).plan(limits)
 
 
 def _search(
-    request: Training,
+    request: TrainRequest,
     plan: "Plan",
     genotype: Genotype,
-    images: "ImageData",
+    data: "ImageData",
     device: "torch.device",
     listener: "TrainingListener",
 ) -> "OperatorChoice":
     """Choose operators in the network that is planned."""
-    from ftso_cli.search.operators.in_time import TimedSearch
+    from ftso_cli.search.operators.timed import TimedSearch
     from ftso_cli.training.planning import shape_of
 
-    shape, batch = shape_of(plan.recipe, images), plan.recipe.batch_size
-    search = TimedSearch(genotype, images, shape, batch_size=batch, seed=request.file.seed or 0, device=device)
+    shape, batch = shape_of(plan.recipe, data), plan.recipe.batch_size
+    search = TimedSearch(genotype, data, shape, batch_size=batch, seed=request.file.seed or 0, device=device)
     with listener.bar("search", "training") as update:
         return search.run(SEARCH_SHARE * request.seconds, update)
 
 
-def _threads(genotype: Genotype, images: "ImageData", recipe: Recipe) -> str:
+def _threads(genotype: Genotype, data: "ImageData", recipe: Recipe) -> str:
     """Take one thread where that is faster than all; return a remark about it."""
     import torch
 
@@ -87,7 +87,7 @@ def _threads(genotype: Genotype, images: "ImageData", recipe: Recipe) -> str:
     from ftso_cli.training.planning import shape_of, training_step
 
     every = torch.get_num_threads()
-    step = training_step(genotype, shape_of(recipe, images), recipe, images.image_size, torch.device("cpu"))
+    step = training_step(genotype, shape_of(recipe, data), recipe, data.image_size, torch.device("cpu"))
     if use_fewer_threads(step) == every:
         return ""
     return f"taking one thread: it is faster than {every} now"

@@ -10,7 +10,7 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.training.uses import load
 from ftso_cli.api.verbs import verb
 from ftso_cli.files import write_atomic
-from ftso_cli.settings.requests.use import Prediction
+from ftso_cli.settings.requests.use import PredictRequest
 from ftso_cli.texts import csv_table
 
 if TYPE_CHECKING:
@@ -60,8 +60,8 @@ class PredictionListener(Listener):
         """Hear the likeliest classes of an image, and which of them is the answer, or `NONE`."""
 
 
-@verb(Prediction)
-def predict(request: Prediction) -> Predictions:
+@verb(PredictRequest)
+def predict(request: PredictRequest) -> Predictions:
     """Classify images with a trained network: the likeliest `top` classes of each, with their probabilities.
 
     `images` are files, or folders of them. The result has `images`, and in `answers` the class of each, which is
@@ -72,15 +72,15 @@ def predict(request: Prediction) -> Predictions:
     return predict_images(request, PredictionListener())
 
 
-def predict_images(request: Prediction, listener: PredictionListener) -> Predictions:
+def predict_images(request: PredictRequest, listener: PredictionListener) -> Predictions:
     """Look at the images of a request, batch by batch; - as the file of the table is left to the caller."""
-    from ftso_cli.data.files.left_out import LeftOut
     from ftso_cli.data.files.listing import list_below
+    from ftso_cli.data.files.skipped_files import SkippedFiles
 
     table = None if request.csv is None or str(request.csv) == "-" else Path(request.csv)
     if table is not None:
         check_writable(table)
-    left_out = LeftOut()
+    left_out = SkippedFiles()
     paths = [Path(image) for image in request.images]
     files = [str(file) for path in paths for file in (list_below(path, left_out) if path.is_dir() else [path])]
     classifier = load(request.run, request.device).deploy()

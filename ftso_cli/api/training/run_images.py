@@ -11,21 +11,23 @@ from ftso_cli.settings.recipes import Recipe
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData, ImageRecord
-    from ftso_cli.data.files.frames import Wanted
+    from ftso_cli.data.files.frames import ImageOptions
     from ftso_cli.training.run import Config
 
 
-def asked_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
+def requested_images(data: str, asked: ConfigFile, settings: Recipe) -> "ImageData":
     """The images of a new training: those of the run whose settings it repeats, where they are in `data`."""
     from ftso_cli.data import image_folder, open_images
-    from ftso_cli.data.files.frames import Wanted
-    from ftso_cli.data.files.left_out import with_count
+    from ftso_cli.data.files.frames import ImageOptions
+    from ftso_cli.data.files.skipped_files import with_count
     from ftso_cli.data.record import holds_tests
     from ftso_cli.training.run import read_images
 
     record = None if asked.images is None else read_images(Path(asked.images))
     folder = None if record is None else image_folder(data)
-    wanted = Wanted(asked.image_size or settings.image_size, asked.resize or "crop", bool(asked.nested), asked.fold)
+    wanted = ImageOptions(
+        asked.image_size or settings.image_size, asked.resize or "crop", bool(asked.nested), asked.fold
+    )
     if record is not None and folder is not None and holds_tests(folder, record):
         images = _recorded(data, record, asked.classes or record.classes, wanted, settings.validation)
         _check_validates(images)
@@ -71,11 +73,11 @@ def images_of(config: "Config", record: "ImageRecord | None", *, stand_in: bool 
     return _as_trained(replace(images, mean=config.mean, std=config.std), config.recipe, config.flip)
 
 
-def _as_trained(images: "ImageData", recipe: Recipe, flip: bool | None) -> "ImageData":
+def _as_trained(data: "ImageData", recipe: Recipe, flip: bool | None) -> "ImageData":
     """The images as a recipe cuts them out, mirrored where `flip` says so."""
     from ftso_cli.data import as_imagenet
 
-    framed = as_imagenet(images) if recipe.augmentation == "imagenet" else images
+    framed = as_imagenet(data) if recipe.augmentation == "imagenet" else data
     return framed if flip is None else replace(framed, flip=flip)
 
 
@@ -83,7 +85,7 @@ def _recorded(
     data: str,
     record: "ImageRecord",
     classes: tuple[str, ...],
-    wanted: "Wanted",
+    wanted: "ImageOptions",
     validation: float,
     *,
     stand_in: bool = False,
@@ -94,10 +96,10 @@ def _recorded(
     return replace(images, changes=changes)
 
 
-def _check_validates(images: "ImageData") -> None:
+def _check_validates(data: "ImageData") -> None:
     """Raise `RunError` where all images that validate a training are gone; a test of its network needs none."""
-    if images.val is None and (gone := images.changes.missing_val):
-        raise RunError(f"{images.name}: none of the {len(gone)} validation images of the run are there")
+    if data.val is None and (gone := data.changes.missing_val):
+        raise RunError(f"{data.name}: none of the {len(gone)} validation images of the run are there")
 
 
 def other_tests(data: str, config: "Config", record: "ImageRecord | None") -> "ImageData":
@@ -123,8 +125,8 @@ def is_gone(data: str) -> bool:
     return data not in NAMES and not os.path.exists(data)
 
 
-def _wanted(config: "Config") -> "Wanted":
+def _wanted(config: "Config") -> "ImageOptions":
     """Return how the images of a run are read."""
-    from ftso_cli.data.files.frames import Wanted
+    from ftso_cli.data.files.frames import ImageOptions
 
-    return Wanted(config.image_size, config.resize, config.nested, config.fold)
+    return ImageOptions(config.image_size, config.resize, config.nested, config.fold)

@@ -14,14 +14,14 @@ from ftso_cli.api.cells import UNNAMED
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import versions
 from ftso_cli.api.training.planning import device_here
-from ftso_cli.api.training.run_images import asked_images, images_of, is_gone
+from ftso_cli.api.training.run_images import images_of, is_gone, requested_images
 from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.config_file import ConfigFile, StartRecord
 from ftso_cli.settings.options import OptionError
 from ftso_cli.settings.recipes import MOST_EPOCHS, Recipe, with_epochs
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.settings.shared import DEFAULT_DATA, Update
 from ftso_cli.settings.values import check_seed
 
@@ -60,7 +60,7 @@ def started(
     of_file = "auto" if asked.device is None else asked.device
     chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
     data = DEFAULT_DATA if asked.data is None else asked.data
-    images = images or asked_images(data, asked, settings)
+    images = images or requested_images(data, asked, settings)
     if device is None and of_file not in ("auto", str(chosen)):
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))
@@ -109,23 +109,23 @@ def _config(
 
 
 def _begun(
-    images: "ImageData", asked: ConfigFile, genotype: Genotype
+    data: "ImageData", asked: ConfigFile, genotype: Genotype
 ) -> tuple["ImageData", StartRecord | None, "Mapping[str, Tensor] | None"]:
     """Return the images with a remark on the network to start from, the record of its weights, and these."""
     from ftso_cli.training.start import start_of
 
     if asked.start_from is None:
-        return images, None, None
-    found = start_of(Path(asked.start_from), asked.start, genotype, images.classes)
-    return replace(images, remarks=(*images.remarks, *found.remarks)), found.record, found.tensors
+        return data, None, None
+    found = start_of(Path(asked.start_from), asked.start, genotype, data.classes)
+    return replace(data, remarks=(*data.remarks, *found.remarks)), found.record, found.tensors
 
 
-def _check_validates(images: "ImageData", settings: Recipe) -> None:
+def _check_validates(data: "ImageData", settings: Recipe) -> None:
     """Raise `OptionError` for a recipe that looks at validation images, where there are none."""
-    if images.val is None and (settings.keep == "best" or settings.patience):
+    if data.val is None and (settings.keep == "best" or settings.patience):
         name = "keep" if settings.keep == "best" else "patience"
         raise OptionError(
-            name, f"{{{name}}} looks at validation images, and {images.name} has none; give {{validation=0.1}}"
+            name, f"{{{name}}} looks at validation images, and {data.name} has none; give {{validation=0.1}}"
         )
 
 
@@ -147,18 +147,18 @@ def _free_folder(cell: str, data: str) -> Path:
 
 def fill(trainer: "Trainer", update: Update | None) -> "Trainer":
     """Reads all images; gives the training without broken images."""
-    from ftso_cli.data import read_held, read_training_images
+    from ftso_cli.data import read_held_out, read_training_images
     from ftso_cli.training.loop import Trainer
 
     # Images first: where a class has none, the same request can be given again.
     images = read_training_images(trainer.data, update)
     if images is not trainer.data:
         trainer = Trainer(trainer.genotype, trainer.config, images, trainer.run, trainer.group, trainer.start)
-    trainer.data = read_held(images, update)
+    trainer.data = read_held_out(images, update)
     return trainer
 
 
-def limited(trainer: "Trainer", request: Training, left: float, listener: Listener) -> "Trainer":
+def limited(trainer: "Trainer", request: TrainRequest, left: float, listener: Listener) -> "Trainer":
     """Time some steps, and return the training with as many of them as fit in the seconds that are left."""
     from ftso_cli.training.budget import Work, described, measure, steps_for
     from ftso_cli.training.loop import Trainer
@@ -209,8 +209,8 @@ def reopened_training(folder: Path, group: "Group", device: str | None = None) -
 
 def refill(trainer: "Trainer", update: Update | None) -> int:
     """Reads the images of a training that goes on; returns how many training images stand in for others now."""
-    from ftso_cli.data import read_held, reread_training
+    from ftso_cli.data import read_held_out, reread_training
 
     replaced = reread_training(trainer.data, update)
-    trainer.data = read_held(trainer.data, update)
+    trainer.data = read_held_out(trainer.data, update)
     return replaced

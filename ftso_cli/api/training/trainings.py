@@ -20,7 +20,7 @@ from ftso_cli.errors import DataError, RunError
 from ftso_cli.files import locked_folder
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.shell import command_line
 
@@ -60,8 +60,8 @@ NOT_TESTED: Mapping[str, Any] = {"test_accuracy": math.nan, "test_loss": math.na
 """The results of a training that has not tested its network itself."""
 
 
-@verb(Training)
-def train(request: Training) -> Trained:
+@verb(TrainRequest)
+def train(request: TrainRequest) -> Trained:
     """Train a network on images from scratch, and test it once, at the end.
 
     Without a `cell` the network, its batches and epochs are chosen for the images, this machine and `time`. `recipe` is
@@ -82,7 +82,7 @@ def train(request: Training) -> Trained:
 class TrainingListener(Listener):
     """Hears how a training goes on."""
 
-    def planned(self, plan: "Plan", images: "ImageData") -> None:
+    def planned(self, plan: "Plan", data: "ImageData") -> None:
         """Hear what was chosen for the images, which have been read, the machine and the time."""
 
     def resumed(self, trainer: "Trainer", replaced: int, problem: str) -> None:
@@ -98,7 +98,7 @@ class TrainingListener(Listener):
         """Hear how the network does on the test images."""
 
 
-def run_training(request: Training, listener: TrainingListener) -> Trained:
+def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
     """Run a training from its beginning or its last checkpoint, and test the network.
 
     The processes that `torchrun` has started train together; but for the first they do what that one says.
@@ -151,7 +151,7 @@ def _follow(folder: Path, group: "Group") -> Trained:
     return Trained(folder=folder, metrics=tuple(trainer.rows), **NOT_TESTED)
 
 
-def _begun(trainer: "Trainer", request: Training, listener: TrainingListener, began: float) -> "Trainer":
+def _begun(trainer: "Trainer", request: TrainRequest, listener: TrainingListener, began: float) -> "Trainer":
     """Read the images, and begin the run folder."""
     with listener.bar("read images", "image") as update:
         trainer = fill(trainer, update)

@@ -13,7 +13,7 @@ from ftso_cli.api.verbs import verb
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.plots import check_plot, plot_confusion
 from ftso_cli.errors import DataError, FileError
-from ftso_cli.settings.requests.use import NETWORK, RunEvaluation, Timing
+from ftso_cli.settings.requests.use import NETWORK, EvaluateRequest, LatencyRequest
 from ftso_cli.settings.shared import run_of
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def load(run: str | os.PathLike[str], device: str = "cpu") -> "Classifier":
     return load_classifier(Run(Path(run)), choose_device(device))
 
 
-@verb(RunEvaluation)
-def evaluate(request: RunEvaluation) -> "Score":
+@verb(EvaluateRequest)
+def evaluate(request: EvaluateRequest) -> "Score":
     """Test a trained network again: `accuracy`, `top5`, `loss`, `class_accuracies`, `confusion`.
 
     The test images are those of its training, known by name and checksum; with `data`, those of another data set of
@@ -86,8 +86,8 @@ def _keep_answers(run: "Run", score: "Score") -> list[str]:
     return []
 
 
-@verb(Timing)
-def latency(request: Timing) -> "Latency":
+@verb(LatencyRequest)
+def latency(request: LatencyRequest) -> "Latency":
     """Measure how long a network takes on a device, from pixels in memory to its answer.
 
     `run` is the run folder of a training, or a cell, whose network is that of `cost` with random weights. Batch norms
@@ -97,7 +97,7 @@ def latency(request: Timing) -> "Latency":
     return time_network(request, Listener())
 
 
-def time_network(request: Timing, listener: Listener) -> "Latency":
+def time_network(request: LatencyRequest, listener: Listener) -> "Latency":
     """Time the network of a request; that of a run is kept in its folder, where that can be written."""
     import torch
 
@@ -108,7 +108,7 @@ def time_network(request: Timing, listener: Listener) -> "Latency":
     return found
 
 
-def _time_run(run: Path, request: Timing, listener: Listener) -> "Latency":
+def _time_run(run: Path, request: LatencyRequest, listener: Listener) -> "Latency":
     """Time a trained network, and keep the result in its run folder."""
     from ftso_cli.training.run import Run
     from ftso_cli.training.use.latency import measure_latency
@@ -126,7 +126,7 @@ def _time_run(run: Path, request: Timing, listener: Listener) -> "Latency":
     return found
 
 
-def _time_cell(request: Timing) -> "Latency":
+def _time_cell(request: LatencyRequest) -> "Latency":
     """Time a network of random weights."""
     from ftso_cli.nn.device import choose_device, seeded
     from ftso_cli.nn.merged import deployed
@@ -142,13 +142,13 @@ def _time_cell(request: Timing) -> "Latency":
     return measure_latency(network, image, device, **counts)
 
 
-def network_of(request: Timing) -> CountedNetwork:
+def network_of(request: LatencyRequest) -> CountedNetwork:
     """The network that a request times, counted."""
     own = {name: getattr(request, name) for name in NETWORK if name in request.given}
     return cost(request.run, **own)
 
 
-def operation_times(request: Timing) -> "LatencyEstimate":
+def operation_times(request: LatencyRequest) -> "LatencyEstimate":
     """Return the operations of the network of a request, from the table of the device, and add those that are new."""
     from ftso_cli.nn.device import choose_device
     from ftso_cli.nn.latency import LatencyTable

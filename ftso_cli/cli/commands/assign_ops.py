@@ -6,11 +6,11 @@ from ftso_cli.api.edits import assign_cell
 from ftso_cli.cli.console import next_step, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
-from ftso_cli.settings.requests.edits import Assignment
+from ftso_cli.settings.requests.edits import AssignRequest
 
 
-@as_command(Assignment, fill=common.in_place)
-def assign_ops(request: Assignment, as_json: bool) -> None:
+@as_command(AssignRequest, fill=common.in_place)
+def assign_ops(request: AssignRequest, as_json: bool) -> None:
     """Give every kept edge the same operator: the paper's default strategy (Algorithm 2, lines 1 and 2).
 
     `--map` gives single edges another one; `--op random --seed 3` draws all. A topology that is not pruned yet is

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ftso_cli.cli.console import note, plain, print_json, say, show
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.requests.looks import Comparing
+from ftso_cli.settings.requests.looks import CompareRequest
 from ftso_cli.spaces import OPERATORS
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ MOST_PAIRS = 10
 """Pairs that are printed; of more cells, those of the first with each other one."""
 
 
-@as_command(Comparing)
-def compare(request: Comparing, as_json: bool) -> None:
+@as_command(CompareRequest)
+def compare(request: CompareRequest, as_json: bool) -> None:
     """Compare cells: edges that differ, shared wiring and its chance level, exact costs, accuracies of runs.
 
     Costs are those of the paper's network for CIFAR-10 for every cell alike, which --recipe cifar trains, and besides

@@ -17,7 +17,7 @@ from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import formats, storage
 from ftso_cli.genotype.formats.plain import NOTES
-from ftso_cli.settings.requests.convert import Exporting, Importing
+from ftso_cli.settings.requests.convert import ExportRequest, ImportRequest
 
 SHOWN = 10
 """The most losses that are named."""
@@ -32,8 +32,8 @@ def _to_stdout(given: dict[str, Any]) -> None:
         del given["output"]
 
 
-@as_command(Importing, fill=_to_stdout)
-def import_(request: Importing, as_json: bool) -> None:
+@as_command(ImportRequest, fill=_to_stdout)
+def import_(request: ImportRequest, as_json: bool) -> None:
     """Read a genotype in the format of another tool: DARTS text, a NATS-Bench string, an edge list, NNI, NASLib, ...
 
     DARTS text may be a whole genotypes.py or the log of a search; it is parsed, never run. What a genotype file can't
@@ -57,8 +57,8 @@ def import_(request: Importing, as_json: bool) -> None:
         next_step("draw", file)
 
 
-@as_command(Exporting)
-def export(request: Exporting, as_json: bool) -> None:
+@as_command(ExportRequest)
+def export(request: ExportRequest, as_json: bool) -> None:
     """Write a genotype in the format of another tool (DARTS text, an edge list, NNI, ...), or a trained network.
 
     What the format can't hold is named in a warning, and is an error where the network would be another one. A network
@@ -85,7 +85,7 @@ def export(request: Exporting, as_json: bool) -> None:
         sys.stdout.buffer.write((done.text or "").encode())
 
 
-def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
+def _report_network(done: Exported, request: ExportRequest, as_json: bool) -> None:
     """Tell where the network of a run is, what it takes and gives, and how it answers."""
     from ftso_cli.training.use.export import input_of
 
@@ -119,7 +119,7 @@ def _report_network(done: Exported, request: Exporting, as_json: bool) -> None:
 
 def _tell_answers(done: Exported) -> None:
     """Tell how the answers of an exported network compare with those of `predict`, and of the network in 8 bits."""
-    from ftso_cli.data.files.left_out import with_count
+    from ftso_cli.data.files.skipped_files import with_count
 
     found, made = done.check, done.quantised
     if found is None:

@@ -1,11 +1,11 @@
 """`ftso cost`: what a network costs, what a search costs by the paper's formulas, how wide a budget allows."""
 
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.requests.costs import Costing
+from ftso_cli.settings.requests.costs import CostCommandRequest
 
 
-@as_command(Costing)
-def cost(request: Costing, as_json: bool) -> None:
+@as_command(CostCommandRequest)
+def cost(request: CostCommandRequest, as_json: bool) -> None:
     """Count the parameters and MACs of the networks of one or more cells, exactly, without building them.
 
     A cell's network is the paper's for CIFAR-10, or that of --setting; where the next command trains another one, that

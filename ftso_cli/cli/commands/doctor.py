@@ -10,13 +10,13 @@ from ftso_cli.api.health import Finding, examine
 from ftso_cli.cli.console import print_json, say, show, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.progress import waiting
-from ftso_cli.settings.requests.health import Examination
+from ftso_cli.settings.requests.health import ExamineRequest
 
 COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 
 
-@as_command(Examination)
-def doctor(request: Examination, as_json: bool) -> None:
+@as_command(ExamineRequest)
+def doctor(request: ExamineRequest, as_json: bool) -> None:
     """Tell what works on this machine: versions, device, pictures, cache, data sets, a small search and training.
 
     What is missing is named with the command that mends it; status 1 where ftso can't do without it. Put the output of

@@ -4,12 +4,12 @@ from ftso_cli.cli.console import next_step, print_json, say, show
 from ftso_cli.cli.derive import as_command
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.requests.pictures import Drawings
+from ftso_cli.settings.requests.pictures import DrawCommandRequest
 from ftso_cli.spaces import SPACES
 
 
-@as_command(Drawings)
-def draw(request: Drawings, as_json: bool) -> None:
+@as_command(DrawCommandRequest)
+def draw(request: DrawCommandRequest, as_json: bool) -> None:
     """Draw cells: in the terminal, and as CELL.svg in the current folder; with -o or --out-dir as files only.
 
     Line width shows how strong a searched edge is. pdf needs Graphviz on this machine, the others need nothing.

@@ -8,15 +8,15 @@ from ftso_cli import shell
 from ftso_cli.api.training import uses
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
-from ftso_cli.cli.output.scores import score_facts, tell_score
-from ftso_cli.settings.requests.use import RunEvaluation
+from ftso_cli.cli.output.scores import print_score, score_facts
+from ftso_cli.settings.requests.use import EvaluateRequest
 
 if TYPE_CHECKING:
     from ftso_cli.training.testing.evaluate import Score
 
 
-@as_command(RunEvaluation)
-def evaluate(request: RunEvaluation, as_json: bool) -> None:
+@as_command(EvaluateRequest)
+def evaluate(request: EvaluateRequest, as_json: bool) -> None:
     """Test a trained network on the test images again, from the files of its run.
 
     Says how often the likeliest class, or one of the likeliest five, is right, and that of each class alone. The run
@@ -31,7 +31,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
     if as_json:
         print_json(_as_json(request, score))
         raise typer.Exit(bool(score.broken))
-    tell_score(score, shell.command_line("evaluate", request.run, json=True))
+    print_score(score, shell.command_line("evaluate", request.run, json=True))
     if request.confusion is not None:
         say(f"wrote {request.confusion}")
     raise typer.Exit(bool(score.broken))
@@ -39,7 +39,7 @@ def evaluate(request: RunEvaluation, as_json: bool) -> None:
 
 def _tell(score: "Score") -> None:
     """Name the test images, and what of them is not as it was in the training."""
-    from ftso_cli.data.files.left_out import broken_lines, with_count
+    from ftso_cli.data.files.skipped_files import broken_lines, with_count
 
     if score.unfinished:
         warn(score.unfinished)
@@ -52,7 +52,7 @@ def _tell(score: "Score") -> None:
             note(line)
 
 
-def _as_json(request: RunEvaluation, score: "Score") -> dict[str, object]:
+def _as_json(request: EvaluateRequest, score: "Score") -> dict[str, object]:
     return {
         "run": str(request.run),
         **score_facts(score),

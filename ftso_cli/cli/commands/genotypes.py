@@ -5,11 +5,11 @@ from ftso_cli.cli.console import next_step, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.genotypes_output import row_json, show_cell, show_table
 from ftso_cli.genotype import storage
-from ftso_cli.settings.requests.library import ListingOrCell
+from ftso_cli.settings.requests.library import GenotypesCommandRequest
 
 
-@as_command(ListingOrCell)
-def genotypes(request: ListingOrCell, as_json: bool) -> None:
+@as_command(GenotypesCommandRequest)
+def genotypes(request: GenotypesCommandRequest, as_json: bool) -> None:
     """List the published cells that come with ftso: exact costs, and the figures in print beside them.
 
     Rows without costs are networks whose cell nobody printed as text, FTSO's own among them. A wider terminal shows

@@ -8,14 +8,14 @@ from ftso_cli.cli.console import aligned, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.latencies import latency_facts, latency_text
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.requests.use import Timing
+from ftso_cli.settings.requests.use import LatencyRequest
 
 if TYPE_CHECKING:
     from ftso_cli.nn.latency import LatencyEstimate
 
 
-@as_command(Timing)
-def latency(request: Timing, as_json: bool) -> None:
+@as_command(LatencyRequest)
+def latency(request: LatencyRequest, as_json: bool) -> None:
     """Measure how long a network takes on this device, from pixels in memory to its answer.
 
     RUN is a trained network, or a cell, whose network is that of `ftso cost`, with random weights. Batch norms are

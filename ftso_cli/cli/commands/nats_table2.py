@@ -9,12 +9,12 @@ from ftso_cli.benchmarks.paper import TABLE_2
 from ftso_cli.cli.console import aligned, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.requests.tables import ByTable, NatsComparison
+from ftso_cli.settings.requests.tables import ByTable, NatsTable2Request
 from ftso_cli.spaces.nats import DATA_SETS
 
 
-@as_command(NatsComparison)
-def nats_table2(request: NatsComparison, as_json: bool) -> None:
+@as_command(NatsTable2Request)
+def nats_table2(request: NatsTable2Request, as_json: bool) -> None:
     """Run the paper's Table 2 again: methods and seeds on a small super-net, the cells found looked up in the table.
 
     assign-ops, search-ops and capacity are FTSO with each way to choose the operators. random, local-search, evolution,

@@ -11,7 +11,7 @@ from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
 from ftso_cli.errors import FtsoError
-from ftso_cli.settings.requests.use import Prediction
+from ftso_cli.settings.requests.use import PredictRequest
 from ftso_cli.settings.shared import Update
 
 
@@ -36,8 +36,8 @@ class _Listener(CommandListener, PredictionListener):
         say(f"{image}: {NONE} ({likeliest})" if answer == NONE else f"{image}: {likeliest}")
 
 
-@as_command(Prediction)
-def predict(request: Prediction, as_json: bool) -> None:
+@as_command(PredictRequest)
+def predict(request: PredictRequest, as_json: bool) -> None:
     """Classify images with a trained network: the likeliest classes first, with their probabilities.
 
     What can't be read is left out and named at the end, with status 1. A training that was interrupted answers with
@@ -47,7 +47,7 @@ def predict(request: Prediction, as_json: bool) -> None:
     Examples: `ftso predict runs/cell-photos cat.jpg` · `ftso predict runs/cell-photos new/ --top 1 --json` ·
     `ftso predict runs/cell-photos new/ --threshold 0.7 --csv answers.csv`
     """
-    from ftso_cli.data.files.left_out import broken_lines, with_count
+    from ftso_cli.data.files.skipped_files import broken_lines, with_count
 
     to_stdout = str(request.csv) == "-"
     if as_json and to_stdout:
@@ -70,7 +70,7 @@ def predict(request: Prediction, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _facts(request: Prediction, found: Predictions) -> dict[str, object]:
+def _facts(request: PredictRequest, found: Predictions) -> dict[str, object]:
     """Return the result for --json."""
     images = [
         {"image": image, "answer": name, "classes": classes}

@@ -8,19 +8,21 @@ from ftso_cli.cli.derive import as_command, wrong_use
 from ftso_cli.cli.output import common
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.options import OptionError
-from ftso_cli.settings.requests.edits import Pruning
+from ftso_cli.settings.requests.edits import PruneRequest
 from ftso_cli.spaces import SPACES
 
 
 def _in_place(given: dict[str, Any]) -> None:
     """Fill in the file to write: that of the cell, but for an earlier state of it."""
     if "at" in given and "output" not in given:
-        raise wrong_use(Pruning, OptionError("at", "would write an earlier state over CELL; name another file with -o"))
+        raise wrong_use(
+            PruneRequest, OptionError("at", "would write an earlier state over CELL; name another file with -o")
+        )
     common.in_place(given)
 
 
-@as_command(Pruning, fill=_in_place)
-def prune(request: Pruning, as_json: bool) -> None:
+@as_command(PruneRequest, fill=_in_place)
+def prune(request: PruneRequest, as_json: bool) -> None:
     """Keep the strongest edges into each node of a searched topology (Algorithm 1, lines 7 to 11).
 
     Pruned edges stay in the file, marked, with what was measured of them: another --keep can be asked for later.

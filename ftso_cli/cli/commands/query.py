@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ftso_cli.api.query import Answer, look_up
+from ftso_cli.api.query import QueriedCell, look_up
 from ftso_cli.benchmarks.nats import CELLS, Table
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.requests.tables import Query
+from ftso_cli.settings.requests.tables import QueryRequest
 from ftso_cli.spaces.nats import DATA_SETS
 
 LEGEND = (
@@ -18,8 +18,8 @@ LEGEND = (
 )
 
 
-@as_command(Query)
-def query(request: Query, as_json: bool) -> None:
+@as_command(QueryRequest)
+def query(request: QueryRequest, as_json: bool) -> None:
     """Look up the accuracies of cells on CIFAR-10, CIFAR-100 and ImageNet16-120, and their ranks among all 15,625.
 
     Without a cell: the best cells and the statistics of the whole space. A table is read once; after that its
@@ -43,7 +43,7 @@ def query(request: Query, as_json: bool) -> None:
         next_step("cost", found.cells[0].cell)
 
 
-def _facts(answer: Answer) -> dict[str, Any]:
+def _facts(answer: QueriedCell) -> dict[str, Any]:
     """Return all that is known of a cell; accuracies in percent, parameters and flops in units."""
     data_sets = {
         name: {
@@ -79,7 +79,7 @@ def _show(answer: Mapping[str, Any]) -> None:
     _print(rows)
 
 
-def _report_space(table: Table, request: Query, as_json: bool) -> None:
+def _report_space(table: Table, request: QueryRequest, as_json: bool) -> None:
     """The best cells and the statistics of the whole space."""
     if as_json:
         print_json({"table": str(request.table), **table.summary})

@@ -4,7 +4,7 @@ from typing import Any
 
 from ftso_cli.cli.console import note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.requests.looks import Reporting
+from ftso_cli.settings.requests.looks import ReportRequest
 
 
 def _fill(given: dict[str, Any]) -> None:
@@ -12,8 +12,8 @@ def _fill(given: dict[str, Any]) -> None:
     given.setdefault("output", "report.html")
 
 
-@as_command(Reporting, fill=_fill)
-def report(request: Reporting, as_json: bool) -> None:
+@as_command(ReportRequest, fill=_fill)
+def report(request: ReportRequest, as_json: bool) -> None:
     """Make a page about a trained network, about a cell with its searches and trainings, or about a study.
 
     One HTML file that opens without a network, to look at, to send and to print. That of a run tells how well its

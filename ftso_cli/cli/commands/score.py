@@ -9,14 +9,14 @@ from ftso_cli.api.scores import Scores, fit_predictor, score_cells
 from ftso_cli.cli.console import aligned, next_step, note, print_json, say, stack, terminal_width
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.requests.scoring import ScoreCommand
+from ftso_cli.settings.requests.scoring import ScoreCommandRequest
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor, Validation
 
 
-@as_command(ScoreCommand)
-def score(request: ScoreCommand, as_json: bool) -> None:
+@as_command(ScoreCommandRequest)
+def score(request: ScoreCommandRequest, as_json: bool) -> None:
     """Score cells without training them, or fit a predictor to trained cells.
 
     Higher is better; scores are the rewards by which `ftso search --evaluate` chooses. `predictor` is the accuracy,
@@ -94,7 +94,7 @@ def _facts(predictor: "Predictor") -> dict[str, Any]:
     return predictor.model_dump(mode="json", exclude={"format", "features", "intercept"})
 
 
-def _tell_fit(request: ScoreCommand, predictor: "Predictor", as_json: bool) -> None:
+def _tell_fit(request: ScoreCommandRequest, predictor: "Predictor", as_json: bool) -> None:
     file = None if request.output is None else str(request.output)
     if as_json:
         print_json({"file": file, **_facts(predictor)})

@@ -8,8 +8,8 @@ from ftso_cli.cli.output.searching import (
     count_operators,
     new_file,
     print_result,
+    print_written,
     propose_training,
-    say_written,
 )
 from ftso_cli.settings.requests.search import SearchBaseline
 
@@ -37,7 +37,7 @@ def search(request: SearchBaseline, as_json: bool) -> None:
 
         show(drawing.text(found.genotype, title=f"What {request.method} has found"))
         say(count_operators(found.genotype))
-        say_written(request, listener)
+        print_written(request, listener)
         propose_training(request)
 
     print_result(found, request, {}, as_json, report)

@@ -4,7 +4,7 @@ from ftso_cli.api.search.searches import find_operators
 from ftso_cli.cli.console import next_step, say, show
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import capacity, common
-from ftso_cli.cli.output.searching import SearchListener, count_operators, print_result, propose_training, say_written
+from ftso_cli.cli.output.searching import SearchListener, count_operators, print_result, print_written, propose_training
 from ftso_cli.settings.requests.search_ops import SearchOperators
 
 
@@ -36,7 +36,7 @@ def search_ops(request: SearchOperators, as_json: bool) -> None:
         if found.choice is not None:
             capacity.report_choice(found, request)
         say(count_operators(found.genotype))
-        say_written(request, listener)
+        print_written(request, listener)
         if found.choice is not None:
             propose_training(request)
         else:

@@ -6,7 +6,7 @@ from ftso_cli.api.search.searches import find_topology
 from ftso_cli.cli.console import next_step, note, say, show, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import racing
-from ftso_cli.cli.output.searching import SearchListener, new_file, print_result, propose_training, say_written
+from ftso_cli.cli.output.searching import SearchListener, new_file, print_result, print_written, propose_training
 from ftso_cli.genotype import Genotype, agreement, edit
 from ftso_cli.settings.requests.search_topology import SearchTopology
 from ftso_cli.spaces import SPACES
@@ -51,7 +51,7 @@ def search_topology(request: SearchTopology, as_json: bool) -> None:
             _show_best(found)
         else:
             _report(found)
-        say_written(request, listener)
+        print_written(request, listener)
         if decided:
             propose_training(request)
         else:
@@ -78,7 +78,7 @@ def _certainty(wiring: Genotype) -> dict[str, Any]:
     """For --json: the agreement of an ensemble and its edges that were found."""
     if wiring.ensemble is None:
         return {}
-    found, chosen = agreement.found(wiring)
+    found, chosen = agreement.count_significant(wiring)
     return {"ensemble": wiring.ensemble.model_dump(mode="json"), "edges_found": found, "edges_chosen": chosen}
 
 
@@ -91,7 +91,7 @@ def _comment(wiring: Genotype) -> None:
         note("one seed can't tell a wiring from a random one; many can: --preset stable, or --seeds")
         note("races found wirings that train better: --rank race (docs/topology.md)")
         return
-    found, chosen = agreement.found(wiring)
+    found, chosen = agreement.count_significant(wiring)
     say(f"{found} of the {chosen} edges with a choice are significant; the others are at chance")
     if 2 * found < chosen:
         warn("this wiring is hardly better than a random one; more --seeds may tell edges apart (ftso stability)")

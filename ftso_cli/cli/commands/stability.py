@@ -9,11 +9,11 @@ from ftso_cli.api.stability import Stability
 from ftso_cli.api.stability import stability as tell
 from ftso_cli.cli.console import plain, print_json, say, show, warn
 from ftso_cli.cli.derive import as_command
-from ftso_cli.settings.requests.looks import WiringCheck
+from ftso_cli.settings.requests.looks import StabilityRequest
 
 
-@as_command(WiringCheck)
-def stability(request: WiringCheck, as_json: bool) -> None:
+@as_command(StabilityRequest)
+def stability(request: StabilityRequest, as_json: bool) -> None:
     """Tell whether other seeds find the same wiring: the share of edges in common, and its chance level.
 
     One file of a search with `--seeds`: agreement of disjoint ensembles of 1, 2, 4, ... of its seeds, up to its halves.

@@ -10,9 +10,9 @@ from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.group import MARKUP, Command, with_examples_listed
 from ftso_cli.cli.output import sweep_output
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.settings.requests.studies import StudyResults, StudyRunOrPresets, StudyStatus
+from ftso_cli.settings.requests.studies import StudyResultsRequest, StudyStatusRequest, SweepRequest
 from ftso_cli.studies import presets
-from ftso_cli.studies.running.runner import Ended
+from ftso_cli.studies.running.runner import EndedTrial
 from ftso_cli.studies.verbs import (
     PlannedStudy,
     StudyListener,
@@ -61,8 +61,8 @@ def sweep() -> None:
 
 
 @app.command(cls=Command)
-@as_command(StudyStatus)
-def status(request: StudyStatus, as_json: bool) -> None:
+@as_command(StudyStatusRequest)
+def status(request: StudyStatusRequest, as_json: bool) -> None:
     """Show the trials done, running, failed and waiting, and the time left.
 
     Example: `ftso sweep status runs/table3`
@@ -72,8 +72,8 @@ def status(request: StudyStatus, as_json: bool) -> None:
 
 
 @app.command("results", cls=Command)
-@as_command(StudyResults)
-def results_(request: StudyResults, as_json: bool) -> None:
+@as_command(StudyResultsRequest)
+def results_(request: StudyResultsRequest, as_json: bool) -> None:
     """Show the results of a study: means over seeds, 95 % confidence intervals, differences paired by seed.
 
     Works on a running study, too.
@@ -84,8 +84,8 @@ def results_(request: StudyResults, as_json: bool) -> None:
 
 
 @app.command(cls=Command)
-@as_command(StudyRunOrPresets)
-def run(request: StudyRunOrPresets, as_json: bool) -> None:
+@as_command(SweepRequest)
+def run(request: SweepRequest, as_json: bool) -> None:
     """Run a study: every setting with every seed, from the search to the trained network.
 
     The same command goes on with a study that was stopped or killed; what is finished is never run again, and what
@@ -114,7 +114,7 @@ class _Listener(CommandListener, StudyListener):
         kept = f"kept in {study.folder}; a stopped study goes on with the same command"
         note(f"{_size(study)}; {workers} at a time, {kept}")
 
-    def ended(self, trial: Ended) -> None:
+    def ended(self, trial: EndedTrial) -> None:
         """Say how a trial ended, on a line."""
         outcome = f"failed: {trial.error}" if trial.accuracy is None else f"accuracy {trial.accuracy:.2%}"
         note(f"{trial.planned.setting}, seed {trial.planned.seed}: {outcome}  ({trial.seconds:.0f} s)")

@@ -11,12 +11,12 @@ from ftso_cli.cli.console import next_step, note, print_json, say, warn
 from ftso_cli.cli.derive import as_command
 from ftso_cli.cli.output import common
 from ftso_cli.cli.output.listening import CommandListener
-from ftso_cli.cli.output.plan import tell_plan
-from ftso_cli.cli.output.scores import score_facts, tell_advice, tell_score
-from ftso_cli.cli.output.set_table import tell_set
+from ftso_cli.cli.output.plan import print_plan
+from ftso_cli.cli.output.scores import print_advice, print_score, score_facts
+from ftso_cli.cli.output.set_table import print_set
 from ftso_cli.errors import FtsoError
 from ftso_cli.settings.recipes import Recipe
-from ftso_cli.settings.requests.train import Training
+from ftso_cli.settings.requests.train import TrainRequest
 
 if TYPE_CHECKING:
     from ftso_cli.data import ImageData
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from ftso_cli.training.testing.evaluate import Score
 
 
-@as_command(Training)
-def train(request: Training, as_json: bool) -> None:
+@as_command(TrainRequest)
+def train(request: TrainRequest, as_json: bool) -> None:
     """Train a network on images from scratch, and test it once, at the end.
 
     Without a CELL the network, its batches and epochs are chosen for the images, this machine and --time; --dry-run
@@ -55,10 +55,10 @@ class TrainListener(CommandListener, TrainingListener):
         self._as_json, self._only_plans = as_json, only_plans
         self._is_planned = False
 
-    def planned(self, plan: "Plan", images: "ImageData") -> None:
+    def planned(self, plan: "Plan", data: "ImageData") -> None:
         """Show the images and what was chosen for them, and why."""
-        table = tell_set(images)
-        tell_plan(plan)
+        table = print_set(data)
+        print_plan(plan)
         if self._only_plans and self._as_json:
             print_json({"set": table.facts(), "plan": plan.facts()})
         self._is_planned = True
@@ -78,8 +78,8 @@ class TrainListener(CommandListener, TrainingListener):
     def started(self, trainer: "Trainer") -> None:
         """Tell what is trained, on which images."""
         if not self._is_planned:
-            common.tell_images(trainer.data, tested=True)
-        common.tell_name(trainer.config.data)
+            common.print_images(trainer.data, tested=True)
+        common.print_name(trainer.config.data)
         note(_description(trainer))
         note(_flipping(trainer))
         if trainer.config.start is not None:
@@ -102,13 +102,13 @@ class TrainListener(CommandListener, TrainingListener):
         if self._as_json:
             result = {"run": str(run.folder), **score_facts(score), "test_images": score.images}
             result["advice"] = [asdict(one) for one in advice]
-            print_json(result | trainer.data.left_out.facts() | self.watch.facts())
+            print_json(result | trainer.data.skipped.facts() | self.watch.facts())
             return
         epochs = len(trainer.rows)
         if trainer.kept_epoch != epochs:
             note(f"tested: the network of epoch {trainer.kept_epoch} of {epochs}, the best on the validation images")
-        tell_score(score, shell.command_line("evaluate", run.folder, json=True))
-        tell_advice(advice)
+        print_score(score, shell.command_line("evaluate", run.folder, json=True))
+        print_advice(advice)
         page = self._write_page(trainer)
         written = f"answers.csv, {page}config.json, genotype.json, images.json, result.json"
         say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{written}")

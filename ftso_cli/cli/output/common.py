@@ -41,30 +41,30 @@ def stopwatch() -> record.Stopwatch:
     return record.Stopwatch(_STARTED)
 
 
-def tell_images(images: "ImageData", *, tested: bool = False) -> None:
+def print_images(data: "ImageData", *, tested: bool = False) -> None:
     """Remarks on a data set: where test images come from, what was passed over, what differs from a run's.
 
     Of a named set, whose test images are known, only what is `tested` says so.
     """
-    if tested or images.root:
-        note(f"test images: {len(images.final):,}, {images.test_from}{_lacking(images, images.final)}")
-    if tested and images.val is not None:
-        note(f"validation images: {len(images.val):,}, {images.val_from}{_lacking(images, images.val)}")
-    for line in (*images.remarks, *images.changes.lines()):
+    if tested or data.root:
+        note(f"test images: {len(data.final):,}, {data.test_from}{_lacking(data, data.final)}")
+    if tested and data.val is not None:
+        note(f"validation images: {len(data.val):,}, {data.val_from}{_lacking(data, data.val)}")
+    for line in (*data.remarks, *data.changes.lines()):
         warn(line)
-    for line in images.left_out.lines():
+    for line in data.skipped.lines():
         note(line)
 
 
-def _lacking(images: "ImageData", part: "ImageSource") -> str:
+def _lacking(data: "ImageData", part: "ImageSource") -> str:
     """Name classes of which a part has no image."""
     there = set(part.labels.tolist())
-    lacking = [name for label, name in enumerate(images.classes) if label not in there]
+    lacking = [name for label, name in enumerate(data.classes) if label not in there]
     more = " and others" if len(lacking) > FEW else ""
     return f"; none of {', '.join(lacking[:FEW])}{more}" if lacking else ""
 
 
-def tell_name(data: str) -> None:
+def print_name(data: str) -> None:
     """Says that a name is the data set of that name, where a folder is called so, too."""
     if os.path.isdir(data) and data == os.path.basename(data) and data in IMAGES:
         note(f"{data} is the data set of that name; the folder here is --data ./{data}")

@@ -18,8 +18,8 @@ from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.genotype import library
 from ftso_cli.settings.config_file import DEFAULT_RECIPE
 from ftso_cli.settings.recipes import RECIPES, Recipe
-from ftso_cli.settings.requests.costs import Convention, Costing, Counting
-from ftso_cli.settings.requests.use import NETWORK, Timing
+from ftso_cli.settings.requests.costs import Convention, CostCommandRequest, CostRequest
+from ftso_cli.settings.requests.use import NETWORK, LatencyRequest
 from ftso_cli.settings.shared import DEFAULT_DATA, run_of
 from ftso_cli.spaces import DARTS, SPACES
 from ftso_cli.spaces.darts import NetworkShape
@@ -39,7 +39,7 @@ FOLDER_PIXELS = 64
 """Side of the images of a folder of photographs, where no search has said another."""
 
 
-def report_formulas(request: Costing, as_json: bool) -> None:
+def report_formulas(request: CostCommandRequest, as_json: bool) -> None:
     """The formulas at the sizes of a request, the rest as in the paper; with a sweep their growth."""
     rows = request.rows
     if request.over is not None:
@@ -56,7 +56,7 @@ def report_formulas(request: Costing, as_json: bool) -> None:
         cost_output.show_formulas(rows[0], savings)
 
 
-def report_networks(request: Costing, as_json: bool) -> None:
+def report_networks(request: CostCommandRequest, as_json: bool) -> None:
     """The networks of the cells of a request."""
     networks = [counted.run(one) for one in request.networks]
     latencies = [_latency(one) for one in request.networks] if request.latency else []
@@ -71,15 +71,15 @@ def report_networks(request: Costing, as_json: bool) -> None:
         say(f"{network.name}: {latency_text(latency)}")
 
 
-def _latency(request: Counting) -> "Latency":
+def _latency(request: CostRequest) -> "Latency":
     """Measure the latency of a counted network."""
     own: dict[str, Any] = {name: getattr(request, name) for name in NETWORK if name in request.given}
     if request.asked("fit_macs", "fit_params"):
         own["channels"] = counted.run(request).shape.channels
-    return time_network(Timing(run=request.cell, **own), CommandListener())
+    return time_network(LatencyRequest(run=request.cell, **own), CommandListener())
 
 
-def _show(networks: list[CountedNetwork], request: Costing) -> None:
+def _show(networks: list[CountedNetwork], request: CostCommandRequest) -> None:
     if len(networks) > 1:
         # Runs may have networks of their own, so each table says which its networks are.
         for (space, _), group in groupby(networks, key=lambda network: (network.space, network.title)):
@@ -131,7 +131,7 @@ class Proposal:
         )
 
 
-def _proposal(network: CountedNetwork, request: Costing) -> Proposal:
+def _proposal(network: CountedNetwork, request: CostCommandRequest) -> Proposal:
     """Return the training of a cell: of the setting that was asked for, or on the images that it was searched on.
 
     Of a folder of images, whose classes are not counted here, the network has those of the counted one.

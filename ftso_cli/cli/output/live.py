@@ -78,13 +78,13 @@ class LiveEnsemble:
 
 
 class LiveRace:
-    """The wirings that lead the heat that runs."""
+    """The wirings that lead the rung that runs."""
 
     def __init__(self, checkpoint: "RaceCheckpoint") -> None:
         self._journal = checkpoint
 
     def __call__(self) -> RenderableType | None:
-        """A line a wiring, the least loss first; nothing before a run of the heat is done."""
+        """A line a wiring, the least loss first; nothing before a run of the rung is done."""
         results = list(self._journal.results)
         leading = ranked_candidates(results, results[-1].rung) if results else []
         if not leading:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.planning import Plan
 
 
-def tell_plan(plan: "Plan") -> None:
+def print_plan(plan: "Plan") -> None:
     """Show the choices on stderr, a row each, and how long the training is expected to take."""
     from rich.table import Table
 

@@ -37,7 +37,7 @@ MISTAKES = 5
 HEADINGS = ("class", "images", "precision", "recall", "95 % interval", "F1")
 
 
-def tell_score(score: "Score", rest: str) -> None:
+def print_score(score: "Score", rest: str) -> None:
     """Say how a network does on the test images; `rest` is where all of it is, of many classes."""
     table = score.by_class
     low, high = table.interval
@@ -54,7 +54,7 @@ def tell_score(score: "Score", rest: str) -> None:
         say("", "confusion: a row is a true class, a column an answer", *_matrix(table))
 
 
-def tell_advice(found: Sequence["Advice"]) -> None:
+def print_advice(found: Sequence["Advice"]) -> None:
     """Say what may help, with the commands that do it."""
     for at, advice in enumerate(found):
         lines = wrap(f"- {advice.text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

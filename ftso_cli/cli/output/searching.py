@@ -58,8 +58,8 @@ class SearchListener(CommandListener):
 
     def images(self, data: str, images: "ImageData") -> None:
         """Tell where test images come from, and what was passed over."""
-        common.tell_name(data)
-        common.tell_images(images)
+        common.print_name(data)
+        common.print_images(images)
 
     def begun(self, search: "Search") -> None:
         """Show the cell from now on."""
@@ -106,7 +106,7 @@ def print_result(
         report()
 
 
-def say_written(request: OnImages, listener: Listener) -> None:
+def print_written(request: OnImages, listener: Listener) -> None:
     """Tell where the genotype is, and how long it took."""
     say(f"wrote {getattr(request, 'output', None)} in {listener.watch}")
 

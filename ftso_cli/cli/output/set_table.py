@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ftso_cli.cli.console import plain, show, visible, warn
-from ftso_cli.cli.output.common import tell_images
+from ftso_cli.cli.output.common import print_images
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from ftso_cli.data import ImageData
-    from ftso_cli.data.table import AlikePart, SetTable
+    from ftso_cli.data.table import PartDuplicates, SetTable
 
 MOST_ROWS = 25
 """Classes that have a row of their own; of more, the first `FIRST_ROWS` have."""
@@ -26,14 +26,14 @@ MANY_ALIKE = 0.02
 COLUMN_NAMES = {"train": "training", "val": "validation", "test": "test"}
 
 
-def tell_set(images: "ImageData") -> "SetTable":
+def print_set(data: "ImageData") -> "SetTable":
     """Tell what a data set holds, and what of it is not used, on stderr; its images should have been read."""
     from ftso_cli.data.table import describe_set
 
-    table = describe_set(images)
+    table = describe_set(data)
     show(_counts(table), on_stderr=True)
     show(_remarks(table), on_stderr=True)
-    tell_images(images, tested=True)
+    print_images(data, tested=True)
     for text in _warnings(table):
         warn(text)
     return table
@@ -99,7 +99,7 @@ def _pixels(size: tuple[int, int]) -> str:
     return f"{size[0]}×{size[1]}"
 
 
-def _alike(alike: "AlikePart") -> str:
+def _alike(alike: "PartDuplicates") -> str:
     """Count and name images of a part that look like training images."""
     found, called = alike.found, COLUMN_NAMES[alike.part]
     if found.why_not:

@@ -118,18 +118,18 @@ class Batches:
             raise RunError(f"the saved state of the batches is damaged ({error})") from None
 
 
-def check_batch(batch_size: int, images: int, processes: int = 1) -> None:
+def check_batch(batch_size: int, image_count: int, processes: int = 1) -> None:
     """Raises `DataError` for a batch that so many images don't fill, with the largest one that they do."""
-    if 1 <= batch_size <= images:
+    if 1 <= batch_size <= image_count:
         return
-    most = images - images % processes
+    most = image_count - image_count % processes
     if most < 2:
         raise DataError(
-            f"{images or 'no'} image{'s' * (images != 1)} to draw from, and a batch has at least two; add images, or "
-            "take a larger share of them"
+            f"{image_count or 'no'} image{'s' * (image_count != 1)} to draw from, and a batch has at least two; "
+            "add images, or take a larger share of them"
         )
     raise DataError(
-        f"a batch of {batch_size} images is larger than the {images} images to draw from; "
+        f"a batch of {batch_size} images is larger than the {image_count} images to draw from; "
         f"use --batch-size {most} or less"
     )
 

@@ -31,19 +31,19 @@ from ftso_cli.data.files.decode import (
     quiet,
     stored_size,
 )
-from ftso_cli.data.files.frames import Frame, Size, Wanted
+from ftso_cli.data.files.frames import Frame, ImageOptions, Size
 from ftso_cli.data.files.layout import read_layout
-from ftso_cli.data.files.left_out import LeftOut
 from ftso_cli.data.files.listing import Files, class_folders, list_classes, list_images
+from ftso_cli.data.files.skipped_files import SkippedFiles
 from ftso_cli.data.sources import CHUNK, ImageData, ImageSource, Progress
 from ftso_cli.data.splits import (
-    LAID_ASIDE,
+    HELD_OUT,
     WHOLE_GROUPS,
     fold_of,
     group_numbers,
-    lay_aside_fold,
-    lay_aside_test,
-    lay_aside_validation,
+    hold_out_fold,
+    hold_out_test,
+    hold_out_validation,
     of_each_class,
 )
 from ftso_cli.errors import DataError
@@ -286,7 +286,7 @@ class Parts:
     groups: Mapping[str, str] = field(default_factory=dict)
 
 
-def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
+def open_folder(data: str, wanted: ImageOptions, validation: float = 0.0) -> ImageData:
     """The data set in folder `data`: class folders in `train` with `val` or `test` beside it, or class folders alone.
 
     Without a folder for testing, that for validation is it. Where there is none either, or `validation` is above 0 and
@@ -295,25 +295,25 @@ def open_folder(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData
     Images are RGB, by default squares of `own_size`. Raises `DataError` where a folder, a class or
     images are missing.
     """
-    left_out = LeftOut()
-    layout = read_layout(data, left_out)
-    found = class_folders(layout.train, left_out)
+    skipped = SkippedFiles()
+    layout = read_layout(data, skipped)
+    found = class_folders(layout.train, skipped)
     classes = list_classes(layout.train, found)
-    files = {"train": list_images(layout.train, classes, left_out, found=found, nested=wanted.nested)}
+    files = {"train": list_images(layout.train, classes, skipped, found=found, nested=wanted.nested)}
     held = {part: place for part, place in layout.parts.items() if part != "train"}
     for part, place in held.items():
-        files[part] = list_images(place, classes, left_out, may_lack=True, nested=wanted.nested)
+        files[part] = list_images(place, classes, skipped, may_lack=True, nested=wanted.nested)
     parts = with_parts(
         data, files, {part: printable_path(str(place)) for part, place in held.items()}, wanted, validation
     )
-    return folder_data(data, layout.folder, tuple(classes), wanted, parts, left_out=left_out)
+    return folder_data(data, layout.folder, tuple(classes), wanted, parts, skipped=skipped)
 
 
 def with_parts(
     data: str,
     files: Mapping[str, Files],
     come_from: Mapping[str, str],
-    wanted: Wanted,
+    wanted: ImageOptions,
     validation: float,
     groups: Mapping[str, str] = NO_GROUPS,
 ) -> Parts:
@@ -327,38 +327,38 @@ def with_parts(
     whole = WHOLE_GROUPS if groups else ""
     if wanted.fold is not None:
         paths, labels = files["train"]
-        held = lay_aside_fold(labels, wanted.fold, group_numbers(paths, groups))
+        held = hold_out_fold(labels, wanted.fold, group_numbers(paths, groups))
         files["train"], files["test"] = _divided(files["train"], held)
         come_from["test"] = f"{fold_of(wanted.fold, data)}{whole}"
     if not validation and "test" not in files and "val" in files:
         files["test"], come_from["test"] = files.pop("val"), come_from.pop("val")
     if "test" not in files:
         files["train"], files["test"] = _divided(files["train"], _test_of(data, files["train"], groups))
-        come_from["test"] = f"{LAID_ASIDE} of {printable_path(data)}{whole}"
+        come_from["test"] = f"{HELD_OUT} of {printable_path(data)}{whole}"
     val_share = 0.0 if "val" in files else validation
     if val_share:
         paths, labels = files["train"]
-        held = lay_aside_validation(labels, val_share, group_numbers(paths, groups))
+        held = hold_out_validation(labels, val_share, group_numbers(paths, groups))
         files["train"], files["val"] = _divided(files["train"], held)
         come_from["val"] = f"{of_each_class(val_share, data)}{whole}"
     return Parts(files=files, come_from=come_from, val_share=val_share, groups=groups)
 
 
-def open_test_folder(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
+def open_test_folder(data: str, classes: tuple[str, ...], wanted: ImageOptions) -> ImageData:
     """The images in folder `data` for testing a network of these classes: its test part, or all of class folders alone.
 
     Raises `DataError` for a class that the network doesn't know.
     """
-    left_out = LeftOut()
-    layout = read_layout(data, left_out, may_lack_train=True)
+    skipped = SkippedFiles()
+    layout = read_layout(data, skipped, may_lack_train=True)
     folder = layout.parts.get("test", layout.parts.get("val", layout.train))
-    files = list_images(folder, classes, left_out, may_lack=True, nested=wanted.nested)
+    files = list_images(folder, classes, skipped, may_lack=True, nested=wanted.nested)
     parts = Parts(files={"train": files, "test": files}, come_from={"test": printable_path(str(folder))})
-    return folder_data(data, layout.folder, classes, wanted, parts, left_out=left_out)
+    return folder_data(data, layout.folder, classes, wanted, parts, skipped=skipped)
 
 
 def folder_data(
-    data: str, folder: Path, classes: tuple[str, ...], wanted: Wanted, parts: Parts, *, left_out: LeftOut
+    data: str, folder: Path, classes: tuple[str, ...], wanted: ImageOptions, parts: Parts, *, skipped: SkippedFiles
 ) -> ImageData:
     """The data set of these files by part, which lie below `folder`."""
     frame = Frame(wanted.size or own_size(parts.files["train"][0]), wanted.resize)
@@ -377,7 +377,7 @@ def folder_data(
         flip=True,
         mean=IMAGENET_MEAN,
         std=IMAGENET_STD,
-        left_out=left_out,
+        skipped=skipped,
         root=str(folder),
         test_from=parts.come_from.get("test", ""),
         val_from=parts.come_from.get("val", ""),
@@ -388,7 +388,7 @@ def folder_data(
 
 def _test_of(data: str, files: Files, groups: Mapping[str, str]) -> tuple[Tensor, Tensor]:
     """Indices of the files for training and of those for testing; raises `DataError` where these are none."""
-    stay, held = lay_aside_test(files[1], group_numbers(files[0], groups))
+    stay, held = hold_out_test(files[1], group_numbers(files[0], groups))
     if not len(held):
         classes = len(set(files[1].tolist()))
         raise DataError(

@@ -14,7 +14,7 @@ MOST = 32_000_000
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ImageOptions:
     """The images asked for: their size (None: the set's own), and how they are brought to it.
 
     With `nested`, images in folders within a class folder are images of that class. With a `fold` as (2, 5), the second
@@ -27,12 +27,12 @@ class Wanted:
     fold: tuple[int, int] | None = None
 
 
-AS_IT_IS = Wanted()
+AS_IT_IS = ImageOptions()
 """Images as the set has them."""
 
 
 @dataclass(frozen=True)
-class Placed:
+class Placement:
     """A picture scaled to `size`; its corner lies at `top` and `left` of the image, negative where it is cut."""
 
     size: Size
@@ -59,7 +59,7 @@ class Frame:
         height, width = self.size
         return (round(height * 256 / 224), round(width * 256 / 224)) if self.margin else self.size
 
-    def place(self, height: int, width: int) -> Placed:
+    def place(self, height: int, width: int) -> Placement:
         """Return the place of a picture of this height and width."""
         down, across = self.reach
         wide = width * down >= height * across
@@ -76,7 +76,7 @@ class Frame:
         else:
             size = down, max(1, round(down * width / height))
         top, left = (_centred(own, scaled) for own, scaled in zip(self.size, size, strict=True))
-        return Placed(size=size, top=top, left=left)
+        return Placement(size=size, top=top, left=left)
 
 
 def _centred(frame: int, picture: int) -> int:

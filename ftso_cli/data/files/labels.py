@@ -14,10 +14,10 @@ import torch
 
 from ftso_cli.data.files.decode import printable_path
 from ftso_cli.data.files.folders import Parts, folder_data, with_parts
-from ftso_cli.data.files.frames import Wanted
+from ftso_cli.data.files.frames import ImageOptions
 from ftso_cli.data.files.layout import PARTS
-from ftso_cli.data.files.left_out import LeftOut, list_names, with_count
 from ftso_cli.data.files.listing import Files, spelled
+from ftso_cli.data.files.skipped_files import SkippedFiles, list_names, with_count
 from ftso_cli.data.sources import ImageData
 from ftso_cli.errors import DataError, short
 from ftso_cli.files import read_bytes
@@ -59,7 +59,7 @@ class LabelTable:
     data: str
     folder: Path
     rows: Sequence[LabelRow]
-    left_out: LeftOut
+    skipped: SkippedFiles
     remarks: list[str] = field(default_factory=list)
 
     @property
@@ -95,7 +95,7 @@ def folder_of(data: str) -> Path:
     return Path(os.path.expanduser(data)).parent
 
 
-def open_table(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
+def open_table(data: str, wanted: ImageOptions, validation: float = 0.0) -> ImageData:
     """The data set of the table `data`, laid aside for testing and `validation` as that of a folder is.
 
     Raises `DataError` for a table that can't be read, contradicts itself, or has no training images of a class.
@@ -116,11 +116,11 @@ def open_table(data: str, wanted: Wanted, validation: float = 0.0) -> ImageData:
     groups = {str(table.folder / row.name): row.group for row in table.rows if row.group}
     come_from = {part: f"those of split {part} in {printable_path(data)}" for part in files}
     parts = with_parts(data, files, come_from, wanted, validation, groups)
-    images = folder_data(data, table.folder, classes, wanted, parts, left_out=table.left_out)
+    images = folder_data(data, table.folder, classes, wanted, parts, skipped=table.skipped)
     return replace(images, remarks=(*images.remarks, *table.remarks, *_torn(table)))
 
 
-def open_test_table(data: str, classes: tuple[str, ...], wanted: Wanted) -> ImageData:
+def open_test_table(data: str, classes: tuple[str, ...], wanted: ImageOptions) -> ImageData:
     """The images of a table for testing a network of these classes: its test part, or validation part, or all of it.
 
     Raises `DataError` for a label that the network doesn't know.
@@ -130,7 +130,7 @@ def open_test_table(data: str, classes: tuple[str, ...], wanted: Wanted) -> Imag
     part = next((part for part in ("test", "val", "train") if part in rows), "train")
     files = table.files(rows[part], classes)
     parts = Parts(files={"train": files, "test": files}, come_from={"test": printable_path(data)})
-    images = folder_data(data, table.folder, classes, wanted, parts, left_out=table.left_out)
+    images = folder_data(data, table.folder, classes, wanted, parts, skipped=table.skipped)
     return replace(images, remarks=(*images.remarks, *table.remarks))
 
 
@@ -151,8 +151,8 @@ def read_labels(data: str) -> LabelTable:
     if not os.path.isfile(place):
         raise DataError(f"{printable_path(data)}: {'is no file' if os.path.exists(place) else 'no such file'}")
     lines, header = _lines(data, read_bytes(place, limit=LIMIT))
-    left_out = LeftOut()
-    left_out.beside.extend(f"column {short(name)}" for name in header if name not in COLUMNS)
+    skipped = SkippedFiles()
+    skipped.beside.extend(f"column {short(name)}" for name in header if name not in COLUMNS)
     known: dict[str, LabelRow] = {}
     rows: dict[str, LabelRow] = {}
     repeated = 0
@@ -164,7 +164,7 @@ def read_labels(data: str) -> LabelTable:
         elif os.path.isfile(path := place.parent / row.name):
             rows[row.name] = row
         else:
-            left_out.broken[str(path)] = f"{printable_path(str(path))}: no such file, line {row.line} of the table"
+            skipped.broken[str(path)] = f"{printable_path(str(path))}: no such file, line {row.line} of the table"
     remarks = [f"{printable_path(data)}: {with_count(repeated, 'row')} that repeat another"] if repeated else []
     if not rows:
         raise DataError(f"{printable_path(data)}: {_none(known)}")
@@ -172,7 +172,7 @@ def read_labels(data: str) -> LabelTable:
     if split and len(split) < len(rows):
         bare = next(row for row in rows.values() if not row.part)
         raise _wrong(data, bare.line, "the split is empty, and other rows have one; give train, val or test")
-    return LabelTable(data=data, folder=place.parent, rows=tuple(rows.values()), left_out=left_out, remarks=remarks)
+    return LabelTable(data=data, folder=place.parent, rows=tuple(rows.values()), skipped=skipped, remarks=remarks)
 
 
 def _none(known: Mapping[str, LabelRow]) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftso_cli.data.files.decode import printable_path
-from ftso_cli.data.files.left_out import LeftOut, is_text
 from ftso_cli.data.files.listing import SYSTEM, class_folders, entries, holds_images, leads_to
+from ftso_cli.data.files.skipped_files import SkippedFiles, is_text
 from ftso_cli.errors import DataError
 
 PARTS = {
@@ -31,7 +31,7 @@ class FolderLayout:
         return self.parts.get("train", self.folder)
 
 
-def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -> FolderLayout:
+def read_layout(data: str, skipped: SkippedFiles, *, may_lack_train: bool = False) -> FolderLayout:
     """The layout of folder `data`; what lies beside its parts is added to `left_out`.
 
     A folder that holds images itself is a class, whatever its name, unless a part for training has been found. Raises
@@ -57,9 +57,9 @@ def read_layout(data: str, left_out: LeftOut, *, may_lack_train: bool = False) -
     used = {path.name for path in parts.values()}
     for entry in sorted(inside, key=lambda entry: entry.name):
         if entry.name in SYSTEM:
-            left_out.add("system", entry.path)
+            skipped.add("system", entry.path)
         elif entry.name not in used and not entry.name.startswith("."):
-            left_out.beside.append(entry.name + ("/" if leads_to(entry.is_dir) else ""))
+            skipped.beside.append(entry.name + ("/" if leads_to(entry.is_dir) else ""))
     return FolderLayout(folder=folder, parts=parts)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.data.files.decode import SUFFIXES, printable_path
-from ftso_cli.data.files.left_out import LeftOut, is_text, skipped_kind
+from ftso_cli.data.files.skipped_files import SkippedFiles, is_text, skipped_kind
 from ftso_cli.errors import DataError
 
 Files = tuple[list[str], Tensor]
@@ -65,7 +65,7 @@ def spelled(name: str) -> str:
 def list_images(
     folder: Path,
     classes: Sequence[str],
-    left_out: LeftOut | None = None,
+    skipped: SkippedFiles | None = None,
     *,
     found: Sequence[str] | None = None,
     may_lack: bool = False,
@@ -77,7 +77,7 @@ def list_images(
     folders within a class folder are of that class. Raises `DataError` for
     a class that is not in `classes`, for none at all, and unless a class `may_lack` images for one without any.
     """
-    passed = LeftOut() if left_out is None else left_out
+    passed = SkippedFiles() if skipped is None else skipped
     names = sorted(class_folders(folder, passed) if found is None else found)
     label_of = {spelled(name): label for label, name in enumerate(classes)}
     unknown = next((name for name in names if spelled(name) not in label_of), None)
@@ -102,18 +102,18 @@ def list_images(
 
 
 def _no_images(folder: Path) -> str:
-    within = LeftOut()
+    within = SkippedFiles()
     _images(folder, within)
     kinds = f"; it has {within}" if within else ""
     return f"{printable_path(str(folder))}: no images in this class folder ({' '.join(sorted(SUFFIXES))}){kinds}"
 
 
-def list_below(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+def list_below(folder: Path, skipped: SkippedFiles | None = None) -> list[str]:
     """The image files in a folder and in the folders below it, sorted; raises `DataError` where there are none.
 
     Adds images of kinds that are not read to `left_out`.
     """
-    passed = LeftOut() if left_out is None else left_out
+    passed = SkippedFiles() if skipped is None else skipped
     found: list[str] = []
     # Not by os.walk, which calls itself for each folder in a folder.
     folders = [folder]
@@ -138,12 +138,12 @@ def list_folders(folder: Path) -> list[str]:
     return [entry.name for entry in entries(folder) if not _hidden(entry.name) and leads_to(entry.is_dir)]
 
 
-def class_folders(folder: Path, left_out: LeftOut | None = None) -> list[str]:
+def class_folders(folder: Path, skipped: SkippedFiles | None = None) -> list[str]:
     """The folders in `folder` that may be classes: not hidden, not of an operating system, not made by ftso.
 
     Adds the others, and images beside them, to `left_out`.
     """
-    passed = LeftOut() if left_out is None else left_out
+    passed = SkippedFiles() if skipped is None else skipped
     classes: list[str] = []
     for entry in entries(folder):
         if not leads_to(entry.is_dir):
@@ -193,7 +193,7 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _images(folder: Path, left_out: LeftOut, nested: bool = False) -> list[str]:
+def _images(folder: Path, skipped: SkippedFiles, nested: bool = False) -> list[str]:
     images: list[str] = []
     # Not by os.walk, which calls itself for each folder in a folder.
     folders = [folder]
@@ -202,15 +202,15 @@ def _images(folder: Path, left_out: LeftOut, nested: bool = False) -> list[str]:
             folders.append(Path(entry.path))
             continue
         if _hidden(entry.name):
-            left_out.add("hidden", entry.path)
+            skipped.add("hidden", entry.path)
         elif not called_image(entry.name):
-            _pass_over(entry, left_out)
+            _pass_over(entry, skipped)
         elif not is_text(entry.name):
-            left_out.add("names", entry.path)
+            skipped.add("names", entry.path)
         elif leads_to(entry.is_file):
             images.append(entry.path)
         elif leads_to(entry.is_dir):
-            _pass_over(entry, left_out)
+            _pass_over(entry, skipped)
         elif entry.is_symlink():
             raise DataError(f"{printable_path(entry.path)}: a link that leads to no file; remove or replace it")
         else:
@@ -230,14 +230,14 @@ def _goes_into(entry: os.DirEntry[str]) -> bool:
     return own and not entry.is_symlink() and leads_to(entry.is_dir)
 
 
-def _pass_over(entry: os.DirEntry[str], left_out: LeftOut) -> None:
+def _pass_over(entry: os.DirEntry[str], skipped: SkippedFiles) -> None:
     """Counts an entry of a class folder that is no image."""
     if not leads_to(entry.is_dir):
-        left_out.add(skipped_kind(_suffix(entry.name)), entry.path)
+        skipped.add(skipped_kind(_suffix(entry.name)), entry.path)
         return
-    left_out.add("folders", entry.path)
+    skipped.add("folders", entry.path)
     if nested := [name for name in _names(Path(entry.path)) if called_image(name)]:
-        left_out.add("nested", os.path.join(entry.path, min(nested)), len(nested))
+        skipped.add("nested", os.path.join(entry.path, min(nested)), len(nested))
 
 
 def _hidden(name: str) -> bool:

@@ -43,12 +43,14 @@ class Format:
 _ANY = tuple(SPACES)
 
 FORMATS: Mapping[str, Format] = {
-    "darts": Format(title="DARTS text", read=darts.read, write=darts.write),
-    "nats": Format(title="NATS-Bench string", read=nats.read, write=nats.write, spaces=(NATS.name,)),
-    "edges": Format(title="edge list", read=edges.read, write=edges.write, spaces=_ANY),
-    "nni": Format(title="NNI dictionary", read=nni.read, write=nni.write),
-    "naslib": Format(title="NASLib compact form", read=naslib.read, write=naslib.write),
-    "node-link": Format(title="networkx node-link JSON", read=node_link.read, write=node_link.write, spaces=_ANY),
+    "darts": Format(title="DARTS text", read=darts.read_cells, write=darts.write_cells),
+    "nats": Format(title="NATS-Bench string", read=nats.read_cells, write=nats.write_cells, spaces=(NATS.name,)),
+    "edges": Format(title="edge list", read=edges.read_cells, write=edges.write_cells, spaces=_ANY),
+    "nni": Format(title="NNI dictionary", read=nni.read_cells, write=nni.write_cells),
+    "naslib": Format(title="NASLib compact form", read=naslib.read_cells, write=naslib.write_cells),
+    "node-link": Format(
+        title="networkx node-link JSON", read=node_link.read_cells, write=node_link.write_cells, spaces=_ANY
+    ),
 }
 
 
@@ -83,7 +85,7 @@ def import_genotype_text(
         raise SettingsError(f"a dialect is one of DARTS text, and the format is {name}; leave one of the two out")
     content, found = _parse(text, pick)
     name = name or ("darts" if found is not None or fairdarts else _guess(content))
-    made = darts.read(content, fairdarts=True) if fairdarts else format_called(name).read(content)
+    made = darts.read_cells(content, fairdarts=True) if fairdarts else format_called(name).read(content)
     if isinstance(made, Genotype):
         return Imported(genotype=made, format=name, lost=())
     if found is not None and found.name != "genotype":  # as every search calls it that logs one

@@ -23,7 +23,7 @@ VARIABLE = re.compile(r"[A-Za-z_]\w{0,99}", re.ASCII)
 """A name that stands before `= Genotype(...)`."""
 
 
-def read(fields: Any, *, fairdarts: bool = False) -> Plain:
+def read_cells(fields: Any, *, fairdarts: bool = False) -> Plain:
     """The cells of a `Genotype(...)`, given its fields; with `fairdarts`, entries of three are (op, to, from)."""
     plain = Plain(loose=fairdarts)
     pick(fields, "a genotype", *FIELDS)
@@ -78,7 +78,7 @@ def _read_fairdarts(kind: str, entries: list[Any], concat: list[int], plain: Pla
             plain.lose(f"node {node} of the {kind} cell's output (nothing feeds it)")
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """DARTS text of a genotype, and what it loses; raises `GenotypeError` where a node has not two inputs."""
     lost = wiring_only(genotype, "DARTS")
     used = {edge.op for cell in genotype.cells.values() for edge in cell.kept}

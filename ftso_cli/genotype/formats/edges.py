@@ -13,7 +13,7 @@ from ftso_cli.genotype.storage import format_json
 from ftso_cli.spaces import SPACES
 
 
-def read(content: Any) -> Plain:
+def read_cells(content: Any) -> Plain:
     """The cells of an edge list."""
     plain = Plain(loose=True, space=space_of(content))
     fields = [field for kind in plain.space.kinds for field in (kind, f"{kind}_concat")]
@@ -28,7 +28,7 @@ def read(content: Any) -> Plain:
     return plain
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """The edge list of a genotype, and what it loses."""
     lost = wiring_only(genotype, "edge-list")
     content: dict[str, Any] = {}

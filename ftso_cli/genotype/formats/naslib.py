@@ -24,7 +24,7 @@ OPERATORS = (
 NODES = (2, 3, 4, 5)
 
 
-def read(content: Any) -> Plain:
+def read_cells(content: Any) -> Plain:
     """The cells of NASLib's compact form."""
     plain = Plain()
     if len(as_list(content, "NASLib's compact form")) != len(DARTS.kinds):
@@ -44,7 +44,7 @@ def _edge(pair: Any, node: int) -> tuple[str, int, int]:
     raise GenotypeError(f"an edge is (source, operator 0..{len(OPERATORS) - 1}), not {short(pair)}")
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """NASLib's compact form of a genotype, and what it loses; raises `GenotypeError` for a cell it can't hold."""
     lost = wiring_only(genotype, "NASLib")
     cells = tuple(_cell(kind, genotype.cells[kind]) for kind in DARTS.kinds)

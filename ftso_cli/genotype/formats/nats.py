@@ -35,7 +35,7 @@ def _is_pair(pair: Any) -> bool:
     return False
 
 
-def read(content: Any) -> Plain:
+def read_cells(content: Any) -> Plain:
     """Return the cell of an architecture string, or of the same as nested lists."""
     if isinstance(content, list) and is_nested(content):
         parts = [[f"{op}~{source}" for op, source in node] for node in content]
@@ -58,7 +58,7 @@ def _edge(entry: str, edge: tuple[int, int]) -> tuple[str, int, int]:
     return op, *edge
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """The architecture string of a genotype, and what it loses."""
     lost = wiring_only(genotype, "NATS-Bench")
     return f"{architecture(genotype.cells[KIND])}\n", lost

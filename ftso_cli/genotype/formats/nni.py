@@ -23,7 +23,7 @@ DARTS_NODES = 4
 """In NNI's hub, cells of four nodes are DARTS', and all their nodes form the output."""
 
 
-def read(content: Any) -> Plain:
+def read_cells(content: Any) -> Plain:
     """The cells of NNI's dictionary. All nodes form the output, as in NNI's DARTS space."""
     plain = Plain()
     if not isinstance(content, dict):
@@ -65,7 +65,7 @@ def _edge(kind: str, place: str, op: Any, source: Any) -> tuple[str, int, int]:
     return op, inner, int(place.split("_")[0])
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """NNI's dictionary of a genotype, and what it loses; raises `GenotypeError` for a cell that NNI can't have."""
     lost = wiring_only(genotype, "NNI")
     content: dict[str, Any] = {}

@@ -13,7 +13,7 @@ from ftso_cli.genotype.storage import format_json
 from ftso_cli.spaces import SPACES
 
 
-def read(content: Any) -> Genotype:
+def read_cells(content: Any) -> Genotype:
     """The genotype of a node-link graph a cell. Without `stage`, it is complete if every kept edge has an operator."""
     space = space_of(content)
     pick(content, "node-link JSON", *space.kinds)
@@ -39,7 +39,7 @@ def _edge(edge: Any) -> dict[str, Any]:
     return {name: value for name, value in edge.items() if name != "key"}
 
 
-def write(genotype: Genotype) -> tuple[str, list[str]]:
+def write_cells(genotype: Genotype) -> tuple[str, list[str]]:
     """The node-link graphs of a genotype, and what they lose."""
     content: dict[str, Any] = {"stage": genotype.stage}
     if genotype.searched_ops:

@@ -54,7 +54,7 @@ class FoldedSuperNet(SuperNet):
     def forward(self, images: Tensor, mixing: MixingWeights | None = None) -> Tensor:
         """Images (N, C, H, W) to logits (N, classes); the weights are those of `softmax` unless given."""
         self._be_on(images.device)
-        weights = (self.softmax() if mixing is None else mixing).beta
+        weights = (self.softmax() if mixing is None else mixing).edge_weights
         matrices: dict[Hashable, Tensor] = {}
         inputs: dict[Slot, Normalised] = {}
         output = self._through_stems(images, inputs)

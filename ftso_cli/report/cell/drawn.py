@@ -8,7 +8,7 @@ from ftso_cli.costs.layers import layers_cost
 from ftso_cli.costs.networks import CountedNetwork
 from ftso_cli.drawing.style import TITLES, Line, agreed, edge_lines
 from ftso_cli.genotype import Edge, Genotype
-from ftso_cli.genotype.agreement import FOUND
+from ftso_cli.genotype.agreement import SIGNIFICANT
 from ftso_cli.report.cell.arcs import Arc, ArcLayout, arc_layout
 from ftso_cli.report.cell.moments import Lead, leads
 from ftso_cli.report.cell.trace import Trace
@@ -97,7 +97,9 @@ def _told(genotype: Genotype, kind: str, edge: Edge, line: Line, network: Counte
     if edge.scores:
         told.append(f"mean of {len(edge.scores)} seeds: {edge.strength:.4g}")
     if edge.z is not None:
-        verdict = "at chance" if line.at_chance else "significant" if edge.kept and edge.z >= FOUND else "left out"
+        verdict = (
+            "at chance" if line.at_chance else "significant" if edge.kept and edge.z >= SIGNIFICANT else "left out"
+        )
         told.append(f"z {edge.z:.1f}: {verdict}")
     if edge.alpha:
         told.append("α: " + _candidates(edge.alpha))

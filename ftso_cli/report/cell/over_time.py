@@ -20,7 +20,7 @@ MOST_ROWS = 120
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weighed:
+class CellOverTime:
     """A cell in the section of its search: as it stood at the end, α by edge and operator, and its charts."""
 
     drawn: DrawnCell
@@ -43,7 +43,7 @@ class SearchSection:
     total: int
     now: str
     charts: tuple[str, ...]
-    cells: tuple[Weighed, ...]
+    cells: tuple[CellOverTime, ...]
     data: str
 
 
@@ -63,12 +63,12 @@ def search_section(trace: Trace, report: Report) -> SearchSection:
     )
 
 
-def _weighed(trace: Trace, kind: str, report: Report) -> Weighed:
+def _weighed(trace: Trace, kind: str, report: Report) -> CellOverTime:
     cell = trace.cells[kind]
     sources = sorted({source for source, _ in cell.edges})
     weighs = bool(cell.betas) and any(share < 1 for share in cell.betas[-1].values())
     few = len(cell.edges) <= MOST_SMALL
-    return Weighed(
+    return CellOverTime(
         drawn=cell_at(trace, kind, len(trace.records) - 1, _concat(cell, kind, report)),
         table=tuple((f"{ends[0]}→{ends[1]}", cell.alphas[-1][ends]) for ends in cell.edges if cell.alphas),
         beta_lines=tuple(figures.beta_lines(trace, cell)) if weighs and few else (),

@@ -61,14 +61,14 @@ class Mixer:
 
     def _mixing(self, net: SuperNet, relax: Relaxation, progress: float, drop: Drop | None) -> MixingWeights:
         generator = Generator().manual_seed(self._seed)
-        alpha, beta, computed = {}, {}, {}
+        of_candidates, of_edges, computed = {}, {}, {}
         for kind in net.wirings:
             candidates = _candidates(net, kind, relax, progress, generator)
             edges = _edges(net, kind, relax, progress, generator)
-            alpha[kind], beta[kind] = candidates.values, edges.values
+            of_candidates[kind], of_edges[kind] = candidates.values, edges.values
             if candidates.computed is not None or edges.computed is not None:
                 computed[kind] = _places(candidates, edges)
-        return MixingWeights(alpha=alpha, beta=beta, computed=computed, drop=drop)
+        return MixingWeights(candidate_weights=of_candidates, edge_weights=of_edges, computed=computed, drop=drop)
 
     def _drop(self, device: torch.device) -> Drop | None:
         if not self.dropout:

@@ -79,20 +79,20 @@ class BySharedWeights:
 
     def _mixing(self, genotype: Genotype) -> MixingWeights:
         """The weights that are 1 for the operators of the cell; β is spread over the edges that it has."""
-        alpha, beta, computed = {}, {}, {}
+        candidates, edges, computed = {}, {}, {}
         like = next(self.net.parameters())
         for kind, cell in genotype.cells.items():
             places = self._places(kind, cell)
-            alpha[kind] = torch.zeros(len(places), len(self.net.ops)).to(like)
-            beta[kind] = torch.zeros(len(places)).to(like)
+            candidates[kind] = torch.zeros(len(places), len(self.net.ops)).to(like)
+            edges[kind] = torch.zeros(len(places)).to(like)
             for at, place in enumerate(places):
                 if place is not None:
-                    alpha[kind][at, place] = 1
+                    candidates[kind][at, place] = 1
             for _, positions in self.net.wirings[kind].nodes:
                 own = [at for at in range(positions.start, positions.stop) if places[at] is not None]
-                beta[kind][own] = 1 / max(1, len(own)) if self.net.beta else 1.0
+                edges[kind][own] = 1 / max(1, len(own)) if self.net.beta else 1.0
             computed[kind] = [[] if place is None else [place] for place in places]
-        return MixingWeights(alpha=alpha, beta=beta, computed=computed)
+        return MixingWeights(candidate_weights=candidates, edge_weights=edges, computed=computed)
 
     def _places(self, kind: str, cell: Cell) -> list[int | None]:
         """The position of the operator on each edge of the super-net, None where the cell lacks the edge."""

@@ -20,7 +20,7 @@ LIMIT = 64_000_000
 """Bytes of a file; a race of a million steps has 20 million."""
 
 Name = Annotated[str, Field(pattern="^(draw|mutate|semifinal|final)$")]
-"""The heats of a race."""
+"""The rungs of a race."""
 
 MOST_STEPS = 10_000_000
 """Steps of a unit; a race of so many takes years."""
@@ -43,7 +43,7 @@ class FinishedRun(Model):
 
 
 class RaceCheckpointContent(Model):
-    """The file: what is raced, the unit of steps from each heat on that has begun, and the runs so far."""
+    """The file: what is raced, the unit of steps from each rung on that has begun, and the runs so far."""
 
     format: Literal["ftso-race/3"]
     settings: dict[str, Any]
@@ -64,12 +64,12 @@ class RaceCheckpoint:
 
     @property
     def units(self) -> Mapping[str, int]:
-        """The unit of steps from a heat on, as far as heats have begun."""
+        """The unit of steps from a rung on, as far as rungs have begun."""
         return self._record.units
 
     @property
     def steps(self) -> Mapping[str, int]:
-        """The steps that all runs of a heat have, of each heat that has begun."""
+        """The steps that all runs of a rung have, of each rung that has begun."""
         rungs = dict.fromkeys(result.rung for result in self.results)
         return {rung: min(result.steps for result in self.results if result.rung == rung) for rung in rungs}
 
@@ -79,7 +79,7 @@ class RaceCheckpoint:
             self._path.unlink(missing_ok=True)
 
     def begin(self, rung: str, unit: int) -> None:
-        """Notes the unit of steps from this heat on."""
+        """Notes the unit of steps from this rung on."""
         self._record = self._record.model_copy(update={"units": {**self._record.units, rung: unit}})
         self._write()
 

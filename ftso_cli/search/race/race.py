@@ -1,16 +1,16 @@
 """Choosing among wirings by how fast they train, with the operator that they will get (ours).
 
 The loss of a batch before the step on it, averaged over steps, ranks architectures early (training speed estimation:
-Ru et al., 2021). Here wirings are compared by it in heats that get longer while the field gets smaller, as in
+Ru et al., 2021). Here wirings are compared by it in rungs that get longer while the field gets smaller, as in
 successive halving (Jamieson and Talwalkar, 2016):
 
     draw       the widest, the deepest and n - 2
                wirings drawn at random             1 unit of steps each
     mutate     n mutations of the best quarter     1 unit, the same initialisation
-    semifinal  the best 3/8 of n, of both heats    2 units, an initialisation of its own
+    semifinal  the best 3/8 of n, of both rungs    2 units, an initialisation of its own
     final      the best 3 of the semifinal         2 units, several initialisations
 
-All networks of one initialisation start from the same weights, edge by edge, and see the same batches. A later heat
+All networks of one initialisation start from the same weights, edge by edge, and see the same batches. A later rung
 trains from scratch again: the initialisation that made a wiring lead is not the one that it has to prove itself with.
 """
 
@@ -64,17 +64,17 @@ class RaceProgress:
 
     @property
     def facts(self) -> dict[str, float]:
-        """Empty: the standings have the facts."""
+        """Empty: the ranking has the facts."""
         return {}
 
 
 class Race:
-    """A race; finished runs are in the journal, so that it goes on with it where it was stopped.
+    """A race; finished runs are in the checkpoint, so that it goes on with it where it was stopped.
 
     The result depends on data, settings, seed and the number of steps, not on `workers`, the runs at the same time.
     A budget of seconds is turned into steps by a measurement. Where runs take longer than planned, those that follow
-    get fewer steps, and what is left is planned anew before the semifinal and before the final. The journal keeps the
-    last plan; what is resumed keeps to it, not to a time.
+    get fewer steps, and what is left is planned anew before the semifinal and before the final. The checkpoint keeps
+    the last plan; what is resumed keeps to it, not to a time.
     """
 
     def __init__(
@@ -95,16 +95,16 @@ class Race:
         self.rungs = race_rungs(settings.draws)
         self.unit = 0
         """Steps of a unit."""
-        self.pace: StepBudget | None = None
+        self.budget: StepBudget | None = None
         """The step budget, where this process measured it."""
         self.lock, self.stop = threading.Lock(), threading.Event()
         self.done = self.running = self.total = 0
         """Steps that are done, that runs in hand have still to do, and of the whole race."""
         self.waiting = 0
-        """Runs of the heat that have not begun."""
+        """Runs of the rung that have not begun."""
 
     def run(self, on_progress: Callable[[RaceProgress], None]) -> list[RankedCandidate]:
-        """Runs what the journal lacks, and gives the finalists, best first."""
+        """Runs what the checkpoint lacks, and gives the finalists, best first."""
         draw_, mutate, semifinal, final = self.rungs
         results = self.checkpoint.results
         # What needs no search takes part, so that a race can't end with less than it by not having met it.
@@ -136,7 +136,7 @@ class Race:
         inits: Sequence[int],
         on_progress: Callable[[RaceProgress], None],
     ) -> None:
-        """Runs a heat, every wiring from every initialisation: those of its runs that the journal lacks."""
+        """Runs a rung, every wiring from every initialisation: those of its runs that the checkpoint lacks."""
         there = {(each.topology, each.init): each for each in self.checkpoint.results if each.rung == rung.name}
         runs = [(topology, init) for init in inits for topology in field]
         missing = [run for run in runs if run not in there]
@@ -146,18 +146,18 @@ class Race:
         run_all([self._job(rung, *run, on_progress) for run in missing], self.workers, self.stop)
 
     def _begin(self, rung: Rung) -> None:
-        """Plans the heat: as the journal has it, by the budget, or by what is left of the time."""
+        """Plans the rung: as the checkpoint has it, by the budget, or by what is left of the time."""
         if rung.name in self.checkpoint.units:
             self.unit = self.checkpoint.units[rung.name]
             return
         if not self.unit:
             self.unit = self._first_unit()
-        elif self.pace is not None and rung.anew:
-            self.unit = max(LEAST_UNIT, self.pace.unit(self._to_come(rung)))
+        elif self.budget is not None and rung.anew:
+            self.unit = max(LEAST_UNIT, self.budget.unit(self._to_come(rung)))
         self.checkpoint.begin(rung.name, self.unit)
 
     def _to_come(self, rung: Rung) -> tuple[Rung, ...]:
-        """This heat, which may have fewer runs than at its beginning, and those after it."""
+        """This rung, which may have fewer runs than at its beginning, and those after it."""
         at = [each.name for each in self.rungs].index(rung.name)
         return rung, *self.rungs[at + 1 :]
 
@@ -169,10 +169,10 @@ class Race:
                 least = f"{LEAST_UNIT * total_units(self.rungs)} at least"
                 raise SettingsError(f"a race of {settings.steps} steps tells nothing; it takes {least}: raise --budget")
             return unit
-        self.pace = self._measured()
-        unit = self.pace.unit(self.rungs)
+        self.budget = self._measured()
+        unit = self.budget.unit(self.rungs)
         if unit < LEAST_UNIT:
-            least_seconds = (time.monotonic() - self.started + self.pace.least_seconds(self.rungs)) / RESERVE
+            least_seconds = (time.monotonic() - self.started + self.budget.least_seconds(self.rungs)) / RESERVE
             raise SettingsError(
                 f"a race of {settings.seconds:g} s tells nothing; it takes {ceil(least_seconds)} s at least here: "
                 "raise --budget"
@@ -182,7 +182,7 @@ class Race:
     def _measured(self) -> StepBudget:
         """Return the seconds of a step, with all workers at work, after the first two."""
         first, last = 2, 8
-        pace = StepBudget(self.started + RESERVE * self.settings.seconds, self.workers)
+        budget = StepBudget(self.started + RESERVE * self.settings.seconds, self.workers)
 
         def measure() -> None:
             marks: dict[int, float] = {}
@@ -193,10 +193,10 @@ class Race:
 
             self._train(widest(self.settings.nodes), 0, last, mark)
             with self.lock:
-                pace.ran(marks[last] - marks[first], last - first)
+                budget.ran(marks[last] - marks[first], last - first)
 
         run_all([measure] * self.workers, self.workers, self.stop)
-        return pace
+        return budget
 
     def _check_stop(self) -> None:
         """Raises `StoppedError` where another run has failed or the user has stopped the race."""
@@ -204,9 +204,9 @@ class Race:
             raise StoppedError
 
     def _next_steps(self, rung: Rung) -> int:
-        """Steps of the next run of a heat: as planned, or fewer where there is no time for that."""
-        if self.pace is not None:
-            unit = max(LEAST_UNIT, self.pace.unit(self._to_come(replace(rung, runs=self.waiting))))
+        """Steps of the next run of a rung: as planned, or fewer where there is no time for that."""
+        if self.budget is not None:
+            unit = max(LEAST_UNIT, self.budget.unit(self._to_come(replace(rung, runs=self.waiting))))
             if unit < PATIENCE * self.unit:
                 self.unit = unit
                 self.checkpoint.begin(rung.name, unit)
@@ -235,8 +235,8 @@ class Race:
             began = time.monotonic()
             losses = self._train(topology, init, steps, step)
             with self.lock:
-                if self.pace is not None:
-                    self.pace.ran(time.monotonic() - began, steps)
+                if self.budget is not None:
+                    self.budget.ran(time.monotonic() - began, steps)
                 self.checkpoint.add(Result(rung=rung.name, topology=topology, init=init, losses=tuple(losses)))
 
         return job
@@ -254,7 +254,7 @@ class Race:
 def race_result(final: Sequence[RankedCandidate], op: str) -> tuple[Genotype, str]:
     """The genotype of the winner, with `op` on every edge, and what there is to say about it."""
     won, best = winner(final), final[0]
-    behind = [each for each in final if each.clearly_behind]
+    behind = [each for each in final if each.significantly_behind]
     if won is best:
         others = f"{len(behind)} of the {len(final) - 1} other finalists"
         note = f"the wiring has the least loss, and is clearly better than {others}"

@@ -1,6 +1,6 @@
 """The ranking of a race, and whether the lead is significant. No torch.
 
-All runs of one heat with one initialisation see the same batches and start from the same weights, edge by edge, so
+All runs of one rung with one initialisation see the same batches and start from the same weights, edge by edge, so
 what is compared is differences between runs of the same initialisation, and their error is that of paired differences.
 """
 
@@ -49,13 +49,13 @@ class RankedCandidate:
     error: float | None
 
     @property
-    def clearly_behind(self) -> bool:
+    def significantly_behind(self) -> bool:
         """True where the best finalist is significantly better, by Student's t for paired differences."""
         return clearly_above(self.behind, self.error, self.inits)
 
 
 def best_of(results: Sequence[Result], rungs: Sequence[str], count: int) -> list[Topology]:
-    """The `count` wirings with the least loss in these heats, best first; equals in a fixed order.
+    """The `count` wirings with the least loss in these rungs, best first; equals in a fixed order.
 
     Runs are compared over as many steps as all of them have.
     """
@@ -68,7 +68,7 @@ def best_of(results: Sequence[Result], rungs: Sequence[str], count: int) -> list
 
 
 def ranked_candidates(results: Sequence[Result], rung: str) -> list[RankedCandidate]:
-    """The wirings of a heat that have run, best first, over the initialisations that all of them have; none without."""
+    """The wirings of a rung that have run, best first, over the initialisations that all of them have; none without."""
     own = [result for result in results if result.rung == rung]
     steps = min((result.steps for result in own), default=0)
     losses: dict[Topology, dict[int, float]] = defaultdict(dict)
@@ -88,7 +88,7 @@ def ranked_candidates(results: Sequence[Result], rung: str) -> list[RankedCandid
 def winner(final: Sequence[RankedCandidate]) -> RankedCandidate:
     """The shallowest of those that the best is not clearly better than: it trains faster where losses don't differ."""
     return min(
-        (each for each in final if not each.clearly_behind),
+        (each for each in final if not each.significantly_behind),
         key=lambda each: (each.topology.depth, each.loss, each.topology.cells),
     )
 

@@ -1,4 +1,4 @@
-"""The heats of a race, and how many steps they may have in the time that is left. No torch."""
+"""The rungs of a race, and how many steps they may have in the time that is left. No torch."""
 
 import time
 from collections import deque
@@ -11,7 +11,7 @@ FINALISTS = 3
 ROUNDS = 4
 """Initialisations of the final."""
 LEAST_UNIT = 4
-"""Steps below which a heat tells nothing."""
+"""Steps below which a rung tells nothing."""
 RESERVE = 0.9
 """The share of a budget of seconds that is planned."""
 PATIENCE = 0.9
@@ -57,14 +57,14 @@ class StepBudget:
         self._seconds.append(seconds / steps)
 
     def unit(self, rungs: Sequence[Rung]) -> int:
-        """Steps of a unit for which there is time, with these heats to come; the first may have begun.
+        """Steps of a unit for which there is time, with these rungs to come; the first may have begun.
 
-        A heat of fewer runs than workers takes as long as one run: workers wait for the slowest.
+        A rung of fewer runs than workers takes as long as one run: workers wait for the slowest.
         """
         return max(0, int((self._deadline - self._clock()) / self._seconds_of_a_unit(rungs)))
 
     def least_seconds(self, rungs: Sequence[Rung]) -> float:
-        """Seconds from now that the shortest race with these heats takes."""
+        """Seconds from now that the shortest race with these rungs takes."""
         return LEAST_UNIT * self._seconds_of_a_unit(rungs)
 
     def _seconds_of_a_unit(self, rungs: Sequence[Rung]) -> float:

@@ -21,7 +21,7 @@ from ftso_cli.files import make_folder, write_inside
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe_error
-from ftso_cli.interrupt import Interrupt, asked_to_stop
+from ftso_cli.interrupt import Interrupt, deferred_interrupt
 from ftso_cli.nn.checkpoint import Checkpoints, State, check_alike
 from ftso_cli.nn.readings import Reading
 from ftso_cli.search.engine.bilevel import EngineProgress, prefixed, under
@@ -95,7 +95,10 @@ class Recorder:
         With a folder, Ctrl-C ends the iteration in hand, writes a checkpoint and raises `KeyboardInterrupt`.
         """
         engine, keeping = self.engine, self.checkpoints is not None
-        with asked_to_stop() if keeping else nullcontext(Interrupt()) as interrupt, self._group.together(self._advice):
+        with (
+            deferred_interrupt() if keeping else nullcontext(Interrupt()) as interrupt,
+            self._group.together(self._advice),
+        ):
             while engine.iteration < engine.iterations and self.stopped is None:
                 progress = engine.step()
                 self._pending += [progress.losses] if progress.losses else []

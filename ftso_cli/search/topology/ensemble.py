@@ -11,7 +11,7 @@ import torch
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
-from ftso_cli.genotype.agreement import assessed
+from ftso_cli.genotype.agreement import with_agreement
 from ftso_cli.genotype.schema import Ensemble, Rank
 from ftso_cli.nn.supernet import Wiring, complete_wirings
 from ftso_cli.search.engine.bilevel import Bilevel, Progress
@@ -108,7 +108,9 @@ def _joined(members: Sequence[Genotype]) -> Genotype:
     ensembles = [member.ensemble for member in members if member.ensemble is not None]
     rank, seeds = ensembles[0].rank, tuple(seed for each in ensembles for seed in each.seeds)
     cells = {kind: _mean_cell([member.cells[kind] for member in members], rank) for kind in first.cells}
-    return assessed(first.replace(cells=cells, ensemble=Ensemble(rank=rank, seeds=seeds)), SPACES[first.space].keep)
+    return with_agreement(
+        first.replace(cells=cells, ensemble=Ensemble(rank=rank, seeds=seeds)), SPACES[first.space].keep
+    )
 
 
 def _mean_cell(cells: Sequence[Cell], rank: Rank) -> Cell:

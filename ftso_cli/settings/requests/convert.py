@@ -26,7 +26,7 @@ NETWORK_FORMATS: Mapping[str, str] = {
 
 
 @settings
-class Importing(Settings):
+class ImportRequest(Settings):
     """The reading of a genotype in the format of another tool."""
 
     source: Annotated[
@@ -67,7 +67,7 @@ class Importing(Settings):
 
 
 @settings
-class Exporting(Settings):
+class ExportRequest(Settings):
     """The writing of a genotype or a trained network in the format of another tool."""
 
     cell: Annotated[

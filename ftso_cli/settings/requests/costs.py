@@ -119,7 +119,7 @@ class NetworkChoice(FittedNetwork, NetworkOfCell):
 
 
 @settings
-class Counting(NetworkChoice, OnCell):
+class CostRequest(NetworkChoice, OnCell):
     """A count of the network of one cell."""
 
 
@@ -190,7 +190,7 @@ class NetworksInFull(NetworkChoice):
 
 
 @settings
-class Costing(Growth, NetworksInFull):
+class CostCommandRequest(Growth, NetworksInFull):
     """The subject of `ftso cost`: the networks of cells, or the formulas."""
 
     cell: Annotated[
@@ -220,7 +220,7 @@ class Costing(Growth, NetworksInFull):
         NetworkChoice.check(self)
 
     @property
-    def networks(self) -> tuple[Counting, ...]:
+    def networks(self) -> tuple[CostRequest, ...]:
         """The count of each cell's network."""
         own = {field.name: getattr(self, field.name) for field in fields(NetworkChoice) if field.name in self.given}
-        return tuple(Counting(cell, **own) for cell in self.cell)
+        return tuple(CostRequest(cell, **own) for cell in self.cell)

@@ -24,7 +24,7 @@ def _by_space(show: Callable[[Space], str], *, named_first: bool = False) -> str
 
 
 @settings
-class Pruning(OnCell, Edited):
+class PruneRequest(OnCell, Edited):
     """The pruning of a searched topology."""
 
     _: KW_ONLY
@@ -70,7 +70,7 @@ def _entries(value: str | Sequence[str] | Mapping[str, str] | None) -> tuple[str
 
 
 @settings
-class Assignment(OnCell, Edited, Seeded):
+class AssignRequest(OnCell, Edited, Seeded):
     """The assignment of operators to the kept edges of a cell."""
 
     op: Annotated[

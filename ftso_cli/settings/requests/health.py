@@ -7,7 +7,7 @@ from ftso_cli.settings.options import Option, Settings, settings
 
 
 @settings
-class Examination(Settings):
+class ExamineRequest(Settings):
     """An examination of this machine."""
 
     _: KW_ONLY

@@ -35,7 +35,7 @@ ColumnName = Literal[
 
 
 @settings
-class Listing(Settings):
+class GenotypesRequest(Settings):
     """A list of the published cells."""
 
     _: KW_ONLY
@@ -55,7 +55,7 @@ class Listing(Settings):
 
 
 @settings
-class ListingOrCell(Listing):
+class GenotypesCommandRequest(GenotypesRequest):
     """The subject of `ftso genotypes`: the list, one cell of it, or the schema of genotype files."""
 
     action: Annotated[str | None, Option(help="Show one cell instead of the table.", metavar="show", argument=True)] = (

@@ -29,7 +29,7 @@ Cells = Annotated[Sequence[Annotated[CellLike, PlainValidator(lambda value: valu
 
 
 @settings
-class Comparing(Settings):
+class CompareRequest(Settings):
     """A comparison of cells."""
 
     cells: Annotated[
@@ -48,7 +48,7 @@ class Comparing(Settings):
 
 
 @settings
-class WiringCheck(Settings):
+class StabilityRequest(Settings):
     """A check whether other seeds find the same wiring."""
 
     cells: Annotated[
@@ -66,7 +66,7 @@ STORAGE_HELP = "A database that many machines reach, as in postgresql+psycopg://
 
 
 @settings
-class Reporting(Settings):
+class ReportRequest(Settings):
     """A page about a trained network, a cell or a study."""
 
     sources: Annotated[

@@ -18,7 +18,7 @@ PICTURES = tuple(dict.fromkeys(SUFFIXES.values()))
 
 
 @settings
-class Pictured(Settings):
+class PictureOptions(Settings):
     """The look of a drawn cell."""
 
     output: Annotated[
@@ -59,7 +59,7 @@ class Pictured(Settings):
 
 
 @settings
-class Drawing(Pictured, OnCell):
+class DrawRequest(PictureOptions, OnCell):
     """A picture of a cell."""
 
 
@@ -76,7 +76,7 @@ class OnCells(Settings):
 
 
 @settings
-class Drawings(Pictured, OnCells):
+class DrawCommandRequest(PictureOptions, OnCells):
     """Pictures of several cells: what the command draws."""
 
     _: KW_ONLY

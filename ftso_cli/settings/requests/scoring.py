@@ -23,7 +23,7 @@ FITTING = "A predictor of one's own"
 
 
 @settings
-class ScoredCells(Settings):
+class ScoreOptions(Settings):
     """The cells that are scored, and by what."""
 
     cell: Annotated[
@@ -47,7 +47,7 @@ class ScoredCells(Settings):
 
 
 @settings
-class Scoring(OnImages, Seeded, ScoredCells):
+class ScoreRequest(OnImages, Seeded, ScoreOptions):
     """Scores of cells."""
 
     def check(self) -> None:
@@ -65,7 +65,7 @@ class Scoring(OnImages, Seeded, ScoredCells):
 
 
 @settings
-class PredictorFit(Settings):
+class FitPredictorRequest(Settings):
     """A predictor that is fitted to trained cells."""
 
     fit: Annotated[
@@ -96,7 +96,7 @@ class PredictorFit(Settings):
 
 
 @settings
-class ScoreCommand(PredictorFit, Scoring):
+class ScoreCommandRequest(FitPredictorRequest, ScoreRequest):
     """The request of `ftso score`: to score cells, or to fit a predictor."""
 
     def check(self) -> None:
@@ -105,13 +105,13 @@ class ScoreCommand(PredictorFit, Scoring):
         if self.fit and self.cell:
             raise OptionError("fit", "fits a predictor, and scores no cells: leave out {fit} or CELL")
         if self.fit:
-            scoring = {field.name for field in fields(Scoring)} & self.given
+            scoring = {field.name for field in fields(ScoreRequest)} & self.given
             if scoring:
                 raise OptionError(min(scoring), "is for scores of cells: leave it out, or {fit}")
-            PredictorFit.check(self)
+            FitPredictorRequest.check(self)
         elif fitting:
             raise OptionError(
                 fitting[0], "is for a predictor of one's own: give trained cells, as in {fit=results.csv}"
             )
         else:
-            Scoring.check(self)
+            ScoreRequest.check(self)

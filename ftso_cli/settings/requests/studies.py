@@ -12,7 +12,7 @@ from ftso_cli.settings.shared import DATA_HELP, Data, File, Trusting
 
 
 @settings
-class Stored(Settings):
+class StorageOptions(Settings):
     """A request about a study, whose trials are in a database."""
 
     _: KW_ONLY
@@ -20,14 +20,14 @@ class Stored(Settings):
 
 
 @settings
-class StudyStatus(Stored):
+class StudyStatusRequest(StorageOptions):
     """A look at how far a study is."""
 
     folder: Annotated[File, Option(help="The folder of a study, as in runs/table3.", metavar="DIR", argument=True)]
 
 
 @settings
-class StudyResults(StudyStatus):
+class StudyResultsRequest(StudyStatusRequest):
     """A look at what a study has found."""
 
     _: KW_ONLY
@@ -41,7 +41,7 @@ def _seeds(value: Any) -> Any:
 
 
 @settings
-class StudyRun(Stored, Trusting):
+class RunStudyRequest(StorageOptions, Trusting):
     """A study to be run, or to go on with."""
 
     study: Annotated[
@@ -77,7 +77,7 @@ class StudyRun(Stored, Trusting):
 
 
 @settings
-class StudyRunOrPresets(StudyRun):
+class SweepRequest(RunStudyRequest):
     """The request of `ftso sweep run`: to run a study, or to list those that come with ftso."""
 
     _: KW_ONLY

@@ -47,7 +47,7 @@ class OnTable(Trusting):
 
 
 @settings
-class Query(OnTable):
+class QueryRequest(OnTable):
     """A look at what cells of the nats space reached when the benchmark trained them."""
 
     cells: Annotated[
@@ -69,7 +69,7 @@ def _seeds(value: Any) -> Any:
 
 
 @settings
-class NatsComparison(OnTable, OnImages):
+class NatsTable2Request(OnTable, OnImages):
     """The paper's comparison on the NATS-Bench space, run again."""
 
     _: KW_ONLY

@@ -47,7 +47,7 @@ class OnCellOrNot(Settings):
 
 
 @settings
-class Training(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
+class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     """A training of the network of a cell from scratch."""
 
     former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}

@@ -23,7 +23,7 @@ class OnRun(Settings):
 
 
 @settings
-class RunEvaluation(OnDevice, OnRun):
+class EvaluateRequest(OnDevice, OnRun):
     """A test of a trained network."""
 
     _: KW_ONLY
@@ -47,7 +47,7 @@ def _files(value: object) -> object:
 
 
 @settings
-class Prediction(OnDevice, OnRun):
+class PredictRequest(OnDevice, OnRun):
     """A look at images by a trained network."""
 
     images: Annotated[
@@ -66,7 +66,7 @@ class Prediction(OnDevice, OnRun):
 
 
 @settings
-class Timing(OnDevice, NetworkOfCell):
+class LatencyRequest(OnDevice, NetworkOfCell):
     """A measurement of how long the network of a run, or of a cell, takes."""
 
     run: Annotated[

@@ -11,7 +11,7 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.errors import RunError
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.studies.plan import Stage
-from ftso_cli.studies.running.work import Workspace, product
+from ftso_cli.studies.running.work import Workspace, product_file
 from ftso_cli.training.run import Run
 
 
@@ -23,7 +23,7 @@ def measure_trial(stages: Sequence[Stage], place: Workspace) -> dict[str, Any]:
         if name == "train":
             seconds[name] = round(sum(epoch.seconds or 0.0 for epoch in Run(folder / "run").epochs()), 3)
         elif name != "query":
-            genotype = storage.read_genotype(product(folder, name))
+            genotype = storage.read_genotype(product_file(folder, name))
             seconds[name] = round(sum(genotype.times[-1].seconds.values()), 3) if genotype.times else 0.0
             if (eigenvalue := _last_eigenvalue(folder / "run" / "metrics.csv")) is not None:
                 more["eigenvalue"] = eigenvalue
@@ -60,7 +60,7 @@ def tested_alike(stages: Iterable[tuple[int, Path]]) -> bool:
 
 
 def _of_query(stage: Stage, place: Workspace) -> dict[str, Any]:
-    path = product(place.folder(stage), "query")
+    path = product_file(place.folder(stage), "query")
     try:
         answer = json.loads(path.read_bytes())["cells"][0]
         found = answer["data_sets"][stage.options.get("of", "cifar10")]

@@ -119,7 +119,7 @@ def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root
     if kept is None:
         return Trial(setting=setting, seed=seed, state="waiting", pipeline=pipeline)
     try:
-        facts = Facts.model_validate(kept.user_attrs, strict=False)
+        facts = TrialFacts.model_validate(kept.user_attrs, strict=False)
     except ValidationError as error:
         raise RunError(
             f"{root.parent}: the record of {setting!r}, seed {seed}, is damaged ({describe_error(error)})"
@@ -136,7 +136,7 @@ def _trial(setting: str, seed: int, pipeline: Mapping[str, Any], kept: Any, root
     )
 
 
-class Facts(BaseModel):
+class TrialFacts(BaseModel):
     """The facts in a trial's record; a database that somebody else wrote may hold anything."""
 
     model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)

@@ -12,9 +12,9 @@ from ftso_cli.api.health import cores
 from ftso_cli.files import make_inside
 from ftso_cli.interrupt import run_jobs
 from ftso_cli.studies.analysis.measures import measure_trial
-from ftso_cli.studies.plan import Planned
+from ftso_cli.studies.plan import PlannedTrial
 from ftso_cli.studies.running import trials
-from ftso_cli.studies.running.work import Stopped, Workspace, locked, work
+from ftso_cli.studies.running.work import Stopped, Workspace, file_lock, work
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -27,16 +27,16 @@ IDLE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ended:
+class EndedTrial:
     """A trial that has ended, for whoever watches."""
 
-    planned: Planned
+    planned: PlannedTrial
     accuracy: float | None
     error: str | None
     seconds: float
 
 
-Watch = Callable[[Ended], None]
+Watch = Callable[[EndedTrial], None]
 
 
 def default_workers() -> int:
@@ -45,7 +45,7 @@ def default_workers() -> int:
 
 
 def run_trials(
-    planned: Sequence[Planned],
+    planned: Sequence[PlannedTrial],
     folder: Path,
     study: "Study",
     *,
@@ -67,21 +67,21 @@ def run_trials(
         if retry_failed:
             for trial in trials.states(study, [one.key for one in planned]).values():
                 if trial.state.name == "FAIL":
-                    trials.again(study, trial)
+                    trials.requeue(study, trial)
     worker = _Worker({one.key: one for one in planned}, study, place, watch)
     run_jobs([worker.run] * workers, workers, place.stop)
 
 
 def _claim(place: Workspace) -> AbstractContextManager[Any]:
     """Held by who adds or takes a trial, so that two on one machine don't do it at the same moment."""
-    return locked(place.root / "claim.lock", place.stop)
+    return file_lock(place.root / "claim.lock", place.stop)
 
 
 @dataclass(frozen=True)
 class _Worker:
     """The work of one thread; trials themselves run in processes."""
 
-    planned: dict[str, Planned]
+    planned: dict[str, PlannedTrial]
     study: "Study"
     place: Workspace
     watch: Watch
@@ -94,7 +94,7 @@ class _Worker:
                 trials.run_one(self.study, self._objective, _claim(self.place))
             elif "RUNNING" in found:
                 self.place.stop.wait(IDLE)
-                trials.revive(self.study)
+                trials.requeue_killed(self.study)
             else:
                 return
 
@@ -111,15 +111,15 @@ class _Worker:
         try:
             work(planned.stages, self.place)
             found = measure_trial(planned.stages, self.place)
-            trials.remember(trial, found)
+            trials.set_attributes(trial, found)
         except Stopped:
-            trials.again(self.study, trial)
+            trials.requeue(self.study, trial)
             raise optuna.TrialPruned from None
         except Exception as error:
             text = str(error) or type(error).__name__
-            trials.remember(trial, {"error": text})
-            self.watch(Ended(planned=planned, accuracy=None, error=text, seconds=time.monotonic() - start))
+            trials.set_attributes(trial, {"error": text})
+            self.watch(EndedTrial(planned=planned, accuracy=None, error=text, seconds=time.monotonic() - start))
             raise
         accuracy = float(found["accuracy"])
-        self.watch(Ended(planned=planned, accuracy=accuracy, error=None, seconds=time.monotonic() - start))
+        self.watch(EndedTrial(planned=planned, accuracy=accuracy, error=None, seconds=time.monotonic() - start))
         return accuracy

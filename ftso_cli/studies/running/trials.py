@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from ftso_cli.errors import FileError, SettingsError
 from ftso_cli.files import check_inside
-from ftso_cli.studies.plan import Planned
+from ftso_cli.studies.plan import PlannedTrial
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -113,7 +113,7 @@ def _storage(folder: Path, url: str | None, *, read_only: bool) -> Any:
         if read_only:
             return optuna.storages.RDBStorage(**kept, skip_table_creation=True)
         return optuna.storages.RDBStorage(
-            **kept, heartbeat_interval=HEARTBEAT, grace_period=GRACE, heartbeat_stale_trial_callback=again
+            **kept, heartbeat_interval=HEARTBEAT, grace_period=GRACE, heartbeat_stale_trial_callback=requeue
         )
 
 
@@ -143,12 +143,12 @@ def _reason(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}{hint}"
 
 
-def again(study: "Study", trial: "FrozenTrial | Trial") -> None:
+def requeue(study: "Study", trial: "FrozenTrial | Trial") -> None:
     """Lets a copy of a trial wait to be run again."""
     study.enqueue_trial({}, user_attrs={name: trial.user_attrs[name] for name in ASKED if name in trial.user_attrs})
 
 
-def enqueue(study: "Study", planned: Sequence[Planned]) -> None:
+def enqueue(study: "Study", planned: Sequence[PlannedTrial]) -> None:
     """Adds the trials that are not there yet, in their order."""
     known = states(study, [trial.key for trial in planned])
     for trial in planned:
@@ -203,7 +203,7 @@ def run_one(study: "Study", objective: Objective, claim: AbstractContextManager[
             study.optimize(begun, n_trials=1, catch=(Exception,))
 
 
-def revive(study: "Study") -> None:
+def requeue_killed(study: "Study") -> None:
     """Takes up trials whose worker was killed."""
     import optuna
 
@@ -212,7 +212,7 @@ def revive(study: "Study") -> None:
         optuna.storages.fail_stale_trials(study)
 
 
-def remember(trial: "Trial", facts: Mapping[str, Any]) -> None:
+def set_attributes(trial: "Trial", facts: Mapping[str, Any]) -> None:
     """Keeps facts of a trial, JSON values by name."""
     for name, value in facts.items():
         trial.set_user_attr(name, value)

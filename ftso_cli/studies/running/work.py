@@ -58,7 +58,7 @@ class Workspace:
         return self.root / stage.folder
 
 
-def product(folder: Path, name: str) -> Path:
+def product_file(folder: Path, name: str) -> Path:
     """The file that says that the stage `name` is done."""
     return folder / PRODUCTS.get(name, "cell.json")
 
@@ -73,15 +73,15 @@ def work(stages: Sequence[Stage], place: Workspace) -> None:
         folder = place.folder(stage)
         make_inside(folder)
         check_inside(folder / "run")
-        if not product(folder, stage.name).exists():
-            with locked(folder / "lock", place.stop) as lock:
-                if not product(folder, stage.name).exists():
+        if not product_file(folder, stage.name).exists():
+            with file_lock(folder / "lock", place.stop) as lock:
+                if not product_file(folder, stage.name).exists():
                     _do(stage, cell, folder, place, lock)
         cell = str(folder / "cell.json")
 
 
 @contextmanager
-def locked(path: Path, stop: Event) -> Iterator[locks.Held]:
+def file_lock(path: Path, stop: Event) -> Iterator[locks.Held]:
     """Holds the lock file `path`, once nobody else does. Where the system has no such locks, nobody waits."""
     while True:
         try:

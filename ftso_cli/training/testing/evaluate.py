@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.data import Changes, ImageData, ImageSource, on_device, sound_batches
+from ftso_cli.data import Changes, ImageData, ImageSource, on_device, readable_batches
 from ftso_cli.errors import DataError, RunError
 from ftso_cli.nn.checkpoint import Checkpoints, check_alike, read_tensors
 from ftso_cli.nn.device import enough_memory
@@ -144,7 +144,7 @@ def _scored(network: nn.Module, source: ImageSource, data: ImageData, batch_size
     count, among, loss = 0, 0, 0.0
     broken: dict[str, str] = {}
     rows: list[Tensor] = []
-    for images, labels in sound_batches(on_device(source, device), batch_size, data, broken):
+    for images, labels in readable_batches(on_device(source, device), batch_size, data, broken):
         logits, _ = network(images.to(device, memory_format=torch.channels_last))
         logits = logits.float().cpu()
         loss += functional.cross_entropy(logits, labels, reduction="sum").item()

@@ -35,7 +35,7 @@ MOST_PAIRS = 200_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class LookAlikes:
+class NearDuplicates:
     """Pairs of indices, of an image of a part and the training image that it looks like, the most alike first.
 
     `compared` images of the part are compared with `training` images, or none because of `why_not`.
@@ -47,18 +47,18 @@ class LookAlikes:
     why_not: str = ""
 
 
-def find_look_alikes(train: ImageSource, *parts: ImageSource) -> list[LookAlikes]:
+def find_near_duplicates(train: ImageSource, *parts: ImageSource) -> list[NearDuplicates]:
     """The images of each part, a sample of many, that look like a training image."""
     if any(source.streams for source in (train, *parts)):
-        return [LookAlikes(why_not="memory doesn't hold all of them")] * len(parts)
+        return [NearDuplicates(why_not="memory doesn't hold all of them")] * len(parts)
     if min(train.read(torch.arange(1)).shape[2:]) < SIDE:
-        return [LookAlikes(why_not=f"fewer than {SIDE} pixels are too few to tell")] * len(parts)
+        return [NearDuplicates(why_not=f"fewer than {SIDE} pixels are too few to tell")] * len(parts)
     known = _sample(len(train), MOST_TRAINING)
     structure = _structure(train, known)
     return [_compared(part, known, structure) for part in parts]
 
 
-def _compared(part: ImageSource, known: Tensor, structure: tuple[Tensor, Tensor]) -> LookAlikes:
+def _compared(part: ImageSource, known: Tensor, structure: tuple[Tensor, Tensor]) -> NearDuplicates:
     """The images of a part that look like one of the training images `known` (N,) of this structure."""
     small, large = structure
     asked = _sample(len(part), MOST_PAIRS // len(known))
@@ -70,7 +70,7 @@ def _compared(part: ImageSource, known: Tensor, structure: tuple[Tensor, Tensor]
         for at in torch.nonzero(likeness >= torch.where(alone, ALIKE, SAME)).flatten().tolist():
             found.append((-float(likeness[at]), int(chunk[at]), int(known[nearest[at]])))
     pairs = tuple((of_part, of_train) for _, of_part, of_train in sorted(found))
-    return LookAlikes(pairs=pairs, compared=len(asked), training=len(known))
+    return NearDuplicates(pairs=pairs, compared=len(asked), training=len(known))
 
 
 def _nearest(asked: Tensor, known: Tensor) -> tuple[Tensor, Tensor, Tensor]:

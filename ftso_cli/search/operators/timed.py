@@ -1,6 +1,6 @@
 """Operators for a cell by trainings of equal time (ours): the cell against its neighbours, with another on one edge.
 
-A first heat trains the cell and as many neighbours as fit, each for equal seconds, so that a cheaper one takes more
+A first rung trains the cell and as many neighbours as fit, each for equal seconds, so that a cheaper one takes more
 steps. A second trains the best three and the cell itself from several initialisations, twice as long. The cell keeps
 its operators unless one of them has a lower loss by more than chance.
 """
@@ -30,7 +30,7 @@ CANDIDATES = ("conv_3x3", "conv_1x1", "sep_conv_3x3", "max_pool_3x3", "skip_conn
 FINALISTS, INITS = 3, 4
 
 LEAST_STEPS = 20
-"""Steps of the cell in the first heat, below which a loss tells nothing."""
+"""Steps of the cell in the first rung, below which a loss tells nothing."""
 
 LEAST_FIELD = 4
 """Neighbours below which there is nothing to choose among."""
@@ -101,7 +101,7 @@ class TimedSearch:
 
     def _decided(self, losses: dict[Ops, list[float]], field: int, unit: float) -> OperatorChoice:
         """The finalist of the lowest loss, where the cell itself is clearly behind it."""
-        winner = clear_winner(losses, self.ops)
+        winner = significant_winner(losses, self.ops)
         if winner == self.ops:
             return OperatorChoice(genotype=self.genotype, neighbours=field, seconds=unit)
         (at,) = (at for at, op in enumerate(winner) if op != self.ops[at])
@@ -155,7 +155,7 @@ class TimedSearch:
         )
 
 
-def clear_winner(losses: Mapping[Ops, Sequence[float]], own: Ops) -> Ops:
+def significant_winner(losses: Mapping[Ops, Sequence[float]], own: Ops) -> Ops:
     """Return the cell of the lowest mean loss, or `own` where that is not behind it by more than chance."""
     winner = min(losses, key=lambda ops: fmean(losses[ops]))
     behind, error = paired_difference(losses[own], losses[winner])

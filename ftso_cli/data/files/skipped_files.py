@@ -28,7 +28,7 @@ FEW = 20
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class SkippedFiles:
     """Entries of a folder of images that are passed over.
 
     `counts` says how many of each of `KINDS`, and `first` names the first of each. `beside` names what lies beside the
