@@ -107,8 +107,8 @@ def test_an_ensemble_is_that_of_the_command(tmp_path: Path) -> None:
 
 def test_a_race_is_that_of_the_command(tmp_path: Path) -> None:
     file = tmp_path / "cell.json"
-    ftso("search-topology", "--rank", "race", "--budget", "300", "--nodes", "2", *FLAGS, "-o", file)
-    found = ftso_cli.search_topology(rank="race", budget=300, nodes=2, **SMALL)
+    ftso("search-topology", "--rank", "race", "--budget", "300", "--nodes", "2", "--op", "conv_1x1", *FLAGS, "-o", file)
+    found = ftso_cli.search_topology(rank="race", budget=300, nodes=2, op="conv_1x1", **SMALL)
     assert same(ftso_cli.read(file), found) and found.stage == "complete"
 
 

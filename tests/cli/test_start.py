@@ -86,7 +86,8 @@ def test_a_start_brings_its_cell_shape_and_image_size(there: Path, second: Path)
     assert str(there) not in json.dumps(config["start"])
     started = load_file(second / "start.safetensors")
     assert not any(name.startswith("classifier.") for name in started)
-    assert all(torch.equal(tensor, weights(there / "first")[name]) for name, tensor in started.items())
+    origin = weights(there / "first")
+    assert all(torch.equal(tensor, origin[name]) for name, tensor in started.items())
     shape = [
         (edge.source, edge.target, edge.op) for edge in ftso_cli.read(second / "genotype.json").cells["normal"].kept
     ]
@@ -141,9 +142,10 @@ def test_a_run_goes_on_and_is_repeated_though_the_other_run_is_gone(there: Path,
         ftso("train", "--config", second / "config.json", "-o", tmp_path / "repeated")
     finally:
         (there / "gone").rename(there / "first")
+    expected = weights(second)
     for run in ("again", "repeated"):
-        assert weights(tmp_path / run).keys() == weights(second).keys()
-        assert all(torch.equal(tensor, weights(tmp_path / run)[name]) for name, tensor in weights(second).items())
+        found = weights(tmp_path / run)
+        assert found.keys() == expected.keys() and all(torch.equal(found[name], expected[name]) for name in expected)
     for path in (tmp_path / "again").glob("checkpoint*"):
         path.unlink()
     start = tmp_path / "again" / "start.safetensors"

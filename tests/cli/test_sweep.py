@@ -19,31 +19,49 @@ def invoke(*args: str | Path) -> Result:
     return CliRunner().invoke(app, ["sweep", *map(str, args)], env={"COLUMNS": "200"})
 
 
+ON_THE_WAY = (
+    TRAINED.replace("iters = 1", "iters = 3, every = 1")
+    .replace("epochs = 1 }", "epochs = 1, batch-size = 256, auxiliary = 0.0 }")
+    .replace('name = "plain"', 'name = "first"\nprune.at = 1')
+    .replace('name = "twice"\ntrain.epochs = 2', 'name = "last"\nprune.at = 3')
+)
+"""Two settings that train the cells that one search had on its way."""
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two settings on digits."""
     folder = tmp_path_factory.mktemp("sweep")
-    result = invoke(written(folder, TRAINED), "-o", folder / "run", "--workers", "2")
+    result = invoke(written(folder, ON_THE_WAY), "-o", folder / "run", "--workers", "2")
     assert result.exit_code == 0, result.output
     return folder / "run"
 
 
 def test_a_study_on_digits_gives_accuracies_costs_and_cells(trained: Path) -> None:
-    plain, twice = results.read_trials(trained)
-    assert (plain.state, twice.state) == ("done", "done")
-    for one in (plain, twice):
+    first, last = results.read_trials(trained)
+    assert (first.state, last.state) == ("done", "done")
+    for one in (first, last):
         assert one.accuracy is not None
         assert 0.05 < one.accuracy <= 1
         assert one.seconds["train"] > 0
         assert one.folder is not None
         # Eight edges a cell, two cells.
         assert one.cells.count("=skip_connect") == 16
-    assert (plain.parameters, plain.macs) == (twice.parameters, twice.macs)
-    assert library.load_genotype(str(plain.folders["assign-ops"] / "cell.json")).stage == "complete"
+    assert library.load_genotype(str(first.folders["assign-ops"] / "cell.json")).stage == "complete"
+
+
+def test_the_cells_that_one_search_had_on_its_way_are_trained(trained: Path) -> None:
+    first, last = results.read_trials(trained)
+    assert first.folders["search-topology"] == last.folders["search-topology"]
+    kept = [
+        library.load_genotype(str(one.folders["prune"] / "cell.json")).history[-1].settings["at"]
+        for one in (first, last)
+    ]
+    assert kept == [1, 3]
 
 
 def test_folds_cross_validate_the_network_that_is_chosen(tmp_path: Path) -> None:
-    train = "train = { epochs = 1, channels = 8, stem = 'cifar', batch-size = 64 }"
+    train = "train = { epochs = 1, channels = 8, cells = 2, stem = 'cifar', batch-size = 256 }"
     file = tmp_path / "folds.toml"
     file.write_text(f"data = 'digits'\nfolds = 2\n{train}\n")
     result = invoke(file, "-o", tmp_path / "run", "--workers", "1")
@@ -65,7 +83,7 @@ def test_folds_have_no_meaning_for_a_search(tmp_path: Path) -> None:
 
 def test_what_trials_share_is_done_once(trained: Path) -> None:
     stages = sorted(folder.name.rsplit("-", 1)[0] for folder in (trained / "stages").iterdir() if folder.is_dir())
-    assert stages == ["assign-ops", "prune", "search-topology", "train", "train"]
+    assert stages == ["assign-ops", "assign-ops", "prune", "prune", "search-topology", "train", "train"]
 
 
 def test_the_parameters_are_those_that_cost_counts(trained: Path) -> None:
@@ -87,8 +105,8 @@ def test_results_are_a_table_a_file_and_a_figure(trained: Path, tmp_path: Path) 
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["setting"], row["seed"], row["state"]) for row in rows] == [
-        ("plain", "0", "done"),
-        ("twice", "0", "done"),
+        ("first", "0", "done"),
+        ("last", "0", "done"),
     ]
     assert "test error, %" in picture.read_text()
     assert (trained / "results.md").read_text().startswith("| setting | seeds | error % |")
@@ -97,7 +115,7 @@ def test_results_are_a_table_a_file_and_a_figure(trained: Path, tmp_path: Path) 
 
 def test_results_as_json_have_every_trial(trained: Path) -> None:
     facts = json.loads(invoke("results", trained, "--json").stdout)
-    assert [row["setting"] for row in facts["settings"]] == ["plain", "twice"]
+    assert [row["setting"] for row in facts["settings"]] == ["first", "last"]
     error = 100 * (1 - facts["trials"][0]["accuracy"])
     assert facts["settings"][0]["error"] == {"n": 1, "mean": pytest.approx(error), "std": None, "half": None}
 
@@ -149,18 +167,3 @@ def test_presets_are_listed_and_checked_without_running(tmp_path: Path) -> None:
 def test_checking_a_study_imports_neither_torch_nor_optuna(tmp_path: Path) -> None:
     imported = modules_imported_by(["sweep", "table3", "--dry-run"])
     assert not imported & {"torch", "optuna", "matplotlib", "scipy"}
-
-
-def test_the_cells_that_one_search_had_on_its_way_are_trained(tmp_path: Path) -> None:
-    way = TRAINED.split("[[settings]]")[0].replace("iters = 1", "iters = 3, every = 1")
-    study = written(tmp_path, f'{way}\n[grid]\nprune.at = [1, 3]\n\n[figure]\nkind = "lines"\nx = "prune.at"\n')
-    result = invoke(study, "-o", tmp_path / "run", "--workers", "1")
-    assert result.exit_code == 0, result.output
-    first, last = results.read_trials(tmp_path / "run")
-    assert (first.state, last.state) == ("done", "done")
-    assert first.folders["search-topology"] == last.folders["search-topology"]
-    kept = [
-        library.load_genotype(str(one.folders["prune"] / "cell.json")).history[-1].settings["at"]
-        for one in (first, last)
-    ]
-    assert kept == [1, 3]

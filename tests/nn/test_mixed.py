@@ -62,10 +62,10 @@ def test_running_statistics_behind_convolutions_move_as_usual() -> None:
         for op in ("max_pool_3x3", "avg_pool_3x3")
         for edge in (f"cells.{cell}.edges.{at}" for cell in range(3) for at in range(6))
     }
-    compared = 0
+    compared, found = 0, shared.state_dict()
     for name, value in general.state_dict().items():
         if not any(name.startswith(pool) for pool in behind_pools):
-            torch.testing.assert_close(value, shared.state_dict()[name], rtol=1e-9, atol=1e-12)
+            torch.testing.assert_close(value, found[name], rtol=1e-9, atol=1e-12)
             compared += name.endswith("running_var")
     assert compared > 50
 

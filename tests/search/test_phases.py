@@ -85,7 +85,7 @@ def test_none_is_weighed_but_never_kept() -> None:
 
 def test_both_losses_fall_while_a_super_net_learns(digits: ImageData) -> None:
     seen: list[Progress] = []
-    settings = TopologySettings(**TINY, epochs=6, weight_lr=0.1)
+    settings = TopologySettings(**TINY, epochs=3, weight_lr=0.1)
     run_topology_search(digits, settings, seed=0, device=CPU, on_iteration=seen.append)
     first, last = seen[:5], seen[-5:]
     for loss in ("weight_loss", "arch_loss"):

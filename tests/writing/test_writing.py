@@ -93,8 +93,7 @@ def test_ctrl_c_while_a_fresh_process_starts_is_one_line_too(imported: str, tmp_
     assert "error: interrupted" in said and not any("Traceback" in line for line in said)
 
 
-@pytest.mark.parametrize("asked", ["--rank race --budget 1h", "--seeds 0-4095"], ids=["race", "ensemble"])
-@pytest.mark.parametrize("times", [2, 5])
+@pytest.mark.parametrize(("asked", "times"), [("--rank race --budget 1h", 2), ("--seeds 0-4095", 5)])
 def test_ctrl_c_however_often_ends_searches_in_threads_with_one_line(asked: str, times: int, tmp_path: Path) -> None:
     small = "--channels 4 --cells 2 --batch-size 16 --workers 2 -o cell.json"
     command = [sys.executable, "-m", "ftso_cli", "search-topology", *asked.split(), *small.split()]
