@@ -21,22 +21,22 @@ class Moments:
     """Counts the moments of a command, and lets happen what is to happen at one of them."""
 
     def __init__(self, trial: Trial, count: mmap) -> None:
-        self._trial, self._count, self._busy = trial, count, False
+        self._trial, self._count, self.busy = trial, count, False
         self._target = os.path.realpath(trial.target) if trial.target else ""
         self._moments = ctypes.c_uint64.from_buffer(count)
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """The audit hook."""
-        if self._busy or not self._is_moment(event, args):
+        if self.busy or not self._is_moment(event, args):
             return
         self._moments.value += 1
         if self._moments.value == self._trial.moment:
-            self._busy = True
+            self.busy = True
             if self._trial.vanish:
                 shutil.rmtree(self._trial.vanish)
             else:
                 os.kill(os.getpid(), self._trial.signal)
-            self._busy = False
+            self.busy = False
 
     def _is_moment(self, event: str, args: tuple[Any, ...]) -> bool:
         if self._target:
@@ -59,10 +59,11 @@ class Guard:
 
     def __init__(self, trial: Trial) -> None:
         self._folder, self._sweeps = os.path.realpath(trial.folder) + os.sep, trial.args[:1] == ["sweep"]
+        self.busy = False
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
         """The audit hook."""
-        if event == "subprocess.Popen" and self._may_start(args):
+        if self.busy or (event == "subprocess.Popen" and self._may_start(args)):
             return
         if event in RUNS:
             self._end(event, args)
@@ -83,5 +84,6 @@ class Guard:
                 self._end(event, (place,))
 
     def _end(self, event: str, args: tuple[Any, ...]) -> None:
+        self.busy = True
         os.write(2, f"BROKEN: {event} {args!r:.300}\n".encode(errors="replace"))
         os._exit(BROKEN)
