@@ -212,7 +212,7 @@ class ImageData:
     """A data set and what is known about it: `image_size` is (height, width), `mean` and `std` are of pixels in 0..1.
 
     `val`, which validates a training as it goes on, is None where the set has none; `val_share` says which share of
-    the training images it is, 0 for images of its own. `flip` says whether a mirrored image keeps its class, `left_out`
+    the training images it is, 0 for images of its own. `flip` says whether a mirrored image keeps its class, `skipped`
     what was passed over in a folder, `root` where the folder is, `test_from` and `val_from` where the images of a part
     come from, `changes` how the images differ from those of a run, and `remarks` what else a user should know of them.
     """

@@ -85,7 +85,8 @@ def options() -> Iterator[tuple[str, tuple[str, ...], Any]]:
     for name, function in functions:
         for parameter in inspect.signature(function).parameters.values():
             info = next((each for each in get_args(parameter.annotation)[1:] if hasattr(each, "param_decls")), None)
-            if info is None or type(info).__name__ == "ArgumentInfo":
+            # A former name of an option is hidden.
+            if info is None or type(info).__name__ == "ArgumentInfo" or info.hidden:
                 continue
             declared = [each for each in (info.default, *(info.param_decls or ())) if str(each).startswith("-")]
             yield name, tuple(declared) or (f"--{parameter.name.replace('_', '-')}",), info

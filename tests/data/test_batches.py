@@ -210,7 +210,7 @@ def test_evaluation_of_no_images_gives_no_batch():
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "images", "processes", "advice"),
+    ("batch_size", "image_count", "processes", "advice"),
     [
         (64, 3, 1, "use --batch-size 3 or less"),
         (64, 7, 2, "use --batch-size 6 or less"),

@@ -102,7 +102,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.data import open_images
 run, pets = sys.argv[1:]
 images = open_images(pets)
-print(images.left_out, *images.train.load_all().values())
+print(images.skipped, *images.train.load_all().values())
 app(["predict", run, f"{pets}/cat/IMG_0001.HEIC"])
 """
 """What a process says that finds no pillow-heif, on whatever machine."""
