@@ -22,6 +22,7 @@ from typing import Annotated, Any, Literal, cast
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.options import Option, Settings, settings
 from ftso_cli.settings.searches import OF_STAGES, GradientSettings, JointSettings, Method
+from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS
 
 _DARTS = GradientSettings(
@@ -108,9 +109,13 @@ ON_CHOICES = (
 def on_choices(method: Method | None) -> Mapping[str, Any]:
     """Return what a method says of α and β alone: how they are relaxed, and how they move; nothing for None.
 
-    A search of one of the two phases takes it, and keeps its own length, network and steps on the weights.
+    A search of one of the two phases takes it, and keeps its own length, network and steps on the weights. Raises
+    `SettingsError` where there is no method of that name.
     """
-    return {} if method is None else {name: getattr(METHODS[method], name) for name in ON_CHOICES}
+    if method is None:
+        return {}
+    settings = chosen("method", method, dict(METHODS.items()))
+    return {name: getattr(settings, name) for name in ON_CHOICES}
 
 
 def by_evaluation(request: Settings, method: str, **others: Any) -> AskTellSettings:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, get_args
 from ftso_cli.errors import SettingsError
 from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
-from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, by_evaluation, on_choices
+from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     OPERATORS,
@@ -60,8 +60,6 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
         method = given.get("method")
         if method in get_args(AskTell):
             return {}
-        if method is not None:
-            chosen("method", method, dict(METHODS.items()))
         recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
         return {"epochs": OPERATORS.epochs, **on_choices(method), **recipe}
 

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator
 
 from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
 from ftso_cli.settings.limits import Limited
-from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe, by_evaluation, on_choices
+from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     OF_STAGES,
@@ -47,20 +47,7 @@ IN_A_RACE = {
 """The options that a race has."""
 
 IN_NO_METHOD = {field.name for field in fields(TopologySettings)} | {
-    *(
-        "preset",
-        "recipe",
-        "method",
-        "op",
-        "budget",
-        "seeds",
-        "workers",
-        "seed",
-        "data",
-        "image_size",
-        "device",
-        "output",
-    ),
+    *("preset", "recipe", "op", "budget", "seeds", "workers", "seed", "data", "image_size", "device", "output"),
     *HISTORY,
 }
 """The options of the searches that evaluate no whole cells."""
@@ -111,8 +98,6 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
         method = given.get("method")
         if given.get("rank") == "race" or method in get_args(AskTell):
             return {}
-        if method is not None:
-            chosen("method", method, dict(METHODS.items()))
         own = {
             **chosen("preset", given.get("preset", "paper"), PRESETS),
             **in_space(given.get("space", DARTS.name)),
