@@ -212,6 +212,8 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     console.err.__init__(stderr=True, soft_wrap=True, highlight=False, emoji=False)
     if trial.largest is not None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest, trial.largest))
+    # Python would write what it compiles when the command imports a module.
+    sys.dont_write_bytecode = True
     hook = Guard(trial) if trial.guarded else Moments(trial, count)
     sys.addaudithook(hook)
     sys.argv[1:] = trial.args

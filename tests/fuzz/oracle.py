@@ -94,6 +94,8 @@ def watched(*folders: Path) -> Iterator[None]:
     if not WATCH.hooked:
         sys.addaudithook(WATCH)
         WATCH.hooked = True
+    # Python would write what it compiles when a module is imported inside.
+    sys.dont_write_bytecode = True
     WATCH.found, WATCH.allowed = "", tuple(os.path.realpath(folder) + os.sep for folder in folders)
     try:
         yield
