@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from ftso_cli.errors import SettingsError
 from ftso_cli.settings.evaluation import Score
+from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import Operators, ShortTraining
 
@@ -29,7 +30,7 @@ class ByCapacity(Settings):
 
 
 @settings
-class CapacitySettings(ShortTraining, ByCapacity):
+class CapacitySettings(ShortTraining, ByCapacity, Limited):
     """Everything that decides the search but the data and the seed; `docs/nats.md` has the effect of each."""
 
     _: KW_ONLY
@@ -50,7 +51,10 @@ class CapacitySettings(ShortTraining, ByCapacity):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
-        return {"strategy": "capacity"} | asdict(self) | {"ops": list(self.ops)}
+        kept = {name: value for name, value in asdict(self).items() if value is not None}
+        if not self.limited:
+            del kept["setting"]
+        return {"strategy": "capacity"} | kept | {"ops": list(self.ops)}
 
     @property
     def takes_all_images(self) -> bool:

@@ -214,6 +214,23 @@ def test_search_ops_by_capacity_says_what_it_chose_among() -> None:
     assert [trial["behind"] for trial in facts["trials"]] == sorted(trial["behind"] for trial in facts["trials"])
 
 
+def test_search_ops_by_capacity_keeps_to_limits_and_records_them() -> None:
+    small = ("--cells", "3", "--channels", "4", "--steps", "2", "--inits", "1", "--slack", "0")
+    words = ("search-ops", "cell.json", "--strategy", "capacity", "--ops", "skip_connect,nor_conv_3x3", *small)
+    limits = ("--fit-params", "400k", "--fit-macs", "60M", "--fit-latency", "10m")
+    for name in ("found.json", "again.json"):
+        ftso(*words, *limits, "-o", name)
+    found, again = (storage.read_genotype(Path(name)) for name in ("found.json", "again.json"))
+    assert found.cells == again.cells and found.history[-1].settings == again.history[-1].settings
+    (network,) = json.loads(ftso("cost", "found.json", "--setting", "cifar", "--json").stdout)["networks"]
+    assert network["params"] <= 400_000 and network["macs"] <= 60_000_000
+    step = found.history[-1]
+    recorded = {"fit_params": 400_000, "fit_macs": 60_000_000, "fit_latency": "600000ms", "setting": "cifar"}
+    assert recorded.items() <= step.settings.items() and any("ms an image" in note for note in step.notes)
+    refused = ftso(*words, "--fit-params", "1k", "-o", "none.json", status=1).stderr
+    assert "no cell fits: the cheapest has" in refused and not Path("none.json").exists()
+
+
 @pytest.mark.parametrize("words", [("--strategy", "capacity", "--partial", "2"), ("--slack", "2")])
 def test_search_ops_refuses_options_of_the_other_strategy(words: tuple[str, ...]) -> None:
     assert "has no meaning with --strategy" in ftso("search-ops", "cell.json", *words, status=2).stderr

@@ -9,6 +9,8 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
+from ftso_cli.search.evaluators.scores import NONE
+from ftso_cli.search.limit import Limit
 from ftso_cli.search.operators.capacity import Capacity, CapacityProgress, Choice, with_operators
 from ftso_cli.search.race.topologies import widest
 from ftso_cli.settings.capacity import CapacitySettings
@@ -73,6 +75,19 @@ def test_the_same_seed_finds_the_same_and_another_sees_other_batches() -> None:
     first, again, other = (found(settings, seed) for seed in (3, 3, 4))
     assert first == again
     assert first.trials[0].losses != other.trials[0].losses and first.score != other.score
+
+
+def test_no_cell_over_a_limit_is_scored_or_trained_and_none_that_fits_is_an_error() -> None:
+    limit = Limit(params=700_000)
+    start, device = uniform("none"), torch.device("cpu")
+    run = Capacity(start, digits(), SMALL, seed=0, device=device, limit=limit)
+    choice = run.run(lambda progress: None)
+    scored = [ops for ops, score in run.scores.items() if score > NONE]
+    assert all(limit.allows(with_operators(start, ops)) for ops in scored) and len(scored) < len(run.scores)
+    assert {trial.ops for trial in choice.trials} <= set(scored) and limit.allows(choice.genotype)
+    assert choice.highest.count("nor_conv_3x3") == 2, "as many as fit"
+    with pytest.raises(SettingsError, match=r"no cell fits: the cheapest has .* parameters, more than 1,000"):
+        Capacity(start, digits(), SMALL, seed=0, device=device, limit=Limit(params=1_000)).run(lambda progress: None)
 
 
 def test_progress_counts_scores_and_steps() -> None:

@@ -39,7 +39,7 @@ def run_race(raced: "RaceSearch") -> Found:
 def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, start: Genotype) -> Found:
     """Search operators by capacity from the cell `start`, and write the best."""
     check_alone("--strategy capacity trains small networks one after another, in one process")
-    search = CapacitySearch(start, task, settings)
+    search = CapacitySearch(start, task, settings, listener)
     genotype, facts = execute(task, search, listener)
     return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), choice=search.choice)
 
@@ -100,15 +100,21 @@ class CapacitySearch:
 
     choice: "Choice"
 
-    def __init__(self, start: Genotype, task: Task, settings: CapacitySettings) -> None:
-        self.start, self.task, self.settings = start, task, settings
+    def __init__(self, start: Genotype, task: Task, settings: CapacitySettings, listener: Listener) -> None:
+        self.start, self.task, self.settings, self.listener = start, task, settings, listener
 
     def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
         """Run it to the end."""
+        from ftso_cli.search.limit import limit_of
         from ftso_cli.search.operators.capacity import Capacity
 
         seed = self.task.seed or 0
-        self.choice = choice = Capacity(self.start, data, self.settings, seed=seed, device=device).run(each)
+        limit = limit_of(self.settings, SPACES[self.start.space], device)
+        search = Capacity(self.start, data, self.settings, seed=seed, device=device, limit=limit)
+        self.choice = choice = search.run(each)
+        if text := limit.remark(choice.genotype):
+            self.task.notes.append(text)
+            self.listener.note(text)
         self.task.notes.extend(
             f"{difference_label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
             for trial in choice.trials

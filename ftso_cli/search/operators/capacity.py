@@ -3,13 +3,14 @@
 First a training-free score is climbed, one edge at a time, until no other operator on any edge raises it. It prefers
 large operators, so it ends where the cell has the most capacity, and hardly tells apart cells that cost it little. So
 the second part trains the best cell and those that differ from it on one edge and score almost as high for a few steps,
-and moves to the one that trains fastest, until none trains faster.
+and moves to the one that trains fastest, until none trains faster. A cell over a limit has no score.
 """
 
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from statistics import fmean
 
 import torch
@@ -17,16 +18,17 @@ import torch
 from ftso_cli.data import ImageData
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Cell, Genotype
-from ftso_cli.genotype.edit import require_searchable
 from ftso_cli.nn.network import Network
+from ftso_cli.search.blackbox.domain import operators_domain
 from ftso_cli.search.engine.bilevel import Batch
 from ftso_cli.search.evaluators.scores import NONE, score_of
 from ftso_cli.search.evaluators.short_training import first_losses, paired
 from ftso_cli.search.evaluators.zero_cost import score_batches
+from ftso_cli.search.limit import NO_LIMIT, Limit
 from ftso_cli.search.phases import network_shape
 from ftso_cli.search.race.ranking import paired_difference
 from ftso_cli.settings.capacity import CapacitySettings
-from ftso_cli.spaces import SPACES, operator
+from ftso_cli.spaces import SPACES
 
 Ops = tuple[str, ...]
 """The operators of all kept edges, cell by cell in the order of the space's kinds."""
@@ -78,17 +80,21 @@ class Capacity:
     """A search; the same seed gives the same cell on one kind of device."""
 
     def __init__(
-        self, genotype: Genotype, data: ImageData, settings: CapacitySettings, *, seed: int, device: torch.device
+        self,
+        genotype: Genotype,
+        data: ImageData,
+        settings: CapacitySettings,
+        *,
+        seed: int,
+        device: torch.device,
+        limit: Limit = NO_LIMIT,
     ) -> None:
         """Raises `GenotypeError` where the wiring is not decided yet, `SpaceError` for an operator the space lacks."""
-        require_searchable(genotype)
-        self.space = SPACES[genotype.space]
-        for op in settings.ops:
-            operator(op, tuple(op for op in self.space.operators if op not in self.space.never_derived))
+        self.domain = operators_domain(genotype, settings.ops, limit)
         self.genotype, self.data, self.settings = genotype, data, settings
         self.seed, self.device = seed, device
         self.shape = network_shape(data, settings)
-        self.edges = sum(len(genotype.cells[kind].kept) for kind in self.space.kinds)
+        self.edges = len(operators_of(genotype))
         self.scores: dict[Ops, float] = {}
         self.trials: dict[Ops, TrainedCell] = {}
         self.done = self.known = 0
@@ -109,15 +115,23 @@ class Capacity:
         )
 
     def _climb(self) -> Ops:
-        """The cell from which no other operator on one edge raises the score, from a cell drawn at random."""
+        """The cell from which no other operator on one edge raises the score, from a cell drawn at random.
+
+        Within a limit no exchange of two operators raises it either: a large one may move to where it is worth more.
+        Raises `SettingsError` where no cell keeps to the limit.
+        """
         draw = random.Random(self.seed)
         ops = tuple(draw.choice(self.settings.ops) for _ in range(self.edges))
+        if self._too_large(ops):
+            ops = operators_of(self.domain.genotype(self.domain.draw(draw)))
         before = None
         while before != ops:
             before = ops
             self.known = self.done + self.edges * (len(self.settings.ops) - 1)
             for edge in range(self.edges):
                 ops = max([ops, *self._substitutions(ops, edge)], key=self.score)
+            if self.domain.limit:
+                ops = max([ops, *_exchanges(ops)], key=self.score)
         return ops
 
     def _race(self, highest: Ops) -> Ops:
@@ -144,9 +158,11 @@ class Capacity:
         return ((*ops[:edge], op, *ops[edge + 1 :]) for op in self.settings.ops if op != ops[edge])
 
     def score(self, ops: Ops) -> float:
-        """Return the score of this cell's untrained network; a cell is scored once."""
+        """Return the score of this cell's untrained network, `NONE` over the limit; a cell is scored once."""
         if ops not in self.scores:
-            self.scores[ops] = score_of(self.settings.score, self._network(ops, 0), self.batches)
+            self.scores[ops] = (
+                NONE if self._too_large(ops) else score_of(self.settings.score, self._network(ops, 0), self.batches)
+            )
             self._advance(f"{self.settings.score} {max(self.scores.values()):.3f}")
         return self.scores[ops]
 
@@ -166,6 +182,10 @@ class Capacity:
             losses.append(fmean(first[len(first) // 2 :]))
         return TrainedCell(ops=ops, costs=self.score(highest) - self.score(ops), losses=tuple(losses))
 
+    def _too_large(self, ops: Ops) -> bool:
+        limit = self.domain.limit
+        return bool(limit) and not limit.allows(with_operators(self.genotype, ops))
+
     def _network(self, ops: Ops, init: int) -> Network:
         network = Network(with_operators(self.genotype, ops), self.shape, auxiliary=False)
         return paired(network, self._stream(init))
@@ -182,6 +202,18 @@ class Capacity:
     def _advance(self, figures: str) -> None:
         self.done += 1
         self.on_progress(CapacityProgress(iteration=self.done, iterations=max(self.done, self.known), figures=figures))
+
+
+def _exchanges(ops: Ops) -> Iterator[Ops]:
+    """The cells in which two edges have each other's operators."""
+    for one, other in combinations(range(len(ops)), 2):
+        if ops[one] != ops[other]:
+            yield (*ops[:one], ops[other], *ops[one + 1 : other], ops[one], *ops[other + 1 :])
+
+
+def operators_of(genotype: Genotype) -> Ops:
+    """The operators on the kept edges of a genotype, as `with_operators` takes them."""
+    return tuple(str(edge.op) for kind in SPACES[genotype.space].kinds for edge in genotype.cells[kind].kept)
 
 
 def with_operators(genotype: Genotype, ops: Sequence[str]) -> Genotype:

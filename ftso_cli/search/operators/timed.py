@@ -18,7 +18,7 @@ from ftso_cli.data import ImageData
 from ftso_cli.genotype import Genotype
 from ftso_cli.nn.merged import network_class
 from ftso_cli.search.evaluators.short_training import first_losses, paired
-from ftso_cli.search.operators.capacity import Ops, with_operators
+from ftso_cli.search.operators.capacity import Ops, operators_of, with_operators
 from ftso_cli.search.race.ranking import clearly_above, paired_difference
 from ftso_cli.settings.searches import ShortTraining
 from ftso_cli.spaces import SPACES
@@ -70,7 +70,7 @@ class TimedSearch:
         self.genotype, self.data, self.shape = genotype, data, shape
         self.seed, self.device = seed, device
         self.edges = [(kind, edge) for kind in SPACES[genotype.space].kinds for edge in genotype.cells[kind].kept]
-        self.ops: Ops = tuple(str(edge.op) for _, edge in self.edges)
+        self.ops = operators_of(genotype)
         self._paces: dict[Ops, float] = {}
         rate = ShortTraining().weight_lr * batch_size / ShortTraining().batch_size
         self.training = replace(
