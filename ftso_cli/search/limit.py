@@ -57,8 +57,8 @@ class Limit:
         return max((has / most for has, most in limits if has is not None and most is not None), default=0.0)
 
     def excess(self, genotype: Genotype) -> float:
-        """Return what the network of a complete genotype costs as a share of the limit."""
-        return self.share(self.cost(genotype))
+        """Return what the network of a complete genotype costs as a share of the limit; 0 where nothing is limited."""
+        return self.share(self.cost(genotype)) if self else 0.0
 
     def allows(self, genotype: Genotype) -> bool:
         """Return True where the network of a complete genotype keeps to the limit."""

@@ -183,8 +183,7 @@ class Capacity:
         return TrainedCell(ops=ops, costs=self.score(highest) - self.score(ops), losses=tuple(losses))
 
     def _too_large(self, ops: Ops) -> bool:
-        limit = self.domain.limit
-        return bool(limit) and not limit.allows(with_operators(self.genotype, ops))
+        return not self.domain.limit.allows(with_operators(self.genotype, ops))
 
     def _network(self, ops: Ops, init: int) -> Network:
         network = Network(with_operators(self.genotype, ops), self.shape, auxiliary=False)
