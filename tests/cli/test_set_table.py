@@ -7,6 +7,7 @@ from rich.cells import cell_len
 
 from ftso_cli.cli.output.set_table import print_set
 from ftso_cli.data import open_images, read_held_out, read_training_images
+from ftso_cli.data.files.frames import ImageOptions
 from tests.data.images import write_folder, write_image
 
 
@@ -41,6 +42,15 @@ def test_the_table_of_a_small_set(tmp_path: Path, capsys: pytest.CaptureFixture[
         f"test images: 90, a fifth of each class of {tmp_path}",
         f"validation images: 36, 10 % of each class of {tmp_path}",
     ]
+
+
+def test_the_size_of_a_rectangle_is_told_as_files_and_as_the_option_have_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = open_images(str(write_folder(tmp_path, {"cat": 5, "dog": 5}, (48, 30))), ImageOptions(size=(24, 32)))
+    print_set(read_held_out(read_training_images(data)))
+    text = " ".join(capsys.readouterr().err.split())
+    assert "used at 32×24 (width by height; --image-size 24x32)" in text
 
 
 def test_what_misleads_is_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

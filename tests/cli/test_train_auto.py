@@ -48,6 +48,15 @@ def test_a_dry_run_says_what_it_would_do_and_leaves_nothing(tmp_path: Path, monk
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos"]
 
 
+def test_a_folder_that_holds_a_run_is_refused_before_images_are_read(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{}")
+    data = write_folder(tmp_path / "photos")
+    result = ftso("train", "--data", data, *TINY, "-o", tmp_path / "run")
+    assert result.exit_code == 1 and "classes" not in result.stderr
+    assert "run holds a run; go on with --resume" in result.stderr
+
+
 def test_the_same_settings_again_give_the_same_network(tmp_path: Path) -> None:
     data, first, second = write_folder(tmp_path / "photos"), tmp_path / "first", tmp_path / "second"
     assert ftso("train", "--data", data, "--epochs", "2", *TINY, "-o", first).exit_code == 0

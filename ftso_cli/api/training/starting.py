@@ -65,7 +65,6 @@ def started(
         remark = f"device {of_file} of the settings is not here; training on {chosen}"
         images = replace(images, remarks=(*images.remarks, remark))
     run = Run(_free_folder(cell, data) if folder is None else folder)
-    run.check_free()
     _check_validates(images, settings)
     images, record, weights = _begun(images, asked, genotype)
     return Trainer(genotype, _config(asked, settings, images, record, chosen), images, run, group, weights)

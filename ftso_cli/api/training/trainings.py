@@ -120,12 +120,13 @@ def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
         if not group.first:
             return _follow(Path(group.broadcast_text()), group)
         if request.resume is None:
+            folder = None if request.output is None else Path(request.output)
+            _check_free(request, folder)
             if request.planned:
                 plan, images, genotype = planned(request, genotype, device, listener, began)
                 hyper_parameters = plan.recipe
                 if request.dry_run:
                     return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)
-            folder = None if request.output is None else Path(request.output)
             name = reference_name(cell) if request.names_cell else ""
             trainer = started(name, genotype, request.file, hyper_parameters, folder, group, device, images)
         else:
@@ -139,6 +140,14 @@ def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
             group.broadcast_text(str(trainer.run.folder))
             curves = Curves(trainer.run, len(trainer.rows)) if request.tensorboard else None
             return replace(_finished(trainer, listener, curves), plan=plan)
+
+
+def _check_free(request: TrainRequest, folder: Path | None) -> None:
+    """Raise `RunError` where the folder holds a run already, before images are read for minutes."""
+    from ftso_cli.training.run import Run
+
+    if folder is not None and not request.dry_run:
+        Run(folder).check_free()
 
 
 def _follow(folder: Path, group: "Group") -> Trained:

@@ -92,7 +92,9 @@ def _images(table: "SetTable") -> Iterator[str]:
         smallest, median, largest = map(_pixels, table.sizes)
         among = f" of {table.measured:,} that were looked at" if table.measured < sum(table.kinds.values()) else ""
         yield smallest if smallest == largest else f"{median} in the median, {smallest} to {largest}{among}"
-    yield f"used at {_pixels(table.image_size)}"
+    width, height = table.image_size
+    turned = "" if width == height else f" (width by height; --image-size {height}x{width})"
+    yield f"used at {_pixels(table.image_size)}{turned}"
 
 
 def _pixels(size: tuple[int, int]) -> str:
