@@ -20,7 +20,9 @@ from ftso_cli.nn.device import median_seconds, seeded
 from ftso_cli.nn.merged import deployed, network_class
 from ftso_cli.nn.network import Network
 from ftso_cli.settings.recipes import Recipe
+from ftso_cli.settings.requests.train import PLANNED_CELL
 from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
+from ftso_cli.training.budget import FINISH
 from ftso_cli.training.step.losses import Loss
 from ftso_cli.training.step.optimizer import optimizer_of
 from ftso_cli.training.step.update import WeightUpdate
@@ -99,7 +101,7 @@ class NetworkTimer(Protocol):
 
 
 class Planner:
-    """The choices for one training. `given` names the values of the recipe that the user has given."""
+    """The choices for one training. `given` names what the user has given: values of the recipe, cell, image size."""
 
     def __init__(
         self, genotype: Genotype, data: ImageData, recipe: Recipe, given: Collection[str], timer: NetworkTimer
@@ -120,20 +122,25 @@ class Planner:
         fitting, most = self._epochs(pace, limits), self._recipe.epochs
         self._choose("epochs", min(fitting, most), "fit in the time" if fitting < most else "more are not worth it")
         epochs = self._recipe.epochs
-        seconds = epochs * count * pace * OVERHEAD
+        seconds = epochs * count * pace * OVERHEAD + FINISH
         return Plan(recipe=self._recipe, decisions=tuple(self._decisions), epochs=epochs, seconds=seconds)
 
     def _choose_by_rules(self, count: int) -> None:
         """Choose what needs no measurement."""
         height, width = self._images.image_size
+        size = str(height) if height == width else f"{height}x{width}"
+        self._tell("cell", PLANNED_CELL, "more accurate than ResNets after equal time")
+        self._tell("image_size", size, "the images' own size, at most 64x64")
         stem = stem_for(min(height, width))
         by = stem_stride(stem)
         self._choose("stem", stem, f"cells begin at {height // by}x{width // by} of {height}x{width} pixels")
+        self._choose("cells", self._recipe.cells, "few cells, so that they can be wide")
+        self._choose("augmentation", self._recipe.augmentation, "random crops; strong was no better in trials")
         batch = min(batch_for(count), count)
         self._choose("batch_size", batch, f"{max(count // batch, 1):,} steps an epoch")
         sizes = ClassSizes.of(self._images.train.labels, len(self._images.classes))
         if sizes.uneven:
-            self._choose("balance", "loss", f"the largest class has {sizes.ratio:.0f} times the images of the smallest")
+            self._choose("balance", "loss", f"the largest class is {sizes.ratio:.0f} times the smallest")
         if self._images.val is None:
             self._choose("keep", "last", "there are no validation images")
         self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
@@ -143,11 +150,16 @@ class Planner:
         if option in self._given:
             return
         self._recipe = replace(self._recipe, **{option: value})
-        self._decisions.append(Decision(option=option, value=str(value), why=why))
+        self._tell(option, value, why)
+
+    def _tell(self, option: str, value: Any, why: str) -> None:
+        """Add a decision, unless it is the user's."""
+        if option not in self._given:
+            self._decisions.append(Decision(option=option, value=str(value), why=why))
 
     def _epochs(self, pace: float, limits: Limits) -> int:
         """Return how many passes over the images fit, at so many seconds an image."""
-        return max(int(limits.seconds / (pace * OVERHEAD * len(self._images.train))), 1)
+        return max(int((limits.seconds - FINISH) / (pace * OVERHEAD * len(self._images.train))), 1)
 
     def _paces(self, limits: Limits, wanted: int) -> list[tuple[int, float]]:
         """Return widths and seconds an image in training, from the narrowest to the first that is too slow."""

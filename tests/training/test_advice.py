@@ -74,6 +74,21 @@ def test_a_training_with_a_time_is_given_twice_that_time() -> None:
     assert advice.command == "ftso train --config a/config.json --time 20m"
 
 
+def test_time_comes_before_images_of_rare_classes_and_one_epoch_is_too_little() -> None:
+    rising = [0.5, 0.6, 0.7, 0.74, 0.78, 0.81, 0.84, 0.87, 0.9, 0.93]
+    balanced = replace(QUICK, balance="loss")
+    rare = [[390, 10, 0], [10, 390, 0], [20, 20, 0]]
+    found = told(curve([0.95] * 10, rising), rare, recipe=balanced, trained=(1600, 1600, 160))
+    longer, images = (text for text, _ in found if "rising" in text or "add images" in text)
+    assert "rising" in longer and "add images" in images
+    ((text, command),) = told(curve([0.96], [0.95]))
+    assert text == "One epoch teaches little: train for longer" and command == "--epochs 24"
+
+
+def test_a_network_below_the_commonest_class_has_learnt_nothing_by_heart() -> None:
+    assert not any("by heart" in text for text, _ in told(curve([0.45] * 10, [0.03] * 10), [[0, 500], [100, 0]]))
+
+
 def test_what_is_learnt_by_heart_asks_for_stronger_augmentation_and_more_images() -> None:
     apart = curve([0.99] * 10, [0.8] * 10)
     ((text, command),) = told(apart)

@@ -13,7 +13,17 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import library
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
 from ftso_cli.spaces.darts import NetworkShape
-from ftso_cli.training.planning import Limits, MeasuredTimes, Plan, Planner, batch_for, stem_for, wanted_epochs
+from ftso_cli.training.budget import FINISH
+from ftso_cli.training.planning import (
+    OVERHEAD,
+    Limits,
+    MeasuredTimes,
+    Plan,
+    Planner,
+    batch_for,
+    stem_for,
+    wanted_epochs,
+)
 
 CELL = library.load_genotype("ftso_block")
 
@@ -47,6 +57,14 @@ def test_more_time_gives_a_wider_network_and_as_many_epochs_as_the_set_needs() -
     assert widths == sorted(set(widths))
     assert all(each.epochs >= wanted_epochs(2000) for each in found[1:])
     assert all(each.seconds <= limit for each, limit in zip(found, (10, 60, 600, 6000), strict=True))
+
+
+def test_the_seconds_of_saving_and_the_page_are_no_time_for_epochs() -> None:
+    short = plan(images(2000), Limits(seconds=FINISH + 1))
+    assert short.recipe.channels == 8
+    assert short.epochs == int(1 / (64 * 2e-6 * OVERHEAD * 2000))
+    assert FINISH < short.seconds <= FINISH + 1
+    assert plan(images(2000), Limits(seconds=0)).epochs == 1
 
 
 def test_more_images_take_fewer_epochs_each() -> None:

@@ -8,6 +8,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.requests.train import TrainRequest
+from ftso_cli.texts import format_duration
 
 if TYPE_CHECKING:
     import torch
@@ -39,10 +40,13 @@ def planned(
     chosen = device_here(device or "auto", may_differ=False)
     if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
         listener.note(threads)
-    until = began + request.seconds
+    until, share = began + request.seconds, SEARCH_SHARE * request.seconds
+    if request.search and request.dry_run:
+        listener.note(f"--search takes up to {format_duration(share)} first; the plan is for the rest")
+        until -= share
     plan = _plan(request, genotype, images, chosen, until)
     if request.search and not request.dry_run:
-        choice = _search(request, plan, genotype, images, chosen, listener)
+        choice = _search(request, share, plan, genotype, images, chosen, listener)
         listener.note(str(choice))
         genotype = choice.genotype
         plan = _plan(request, genotype, images, chosen, until)
@@ -58,25 +62,28 @@ def _plan(request: TrainRequest, genotype: Genotype, data: "ImageData", device: 
     left = max(until - time.perf_counter(), 0.0)
     limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
     timer = MeasuredTimes(genotype=genotype, size=data.image_size, device=device)
-    return Planner(genotype, data, request.hyper_parameters, request.fixed, timer).plan(limits)
+    given = {"image_size": request.file.image_size is not None, "cell": request.names_cell}
+    fixed = request.fixed | {name for name, is_given in given.items() if is_given}
+    return Planner(genotype, data, request.hyper_parameters, fixed, timer).plan(limits)
 
 
 def _search(
     request: TrainRequest,
+    share: float,
     plan: "Plan",
     genotype: Genotype,
     data: "ImageData",
     device: "torch.device",
     listener: "TrainingListener",
 ) -> "OperatorChoice":
-    """Choose operators in the network that is planned."""
+    """Choose operators in the network that is planned, in `share` seconds."""
     from ftso_cli.search.operators.timed import TimedSearch
     from ftso_cli.training.planning import shape_of
 
     shape, batch = shape_of(plan.recipe, data), plan.recipe.batch_size
     search = TimedSearch(genotype, data, shape, batch_size=batch, seed=request.file.seed or 0, device=device)
     with listener.bar("search", "training") as update:
-        return search.run(SEARCH_SHARE * request.seconds, update)
+        return search.run(share, update)
 
 
 def _threads(genotype: Genotype, data: "ImageData", recipe: Recipe) -> str:

@@ -17,6 +17,7 @@ def print_plan(plan: "Plan") -> None:
     for heading in ("chosen", "", "why"):
         rows.add_column(heading)
     for decision in plan.decisions:
-        rows.add_row(f"--{decision.option.replace('_', '-')}", decision.value, decision.why)
+        option = "CELL" if decision.option == "cell" else f"--{decision.option.replace('_', '-')}"
+        rows.add_row(option, decision.value, decision.why)
     show(rows, on_stderr=True)
     note(f"expected: {plan.epochs} epoch{'s' * (plan.epochs != 1)} in {format_duration(plan.seconds)}")

@@ -107,7 +107,7 @@ class Finished:
 
 def advise(finished: Finished) -> list[Advice]:
     """Return the most useful advice first, at most `MOST`; advice with the same command comes once."""
-    rules = (_at_chance, _rare, _rising, _by_heart, _too_small, _mixed_up, _few_tests)
+    rules = (_at_chance, _rising, _rare, _by_heart, _too_small, _mixed_up, _few_tests)
     found: list[Advice] = []
     for advice in (advice for rule in rules for advice in rule(finished)):
         if not advice.command or advice.command not in {one.command for one in found}:
@@ -148,7 +148,9 @@ def _is_behind(table: Confusion, at: int) -> bool:
 
 
 def _rising(finished: Finished) -> Iterator[Advice]:
-    if finished.rises:
+    if len(finished.epochs) == 1:
+        yield Advice(text="One epoch teaches little: train for longer", command=_longer(finished))
+    elif finished.rises:
         where = "on the validation images" if finished.validation else "in training"
         text = f"The accuracy {where} was still rising at the end: train for longer"
         yield Advice(text=text, command=_longer(finished))
@@ -156,7 +158,7 @@ def _rising(finished: Finished) -> Iterator[Advice]:
 
 def _by_heart(finished: Finished) -> Iterator[Advice]:
     learnt, reached = finished.learnt, finished.reached
-    if learnt is None or learnt - reached < GAP:
+    if learnt is None or learnt - reached < GAP or learnt <= finished.table.baseline:
         return
     where = "validation" if finished.validation else "test"
     more = "add images, or start from a network that was trained on more of them (--from RUN)"
