@@ -38,7 +38,7 @@ DATA_SETS = ("digits", "cifar10", "cifar100", "fashion-mnist")
 """The data sets that have a name."""
 
 DATA_HELP = (
-    f"{', '.join(DATA_SETS)}, a folder of images: `DIR/train/CLASS/*.jpg` or `DIR/CLASS/*.jpg`, or a table "
+    f"{', '.join(DATA_SETS)}; a folder of images, `DIR/CLASS/*.jpg`, or with parts, `DIR/train`, `DIR/test`; a table "
     "`FILE.csv` of `path,label`."
 )
 

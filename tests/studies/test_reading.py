@@ -130,6 +130,7 @@ Change = Callable[[dict[str, Any]], object]
         (lambda known: known.update(seeds=[-1]), "seeds"),
         (lambda known: known["settings"].append(known["settings"][0]), "settings are called"),
         (lambda known: known["settings"][0].update(pipeline={"query": 3}), "has no start"),
+        (lambda known: known["settings"][0]["pipeline"]["query"].update(of=[1]), "unknown data set of the table"),
         (lambda known: known["figure"].update(kind="lines", x="x"), "figure.x"),
     ],
 )

@@ -12,7 +12,7 @@ from ftso_cli.settings.config_file import DEFAULT_RECIPE, ConfigFile, Precision,
 from ftso_cli.settings.limits import LIMITS, FittedNetwork
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
 from ftso_cli.settings.recipes import AUTO, RECIPES, Recipe
-from ftso_cli.settings.shared import CellLike, File, OnData, Seeded
+from ftso_cli.settings.shared import DATA_HELP, DEFAULT_DATA, CellLike, Data, File, OnData, Seeded
 from ftso_cli.settings.values import as_option, parse_duration, parse_fold, parse_size
 from ftso_cli.spaces.sets import Resize
 
@@ -52,6 +52,9 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
 
     former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}
 
+    data: Annotated[
+        Data, Option(help=DATA_HELP, short="-d", metavar="DATA", shown=f"{DEFAULT_DATA} with a CELL; else needed")
+    ] = DEFAULT_DATA
     _: KW_ONLY
     recipe: Annotated[
         str | None,
