@@ -55,6 +55,8 @@ class CheckpointValues(Model):
         if not 0 <= course.place < course.length:
             raise ValueError(f"place {course.place} in a schedule of {course.length} steps")
         TypeAdapter(tuple[Epoch, ...]).validate_python(self.rows)
+        if any(row.get(name) is None for row in self.rows for name in Epoch.model_fields.keys() - NOT_VALIDATED):
+            raise ValueError("an empty field in the rows of metrics")
         sums = self.sums
         if [row["epoch"] for row in self.rows] != list(range(1, len(self.rows) + 1)) or len(self.rows) > epochs:
             raise ValueError(f"{len(self.rows)} rows of metrics for {epochs} epochs")

@@ -194,6 +194,7 @@ def stop_after_an_epoch(_: object) -> None:
         (lambda values: values["rows"].append(values["rows"][0]), "rows of metrics"),
         (lambda values: values["rows"][0].update(epoch=7), "rows of metrics"),
         (lambda values: values["rows"][0].update(words=1.0), "Extra inputs"),
+        (lambda values: values["rows"][0].update(loss=None), "an empty field"),
         (lambda values: values["sums"].update(steps=10**6), "step 1000000 of epoch 2"),
         (lambda values: values["sums"].update(steps=-1), "step -1 of epoch 2"),
         (lambda values: values["sums"].update(images=10**9), "right answers of 1000000000 images"),
