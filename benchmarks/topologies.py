@@ -7,6 +7,7 @@ stdout.
     python benchmarks/topologies.py --cifar DIR --fashion fashion-mnist --workers 2     # many hours on two cores
     python benchmarks/topologies.py                                                   # the tables of the records
     python benchmarks/topologies.py --figure docs/images/topologies.svg
+    python benchmarks/topologies.py --op conv_3x3 --method race --budget "cifar, in pairs" --cifar DIR
 """
 
 import argparse
@@ -31,7 +32,7 @@ from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.race.topologies import Topology, topology_of
 from ftso_cli.spaces import DARTS
 
-RECORDS = Path(__file__).parent / "records" / "topologies.jsonl"
+RECORDS = Path(__file__).parent / "records"
 NETWORK = ["--channels", "8", "--cells", "5", "--batch-size", "64", "--image-size", "16", "--drop-path", "0"]
 
 
@@ -45,11 +46,11 @@ def ftso(*arguments: str) -> dict[str, Any]:
     return facts
 
 
-def searched(method: str, number: int, data: str) -> Record:
-    """A search: the wiring that it found, and its seconds on one thread."""
+def searched(method: str, number: int, op: str, data: str) -> Record:
+    """A search: the wiring that it found, and its seconds on one thread. A race trains it with `op` on every edge."""
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
-        options = METHODS[method](number)
+        options = METHODS[method](number) + (["--op", op] if method == "race" else [])
         facts = ftso("search-topology", "--data", data, *options, "--workers", "1", "-o", str(cell))
         found = storage.read_genotype(cell)
     if found.stage == "searched":
@@ -63,12 +64,12 @@ def searched(method: str, number: int, data: str) -> Record:
     }
 
 
-def trained(topology: Topology, budget: str, seed: int, data: str) -> Record:
-    """A training from scratch: test accuracy after the last epoch, and seconds on one thread."""
+def trained(topology: Topology, budget: str, seed: int, op: str, data: str) -> Record:
+    """A training from scratch with `op` on every edge: the test accuracy after it, and seconds on one thread."""
     epochs = PAIRS[budget].epochs if budget in PAIRS else 1
     with tempfile.TemporaryDirectory() as folder:
         cell = Path(folder) / "cell.json"
-        storage.write_genotype(topology.genotype(DARTS.default_operator), cell)
+        storage.write_genotype(topology.genotype(op), cell)
         options = [*NETWORK, "--epochs", str(epochs), "--seed", str(seed)]
         facts = ftso("train", str(cell), "--data", data, *options, "-o", str(Path(folder) / "run"))
     return {
@@ -92,7 +93,7 @@ def quarter(images: Path, folder: Path) -> str:
 
 
 def missing(
-    records: Sequence[Record], data: dict[str, str], budgets: Sequence[str], methods: Sequence[str]
+    records: Sequence[Record], data: dict[str, str], budgets: Sequence[str], methods: Sequence[str], op: str
 ) -> Iterator[partial[Record]]:
     """What is still to be run, as far as is known: trainings of a search follow when it is done."""
     searches = {(each["method"], each["number"]) for each in records if each["kind"] == "search"}
@@ -100,12 +101,12 @@ def missing(
     for number in range(SEARCHES):
         for method in methods:
             if (method, number) not in searches:
-                yield partial(searched, method, number, data["cifar"])
+                yield partial(searched, method, number, op, data["cifar"])
     for budget in budgets:
         where = data.get(budget)
         for topology, seed in wanted(records, budget):
             if where and (budget, topology, seed) not in trainings:
-                yield partial(trained, topology, budget, seed, where)
+                yield partial(trained, topology, budget, seed, op, where)
 
 
 def wanted(records: Sequence[Record], budget: str) -> list[tuple[Topology, int]]:
@@ -117,11 +118,12 @@ def wanted(records: Sequence[Record], budget: str) -> list[tuple[Topology, int]]
     return [(topology, seed) for seed in BUDGETS[budget].seeds for topology in wirings]
 
 
-def run(path: Path, data: dict[str, str], budgets: Sequence[str], methods: Sequence[str], workers: int) -> None:
+def run(asked: argparse.Namespace, path: Path, data: dict[str, str], budgets: Sequence[str]) -> None:
     """Runs what is missing; searches first, for their wirings have to be trained too."""
+    methods = asked.method or list(METHODS)
     path.parent.mkdir(exist_ok=True)
-    while work := list(missing(read(path), data, budgets, methods)):
-        add(path, work, ThreadPoolExecutor(workers), str)
+    while work := list(missing(read(path), data, budgets, methods, asked.op)):
+        add(path, work, ThreadPoolExecutor(asked.workers), str)
 
 
 def main() -> None:
@@ -131,18 +133,21 @@ def main() -> None:
     parser.add_argument("--fashion", help="the Fashion-MNIST images")
     parser.add_argument("--budget", action="append", choices=[*BUDGETS, *PAIRS], help="may be repeated; default: all")
     parser.add_argument("--method", action="append", choices=list(METHODS), help="may be repeated; default: all")
-    parser.add_argument("--records", type=Path, default=RECORDS)
+    parser.add_argument("--op", default=DARTS.default_operator, help="on every edge (default: %(default)s)")
+    parser.add_argument("--records", type=Path, help="default: those of the operator")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--figure", type=Path, help="also draws the records, as svg, png or pdf")
     asked = parser.parse_args()
+    name = "topologies" if asked.op == DARTS.default_operator else f"topologies-{asked.op}"
+    path = asked.records or RECORDS / f"{name}.jsonl"
     if asked.cifar:
         with tempfile.TemporaryDirectory() as folder:
             budgets = asked.budget or [*BUDGETS, *PAIRS]
             data = dict.fromkeys(("cifar", *PAIRS), asked.cifar) | ({"fashion": asked.fashion} if asked.fashion else {})
             if "cifar, a quarter" in budgets:
                 data["cifar, a quarter"] = quarter(Path(asked.cifar), Path(folder))
-            run(asked.records, data, budgets, asked.method or list(METHODS), asked.workers)
-    records = read(asked.records)
+            run(asked, path, data, budgets)
+    records = read(path)
     if asked.figure:
         draw(records, asked.figure)
     facts = summary(records)
