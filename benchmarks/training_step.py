@@ -3,7 +3,8 @@
 Plain is edge by edge, NCHW, with an optimizer that goes from tensor to tensor; channels-last has the order of pixels
 that CPUs like better; merged is what `ftso train` runs on a CPU. They take turns in one process. The
 limit is the time that the multiply-adds of a forward and a backward pass would take at the rate of a large matrix
-product. A table goes to stderr, one JSON line to stdout.
+product. For each kind of operation of the merged step there are its time, that limit, and the time that its tensors
+would take to be copied. A table goes to stderr, one JSON line to stdout.
 
     python benchmarks/training_step.py --repeats 9
     python benchmarks/training_step.py --losses 50
@@ -17,10 +18,13 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from statistics import median
+from typing import Any
 
 import torch
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
 from ftso_cli.costs.network import network_cost
 from ftso_cli.genotype import library
@@ -103,28 +107,90 @@ def answers(cell: str, batch_size: int) -> dict[str, Step]:
     return {engine: answering(engine) for engine in used}
 
 
-def parts(step: Step) -> dict[str, float]:
-    """Shares of a step's time, by what it was spent on."""
+def part_of(operation: str) -> str:
+    """The kind of an operation, as in `aten::mm`."""
+    name = operation.partition("::")[2]
+    if "mkldnn_convolution" in name:
+        return "other convolutions"
+    return next((part for part, names in PARTS.items() if name.startswith(names)), "the rest")
+
+
+def shares(step: Step) -> dict[str, float]:
+    """Shares of a step's time, by kind of operation."""
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         step()
     spent: Counter[str] = Counter()
     for event in profiled.key_averages():
-        matching = (part for part, names in PARTS.items() if any(f"::{name}" in event.key for name in names))
-        if "mkldnn_convolution" in event.key:
-            matching = iter(["other convolutions"])
-        spent[next(matching, "the rest")] += event.self_cpu_time_total
-    return {part: round(time_spent / spent.total(), 3) for part, time_spent in spent.most_common()}
+        spent[part_of(event.key)] += event.self_cpu_time_total
+    return {part: time_spent / spent.total() for part, time_spent in spent.most_common()}
 
 
-def limit(cell: str, batch_size: int, clock: Callable[[], float]) -> float:
-    """Seconds of a step if all its multiply-adds, three for each of a forward pass, ran like a large matrix product."""
-    cost = network_cost(library.load_genotype(cell), SHAPE, SIZE)
-    matrix, out, taken = torch.randn(1024, 1024), torch.empty(1024, 1024), []
+class Demand(TorchDispatchMode):
+    """Counts multiply-adds, and the bytes that are read and written, by kind of operation; views cost nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.macs: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Counts one operation."""
+        result = func(*args, **(kwargs or {}))
+        part = part_of(func.name())
+        if not func.is_view:
+            tensors = [each for each in tree_leaves((args, kwargs, result)) if isinstance(each, torch.Tensor)]
+            self.bytes[part] += sum(each.numel() * each.element_size() for each in tensors)
+        name = func.name().removeprefix("aten::")
+        if name == "convolution":
+            self.macs[part] += result.numel() * args[1][0].numel()
+        elif name == "convolution_backward":
+            self.macs[part] += args[0].numel() * args[2][0].numel() * sum(args[10][:2])
+        elif name in ("mm", "addmm"):
+            left, right = args[-2:]
+            self.macs[part] += left.shape[0] * left.shape[1] * right.shape[1]
+        return result
+
+
+def parts(step: Step, taken: float, rates: tuple[float, float]) -> dict[str, dict[str, float]]:
+    """Milliseconds of each kind of operation in a step of `taken` seconds, next to the limits of arithmetic and memory.
+
+    `rates` are multiply-adds and bytes a second.
+    """
+    found = shares(step)
+    with Demand() as demand:
+        step()
+    return {
+        part: {
+            "ms": round(1e3 * share * taken, 1),
+            "arithmetic_ms": round(1e3 * demand.macs[part] / rates[0], 1),
+            "memory_ms": round(1e3 * demand.bytes[part] / rates[1], 1),
+        }
+        for part, share in found.items()
+    }
+
+
+def best(work: Callable[[], object], clock: Callable[[], float]) -> float:
+    """The least seconds of some work in 20 turns."""
+    taken = []
     for _ in range(20):
         started = clock()
-        torch.mm(matrix, matrix, out=out)
+        work()
         taken.append(clock() - started)
-    return 3 * batch_size * (cost.macs + cost.auxiliary_macs) * min(taken) / 1024**3
+    return min(taken)
+
+
+def machine_rates(clock: Callable[[], float]) -> tuple[float, float]:
+    """Multiply-adds a second of a large matrix product, and bytes a second of a large copy, read and written."""
+    matrix, out = torch.randn(1024, 1024), torch.empty(1024, 1024)
+    large, copy = torch.randn(2**24), torch.empty(2**24)
+    product, copying = best(lambda: torch.mm(matrix, matrix, out=out), clock), best(lambda: copy.copy_(large), clock)
+    return 1024**3 / product, 2 * large.numel() * large.element_size() / copying
+
+
+def limit(cell: str, batch_size: int, rate: float) -> float:
+    """Seconds of a step if all its multiply-adds, three for each of a forward pass, ran like a large matrix product."""
+    cost = network_cost(library.load_genotype(cell), SHAPE, SIZE)
+    return 3 * batch_size * (cost.macs + cost.auxiliary_macs) / rate
 
 
 def peak(engine: str, batch_size: int) -> int:
@@ -167,21 +233,24 @@ def main() -> None:
     used = seconds(answers(options.cell, options.batch_size), options.repeats, clock)
     print(f"in use: plain {used['plain']:.3f} s, deployed {used['deployed']:.3f} s", file=sys.stderr)
     memory = {engine: peak(engine, options.batch_size) for engine in ENGINES}
-    least = limit(options.cell, options.batch_size, clock)
+    rates = machine_rates(clock)
+    least = limit(options.cell, options.batch_size, rates[0])
     for engine, value in taken.items():
         times, rate = taken["plain"] / value, options.batch_size / value
         print(
             f"{engine:<14}{value:8.3f} s{rate:8.0f} images/s{times:7.2f}x{value / least:7.1f} limits", file=sys.stderr
         )
-    shares = parts(steps["merged"])
-    print("merged: " + ", ".join(f"{part} {share:.0%}" for part, share in shares.items()), file=sys.stderr)
+    operations = parts(steps["merged"], taken["merged"], rates)
+    for part, row in operations.items():
+        figures = f"{row['ms']:8.1f} ms, arithmetic {row['arithmetic_ms']:6.1f}, memory {row['memory_ms']:6.1f}"
+        print(f"  merged, {part:<20}{figures}", file=sys.stderr)
     found = {
         "seconds": taken,
         "ratio": taken["plain"] / taken["merged"],
         "in_use_seconds": used,
         "in_use_ratio": used["plain"] / used["deployed"],
         "limit_seconds": least,
-        "parts": shares,
+        "parts": operations,
         "peak_mb": memory,
     }
     print(json.dumps(about | found))
