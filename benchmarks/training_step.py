@@ -43,7 +43,7 @@ ENGINES = {
 PARTS = {
     "1x1 convolutions": ("mm", "addmm"),
     "other convolutions": ("convolution",),
-    "batch norm": ("batch_norm", "sum", "addcmul"),
+    "batch norm": ("native_batch_norm", "batch_norm", "sum", "addcmul"),
     "ReLU": ("clamp_min", "threshold"),
 }
 
