@@ -298,13 +298,16 @@ def test_a_network_in_8_bits_tells_what_that_costs(
     assert b"QuantizeLinear" in (tmp_path / "small.onnx").read_bytes()
 
 
-def test_tflite_answers_as_the_network_does_or_says_what_is_missing(run: Path, tmp_path: Path) -> None:
+def test_tflite_answers_as_the_network_does_or_says_what_is_missing(
+    run: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     if find_spec("litert_torch") is None:
         said = ftso("export", run, "-f", "tflite", status=1).stderr
         assert "tflite needs litert_torch and ai_edge_litert; install with: pip install 'ftso[tflite]'" in said
     else:
-        said = ftso("export", run, "-f", "tflite", "-o", tmp_path / "network.tflite").stdout
-        assert "its output logits (1, 3)" in said and "on 24 test images: the same class, " in said
+        told = ftso("export", run, "-f", "tflite", "-o", tmp_path / "network.tflite")
+        assert "its output logits (1, 3)" in told.stdout and "on 24 test images: the same class, " in told.stdout
+        assert told.stderr == capfd.readouterr().err == ""
 
 
 def test_export_refuses_options_that_a_format_or_a_cell_does_not_have(run: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
@@ -88,7 +89,7 @@ def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
     from onnx.helper import set_model_props
 
     example, open_sizes, taken, given = _signature(module)
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             module,
             (example,),
@@ -110,18 +111,20 @@ def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
 
 def _tflite(module: nn.Module) -> bytes:
     example, _, _, _ = _signature(module)
-    with _quiet(), TemporaryDirectory() as folder:
+    with quiet(), silent_stderr(), TemporaryDirectory() as folder:
         import litert_torch
 
+        # litert_torch up to 0.10 mixes up weights of one shape that are not contiguous, as in channels_last.
+        plain = module.eval().to(memory_format=torch.contiguous_format)
         file = Path(folder) / "network.tflite"
-        litert_torch.convert(module.eval(), (example[:1],)).export(str(file))
+        litert_torch.convert(plain, (example[:1],)).export(str(file))
         return file.read_bytes()
 
 
 def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
     content = BytesIO()
     example, open_sizes, _, _ = _signature(module)
-    with _quiet():
+    with quiet():
         program = torch.export.export(module, (example,), dynamic_shapes=(open_sizes,))
         for node in program.graph.nodes:
             # Paths of this machine.
@@ -131,17 +134,29 @@ def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Exporters tell of their own versions and stages, which is no business of the user."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings(), redirect_stdout(StringIO()):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(disabled)
+
+
+@contextmanager
+def silent_stderr() -> Iterator[None]:
+    """Drop what libraries of C++ write to stderr, past Python's own."""
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 PACKAGES = {"onnx": ("onnx", "onnxscript", "onnxruntime"), "tflite": ("litert_torch", "ai_edge_litert")}

@@ -15,6 +15,7 @@ from ftso_cli.data import ImageSource
 from ftso_cli.data.files.decode import quiet, whole
 from ftso_cli.errors import DataError, FtsoError
 from ftso_cli.training.use.classifier import Classifier
+from ftso_cli.training.use.export import silent_stderr
 
 Answers = Callable[[Sequence[Image.Image]], Tensor]
 """Return the probability of each class for each picture, (n, classes)."""
@@ -116,10 +117,11 @@ def _of_torch_export(content: bytes) -> _Run:
 
 def _of_tflite(content: bytes) -> _Run:
     """Return what runs a TensorFlow Lite file, an image at a time."""
-    from ai_edge_litert.interpreter import Interpreter
+    with silent_stderr():
+        from ai_edge_litert.interpreter import Interpreter
 
-    interpreter = Interpreter(model_content=content)
-    interpreter.allocate_tensors()
+        interpreter = Interpreter(model_content=content)
+        interpreter.allocate_tensors()
     taken, given = interpreter.get_input_details()[0]["index"], interpreter.get_output_details()[0]["index"]
 
     def run(values: np.ndarray[Any, Any]) -> Tensor:

@@ -1,10 +1,7 @@
 """A network in 8-bit integers: the static quantisation of onnxruntime, on activations of training pictures."""
 
 import json
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +11,7 @@ import numpy as np
 
 from ftso_cli.errors import DataError
 from ftso_cli.training.use.classifier import Classifier
+from ftso_cli.training.use.export import quiet
 from ftso_cli.training.use.exported import Pictures, accuracy_of, answers_of, inputs_of, onnx_session
 
 CALIBRATION = 256
@@ -70,7 +68,7 @@ def quantised(content: bytes, classifier: Classifier, preprocess: bool, pictures
             return None if values is None else {name: values}
 
     reader = Reader()
-    with TemporaryDirectory() as folder, _quiet():
+    with TemporaryDirectory() as folder, quiet():
         path = Path(folder) / "int8.onnx"
         quantize_static(
             model,
@@ -110,13 +108,3 @@ def measure_file(content: bytes, classifier: Classifier, preprocess: bool, tests
         seconds.append(time.perf_counter() - started)
     milliseconds = round(1000 * float(np.median(seconds)), 4)
     return Measured(accuracy=accuracy, bytes=len(content), milliseconds=milliseconds), count
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """The quantiser advises, through the root logger, what has been done already."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
