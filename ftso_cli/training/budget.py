@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ftso_cli.training.loop import Trainer
 
 FINISH = 4.0
-"""Seconds for saving, for pictures of the curves and for the page of the run at the end."""
+"""Seconds for saving, the latency, pictures of the curves and the page of the run at the end."""
 
 RESERVE = 0.04
 """The share of a time that is not planned: checkpoints, and what no measurement sees."""

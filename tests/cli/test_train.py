@@ -41,6 +41,7 @@ def test_a_training_leaves_a_run_whose_accuracy_can_be_repeated(tmp_path: Path) 
         "weights.safetensors",
         "result.json",
         "answers.csv",
+        "latency.json",
     }
     assert {path.name for path in run.iterdir()} == names
     accuracy = json.loads((run / "result.json").read_text())["test_accuracy"]

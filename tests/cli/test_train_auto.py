@@ -26,7 +26,7 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     assert (recipe["channels"], recipe["epochs"], recipe["stem"]) == (4, 6, "cifar")
     assert recipe["schedule"] == "one-cycle"
     page = (run / "report.html").read_text(encoding="utf-8")
-    assert page.startswith("<!doctype html>")
+    assert page.startswith("<!doctype html>") and "<dt>latency</dt>" in page
     # What would be chosen is named, too: the command does the same on another machine.
     for option in ("--stem cifar", "--channels 4", "--batch-size 16", "--rate 0.025", "--balance none", "--keep best"):
         assert option in page

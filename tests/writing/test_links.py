@@ -52,6 +52,7 @@ def test_what_a_resumed_training_writes_replaces_the_links_of_its_run(trained: P
         "weights.safetensors",
         "result.json",
         "answers.csv",
+        "latency.json",
         "report.html",
     )
     assert not any((run / name).is_symlink() for name in written)

@@ -111,14 +111,12 @@ def time_network(request: LatencyRequest, listener: Listener) -> "Latency":
 def _time_run(run: Path, request: LatencyRequest, listener: Listener) -> "Latency":
     """Time a trained network, and keep the result in its run folder."""
     from ftso_cli.training.run import Run
-    from ftso_cli.training.use.latency import measure_latency
+    from ftso_cli.training.use.latency import time_classifier
 
     classifier = load(run, request.device)
     if classifier.unfinished:
         listener.warn(classifier.unfinished)
-    image = (classifier.channels, *classifier.image_size)
-    counts = {"batch_size": request.batch_size, "runs": request.runs, "warm_up": request.warm_up}
-    found = measure_latency(classifier.deploy(), image, classifier.mean.device, **counts)
+    found = time_classifier(classifier, batch_size=request.batch_size, runs=request.runs, warm_up=request.warm_up)
     try:
         Run(run).write_latency(asdict(found))
     except FileError as error:

@@ -110,7 +110,7 @@ class TrainListener(CommandListener, TrainingListener):
         print_score(score, shell.command_line("evaluate", run.folder, json=True))
         print_advice(advice)
         page = self._write_page(trainer)
-        written = f"answers.csv, {page}config.json, genotype.json, images.json, result.json"
+        written = f"answers.csv, {page}config.json, genotype.json, images.json, latency.json, result.json"
         say("", f"wrote {run.folder}: weights.safetensors, metrics.csv, {pictures}{written}")
         say(f"took {self.watch}")
         files = trainer.data.final.paths

@@ -1,5 +1,6 @@
 """The latency of a network on this device."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ftso_cli.nn.device import kept_threads, synchronize, use_fewer_threads
+from ftso_cli.training.use.classifier import Classifier
 
 PERCENTILES = (50, 90, 99)
 
@@ -37,27 +39,39 @@ def measure_latency(
     batch_size: int,
     runs: int,
     warm_up: int,
+    seconds: float = math.inf,
 ) -> Latency:
-    """Time `runs` batches of images (C, H, W) after `warm_up` that don't count.
+    """Time `runs` batches of images (C, H, W) after `warm_up` that don't count, fewer once `seconds` have passed.
 
     On a CPU with one thread where that is faster: where other programs have the cores, threads wait for one another.
     """
-    images = torch.rand((batch_size, *image), device=device).to(memory_format=torch.channels_last)
-    seconds = []
+    generator = torch.Generator(device).manual_seed(0)
+    images = torch.rand((batch_size, *image), generator=generator, device=device).to(memory_format=torch.channels_last)
+    taken, began = list[float](), time.perf_counter()
     with kept_threads():
         threads = use_fewer_threads(lambda: network(images)) if device.type == "cpu" else torch.get_num_threads()
-        for _ in range(warm_up + runs):
+        while len(taken) < warm_up + runs and (len(taken) <= warm_up or time.perf_counter() - began < seconds):
             synchronize(device)
             started = time.perf_counter()
             network(images)
             synchronize(device)
-            seconds.append(time.perf_counter() - started)
-    taken = np.percentile(seconds[warm_up:], PERCENTILES)
+            taken.append(time.perf_counter() - started)
+    times = np.percentile(taken[warm_up:], PERCENTILES)
     return Latency(
         device=str(device),
         threads=threads,
         batch_size=batch_size,
-        runs=runs,
-        milliseconds={at: round(1000 * float(value), 4) for at, value in zip(PERCENTILES, taken, strict=True)},
-        images_a_second=round(batch_size / float(taken[0]), 1),
+        runs=len(taken) - warm_up,
+        milliseconds={at: round(1000 * float(value), 4) for at, value in zip(PERCENTILES, times, strict=True)},
+        images_a_second=round(batch_size / float(times[0]), 1),
+    )
+
+
+def time_classifier(
+    classifier: Classifier, *, batch_size: int, runs: int, warm_up: int, seconds: float = math.inf
+) -> Latency:
+    """Time a trained network as it is deployed, normalising included."""
+    image, device = (classifier.channels, *classifier.image_size), classifier.mean.device
+    return measure_latency(
+        classifier.deploy(), image, device, batch_size=batch_size, runs=runs, warm_up=warm_up, seconds=seconds
     )
