@@ -89,7 +89,7 @@ def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
     from onnx.helper import set_model_props
 
     example, open_sizes, taken, given = _signature(module)
-    with quiet():
+    with silenced():
         program = torch.onnx.export(
             module,
             (example,),
@@ -111,7 +111,7 @@ def _onnx(module: nn.Module, about: Mapping[str, str]) -> bytes:
 
 def _tflite(module: nn.Module) -> bytes:
     example, _, _, _ = _signature(module)
-    with quiet(), silent_stderr(), TemporaryDirectory() as folder:
+    with silenced(), silent_stderr(), TemporaryDirectory() as folder:
         import litert_torch
 
         # litert_torch up to 0.10 mixes up weights of one shape that are not contiguous, as in channels_last.
@@ -124,7 +124,7 @@ def _tflite(module: nn.Module) -> bytes:
 def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
     content = BytesIO()
     example, open_sizes, _, _ = _signature(module)
-    with quiet():
+    with silenced():
         program = torch.export.export(module, (example,), dynamic_shapes=(open_sizes,))
         for node in program.graph.nodes:
             # Paths of this machine.
@@ -134,7 +134,7 @@ def _exported(module: nn.Module, about: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def silenced() -> Iterator[None]:
     """Exporters tell of their own versions and stages, which is no business of the user."""
     disabled = logging.root.manager.disable
     logging.disable(logging.WARNING)

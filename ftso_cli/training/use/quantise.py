@@ -11,7 +11,7 @@ import numpy as np
 
 from ftso_cli.errors import DataError
 from ftso_cli.training.use.classifier import Classifier
-from ftso_cli.training.use.export import quiet
+from ftso_cli.training.use.export import silenced
 from ftso_cli.training.use.exported import Pictures, accuracy_of, answers_of, inputs_of, onnx_session
 
 CALIBRATION = 256
@@ -68,7 +68,7 @@ def quantised(content: bytes, classifier: Classifier, preprocess: bool, pictures
             return None if values is None else {name: values}
 
     reader = Reader()
-    with TemporaryDirectory() as folder, quiet():
+    with TemporaryDirectory() as folder, silenced():
         path = Path(folder) / "int8.onnx"
         quantize_static(
             model,
