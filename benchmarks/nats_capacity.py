@@ -78,9 +78,9 @@ def searched(name: str, seed: int, data: str) -> dict[str, Any]:
     """The record of one search."""
     torch.set_num_threads(1)
     images, started = open_images(data), time.process_time()
-    found = Capacity(wiring(), images, STUDIES[name][0], seed=seed, device=torch.device("cpu")).run(
-        lambda progress: None
-    )
+    search = Capacity(wiring(), images, STUDIES[name][0], seed=seed, device=torch.device("cpu"))
+    search.run(lambda progress: None)
+    found = search.choice()
     return {
         "study": name,
         "seed": seed,

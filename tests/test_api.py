@@ -245,9 +245,9 @@ def test_a_run_without_a_name_of_its_own_is_called_as_its_cell(name: str, cell: 
         (lambda: ftso_cli.search_topology(warmup=float("nan")), SettingsError, "must be finite, not nan"),
         (lambda: ftso_cli.search_operators("darts_v2", strategy="capcity"), SettingsError, "did you mean capacity"),
         (
-            lambda: ftso_cli.search_operators("darts_v2", strategy="capacity", run="runs"),
+            lambda: ftso_cli.search_operators("darts_v2", strategy="capacity", keep_weights=True),
             SettingsError,
-            "run: has no meaning",
+            "keep_weights: has no meaning",
         ),
         (
             lambda: ftso_cli.search_operators("darts_v2", strategy="capacity", recipe="imagenet"),

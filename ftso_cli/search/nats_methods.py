@@ -12,7 +12,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import assign_operator, keep_strongest
 from ftso_cli.search import phases
 from ftso_cli.search.joint import joint
-from ftso_cli.search.operators.capacity import Capacity
+from ftso_cli.search.operators.capacity import capacity_search
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.methods import METHODS, on_choices
 from ftso_cli.settings.searches import OPERATORS, TOPOLOGY, ByGradient, Method, in_space
@@ -48,7 +48,8 @@ def _by_gradient(method: Method | None, data: ImageData, seed: int, iters: int, 
 def _by_capacity(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:
     settings = CapacitySettings(ops=NATS.candidates)
     wiring = _wiring(data, seed, device)
-    return Capacity(wiring, data, settings, seed=seed, device=device).run(lambda progress: None).genotype
+    search, _ = capacity_search(wiring, data, settings, seed=seed, device=device)
+    return search.run(lambda progress: None)
 
 
 def _halving(data: ImageData, seed: int, iters: int, device: torch.device) -> Genotype:

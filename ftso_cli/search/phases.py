@@ -1,6 +1,6 @@
 """The two phases of FTSO: first the topology (Algorithm 1), second the operators (Algorithm 2)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -50,6 +50,8 @@ class Search:
     derive: Callable[[], Genotype]
     remark: Callable[[Genotype], str] = lambda genotype: ""
     """The remark of history on the genotype that was found, "" for none."""
+    notes: Callable[[], Iterable[str]] = tuple
+    """More for the history alone."""
 
     def run(self, on_iteration: Callable[[Any], None]) -> Genotype:
         """Runs to the end and gives what was found."""

@@ -1,11 +1,11 @@
 """The settings of the search for operators by capacity, then trainability. No torch here."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict
+from dataclasses import KW_ONLY, asdict, fields
 from typing import Annotated, Any
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.settings.evaluation import Score
+from ftso_cli.settings.evaluation import Budgeted, EvaluationSettings, Score
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
 from ftso_cli.settings.searches import Operators, ShortTraining
@@ -30,7 +30,7 @@ class ByCapacity(Settings):
 
 
 @settings
-class CapacitySettings(ShortTraining, ByCapacity, Limited):
+class CapacitySettings(ShortTraining, ByCapacity, Budgeted, Limited):
     """Everything that decides the search but the data and the seed; `docs/nats.md` has the effect of each."""
 
     _: KW_ONLY
@@ -52,9 +52,13 @@ class CapacitySettings(ShortTraining, ByCapacity, Limited):
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
         kept = {name: value for name, value in asdict(self).items() if value is not None}
-        if not self.limited:
-            del kept["setting"]
-        return {"strategy": "capacity"} | kept | {"ops": list(self.ops)}
+        return {"strategy": "capacity"} | self.without_setting(kept) | {"ops": list(self.ops)}
+
+    @property
+    def evaluation(self) -> EvaluationSettings:
+        """The settings of scores and of short trainings."""
+        own = {field.name: getattr(self, field.name) for field in fields(ShortTraining)}
+        return EvaluationSettings(**own, evaluate=self.score, steps=self.steps, images=self.images)
 
     @property
     def takes_all_images(self) -> bool:

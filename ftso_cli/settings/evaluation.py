@@ -3,11 +3,12 @@
 from dataclasses import KW_ONLY
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from ftso_cli.files import read_bytes
-from ftso_cli.settings.options import Bounds, Option, Settings, settings
+from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
 from ftso_cli.settings.searches import ShortTraining
+from ftso_cli.settings.values import parse_budget
 
 Score = Literal["params", "synflow", "naswot", "zico", "jacov", "snip", "grad_norm", "fisher", "grasp"]
 """A zero-cost score, see `search.evaluators.scores`."""
@@ -45,6 +46,51 @@ class EvaluatorOptions(Settings):
     ] = "training"
     steps: Annotated[int, Option(help="Training steps of a cell.", least=2, panel=EVALUATION)] = 20
     """The losses of the second half count."""
+
+
+USUAL = 100
+"""Cells that are evaluated where no other budget is given."""
+
+MOST_EVALUATIONS = 1_000_000
+
+
+@settings
+class Budgeted(Settings):
+    """A search that ends with a number of evaluations, or with a time."""
+
+    default_budget: ClassVar[int | None] = None
+    """The evaluations where no budget is given; None where a search ends by itself."""
+    _: KW_ONLY
+    budget: Annotated[
+        str | int | None,
+        Option(
+            help="How many cells are evaluated, or for how long, as in 90s, 5m, 1h; in a race a number is training "
+            "steps.",
+            metavar="BUDGET",
+            shown=f"{USUAL} cells, 24 of random; 5m in a race",
+            panel=EVALUATION,
+        ),
+    ] = None
+
+    def check(self) -> None:
+        """Raise `OptionError` for more evaluations than anyone waits for, `SettingsError` for a budget that is none."""
+        if (self.evaluations or 1) > MOST_EVALUATIONS:
+            raise OptionError("budget", f"is at most {MOST_EVALUATIONS:,} cells")
+
+    @property
+    def evaluations(self) -> int | None:
+        """The number of evaluations; None where a time is the budget, or nothing."""
+        return self._limits.get("steps")
+
+    @property
+    def seconds(self) -> float | None:
+        """The time that evaluations may take together; None where their number is the budget, or nothing."""
+        return self._limits.get("seconds")
+
+    @property
+    def _limits(self) -> dict[str, Any]:
+        budget = self.default_budget if self.budget is None else self.budget
+        return {} if budget is None else parse_budget(budget)
 
 
 @settings

@@ -1,5 +1,6 @@
 """Limits on a network: the most channels are chosen within them, or cells that keep to them. No torch."""
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
@@ -70,6 +71,10 @@ class Limited(FittedNetwork):
     def limited(self) -> bool:
         """True where there is a limit."""
         return super().limited or self.fit_latency is not None
+
+    def without_setting(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what history keeps of `recorded`: no network that limits are for where nothing is limited."""
+        return {name: value for name, value in recorded.items() if name != "setting" or self.limited}
 
     @property
     def most_milliseconds(self) -> float | None:

@@ -193,11 +193,11 @@ class SearchSettings(Descent):
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
         kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        return {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
+        kept = {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
+        return self.without_setting(kept) if isinstance(self, Limited) else kept
 
     def _overruled(self, name: str) -> bool:
-        no_limit = isinstance(self, Limited) and not self.limited
-        return name in BY_METHOD or (name == "epochs" and self.iters is not None) or (name == "setting" and no_limit)
+        return name in BY_METHOD or (name == "epochs" and self.iters is not None)
 
     @property
     def takes_all_images(self) -> bool:

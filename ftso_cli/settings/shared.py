@@ -207,3 +207,6 @@ class Trusting(Settings):
 
 HISTORY = ("run", "resume", "tensorboard", "track", "early_stop", "every", "save_every", "keep_weights")
 """The options of `Recorded`."""
+
+OF_SUPERNETS = ("track", "early_stop", "keep_weights")
+"""The options of a super-net among them."""

@@ -16,7 +16,7 @@ from ftso_cli.nn.device import choose_device, enough_memory
 from ftso_cli.search.engine.bilevel import Bilevel, Engine
 from ftso_cli.search.engine.eigenvalue import dominant_eigenvalue
 from ftso_cli.search.joint import joint
-from ftso_cli.search.operators.capacity import Capacity
+from ftso_cli.search.operators.capacity import capacity_search
 from ftso_cli.search.phases import Search, prepare_operator_search, prepare_topology_search
 from ftso_cli.search.race import checkpoint
 from ftso_cli.search.race.race import Race
@@ -165,7 +165,9 @@ def test_a_race_runs_on_the_device() -> None:
 def test_operators_are_chosen_by_capacity_on_the_device() -> None:
     ops = ("skip_connect", "sep_conv_3x3", "max_pool_3x3")
     settings = CapacitySettings(ops=ops, channels=4, cells=2, batch_size=8, steps=4, inits=1)
-    choice = Capacity(wiring(), digits(), settings, seed=0, device=DEVICE).run(lambda progress: None)
+    made, chosen = capacity_search(wiring(), digits(), settings, seed=0, device=DEVICE)
+    made.run(lambda progress: None)
+    choice = chosen()
     assert choice.genotype.stage == "complete" and choice.trials
 
 

@@ -12,6 +12,8 @@ from ftso_cli.report.plots.front import MOST_DOTS, front, fronts
 
 METRICS = "iteration,epoch,weight_loss,arch_loss,skips,edges,eigenvalue,reward\n"
 FORMER = "evaluation,seconds,reward,best,cell\n"
+LOOKS = [(1, 1), (1, 2), (1, 3), (1, 4), (3, 4), (3, 2)]
+"""Effort and cell of every evaluation."""
 TODAY = FORMER.strip() + ",params,macs,milliseconds\n"
 
 
@@ -26,6 +28,12 @@ def test_each_whole_cell_counts_once_as_it_was_looked_at_last(tmp_path: Path) ->
     trace = search(tmp_path, TODAY + "".join(lines))
     assert [(row.evaluation, row.reward, row.milliseconds) for row in trace.evaluated] == [(3, 0.6, 3.5)]
     assert [moment(trace, at) for at in (0, 1)] == ["evaluation 0", "evaluation 9 · highest reward 0.5"]
+
+
+def test_cells_that_were_looked_at_longest_are_compared_alone(tmp_path: Path) -> None:
+    header = "evaluation,seconds,effort,reward,best,cell,params,macs,milliseconds\n"
+    lines = [f"{at},{at},{effort},-2.0,-2.0,{cell},{cell},9,\n" for at, (effort, cell) in enumerate(LOOKS, 1)]
+    assert [row.cell for row in search(tmp_path, header + "".join(lines)).evaluated] == ["2", "4"]
 
 
 def test_the_front_holds_what_no_other_beats_in_both() -> None:

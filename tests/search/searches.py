@@ -10,8 +10,10 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import keep_strongest
 from ftso_cli.nn.distributed import ALONE, Group
 from ftso_cli.search.joint import joint
+from ftso_cli.search.operators.capacity import capacity_search
 from ftso_cli.search.phases import Search, prepare_operator_search, prepare_topology_search
 from ftso_cli.settings.asktell import AskTellSettings
+from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.methods import METHODS, on_choices
 from ftso_cli.settings.searches import JointSettings, OperatorSettings, TopologySettings
 
@@ -21,8 +23,9 @@ OPS = ("none", "skip_connect", "max_pool_3x3", "sep_conv_3x3")
 
 TOPOLOGY = ("topology", "topology, 4 operators", "topology by gdas")
 OPERATORS = ("operators", "operators by gdas")
-ASK_TELL = tuple(name for name, settings in METHODS.items() if isinstance(settings, AskTellSettings))
-BY_GRADIENT = (*TOPOLOGY, *OPERATORS, *(name for name in METHODS if name not in ASK_TELL))
+JOINT_ASK_TELL = tuple(name for name, settings in METHODS.items() if isinstance(settings, AskTellSettings))
+BY_GRADIENT = (*TOPOLOGY, *OPERATORS, *(name for name in METHODS if name not in JOINT_ASK_TELL))
+ASK_TELL = (*JOINT_ASK_TELL, "capacity")
 SEARCHES = (*BY_GRADIENT, *ASK_TELL)
 """What every search is called here."""
 
@@ -43,6 +46,9 @@ def wiring() -> Genotype:
 def search(name: str, seed: int = 0, group: Group = ALONE, **changes: object) -> Search:
     """The search called `name`, of two nodes a cell, ready to run."""
     where = {"seed": seed, "device": CPU, "group": group}
+    if name == "capacity":
+        settings = CapacitySettings(**{**SMALL, "budget": 8, "steps": 2, "inits": 1, "ops": OPS[1:], **changes})
+        return capacity_search(wiring(), digits(), settings, seed=seed, device=CPU)[0]
     if name in ASK_TELL:
         return joint(digits(), asking(name, **changes), **where)
     wanted = {**SMALL, "iters": 3, **changes}

@@ -9,9 +9,9 @@ import torch
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import GenotypeError, SettingsError, SpaceError
 from ftso_cli.genotype import Genotype
-from ftso_cli.search.evaluators.scores import NONE
+from ftso_cli.search.blackbox.engine import EvaluationProgress
 from ftso_cli.search.limit import Limit
-from ftso_cli.search.operators.capacity import Capacity, CapacityProgress, Choice, with_operators
+from ftso_cli.search.operators.capacity import Capacity, Choice, Ops, operators_of, with_operators
 from ftso_cli.search.race.topologies import widest
 from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.spaces import DARTS, NATS
@@ -31,8 +31,18 @@ def search(settings: CapacitySettings = SMALL, seed: int = 0, start: Genotype | 
     return Capacity(start, digits(), settings, seed=seed, device=torch.device("cpu"))
 
 
+def ran(run: Capacity) -> Choice:
+    run.run(lambda progress: None)
+    return run.choice()
+
+
 def found(settings: CapacitySettings = SMALL, seed: int = 0) -> Choice:
-    return search(settings, seed).run(lambda progress: None)
+    return ran(search(settings, seed))
+
+
+def scores(run: Capacity) -> dict[Ops, float]:
+    genotype = run.searcher.domain.genotype
+    return {operators_of(genotype(candidate)): score for candidate, score in run.searcher.scores.items()}
 
 
 def differences(one: tuple[str, ...], other: tuple[str, ...]) -> int:
@@ -42,13 +52,13 @@ def differences(one: tuple[str, ...], other: tuple[str, ...]) -> int:
 @pytest.mark.parametrize("seed", [0, 1])
 def test_synflow_climbs_to_convolutions_alone_and_races_what_costs_little(seed: int) -> None:
     run = search(seed=seed)
-    choice = run.run(lambda progress: None)
-    assert choice.highest == CONV and choice.score == max(run.scores.values())
+    choice = ran(run)
+    assert choice.highest == CONV and choice.score == max(scores(run).values())
     close = [
         ops
         for edge in range(6)
         for op in set(NATS.candidates) - {"nor_conv_3x3"}
-        if choice.score - run.scores[ops := (*CONV[:edge], op, *CONV[edge + 1 :])] < SMALL.slack
+        if choice.score - scores(run)[ops := (*CONV[:edge], op, *CONV[edge + 1 :])] < SMALL.slack
     ]
     raced = [trial.ops for trial in choice.trials]
     assert set(raced) >= {CONV, *close} and close
@@ -81,28 +91,48 @@ def test_no_cell_over_a_limit_is_scored_or_trained_and_none_that_fits_is_an_erro
     limit = Limit(params=700_000)
     start, device = uniform("none"), torch.device("cpu")
     run = Capacity(start, digits(), SMALL, seed=0, device=device, limit=limit)
-    choice = run.run(lambda progress: None)
-    scored = [ops for ops, score in run.scores.items() if score > NONE]
-    assert all(limit.allows(with_operators(start, ops)) for ops in scored) and len(scored) < len(run.scores)
+    choice = ran(run)
+    scored = scores(run)
+    assert all(limit.allows(with_operators(start, ops)) for ops in scored)
     assert {trial.ops for trial in choice.trials} <= set(scored) and limit.allows(choice.genotype)
     assert choice.highest.count("nor_conv_3x3") == 2, "as many as fit"
     with pytest.raises(SettingsError, match=r"no cell fits: the cheapest has .* parameters, more than 1,000"):
-        Capacity(start, digits(), SMALL, seed=0, device=device, limit=Limit(params=1_000)).run(lambda progress: None)
+        Capacity(start, digits(), SMALL, seed=0, device=device, limit=Limit(params=1_000))
 
 
-def test_progress_counts_scores_and_steps() -> None:
-    seen: list[CapacityProgress] = []
+def test_progress_counts_scores_and_trainings() -> None:
+    seen: list[EvaluationProgress] = []
     run = search()
-    choice = run.run(seen.append)
+    run.run(seen.append)
     assert [each.iteration for each in seen] == list(range(1, len(seen) + 1))
-    assert len(seen) == len(run.scores) + len(choice.trials) * SMALL.inits * SMALL.steps
-    assert all(each.iteration <= each.iterations for each in seen)
+    assert len(seen) == len(scores(run)) + len(run.choice().trials) * SMALL.inits
+    assert all(each.iteration < each.iterations for each in seen[:-1]) and seen[-1].iterations == len(seen)
+
+
+def test_a_race_that_was_stopped_goes_on_to_the_same_choice() -> None:
+    whole, stopped, resumed = search(), search(), search()
+    choice = ran(whole)
+    while stopped.iteration < whole.iteration - 3:
+        stopped.step()
+    assert stopped.searcher.losses
+    resumed.restore(stopped.state())
+    assert ran(resumed) == choice and resumed.iteration == whole.iteration
+
+
+def test_a_budget_that_ends_the_race_leaves_the_best_of_whole_trials() -> None:
+    whole = search()
+    ran(whole)
+    scored = whole.searcher.efforts.index(2)
+    cut = found(replace(SMALL, budget=scored + SMALL.inits + 1))
+    assert [trial.ops for trial in cut.trials] == [CONV] == [operators_of(cut.genotype)]
+    none = found(replace(SMALL, budget=3))
+    assert not none.trials and operators_of(none.genotype) == none.highest
 
 
 def test_it_takes_the_darts_space_too_where_no_edge_gets_none() -> None:
     start = widest(2).genotype("sep_conv_3x3")
     settings = replace(SMALL, ops=("max_pool_3x3", "skip_connect", "sep_conv_3x3"), cells=2, slack=0.1)
-    choice = search(settings, start=start).run(lambda progress: None)
+    choice = ran(search(settings, start=start))
     assert choice.genotype.space == "darts" and len(choice.highest) == 8
     assert {edge.op for cell in choice.genotype.cells.values() for edge in cell.kept} <= set(settings.ops)
     with pytest.raises(SpaceError, match="none"):

@@ -106,8 +106,10 @@ COMMANDS = {
     ),
     "search-ops by capacity": Command(
         args=f"search-ops {{out}}/cell.json --strategy capacity --channels 4 --cells 2 --steps 2 --slack 0 {TWO}",
-        products=("cell.json",),
+        products=("cell.json", "cell.search-ops/evaluations.csv"),
         old=PRUNED,
+        resume="cell.search-ops/checkpoint.safetensors",
+        once=True,
     ),
     "search": Command(
         args="search -m random --budget 2 --iters 4 --every 1 -o {out}/cell.json " + SEARCH,

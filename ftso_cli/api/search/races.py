@@ -1,4 +1,4 @@
-"""Searches that train many small networks for a short time: the race of wirings, operators by capacity."""
+"""The race of wirings, which trains many small networks for a short time."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,15 +11,12 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.locks import locked
 from ftso_cli.processes import check_alone
 from ftso_cli.search.race import checkpoint, ranking
-from ftso_cli.settings.capacity import CapacitySettings
 from ftso_cli.settings.searches import RaceSettings
-from ftso_cli.spaces import SPACES
 
 if TYPE_CHECKING:
     import torch
 
     from ftso_cli.data import ImageData
-    from ftso_cli.search.operators.capacity import Choice, TrainedCell
 
 
 def journal_of(output: Path) -> Path:
@@ -34,14 +31,6 @@ def run_race(raced: "RaceSearch") -> Found:
         genotype, facts = execute(raced.task, raced, raced.listener)
         raced.close()
     return Found(genotype=genotype, facts=facts, notes=tuple(raced.task.notes), final=tuple(raced.final))
-
-
-def run_capacity(task: Task, settings: CapacitySettings, listener: Listener, start: Genotype) -> Found:
-    """Search operators by capacity from the cell `start`, and write the best."""
-    check_alone("--strategy capacity trains small networks one after another, in one process")
-    search = CapacitySearch(start, task, settings, listener)
-    genotype, facts = execute(task, search, listener)
-    return Found(genotype=genotype, facts=facts, notes=tuple(task.notes), choice=search.choice)
 
 
 class RaceSearch:
@@ -93,38 +82,3 @@ class RaceSearch:
         """Takes the checkpoint away, once the result is written."""
         if self.checkpoint is not None:
             self.checkpoint.close()
-
-
-class CapacitySearch:
-    """An operator search by capacity from the cell `start`; `choice` is what it chose among."""
-
-    choice: "Choice"
-
-    def __init__(self, start: Genotype, task: Task, settings: CapacitySettings, listener: Listener) -> None:
-        self.start, self.task, self.settings, self.listener = start, task, settings, listener
-
-    def __call__(self, data: "ImageData", device: "torch.device", each: Callable[[IterationState], None]) -> Genotype:
-        """Run it to the end."""
-        from ftso_cli.search.limit import limit_of
-        from ftso_cli.search.operators.capacity import Capacity
-
-        seed = self.task.seed or 0
-        limit = limit_of(self.settings, SPACES[self.start.space], device)
-        search = Capacity(self.start, data, self.settings, seed=seed, device=device, limit=limit)
-        self.choice = choice = search.run(each)
-        if text := limit.remark(choice.genotype):
-            self.task.notes.append(text)
-            self.listener.note(text)
-        self.task.notes.extend(
-            f"{difference_label(self.start, trial, choice)}: costs {trial.costs:.3f}, loss {trial.loss:.4f}"
-            for trial in choice.trials
-        )
-        return choice.genotype
-
-
-def difference_label(start: Genotype, trial: "TrainedCell", choice: "Choice") -> str:
-    """Return where a cell that was trained differs from that of the highest score."""
-    kinds, cells = SPACES[start.space].kinds, start.cells
-    edges = [f"{kind} {edge}" if len(kinds) > 1 else str(edge) for kind in kinds for edge in cells[kind].kept]
-    both = zip(edges, trial.ops, choice.highest, strict=True)
-    return ", ".join(f"{edge} {op}" for edge, op, its in both if op != its) or "highest score"

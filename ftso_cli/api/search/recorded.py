@@ -123,6 +123,7 @@ class RecordedSearch:
         if text := search.remark(found):
             self.task.notes.append(text)
             self.listener.note(text)
+        self.task.notes.extend(search.notes())
         return found
 
     def kept(self) -> str:

@@ -3,6 +3,8 @@
 Each is called with keywords, or by the command line as `find_...` with a request and a listener.
 """
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.cells import error_context, locked_output, read, reference_name
@@ -10,12 +12,13 @@ from ftso_cli.api.listening import Listener
 from ftso_cli.api.query import table_lookup
 from ftso_cli.api.scores import extrapolation
 from ftso_cli.api.search.ensembles import EnsembleSearch, run_ensemble
-from ftso_cli.api.search.races import RaceSearch, run_capacity, run_race
+from ftso_cli.api.search.races import RaceSearch, run_race
 from ftso_cli.api.search.recorded import run_recorded
 from ftso_cli.api.search.searching import Found, task_of
 from ftso_cli.api.verbs import verb
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_searchable
+from ftso_cli.processes import check_alone
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.requests.search import SearchBaseline
 from ftso_cli.settings.requests.search_ops import SearchOperators
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
     from ftso_cli.data import ImageData
     from ftso_cli.nn.distributed import Group
+    from ftso_cli.search.operators.capacity import Choice
     from ftso_cli.search.phases import Search
 
 
@@ -143,9 +147,7 @@ def find_operators(request: SearchOperators, listener: Listener) -> Found:
 def _find_operators(request: SearchOperators, listener: Listener) -> Found:
     command, start = "search-ops", searchable(request)
     if request.strategy == "capacity":
-        by_capacity = request.capacity(start.space)
-        task = task_of(command, request, by_capacity, request.seed)
-        return run_capacity(task, by_capacity, listener, start)
+        return _run_capacity(command, request, start, listener)
     if request.evaluates:
         nodes = max(len(cell.nodes) for cell in start.cells.values())
         return _run_evaluated(command, request, request.evaluated(start.space, nodes), listener, start)
@@ -157,6 +159,22 @@ def _find_operators(request: SearchOperators, listener: Listener) -> Found:
         return prepare_operator_search(start, data, settings, seed=request.seed, device=device, group=group)
 
     return run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
+
+
+def _run_capacity(command: str, request: SearchOperators, start: Genotype, listener: Listener) -> Found:
+    check_alone("--strategy capacity trains small networks one after another, in one process")
+    settings = request.capacity(start.space)
+    made: list[Callable[[], Choice]] = []
+
+    def make(data: "ImageData", device: "torch.device", group: "Group") -> "Search":
+        from ftso_cli.search.operators.capacity import capacity_search
+
+        search, choice = capacity_search(start, data, settings, seed=request.seed, device=device)
+        made.append(choice)
+        return search
+
+    found = run_recorded(task_of(command, request, settings, request.seed), request, make, listener, start)
+    return replace(found, choice=made[-1]())
 
 
 def searchable(request: SearchOperators) -> Genotype:

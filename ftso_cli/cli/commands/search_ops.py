@@ -16,7 +16,7 @@ def search_ops(request: SearchOperators, as_json: bool) -> None:
     quicker way, and the paper's default, is `ftso assign-ops`.
 
     `--strategy capacity` (ours) climbs a training-free score, edge by edge, then trains the cells that come close to
-    the highest for a few steps and takes the one that learns fastest.
+    the highest for a few steps and takes the one that learns fastest. It ends by itself, or with --budget.
 
     `--method evolution` and others evaluate whole cells as `ftso search` does (docs/search-methods.md).
 

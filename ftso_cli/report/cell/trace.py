@@ -1,6 +1,6 @@
 """The history in a search's folder: losses, and the shares of β and α over time, thinned to what a page holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -40,10 +40,11 @@ class TraceRow(Row):
 
 
 class EvaluationRow(Row):
-    """A line of evaluations.csv; searches of earlier versions wrote no costs."""
+    """A line of evaluations.csv; searches of earlier versions wrote no costs, and no effort."""
 
     evaluation: Count
     seconds: Annotated[float, Field(ge=0)]
+    effort: Annotated[Count, Field(ge=1)] = 1
     reward: Number
     best: Number
     cell: Annotated[str, Field(max_length=4000)]
@@ -87,7 +88,7 @@ class Trace:
     total: int
     cells: Mapping[str, CellTrace]
     evaluated: tuple[EvaluationRow, ...] = ()
-    """Whole cells that were evaluated, each as it was last."""
+    """Whole cells that were evaluated, each as it was last; of several efforts those of the greatest alone."""
 
     @property
     def space(self) -> Space | None:
@@ -131,15 +132,21 @@ def read_trace(folder: Path, command: str | None = None) -> Trace:
     name = command or folder.name
     if command is None and "." in folder.name:
         command = folder.name.rpartition(".")[2]
-    each = {row.cell: row for row in rows(folder / "evaluations.csv", EvaluationRow, by="evaluation") if row.decided}
     return Trace(
         name=name,
         command=command,
         records=shown,
         total=len(records),
         cells=cells,
-        evaluated=tuple(each.values()),
+        evaluated=_comparable(rows(folder / "evaluations.csv", EvaluationRow, by="evaluation")),
     )
+
+
+def _comparable(evaluations: Iterable[EvaluationRow]) -> tuple[EvaluationRow, ...]:
+    """The whole cells of the greatest effort, each as it was evaluated last."""
+    each = {row.cell: row for row in evaluations if row.decided}
+    most = max((row.effort for row in each.values()), default=1)
+    return tuple(row for row in each.values() if row.effort == most)
 
 
 def is_history(trace: Trace, genotype: Genotype) -> bool:

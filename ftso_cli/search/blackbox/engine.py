@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -61,10 +62,10 @@ class AskTellEngine(Engine):
         if searcher.scales and not isinstance(evaluate, ScalableEvaluator):
             raise SettingsError("halving looks longer at some cells than at others, which --evaluate training can")
         self.searcher, self.evaluate, self.seconds = searcher, evaluate, seconds
-        self.iteration, self.iterations = 0, searcher.evaluations or 1
         self.spent: list[float] = []
         """The seconds of each evaluation."""
         self._rewards: dict[tuple[Candidate, int], float] = {}
+        self._advance()
 
     @property
     def period(self) -> int:
@@ -79,13 +80,13 @@ class AskTellEngine(Engine):
         self.searcher.tell(candidate, reward)
         self.spent.append(time.perf_counter() - began)
         self._advance()
-        best = max(reward for _, reward in self.searcher.evaluated)
+        best = self._bests()[-1]
         return EvaluationProgress(iteration=self.iteration, iterations=self.iterations, reward=reward, best=best)
 
     @property
     def reward(self) -> float | None:
-        """The highest reward so far, of a decided cell; None before there is one."""
-        best = max((reward for _, reward in self.searcher.evaluated), default=-math.inf)
+        """The highest reward so far, of those of the last effort; None before there is one."""
+        best = self._bests()[-1] if self.iteration else -math.inf
         return best if math.isfinite(best) else None
 
     def best(self) -> Genotype:
@@ -114,12 +115,21 @@ class AskTellEngine(Engine):
 
         Costs are those of the network that a limit is for, empty where they are not known.
         """
-        rows, best, seconds = [], -math.inf, 0.0
-        for at, ((candidate, reward), spent) in enumerate(zip(self.searcher.evaluated, self.spent, strict=True)):
-            best, seconds = max(best, reward), seconds + spent
+        searcher, rows = self.searcher, []
+        each = zip(searcher.evaluated, searcher.efforts, self._bests(), accumulate(self.spent), strict=True)
+        for at, ((candidate, reward), effort, best, seconds) in enumerate(each, 1):
             cell = " ".join("-" if value is None else str(value) for value in candidate)
-            rows.append([at + 1, f"{seconds:.3f}", reward, best, cell, *self._costs(candidate)])
-        return {"evaluations.csv": as_csv(["evaluation", "seconds", "reward", "best", "cell", *COSTS], rows)}
+            rows.append([at, f"{seconds:.3f}", effort, reward, best, cell, *self._costs(candidate)])
+        return {"evaluations.csv": as_csv(["evaluation", "seconds", "effort", "reward", "best", "cell", *COSTS], rows)}
+
+    def _bests(self) -> list[float]:
+        """The highest reward after each evaluation, of those of equal effort."""
+        highest: dict[int, float] = {}
+        found = []
+        for (_, reward), effort in zip(self.searcher.evaluated, self.searcher.efforts, strict=True):
+            highest[effort] = max(reward, highest.get(effort, -math.inf))
+            found.append(highest[effort])
+        return found
 
     def _costs(self, candidate: Candidate) -> list[float | None]:
         """The costs of a candidate, in the order of `COSTS`."""
@@ -141,9 +151,11 @@ class AskTellEngine(Engine):
         return self._rewards[candidate, effort]
 
     def _advance(self) -> None:
-        self.iteration = len(self.searcher.evaluated)
-        if self.seconds is not None:
+        planned = self.searcher.evaluations
+        self.iteration, self.iterations = len(self.searcher.evaluated), planned or 1
+        if self.seconds is not None and self.iteration:
             # How many there will be at this pace; as many as there were once the time is over.
             spent = sum(self.spent)
             left = max(0.0, self.seconds - spent)
-            self.iterations = self.iteration + math.ceil(left * self.iteration / spent) if self.iteration else 1
+            paced = self.iteration + math.ceil(left * self.iteration / spent)
+            self.iterations = paced if planned is None else min(paced, planned)

@@ -27,6 +27,8 @@ class Searcher(ABC):
         self.domain, self.evaluations = domain, evaluations
         self.random = random.Random(seed)
         self.evaluated: list[Evaluated] = []
+        self.efforts: list[int] = []
+        """The effort of each evaluation."""
 
     @abstractmethod
     def ask(self) -> Candidate:
@@ -35,10 +37,14 @@ class Searcher(ABC):
     def tell(self, candidate: Candidate, reward: float) -> None:
         """Take note of the reward of what was asked for."""
         self.evaluated.append((candidate, reward))
+        self.efforts.append(self.effort)
 
     @property
     def effort(self) -> int:
-        """The length of the next candidate's evaluation, as a multiple of the usual one."""
+        """The length of the next candidate's evaluation, as a multiple of the usual one.
+
+        Rewards of different efforts can't be compared.
+        """
         return 1
 
     def best(self) -> Candidate | None:

@@ -18,7 +18,7 @@ from ftso_cli.settings.searches import (
     in_other_spaces,
     in_space,
 )
-from ftso_cli.settings.shared import HISTORY, OnImages, Recorded, Seeded, Written
+from ftso_cli.settings.shared import HISTORY, OF_SUPERNETS, OnImages, Recorded, Seeded, Written
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, SPACES
 
@@ -70,8 +70,9 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
         for name in ("track", "early_stop"):
             if kind is AskTellSettings and getattr(self, name) is not None:
                 raise OptionError(name, f"a {self.method} search has no α and β along which a loss could curve")
-        own = {field.name for field in fields(kind)} | ({"iters"} if kind is AskTellSettings else {"recipe"})
-        refuse(self, own | COMMON, f"has no meaning with {{method={self.method}}}")
+        own = {field.name for field in fields(kind)} | COMMON
+        own = own - {*OF_SUPERNETS} | {"iters"} if kind is AskTellSettings else own | {"recipe"}
+        refuse(self, own, f"has no meaning with {{method={self.method}}}")
         check_operators(self.ops, self.space)
         settings = self.settings
         if isinstance(settings, JointSettings):

@@ -18,14 +18,14 @@ from ftso_cli.settings.searches import (
     check_length,
     checked,
 )
-from ftso_cli.settings.shared import HISTORY, Edited, OnCell, OnImages, Recorded, Seeded
+from ftso_cli.settings.shared import HISTORY, OF_SUPERNETS, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
 from ftso_cli.spaces import DARTS, NATS, SPACES, operator
 
 COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
 """The options that every strategy has."""
 
-BY_CAPACITY = {field.name for field in fields(CapacitySettings)} | COMMON
+BY_CAPACITY = {field.name for field in fields(CapacitySettings)} | {*COMMON, *HISTORY} - {*OF_SUPERNETS}
 BY_GRADIENT = {field.name for field in fields(OperatorSettings)} | {*COMMON, *HISTORY, "recipe"}
 
 
@@ -112,8 +112,8 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
 
     @property
     def keeps_history(self) -> bool:
-        """True where the search keeps losses and α over time, and can be resumed."""
-        return self.strategy == "gradient"
+        """True: the search keeps its history over time, and can be resumed."""
+        return True
 
     @property
     def takes_seed(self) -> bool:
