@@ -47,7 +47,7 @@ demo: $(VENV)/.ftso
 
 test: $(VENV)/.test
 	@echo "order of the tests: SEED=$(SEED)"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --randomly-seed=$(SEED) \
+	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --randomly-seed=$(SEED) \
 	|| { status=$$?; echo "failed; this order again: make test SEED=$(SEED)"; exit $$status; }
 
 coverage: $(VENV)/.test

@@ -1,5 +1,6 @@
 """What all tests share: hypothesis without a clock or a database, and a small searched genotype to work on."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,12 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ftso")
+
+
+def pytest_collection_finish() -> None:
+    """Spares the garbage collector all that was imported, which it would go through again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,6 +9,7 @@ import pty
 import resource
 import signal
 import struct
+import subprocess
 import sys
 import tempfile
 import termios
@@ -19,6 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from functools import cache
 from importlib import import_module
+from itertools import pairwise
 from mmap import mmap
 from pathlib import Path
 from types import FrameType
@@ -31,6 +33,7 @@ import ftso_cli
 from ftso_cli.__main__ import main
 from ftso_cli.cli import console
 from ftso_cli.interrupt import leave
+from ftso_cli.programs import ftso_command
 from ftso_cli.report.plots import renderer
 from tests.forks import Ended, Trial
 from tests.processes import HANG
@@ -78,6 +81,7 @@ def forked(trial: Trial) -> Ended:
     with Terminal(trial.columns) if trial.columns else Files(trial.stdin) as streams:
         child = os.fork()
         if child == 0:
+            os.setsid()
             if charts is not None:
                 # It takes a second to start; a command that is not guarded has its own.
                 renderer._process = cache(lambda parent: charts)
@@ -191,10 +195,32 @@ def _lives(group: int) -> bool:
     return True
 
 
+class Stage(subprocess.Popen[bytes]):
+    """A program that a command starts; where it is ftso, as a study starts its stages, in a fork of the command."""
+
+    def _execute_child(
+        self, args: Any, executable: Any, preexec: Any, close: bool, kept: Sequence[int], *others: Any
+    ) -> None:
+        _, env, _, _, _, of_stdin, in_pipe, out_pipe, of_stdout, err_pipe, of_stderr, *_ = others
+        start = ftso_command()
+        if not isinstance(args, list) or args[: len(start)] != start:
+            return super()._execute_child(args, executable, preexec, close, kept, *others)
+        self.pid = os.fork()
+        if self.pid == 0:
+            for place, file in enumerate((of_stdin, of_stdout, of_stderr)):
+                os.dup2(file, place)
+            # It holds no lock but that of its stage.
+            for first, last in pairwise([2, *sorted(kept), os.sysconf("SC_OPEN_MAX")]):
+                os.closerange(first + 1, last)
+            run(Trial(args=args[len(start) :], folder=os.getcwd(), env=env), (0, 1, 2), mmap(-1, 8))
+        self._child_created = True
+        return self._close_pipe_fds(of_stdin, in_pipe, out_pipe, of_stdout, err_pipe, of_stderr)
+
+
 def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     """The child: the command with its own streams."""
-    os.setsid()
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, leave)
     os.chdir(trial.folder)
     os.environ.clear()
@@ -216,6 +242,8 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     sys.dont_write_bytecode = True
     hook = Guard(trial) if trial.guarded else Moments(trial, count)
     sys.addaudithook(hook)
+    if not (trial.guarded or trial.moment):
+        subprocess.Popen = Stage
     sys.argv[1:] = trial.args
     status: Any = 1
     try:

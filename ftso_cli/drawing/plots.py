@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,16 +43,19 @@ def check_plot(path: Path) -> None:
         raise DrawingError("pictures of numbers need matplotlib; install with: pip install 'ftso[plots]'")
 
 
-def plot_metrics(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    """Draws loss and accuracy of every epoch, as a file of a run folder."""
-    check_plot(path)
-    write_inside(path, drawn(lambda: _metrics(rows), path))
+def plot_metrics(rows: Sequence[Mapping[str, Any]], *paths: Path) -> None:
+    """Draws loss and accuracy of every epoch, as files of a run folder."""
+    for path in paths:
+        check_plot(path)
+    make = cache(lambda: _metrics(rows))
+    for path in paths:
+        write_inside(path, drawn(make, path))
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]]) -> "Figure":
     from matplotlib.figure import Figure
 
-    # Fixed margins: to find them by the labels takes longer than to draw both curves.
+    # Fixed margins, and a fixed place of the title: to find them by the labels takes longer than to draw both curves.
     figure = Figure(figsize=(8, 3.2))
     figure.subplots_adjust(left=0.08, right=0.98, bottom=0.16, top=0.9, wspace=0.2)
     epochs = [row["epoch"] for row in rows]
@@ -64,7 +68,7 @@ def _metrics(rows: Sequence[Mapping[str, Any]]) -> "Figure":
             axes.plot([row["epoch"] for row in validated], values, marker=marker, label="validation")
             axes.legend()
         axes.set_xlabel("epoch")
-        axes.set_title(f"{'' if validated else 'training '}{name}{', %' if scale == 100 else ''}")
+        axes.set_title(f"{'' if validated else 'training '}{name}{', %' if scale == 100 else ''}", y=1)
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.grid(alpha=0.3)
     return figure

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from ftso_cli.cli.app import app
 from ftso_cli.data.files.frames import Frame
 from tests.data.images import write_folder, write_image
+from tests.forks import run_ftso
 from tests.images import copied_with_run
 
 SMALL = ["--epochs", "2", "--channels", "4", "--cells", "1", "--batch-size", "4", "--auxiliary", "0"]
@@ -263,10 +264,10 @@ def test_a_study_whose_images_change_on_the_way_says_that_its_accuracies_do_not_
     text = f'data = "{work}/pets"\ncell = "ftso_wide_sep3"\n[train]\nepochs = 1\nchannels = 4\ncells = 1\n'
     text += "batch-size = 4\nauxiliary = 0\n"
     study.write_text('seeds = "0"\n' + text)
-    said = ftso("sweep", study, "-o", work / "out", "-w", "1").stderr
-    assert "tested on different images" not in said
+    said = run_ftso("sweep", study, "-o", work / "out", "-w", "1").stderr
+    assert b"tested on different images" not in said
     for path in list((work / "pets/cat").iterdir())[:4]:
         path.unlink()
-    said = ftso("sweep", study, "--seeds", "0-1", "-o", work / "out", "-w", "1").stderr
-    assert "warning: trials were tested on different images" in said
+    said = run_ftso("sweep", study, "--seeds", "0-1", "-o", work / "out", "-w", "1").stderr
+    assert b"warning: trials were tested on different images" in said
     assert "tested on different images" in ftso("sweep", "results", work / "out").stderr

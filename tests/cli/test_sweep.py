@@ -11,6 +11,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import library
 from ftso_cli.studies.analysis import results
 from ftso_cli.training.run import Run
+from tests.forks import run_ftso
 from tests.processes import modules_imported_by
 from tests.studies.studies import TRAINED, looked_up, written
 
@@ -32,8 +33,8 @@ ON_THE_WAY = (
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study of two settings on digits."""
     folder = tmp_path_factory.mktemp("sweep")
-    result = invoke(written(folder, ON_THE_WAY), "-o", folder / "run", "--workers", "2")
-    assert result.exit_code == 0, result.output
+    ended = run_ftso("sweep", written(folder, ON_THE_WAY), "-o", folder / "run", "--workers", "2")
+    assert ended.returncode == 0, ended.stderr.decode()
     return folder / "run"
 
 
@@ -64,9 +65,8 @@ def test_folds_cross_validate_the_network_that_is_chosen(tmp_path: Path) -> None
     train = "train = { epochs = 1, channels = 8, cells = 2, stem = 'cifar', batch-size = 256 }"
     file = tmp_path / "folds.toml"
     file.write_text(f"data = 'digits'\nfolds = 2\n{train}\n")
-    result = invoke(file, "-o", tmp_path / "run", "--workers", "1")
-    assert result.exit_code == 0, result.output
-    assert "tested on different images" not in result.output
+    ended = run_ftso("sweep", file, "-o", tmp_path / "run", "--workers", "1")
+    assert ended.returncode == 0 and b"tested on different images" not in ended.stderr, ended.stderr.decode()
     found = results.read_trials(tmp_path / "run")
     tests = [Run(one.folders["train"] / "run").result().tested_on for one in found]
     assert len(found) == len({*tests}) == 2
@@ -122,7 +122,7 @@ def test_results_as_json_have_every_trial(trained: Path) -> None:
 
 def test_the_status_counts_states_and_tells_errors(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0", with_table=False), tmp_path / "run"
-    assert invoke(study, "-o", folder).exit_code == 1
+    assert run_ftso("sweep", study, "-o", folder).returncode == 1
     result = invoke("status", folder)
     assert result.exit_code == 0
     assert result.stdout.splitlines()[-1].split() == ["all", "0", "0", "2", "0"]

@@ -3,9 +3,7 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from ftso_cli.cli.app import app
 from ftso_cli.errors import RunError
 from ftso_cli.report.collect import Report, collect
 from ftso_cli.report.page import page
@@ -13,6 +11,7 @@ from ftso_cli.report.studies.study import StudyFound, study_section
 from ftso_cli.report.studies.study_figure import panels
 from ftso_cli.studies.analysis.results import summary
 from ftso_cli.studies.study import read_study
+from tests.forks import run_ftso
 from tests.images import write_folder
 from tests.report.test_page import Reader
 from tests.studies.studies import BUDGETS, LENGTHS, done, written
@@ -38,8 +37,8 @@ train.rate = 1e30
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     (folder / "rates.toml").write_text(STUDY.format(data=write_folder(folder / "photos").as_posix()))
-    done = CliRunner().invoke(app, ["sweep", str(folder / "rates.toml"), "-o", str(folder / "rates"), "-w", "1"])
-    assert (folder / "rates" / "study.json").is_file(), done.output
+    ended = run_ftso("sweep", folder / "rates.toml", "-o", folder / "rates", "-w", "1")
+    assert (folder / "rates" / "study.json").is_file(), ended.stderr.decode()
     return folder / "rates"
 
 

@@ -143,9 +143,9 @@ def _draw_metrics(trainer: "Trainer") -> str:
     if not can_plot():
         note("for curves as pictures: pip install 'ftso[plots]'")
         return ""
-    for name in ("metrics.png", "metrics.svg"):
-        plot_metrics(trainer.rows, trainer.run.folder / name)
-    return "metrics.png, metrics.svg, "
+    names = ("metrics.png", "metrics.svg")
+    plot_metrics(trainer.rows, *(trainer.run.folder / name for name in names))
+    return "".join(f"{name}, " for name in names)
 
 
 def _description(trainer: "Trainer") -> str:
