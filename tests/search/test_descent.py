@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import nn
 
@@ -39,6 +40,17 @@ def test_adam_is_that_of_torch() -> None:
     expected = walk(theirs, torch.optim.Adam(theirs, lr=6e-4, betas=(0.5, 0.999), weight_decay=1e-3))
     assert all(map(torch.equal, found, expected))
     assert not torch.equal(found[0], parameters()[0])
+
+
+@pytest.mark.parametrize("steps", [-1.0, 0.0, 1.5, float("nan"), [1.0]])
+def test_adam_refuses_a_count_of_steps_that_none_has(steps: object) -> None:
+    ours = parameters()
+    adam = Adam(ours, rate=6e-4, momenta=(0.5, 0.999), decay=1e-3)
+    walk(ours, adam)
+    state = adam.state()
+    adam.restore(state)
+    with pytest.raises(ValueError, match="steps of an optimizer"):
+        adam.restore(state | {"0.2": torch.tensor(steps)})
 
 
 def test_a_changed_rate_counts_from_the_next_step_on() -> None:

@@ -132,7 +132,7 @@ class Adam:
             at: (
                 _like(self.parameters[at], state[f"{at}.0"]),
                 _like(self.parameters[at], state[f"{at}.1"]),
-                state[f"{at}.2"].to(self.parameters[at].device if self._fused else "cpu", copy=True),
+                _count(state[f"{at}.2"]).to(self.parameters[at].device if self._fused else "cpu", copy=True),
             )
             for at in sorted({int(name.split(".")[0]) for name in state})
         }
@@ -143,6 +143,13 @@ def _like(parameter: nn.Parameter, value: Tensor) -> Tensor:
     if (value.shape, value.dtype) != (parameter.shape, parameter.dtype):
         raise ValueError(f"{list(value.shape)} of {value.dtype} for {list(parameter.shape)} of {parameter.dtype}")
     return torch.empty_like(parameter, requires_grad=False).copy_(value)
+
+
+def _count(steps: Tensor) -> Tensor:
+    """Return a number of steps that were taken; raises `ValueError` for anything else."""
+    if steps.dtype != torch.float32 or steps.dim() or not (steps >= 1 and steps == steps.round()):
+        raise ValueError(f"{steps} steps of an optimizer")
+    return steps
 
 
 def _with_gradient(parameters: list[nn.Parameter]) -> dict[int, Tensor]:
