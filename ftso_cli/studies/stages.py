@@ -94,7 +94,7 @@ def _check_more(name: str, given: Options) -> None:
     """Check what a command finds out when it has read its cell or its table."""
     if name == "query" and given.get(OF, "cifar10") not in tuple(DATA_SETS):  # of a file: it may be a list
         raise SettingsError(unknown("data set of the table", str(given[OF]), DATA_SETS))
-    if name == "assign-ops" and given.get("op", "random") != "random":
+    if name == "assign-ops" and given.get("op") not in (None, "random"):
         operator(given["op"], tuple(OPERATORS))
 
 

@@ -1,13 +1,15 @@
 """The stages of trials: shared where they are the same work, and made of options that the commands have."""
 
 import inspect
+import math
 from pathlib import Path
 
 import pytest
 
 from ftso_cli.cli.app import COMMANDS
+from ftso_cli.errors import FtsoError
 from ftso_cli.studies.plan import plan
-from ftso_cli.studies.stages import STAGES, known
+from ftso_cli.studies.stages import STAGES, check, known
 from ftso_cli.studies.study import read_study
 from tests.studies.studies import TRAINED, written
 
@@ -47,3 +49,16 @@ def test_every_option_of_a_stage_is_one_of_its_command() -> None:
     for name in STAGES:
         (function,) = COMMANDS[name].functions(name).values()
         assert set(known(name)) - set(inspect.signature(function).parameters) <= {"of"}, name
+
+
+def test_a_value_of_any_type_is_taken_or_refused_in_one_line() -> None:
+    refused = 0
+    for name in STAGES:
+        for option in known(name):
+            for value in (None, [], [None], [1], {}, {"a": 1}, True, 1.5, math.nan, 10**40, "", "x"):
+                try:
+                    check(name, {option: value})
+                except FtsoError as error:
+                    assert "\n" not in str(error)
+                    refused += 1
+    assert refused > 1000
