@@ -10,6 +10,12 @@ from ftso_cli import __version__
 from ftso_cli.cli.group import MARKUP, CommandEntry, Commands
 
 GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
+    "Train and use": {
+        "train": CommandEntry("train:train", "Train a network for a folder of images, or of a cell.", parallel=True),
+        "evaluate": CommandEntry("evaluate:evaluate", "Test a trained network again."),
+        "predict": CommandEntry("predict:predict", "Classify images with a trained network."),
+        "latency": CommandEntry("latency:latency", "Measure the latency of a run, or of a cell."),
+    },
     "Search": {
         "search-topology": CommandEntry(
             "search_topology:search_topology",
@@ -23,12 +29,6 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
             "search_ops:search_ops", "Search the operator of every kept edge (Algorithm 2).", parallel=True
         ),
         "search": CommandEntry("search:search", "Search both at once: DARTS, PC-DARTS, random search.", parallel=True),
-    },
-    "Train and use": {
-        "train": CommandEntry("train:train", "Train the network of a cell from scratch.", parallel=True),
-        "evaluate": CommandEntry("evaluate:evaluate", "Test a trained network again."),
-        "predict": CommandEntry("predict:predict", "Classify images with a trained network."),
-        "latency": CommandEntry("latency:latency", "Measure the latency of a trained network."),
     },
     "Look": {
         "draw": CommandEntry("draw:draw", "Draw cells: in the terminal, as svg, png, pdf or dot."),
@@ -51,7 +51,7 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
         "doctor": CommandEntry("doctor:doctor", "Check this machine, and name what mends it."),
     },
 }
-"""The commands by group, in the order they are used in; places are in `cli.commands`."""
+"""The commands by group, the first to use first; places are in `cli.commands`."""
 
 COMMANDS = {
     name: replace(entry, place=f"ftso_cli.cli.commands.{entry.place}", panel=group)
@@ -89,7 +89,8 @@ def ftso(
         bool, typer.Option("--version", help="Print the version.", callback=_show_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Find a small, strong image-classification network: first its topology, then its operators.
+    """Find and train a small, strong image classifier.
 
-    Start with `ftso search-topology --data digits --iters 1 -o cell.json`; commands end by naming the next one.
+    From images: `ftso train --data photos/`. The paper's search, First Topology, Second Operator: `ftso search-topology
+    --data digits --iters 1 -o cell.json`. Commands end by naming the next one.
     """
