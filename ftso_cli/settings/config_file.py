@@ -13,7 +13,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe_error
-from ftso_cli.settings.recipes import CUTOUT, Recipe, check_trains, recipe, with_epochs
+from ftso_cli.settings.recipes import AUTO, CUTOUT, Recipe, check_trains, recipe, with_epochs
 from ftso_cli.settings.values import Fold, ImageSize, parse_duration
 from ftso_cli.spaces.sets import Resize
 
@@ -72,20 +72,17 @@ class ConfigFile(Model):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     start: StartRecord | None = None
+    planned: tuple[str, ...] = ()
     versions: dict[str, str] | None = None
 
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
         """The recipe called `name`, or that of the file, with the values of the file and then those `overruled`.
 
-        Where the file has every value, as the config.json of a run, `name` takes the place of them all. Where no other
-        are asked for, the warm-up of a recipe keeps its share of fewer epochs, and an augmentation has its own cutout.
+        Where no other are asked for, the warm-up of a recipe keeps its share of fewer epochs, and an augmentation has
+        its own cutout.
         Raises `SettingsError` for a name or a value that is not known, and for values that train nothing together.
         """
-        base, values = self.base(name), self.values
-        known = {field.name for field in fields(Recipe)}
-        # Runs of before have fewer values.
-        if name is not None and (self.versions is not None or values.keys() >= known):
-            values = {}
+        base, values = self.base(name), self.values_beside(name)
         asked = base
         for given in (values, overruled):
             before, asked = asked, Recipe(**{**asdict(asked), **given})
@@ -95,6 +92,20 @@ class ConfigFile(Model):
             asked = replace(asked, warmup=with_epochs(base, asked.epochs).warmup)
         check_trains(asked)
         return asked
+
+    def values_beside(self, name: str | None) -> dict[str, Any]:
+        """Return the values of the file that hold beside a recipe that is asked for by `name`.
+
+        Where the file has every value, as the config.json of a run, the recipe takes the place of them all; but of a
+        run that was planned, `auto` chooses again what was chosen, and the user's own values stay.
+        """
+        values = self.values
+        known = {field.name for field in fields(Recipe)}
+        # Runs of before have fewer values.
+        if name is None or (self.versions is None and not values.keys() >= known):
+            return values
+        own = values.keys() - self.planned if name == AUTO and self.planned else set()
+        return {key: value for key, value in values.items() if key in own}
 
     def steps_of(self, settings: Recipe) -> int | None:
         """Return the steps of the run whose settings these are, where its last epoch was cut short."""

@@ -58,6 +58,11 @@ class Plan:
     epochs: int
     seconds: float
 
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The names of the values of the recipe that were chosen."""
+        return tuple(each.option for each in self.decisions if each.option not in ("cell", "image_size"))
+
     def facts(self) -> dict[str, Any]:
         """Return the plan for --json."""
         chosen = {each.option: {"value": each.value, "why": each.why} for each in self.decisions}

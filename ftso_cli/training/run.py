@@ -81,6 +81,9 @@ class Config(Model):
         default=None, description="Steps of the training, where the last epoch is cut short."
     )
     save_minutes: float = Field(default=10, ge=0, le=1e9, description="Minutes between checkpoints within an epoch.")
+    planned: tuple[str, ...] = Field(
+        default=(), description="Values of the recipe that were chosen for the images, the machine and the time."
+    )
     versions: dict[str, str]
 
     @model_validator(mode="after")

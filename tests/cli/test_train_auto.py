@@ -75,6 +75,26 @@ def test_the_same_settings_again_give_the_same_network(tmp_path: Path) -> None:
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
 
 
+def test_a_run_that_was_planned_is_planned_again_for_another_time(tmp_path: Path) -> None:
+    data, run = write_folder(tmp_path / "photos", size=16), tmp_path / "run"
+    own = ("--epochs", "2", "--channels", "4", "--mixup", "0.3")
+    assert ftso("train", "--data", data, *own, "-o", run).exit_code == 0
+    first = json.loads((run / "config.json").read_text())
+    assert {"batch_size", "stem", "rate"} <= set(first["planned"])
+    assert not {"epochs", "channels", "mixup"} & set(first["planned"])
+    again = ("train", "--config", run / "config.json", "--recipe", "auto")
+    result = ftso(*again, "--time", "10m", "--dry-run", "--json")
+    assert result.exit_code == 0, result.output
+    chosen = json.loads(result.stdout)["plan"]["chosen"]
+    assert {"epochs", "batch_size"} <= chosen.keys() and not {"channels", "mixup"} & chosen.keys()
+    result = ftso(*again, "--epochs", "1", "--batch-size", "8", "-o", tmp_path / "second")
+    assert result.exit_code == 0, result.output
+    second = json.loads((tmp_path / "second" / "config.json").read_text())
+    values = second["recipe"]
+    assert [values[name] for name in ("channels", "mixup", "epochs", "batch_size")] == [4, 0.3, 1, 8]
+    assert "rate" in second["planned"] and "batch_size" not in second["planned"]
+
+
 def test_a_search_tries_other_operators_first_and_the_run_keeps_what_it_found(tmp_path: Path) -> None:
     data, run = write_folder(tmp_path / "photos", train=20, test=10, size=16), tmp_path / "run"
     result = ftso("train", "--data", data, "--time", "10s", "--search", *TINY, "-o", run)

@@ -72,6 +72,8 @@ def test_a_training_with_a_time_is_given_twice_that_time() -> None:
     rising = curve([0.5, 0.6, 0.7, 0.8, 0.9])
     (advice,) = advise(Finished(folder=Path("a"), epochs=rising, recipe=QUICK, table=table, time=600.0))
     assert advice.command == "ftso train --config a/config.json --time 20m"
+    planned = Finished(folder=Path("a"), epochs=rising, recipe=QUICK, table=table, time=600.0, planned=True)
+    assert advise(planned)[0].command == "ftso train --config a/config.json --recipe auto --time 20m"
 
 
 def test_time_comes_before_images_of_rare_classes_and_one_epoch_is_too_little() -> None:
@@ -103,6 +105,8 @@ def test_what_is_learnt_by_heart_asks_for_stronger_augmentation_and_more_images(
 
 def test_a_network_that_does_not_learn_its_own_images_asks_for_a_larger_one() -> None:
     ((text, command),) = told(curve([0.7] * 10, [0.68] * 10))
+    assert text.startswith("Only 70% right in training itself") and command == "--channels 32"
+    ((text, command),) = told(curve([0.7] * 10, [0.5] * 10))
     assert text.startswith("Only 70% right in training itself") and command == "--channels 32"
 
 

@@ -100,6 +100,7 @@ def _config(
             precision=_precision(asked.precision, has_fast_bfloat16(device)),
             compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
             total_steps=asked.steps_of(settings),
+            planned=asked.planned,
             versions=versions(),
             **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
         )

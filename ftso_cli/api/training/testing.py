@@ -50,6 +50,7 @@ def advice_of(trainer: "Trainer", score: "Score") -> "list[Advice]":
             epochs=trainer.run.epochs(),
             recipe=trainer.config.recipe,
             time=trainer.config.time,
+            planned=bool(trainer.config.planned),
             table=score.by_class,
             trained=labels.bincount(minlength=len(score.classes)).tolist(),
             answers=score.answers,

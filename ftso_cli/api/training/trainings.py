@@ -107,7 +107,7 @@ def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
     device = request.device if "device" in request.given else None
     plan = images = None
     if request.resume is None:
-        hyper_parameters, cell = request.hyper_parameters, request.wanted
+        hyper_parameters, cell, file = request.hyper_parameters, request.wanted, request.file
         # Before torch is imported, so that a wrong cell is told at once.
         genotype = complete(cell)
     from ftso_cli.nn.device import kept_threads
@@ -124,11 +124,11 @@ def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
             _check_free(request, folder)
             if request.planned:
                 plan, images, genotype = planned(request, genotype, device, listener, began)
-                hyper_parameters = plan.recipe
+                hyper_parameters, file = plan.recipe, file.model_copy(update={"planned": plan.chosen})
                 if request.dry_run:
                     return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)
             name = reference_name(cell) if request.names_cell else ""
-            trainer = started(name, genotype, request.file, hyper_parameters, folder, group, device, images)
+            trainer = started(name, genotype, file, hyper_parameters, folder, group, device, images)
         else:
             trainer = reopened_training(Path(request.resume), group, device)
         listener.watch.lap("start")

@@ -133,6 +133,7 @@ def _advice(training: TrainedRun, table: Confusion, trained: Sequence[int]) -> l
             epochs=training.epochs,
             recipe=training.config.recipe,
             time=training.config.time,
+            planned=bool(training.config.planned),
             table=table,
             trained=trained,
             answers=training.answers,

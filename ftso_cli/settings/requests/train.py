@@ -241,6 +241,9 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         if "fold" in own and own["fold"] != of_file.fold:
             own["images"] = None
         own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
+        if of_file.planned:
+            by_time = set() if self.time is None else {"epochs"}
+            own["planned"] = tuple(sorted({*of_file.planned, *by_time} - self.given))
         if own.get("precision") == "auto":
             own["precision"] = None
         if (other := self.of_start) is not None:
@@ -252,7 +255,12 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     @cached_property
     def hyper_parameters(self) -> Recipe:
         """The recipe, with what the file and the options overrule."""
-        return self.file.settings(AUTO if self.planned and not self.file.recipe_name else self.recipe, self.overruled)
+        return self.file.settings(self.named, self.overruled)
+
+    @property
+    def named(self) -> str | None:
+        """The name of the recipe that is asked for, if only by leaving all to the plan."""
+        return AUTO if self.planned and not self.file.recipe_name else self.recipe
 
     @cached_property
     def planned(self) -> bool:
@@ -283,7 +291,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     @property
     def fixed(self) -> set[str]:
         """The names of the values of the recipe that are given, in the file or besides."""
-        return set(self.overruled) | self.file.names
+        return {*self.overruled, *self.file.values_beside(self.named)}
 
     @property
     def overruled(self) -> dict[str, Any]:

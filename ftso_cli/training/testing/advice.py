@@ -3,16 +3,14 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ftso_cli.errors import short
+from ftso_cli.settings.recipes import AUTO, Recipe
 from ftso_cli.shell import command_line
 from ftso_cli.training.run import Epoch
 from ftso_cli.training.testing.answers import ImageAnswer
 from ftso_cli.training.testing.class_scores import Confusion
-
-if TYPE_CHECKING:
-    from ftso_cli.settings.recipes import Recipe
 
 MOST = 3
 """Pieces of advice that are given."""
@@ -58,16 +56,17 @@ class Finished:
     """A finished training: its run folder, epochs, settings, counts and answers of the test images.
 
     `trained` are the training images of each class, empty where that is not known; `time` are the seconds that the
-    training was given, where these decided its epochs.
+    training was given, where these decided its epochs; `planned` tells that they decided its network, too.
     """
 
     folder: Path
     epochs: Sequence[Epoch]
-    recipe: "Recipe"
+    recipe: Recipe
     table: Confusion
     trained: Sequence[int] = ()
     answers: Sequence[ImageAnswer] = ()
     time: float | None = None
+    planned: bool = False
 
     def again(self, **options: Any) -> str:
         """The command that trains the same with other options."""
@@ -158,7 +157,7 @@ def _rising(finished: Finished) -> Iterator[Advice]:
 
 def _by_heart(finished: Finished) -> Iterator[Advice]:
     learnt, reached = finished.learnt, finished.reached
-    if learnt is None or learnt - reached < GAP or learnt <= finished.table.baseline:
+    if learnt is None or learnt < LOW or learnt - reached < GAP or learnt <= finished.table.baseline:
         return
     where = "validation" if finished.validation else "test"
     more = "add images, or start from a network that was trained on more of them (--from RUN)"
@@ -172,9 +171,11 @@ def _by_heart(finished: Finished) -> Iterator[Advice]:
 
 def _too_small(finished: Finished) -> Iterator[Advice]:
     learnt = finished.learnt
-    if learnt is not None and learnt < LOW and learnt - finished.reached < GAP:
-        text = f"Only {learnt:.0%} right in training itself: a larger network may learn more, and takes longer"
-        yield Advice(text=text, command=finished.again(channels=2 * finished.recipe.channels))
+    if learnt is None or learnt >= LOW:
+        return
+    text = f"Only {learnt:.0%} right in training itself: a larger network may learn more, and takes longer"
+    larger = {"channels": 2 * finished.recipe.channels}
+    yield Advice(text=text, command=_longer(finished) if finished.planned else finished.again(**larger))
 
 
 def _mixed_up(finished: Finished) -> Iterator[Advice]:
@@ -206,9 +207,10 @@ def _few_tests(finished: Finished) -> Iterator[Advice]:
 
 
 def _longer(finished: Finished) -> str:
-    """The command of a training that is twice as long."""
+    """The command of a training that is twice as long, of a larger network where that was chosen for the time."""
     if finished.time is not None:
-        return finished.again(time=f"{max(1, round(2 * finished.time / 60))}m")
+        again = {"recipe": AUTO} if finished.planned else {}
+        return finished.again(**again, time=f"{max(1, round(2 * finished.time / 60))}m")
     return finished.again(epochs=2 * finished.recipe.epochs)
 
 
