@@ -71,6 +71,15 @@ def test_a_training_image_that_is_deleted_leaves_the_test_as_it_was(work: Path) 
     assert f"1 training image gone since the training: {gone}" in said
 
 
+def test_a_network_is_tested_where_all_its_training_images_are_gone_but_not_trained_again(work: Path) -> None:
+    for name in images(work / "run")["train"]:
+        (work / "pets" / name).unlink()
+    found, said = evaluated(work / "run")
+    assert found["images"] == 6 and "24 training images gone since the training" in said
+    again = ftso("train", "--config", work / "run" / "config.json", "-o", work / "again", status=1)
+    assert again.stderr.splitlines()[-1].startswith("error: ") and "a fault in ftso" not in again.stderr
+
+
 def test_test_images_that_are_missing_changed_or_added_are_named(work: Path) -> None:
     missing, changed, *_ = images(work / "run")["test"]
     (work / "pets" / missing).unlink()
