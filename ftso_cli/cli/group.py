@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -86,8 +87,15 @@ class Remarks(io.TextIOWrapper):
             super().flush()
 
 
+HELPING = "ftso.helping"
+"""In the `meta` of a context whose help is written."""
+
+WIDEST_TYPE = 20
+"""Characters of the type of an option in help; longer choices stand in its text."""
+
+
 class Command(TyperCommand):
-    """A command whose help reads as that of most programs: CELL, not {CELL}; no <bool>; N [x>=1], not <int range>."""
+    """A command whose help reads as that of most programs: CELL, not {CELL}; no <bool>; N, not <int range>."""
 
     def __init__(self, *args: Any, **settings: Any) -> None:
         super().__init__(*args, **settings)
@@ -99,7 +107,13 @@ class Command(TyperCommand):
 
     def get_params(self, ctx: Any) -> list[Any]:
         """The arguments and options."""
-        return _with_short_types(super().get_params(ctx))
+        params = _with_short_types(super().get_params(ctx))
+        return [_narrowed(param) for param in params] if HELPING in ctx.meta else params
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Writes the help."""
+        ctx.meta[HELPING] = True
+        super().format_help(ctx, formatter)
 
 
 class Commands(TyperGroup):
@@ -291,3 +305,20 @@ def _with_short_types(params: list[Any]) -> list[Any]:
         elif param.metavar is None and (getattr(param, "min", None), getattr(param, "max", None)) != (None, None):
             param.metavar = "N"
     return params
+
+
+def _narrowed(param: Any) -> Any:
+    """A parameter as help lists it, whose columns leave room for texts in 80 columns: --[no-]flip, no ranges."""
+    param = copy(param)
+    param._get_number_range_help_str = lambda: None
+    if param.param_type_name == "argument":
+        return param
+    for on, off in zip(param.opts, param.secondary_opts, strict=False):
+        param.opts = [f"--[no-]{on[2:]}" if off == f"--no-{on[2:]}" else f"{on}/{off}"]
+        param.secondary_opts = []
+    choices = [str(choice) for choice in param.type_descriptor.choices or ()]
+    if param.metavar is None and len("|".join(choices)) > WIDEST_TYPE:
+        param.display_type_rich = lambda ctx: "NAME"
+        if not all(f"{choice}:" in param.help for choice in choices):
+            param.help = f"{param.help} One of {', '.join(choices)}."
+    return param

@@ -63,8 +63,14 @@ def test_the_help_of_a_command_fits_80_columns_and_reads_like_other_programs(nam
     assert all(len(line) <= 80 for line in result.output.splitlines())
     assert "<bool>" not in result.output
     assert "range" not in result.output
-    assert "{" not in result.output
+    assert not {"{", "…"} & set(result.output)
     assert "--json" in result.output
+
+
+def test_help_names_both_sides_of_a_flag_in_one_word_and_long_choices_in_the_text() -> None:
+    told = " ".join(invoke("train", "--help").output.replace("│", "").split())
+    assert "--[no-]decay-norms" in told and "One of cosine, linear, one-cycle." in told
+    assert invoke("train", "--no-flip", "--flip", "--help").exit_code == 0
 
 
 def test_help_is_shown_for_dash_h_and_where_no_command_is_given() -> None:
