@@ -13,6 +13,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.evaluation import EVALUATOR_NAMES
 from ftso_cli.settings.requests.scoring import FitPredictorRequest, ScoreRequest
+from ftso_cli.settings.shared import run_of
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor
@@ -73,10 +74,12 @@ def score_cells(request: ScoreRequest, listener: Listener) -> Scores:
 
 
 def _complete(request: ScoreRequest) -> list[tuple[str, Genotype]]:
-    """The genotypes with their names, each with its operators."""
+    """The genotypes with their names, each with its operators; a run folder stands for its cell."""
+    from ftso_cli.training.run import Run
+
     found = []
     for name, cell in zip(reference_names(request.cell), request.cell, strict=True):
-        genotype = read(cell)
+        genotype = read(cell) if (folder := run_of(cell)) is None else Run(folder).genotype()
         with error_context(name):
             require_complete(genotype, "score")
         found.append((name, genotype))

@@ -109,6 +109,8 @@ def test_a_predictor_is_fitted_to_ones_own_runs(tmp_path: Path) -> None:
         result = json.loads((first / "result.json").read_text())
         (run / "result.json").write_text(json.dumps(result | {"test_accuracy": reached / 100}))
     found = ftso_cli.fit_predictor(tmp_path / "runs", output=tmp_path / "own.json")
+    by_run, by_file = ftso_cli.score([first, first / "genotype.json"], evaluate=str(tmp_path / "own.json")).cells
+    assert (by_run.name, by_run.scores) == (str(first), by_file.scores)
     assert (found.cells, found.target) == (10, "test_accuracy")
     (first / "result.json").unlink()
     assert ftso_cli.fit_predictor(tmp_path / "runs").cells == 9

@@ -29,7 +29,9 @@ class ScoreOptions(Settings):
     cell: Annotated[
         Cells,
         Option(
-            help="Genotype files, - for standard input, or names of published cells.", metavar="CELL", argument=True
+            help="Genotype files, run folders, - for standard input, or names of published cells.",
+            metavar="CELL",
+            argument=True,
         ),
     ] = ()
     _: KW_ONLY
