@@ -134,6 +134,21 @@ def test_paths_that_are_not_moved_keep_their_share() -> None:
 
 
 @pytest.mark.parametrize("name", list(RELAXATIONS))
+def test_it_finds_the_planted_candidate_of_every_edge(name: str) -> None:
+    generator = torch.Generator().manual_seed(0)
+    losses = torch.rand(16, 5, generator=generator, dtype=torch.float64) + 0.5
+    planted = torch.randint(5, (16,), generator=generator)
+    losses[torch.arange(16), planted] = 0
+    alpha = torch.zeros_like(losses, requires_grad=True)
+    relax, adam = RELAXATIONS[name]((2.0, 0.2)), torch.optim.Adam([alpha], 0.1)
+    for step in range(300):
+        adam.zero_grad()
+        (relax(alpha, step / 300, generator).values * losses).sum().backward()
+        adam.step()
+    assert torch.equal(alpha.argmax(1), planted)
+
+
+@pytest.mark.parametrize("name", list(RELAXATIONS))
 def test_a_candidate_that_is_gone_is_never_weighed(name: str) -> None:
     if name == "dirichlet":
         pytest.skip("no method drops candidates of a Dirichlet")
