@@ -4,6 +4,8 @@ import ctypes
 import os
 import shutil
 import sys
+import time
+from fnmatch import fnmatch
 from mmap import mmap
 from pathlib import Path
 from typing import Any
@@ -35,12 +37,21 @@ class Moments:
             if self._trial.vanish:
                 shutil.rmtree(self._trial.vanish)
             else:
-                os.kill(os.getpid(), self._trial.signal)
+                for again in range(self._trial.times):
+                    # Signals that wait together are one.
+                    time.sleep(0.2 if again else 0)
+                    self._send()
             self.busy = False
+
+    def _send(self) -> None:
+        if self._trial.whom == "group":
+            os.killpg(0, self._trial.signal)
+        else:
+            os.kill(os.getppid() if self._trial.whom == "parent" else os.getpid(), self._trial.signal)
 
     def _is_moment(self, event: str, args: tuple[Any, ...]) -> bool:
         if self._target:
-            return event == "os.rename" and os.path.realpath(args[1]) == self._target
+            return event == "os.rename" and fnmatch(os.path.realpath(args[1]), self._target)
         if event == "fcntl.flock":
             return True
         if event == "open" and not (isinstance(args[2], int) and args[2] & WRITING):
