@@ -67,7 +67,9 @@ def serve() -> None:
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        children = [Child(Trial(**asked)) for asked in json.loads(line)]
+        children: list[Child] = []
+        for asked in json.loads(line):
+            children.append(Child(Trial(**asked), children[-1].pid if children else 0))
         print(json.dumps([asdict(child.ended()) for child in children]), flush=True)
     # All that was imported takes its time to be taken down.
     os._exit(0)
@@ -76,15 +78,15 @@ def serve() -> None:
 class Child:
     """A trial in a fork, which runs from here on."""
 
-    def __init__(self, trial: Trial) -> None:
-        self._trial, self._count, self._before = trial, mmap(-1, 8), _resident()
+    def __init__(self, trial: Trial, sibling: int) -> None:
+        self._trial, self._sibling, self._count, self._before = trial, sibling, mmap(-1, 8), _resident()
         self._charts = renderer._process(os.getpid()) if trial.guarded else None
         self._started = time.monotonic()
         self._streams = Terminal(trial.columns) if trial.columns else Files(trial.stdin)
         # Held back until the child can take it as ftso does.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-        self._pid = os.fork()
-        if self._pid == 0:
+        self.pid = os.fork()
+        if self.pid == 0:
             self._run()
 
     def _run(self) -> None:
@@ -92,14 +94,14 @@ class Child:
         if (charts := self._charts) is not None:
             # It takes a second to start; a command that is not guarded has its own.
             renderer._process = cache(lambda parent: charts)
-        run(self._trial, self._streams.of_child, self._count)
+        run(self._trial, self._streams.of_child, self._count, self._sibling)
 
     def ended(self) -> Ended:
         """Waits for its end."""
         with self._streams as streams:
-            with ended_in_time(self._pid, self._trial):
+            with ended_in_time(self.pid, self._trial):
                 streams.follow()
-                _, status, used = os.wait4(self._pid, 0)
+                _, status, used = os.wait4(self.pid, 0)
             out, err = streams.said()
         code = os.waitstatus_to_exitcode(status)
         if self._charts is not None and (self._charts.poll() is not None or code not in (0, 1, 2)):
@@ -115,7 +117,7 @@ class Child:
             processor=round(used.ru_utime + used.ru_stime, 3),
             bytes=max(0, used.ru_maxrss * 1024 - self._before),
             moments=int.from_bytes(self._count[:8], "little"),
-            orphans=_lives(self._pid),
+            orphans=_lives(self.pid),
         )
 
 
@@ -229,7 +231,7 @@ class Stage(subprocess.Popen[bytes]):
         return self._close_pipe_fds(of_stdin, in_pipe, out_pipe, of_stdout, err_pipe, of_stderr)
 
 
-def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
+def run(trial: Trial, streams: Sequence[int], count: mmap, sibling: int = 0) -> None:
     """The child: the command with its own streams."""
     for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -252,7 +254,7 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest, trial.largest))
     # Python would write what it compiles when the command imports a module.
     sys.dont_write_bytecode = True
-    hook = Guard(trial) if trial.guarded else Moments(trial, count)
+    hook = Guard(trial) if trial.guarded else Moments(trial, count, sibling)
     sys.addaudithook(hook)
     # Moments of stages would be among those of the study that are counted.
     if not trial.guarded and (trial.target or not trial.moment):
@@ -261,7 +263,10 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
     status: Any = 1
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        main()
+        if trial.code:
+            exec(compile(trial.code, "code", "exec"), {"__name__": "__main__"})
+        else:
+            main()
         status = 0
     except SystemExit as end:
         status = end.code or 0

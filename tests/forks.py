@@ -26,6 +26,8 @@ class Trial:
 
     args: Sequence[str]
     folder: str
+    code: str = ""
+    """Python that runs instead of ftso."""
     env: dict[str, str] = field(default_factory=dict)
     """What differs from the environment of a user."""
     stdin: str = ""
@@ -40,7 +42,9 @@ class Trial:
     target: str = ""
     """A file, or the pattern of its path, where only replacing this one counts as a moment."""
     whom: str = ""
-    """Who gets the signal at a moment: the one that has come to it, or its `parent` or whole `group`."""
+    """Who gets the signal at a moment: the one that has come to it, or its `parent`, its whole `group`, or its
+    `sibling`, which is the one before it of those that run together.
+    """
     times: int = 1
     """How often it gets it."""
     largest: int | None = None
@@ -137,6 +141,11 @@ def in_a_terminal(*args: str | Path, columns: int, env: dict[str, str] | None = 
     ended = forks().run(Trial(args=[*map(str, args)], folder=str(ROOT), env=own, columns=columns))
     assert ended.status == 0, ended.out
     return ended.out
+
+
+def run_code(code: str, *args: str | Path) -> Ended:
+    """Runs Python in a fork."""
+    return forks().run(Trial(code=code, args=[*map(str, args)], folder=str(ROOT)))
 
 
 def _completed(trial: Trial) -> subprocess.CompletedProcess[bytes]:

@@ -22,8 +22,8 @@ PROGRAMS = ("graphviz-pure", "dot")
 class Moments:
     """Counts the moments of a command, and lets happen what is to happen at one of them."""
 
-    def __init__(self, trial: Trial, count: mmap) -> None:
-        self._trial, self._count, self.busy = trial, count, False
+    def __init__(self, trial: Trial, count: mmap, sibling: int) -> None:
+        self._trial, self._count, self._sibling, self.busy = trial, count, sibling, False
         self._target = os.path.realpath(trial.target) if trial.target else ""
         self._moments = ctypes.c_uint64.from_buffer(count)
 
@@ -47,7 +47,8 @@ class Moments:
         if self._trial.whom == "group":
             os.killpg(0, self._trial.signal)
         else:
-            os.kill(os.getppid() if self._trial.whom == "parent" else os.getpid(), self._trial.signal)
+            others = {"parent": os.getppid(), "sibling": self._sibling}
+            os.kill(others.get(self._trial.whom, os.getpid()), self._trial.signal)
 
     def _is_moment(self, event: str, args: tuple[Any, ...]) -> bool:
         if self._target:
