@@ -67,44 +67,58 @@ def serve() -> None:
     gc.collect()
     gc.freeze()
     for line in sys.stdin:
-        print(json.dumps(asdict(forked(Trial(**json.loads(line))))), flush=True)
+        children: list[Child] = []
+        for asked in json.loads(line):
+            children.append(Child(Trial(**asked), children[-1].pid if children else 0))
+        print(json.dumps([asdict(child.ended()) for child in children]), flush=True)
     # All that was imported takes its time to be taken down.
     os._exit(0)
 
 
-def forked(trial: Trial) -> Ended:
-    """Runs a trial in a fork."""
-    charts = renderer._process(os.getpid()) if trial.guarded else None
-    count, before, started = mmap(-1, 8), _resident(), time.monotonic()
-    # Held back until the child can take it as ftso does.
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    with Terminal(trial.columns) if trial.columns else Files(trial.stdin) as streams:
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            if charts is not None:
-                # It takes a second to start; a command that is not guarded has its own.
-                renderer._process = cache(lambda parent: charts)
-            run(trial, streams.of_child, count)
-        with ended_in_time(child, trial):
-            streams.follow()
-            _, status, used = os.wait4(child, 0)
-        out, err = streams.said()
-    if charts is not None and (charts.poll() is not None or os.waitstatus_to_exitcode(status) not in (0, 1, 2)):
-        # Who has ended in the middle of a chart leaves the answer to the next.
-        charts.kill()
-        charts.wait()
-        renderer._process.cache_clear()
-    return Ended(
-        status=os.waitstatus_to_exitcode(status),
-        out=out,
-        err=err,
-        seconds=time.monotonic() - started,
-        processor=round(used.ru_utime + used.ru_stime, 3),
-        bytes=max(0, used.ru_maxrss * 1024 - before),
-        moments=int.from_bytes(count[:8], "little"),
-        orphans=_lives(child),
-    )
+class Child:
+    """A trial in a fork, which runs from here on."""
+
+    def __init__(self, trial: Trial, sibling: int) -> None:
+        self._trial, self._sibling, self._count, self._before = trial, sibling, mmap(-1, 8), _resident()
+        self._charts = renderer._process(os.getpid()) if trial.guarded else None
+        self._started = time.monotonic()
+        self._streams = Terminal(trial.columns) if trial.columns else Files(trial.stdin)
+        # Held back until the child can take it as ftso does.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        self.pid = os.fork()
+        if self.pid == 0:
+            self._run()
+
+    def _run(self) -> None:
+        os.setsid()
+        if (charts := self._charts) is not None:
+            # It takes a second to start; a command that is not guarded has its own.
+            renderer._process = cache(lambda parent: charts)
+        run(self._trial, self._streams.of_child, self._count, self._sibling)
+
+    def ended(self) -> Ended:
+        """Waits for its end."""
+        with self._streams as streams:
+            with ended_in_time(self.pid, self._trial):
+                streams.follow()
+                _, status, used = os.wait4(self.pid, 0)
+            out, err = streams.said()
+        code = os.waitstatus_to_exitcode(status)
+        if self._charts is not None and (self._charts.poll() is not None or code not in (0, 1, 2)):
+            # Who has ended in the middle of a chart leaves the answer to the next.
+            self._charts.kill()
+            self._charts.wait()
+            renderer._process.cache_clear()
+        return Ended(
+            status=code,
+            out=out,
+            err=err,
+            seconds=time.monotonic() - self._started,
+            processor=round(used.ru_utime + used.ru_stime, 3),
+            bytes=max(0, used.ru_maxrss * 1024 - self._before),
+            moments=int.from_bytes(self._count[:8], "little"),
+            orphans=_lives(self.pid),
+        )
 
 
 class Files:
@@ -217,7 +231,7 @@ class Stage(subprocess.Popen[bytes]):
         return self._close_pipe_fds(of_stdin, in_pipe, out_pipe, of_stdout, err_pipe, of_stderr)
 
 
-def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
+def run(trial: Trial, streams: Sequence[int], count: mmap, sibling: int = 0) -> None:
     """The child: the command with its own streams."""
     for number in (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
@@ -240,15 +254,19 @@ def run(trial: Trial, streams: Sequence[int], count: mmap) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (trial.largest, trial.largest))
     # Python would write what it compiles when the command imports a module.
     sys.dont_write_bytecode = True
-    hook = Guard(trial) if trial.guarded else Moments(trial, count)
+    hook = Guard(trial) if trial.guarded else Moments(trial, count, sibling)
     sys.addaudithook(hook)
-    if not (trial.guarded or trial.moment):
+    # Moments of stages would be among those of the study that are counted.
+    if not trial.guarded and (trial.target or not trial.moment):
         subprocess.Popen = Stage
     sys.argv[1:] = trial.args
     status: Any = 1
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-        main()
+        if trial.code:
+            exec(compile(trial.code, "code", "exec"), {"__name__": "__main__"})
+        else:
+            main()
         status = 0
     except SystemExit as end:
         status = end.code or 0

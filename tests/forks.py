@@ -26,6 +26,8 @@ class Trial:
 
     args: Sequence[str]
     folder: str
+    code: str = ""
+    """Python that runs instead of ftso."""
     env: dict[str, str] = field(default_factory=dict)
     """What differs from the environment of a user."""
     stdin: str = ""
@@ -38,7 +40,13 @@ class Trial:
     """After which it happens, or at this moment, from 1 on:"""
     moment: int | None = None
     target: str = ""
-    """A file, where only replacing this one counts as a moment."""
+    """A file, or the pattern of its path, where only replacing this one counts as a moment."""
+    whom: str = ""
+    """Who gets the signal at a moment: the one that has come to it, or its `parent`, its whole `group`, or its
+    `sibling`, which is the one before it of those that run together.
+    """
+    times: int = 1
+    """How often it gets it."""
     largest: int | None = None
     """Bytes that a file may have."""
     columns: int = 0
@@ -84,11 +92,15 @@ class Forks:
 
     def run(self, trial: Trial) -> Ended:
         """Runs a command to its end."""
+        return self.run_together(trial)[0]
+
+    def run_together(self, *trials: Trial) -> list[Ended]:
+        """Runs commands beside each other, each to its end."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        asked = asdict(trial) | {"env": environment(trial.env)}
+        asked = [asdict(trial) | {"env": environment(trial.env)} for trial in trials]
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        return Ended(**json.loads(self._process.stdout.readline()))
+        return [Ended(**told) for told in json.loads(self._process.stdout.readline())]
 
     def close(self) -> None:
         """Ends it."""
@@ -129,6 +141,11 @@ def in_a_terminal(*args: str | Path, columns: int, env: dict[str, str] | None = 
     ended = forks().run(Trial(args=[*map(str, args)], folder=str(ROOT), env=own, columns=columns))
     assert ended.status == 0, ended.out
     return ended.out
+
+
+def run_code(code: str, *args: str | Path) -> Ended:
+    """Runs Python in a fork."""
+    return forks().run(Trial(code=code, args=[*map(str, args)], folder=str(ROOT)))
 
 
 def _completed(trial: Trial) -> subprocess.CompletedProcess[bytes]:

@@ -14,38 +14,6 @@ HANG = 600
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
-_IN_TWO = """
-import os, sys, traceback
-import torch._dynamo  # Before the forks: it takes seconds.
-from torch.distributed import TCPStore
-
-store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
-os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(store.port), "TORCHELASTIC_USE_AGENT_STORE": "True"}
-os.environ |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
-code = sys.argv.pop(1)
-sys.stdout.flush()
-children = []
-for rank in range(2):
-    child = os.fork()
-    if child == 0:
-        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank)}
-        status = 0
-        try:
-            exec(compile(code, "in_two", "exec"), {"__name__": "__main__"})
-        except SystemExit as end:
-            status = end.code or 0
-        except BaseException:
-            traceback.print_exc()
-            status = 1
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    children.append(child)
-statuses = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-sys.stdout.flush()
-os._exit(max(map(abs, statuses)))
-"""
-
 _LISTING = """
 import atexit, json, sys
 listing = sys.argv.pop(1)
@@ -54,7 +22,6 @@ sys.argv[0] = "ftso"
 from ftso_cli.cli.app import app
 app()
 """
-
 
 _KILLING = """
 import os, signal, sys
@@ -94,14 +61,6 @@ def run_fresh(
     command = [sys.executable, "-m", "ftso_cli", *map(str, args)]
     surroundings = environment(env)
     return subprocess.run(command, cwd=cwd or ROOT, input=stdin, capture_output=True, env=surroundings, timeout=HANG)
-
-
-def run_in_two(code: str, *args: str | Path) -> subprocess.CompletedProcess[str]:
-    """Runs code in two forks with the surroundings that torchrun gives them, which is quicker than torchrun, and does
-    not end one because the other has failed.
-    """
-    command = [sys.executable, "-c", _IN_TWO, code, *map(str, args)]
-    return subprocess.run(command, cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
 
 
 def modules_imported_by(args: Sequence[str | Path], *, cwd: Path | None = None) -> set[str]:

@@ -4,6 +4,8 @@ import ctypes
 import os
 import shutil
 import sys
+import time
+from fnmatch import fnmatch
 from mmap import mmap
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,8 @@ PROGRAMS = ("graphviz-pure", "dot")
 class Moments:
     """Counts the moments of a command, and lets happen what is to happen at one of them."""
 
-    def __init__(self, trial: Trial, count: mmap) -> None:
-        self._trial, self._count, self.busy = trial, count, False
+    def __init__(self, trial: Trial, count: mmap, sibling: int) -> None:
+        self._trial, self._count, self._sibling, self.busy = trial, count, sibling, False
         self._target = os.path.realpath(trial.target) if trial.target else ""
         self._moments = ctypes.c_uint64.from_buffer(count)
 
@@ -35,12 +37,22 @@ class Moments:
             if self._trial.vanish:
                 shutil.rmtree(self._trial.vanish)
             else:
-                os.kill(os.getpid(), self._trial.signal)
+                for again in range(self._trial.times):
+                    # Signals that wait together are one.
+                    time.sleep(0.2 if again else 0)
+                    self._send()
             self.busy = False
+
+    def _send(self) -> None:
+        if self._trial.whom == "group":
+            os.killpg(0, self._trial.signal)
+        else:
+            others = {"parent": os.getppid(), "sibling": self._sibling}
+            os.kill(others.get(self._trial.whom, os.getpid()), self._trial.signal)
 
     def _is_moment(self, event: str, args: tuple[Any, ...]) -> bool:
         if self._target:
-            return event == "os.rename" and os.path.realpath(args[1]) == self._target
+            return event == "os.rename" and fnmatch(os.path.realpath(args[1]), self._target)
         if event == "fcntl.flock":
             return True
         if event == "open" and not (isinstance(args[2], int) and args[2] & WRITING):

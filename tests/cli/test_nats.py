@@ -10,6 +10,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.spaces import NATS
 from ftso_cli.spaces.nats import EDGES
+from tests.images import write_folder
 from tests.nats import FTSO, genotype, string, uniform
 
 
@@ -249,6 +250,7 @@ def test_every_joint_search_gives_a_cell_of_the_space(method: str) -> None:
 
 
 def test_a_cell_trains_at_the_size_and_width_of_cifar(folder: Path) -> None:
-    size = ["--image-size", "32", "--channels", "16", "--cells", "3", "--batch-size", "512"]
-    ftso("train", "cell.json", "--data", "digits", "--device", "cpu", *size, "--epochs", "1", "-o", "run")
-    assert json.loads(Path("run/result.json").read_text())["test_images"] == 359
+    size = ["--image-size", "32", "--channels", "16", "--cells", "3", "--batch-size", "36"]
+    images = str(write_folder(folder / "photos"))
+    ftso("train", "cell.json", "--data", images, "--device", "cpu", *size, "--epochs", "1", "-o", "run")
+    assert json.loads(Path("run/result.json").read_text())["test_images"] == 24

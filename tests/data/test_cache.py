@@ -22,6 +22,7 @@ from ftso_cli.data.files.cache import CacheKey
 from ftso_cli.errors import DataError
 from ftso_cli.files import cache_folder
 from tests.data.images import write_fashion, write_folder, write_image
+from tests.forks import Trial, forks
 from tests.processes import ROOT, modules_imported_by
 
 PETS = {"train/cat": 5, "train/dog": 4, "test/cat": 2, "test/dog": 2}
@@ -432,10 +433,9 @@ def test_processes_that_write_the_same_entry_do_not_hurt_each_other(pets, store)
         "    source = open_images(sys.argv[1]).train; print(int(source.read(torch.arange(9)).long().sum()))\n"
         "    source._place.file.unlink(missing_ok=True)"
     )
-    command = [sys.executable, "-c", code, str(pets)]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) for _ in range(2)]
-    sums = {line for process in running for line in process.communicate()[0].split()}
-    assert [process.returncode for process in running] == [0, 0]
+    both = forks().run_together(*[Trial(code=code, args=[str(pets)], folder=str(ROOT))] * 2)
+    assert [ended.status for ended in both] == [0, 0], both
+    sums = {line for ended in both for line in ended.out.split()}
     assert sums == {str(int(uncached(pets).long().sum()))}
     assert entries(store) == []
 

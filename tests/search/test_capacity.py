@@ -36,6 +36,14 @@ def ran(run: Capacity) -> Choice:
     return run.choice()
 
 
+@cache
+def whole(seed: int) -> tuple[Capacity, list[EvaluationProgress]]:
+    """The search by `SMALL`, from its start to its end, and what it tells on the way; nothing changes it."""
+    run, seen = search(seed=seed), []
+    run.run(seen.append)
+    return run, seen
+
+
 def found(settings: CapacitySettings = SMALL, seed: int = 0) -> Choice:
     return ran(search(settings, seed))
 
@@ -51,8 +59,8 @@ def differences(one: tuple[str, ...], other: tuple[str, ...]) -> int:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_synflow_climbs_to_convolutions_alone_and_races_what_costs_little(seed: int) -> None:
-    run = search(seed=seed)
-    choice = ran(run)
+    run, _ = whole(seed)
+    choice = run.choice()
     assert choice.highest == CONV and choice.score == max(scores(run).values())
     close = [
         ops
@@ -67,7 +75,7 @@ def test_synflow_climbs_to_convolutions_alone_and_races_what_costs_little(seed: 
 
 
 def test_the_cell_is_the_fastest_of_its_neighbours() -> None:
-    choice = found()
+    choice = whole(0)[0].choice()
     chosen = tuple(edge.op or "" for edge in choice.genotype.cells["cell"].kept)
     own = next(trial for trial in choice.trials if trial.ops == chosen)
     rivals = [trial for trial in choice.trials if differences(trial.ops, chosen) == 1]
@@ -101,28 +109,23 @@ def test_no_cell_over_a_limit_is_scored_or_trained_and_none_that_fits_is_an_erro
 
 
 def test_progress_counts_scores_and_trainings() -> None:
-    seen: list[EvaluationProgress] = []
-    run = search()
-    run.run(seen.append)
+    run, seen = whole(0)
     assert [each.iteration for each in seen] == list(range(1, len(seen) + 1))
     assert len(seen) == len(scores(run)) + len(run.choice().trials) * SMALL.inits
     assert all(each.iteration < each.iterations for each in seen[:-1]) and seen[-1].iterations == len(seen)
 
 
 def test_a_race_that_was_stopped_goes_on_to_the_same_choice() -> None:
-    whole, stopped, resumed = search(), search(), search()
-    choice = ran(whole)
-    while stopped.iteration < whole.iteration - 3:
+    (undisturbed, _), stopped, resumed = whole(0), search(), search()
+    while stopped.iteration < undisturbed.iteration - 3:
         stopped.step()
     assert stopped.searcher.losses
     resumed.restore(stopped.state())
-    assert ran(resumed) == choice and resumed.iteration == whole.iteration
+    assert ran(resumed) == undisturbed.choice() and resumed.iteration == undisturbed.iteration
 
 
 def test_a_budget_that_ends_the_race_leaves_the_best_of_whole_trials() -> None:
-    whole = search()
-    ran(whole)
-    scored = whole.searcher.efforts.index(2)
+    scored = whole(0)[0].searcher.efforts.index(2)
     cut = found(replace(SMALL, budget=scored + SMALL.inits + 1))
     assert [trial.ops for trial in cut.trials] == [CONV] == [operators_of(cut.genotype)]
     none = found(replace(SMALL, budget=3))

@@ -6,7 +6,7 @@ import pytest
 
 from ftso_cli.errors import TrainingError
 from ftso_cli.genotype import Genotype
-from tests.search.searches import ASK_TELL, BY_GRADIENT, OPS, SEARCHES, TOPOLOGY, held_out_accuracy, search
+from tests.search.searches import ASK_TELL, BY_GRADIENT, OPERATORS, OPS, SEARCHES, TOPOLOGY, held_out_accuracy, search
 
 every_search = pytest.mark.parametrize("name", SEARCHES)
 by_gradient = pytest.mark.parametrize("name", BY_GRADIENT)
@@ -92,10 +92,13 @@ def test_held_out_accuracy_leaves_that_of_the_untrained_net_far_behind(name: str
         "darts-1st": {"iters": 12},
         "darts-2nd": {"iters": 12},
         "p-darts": {"iters": 36, "added_cells": (0, 0, 0)},
-        "operators by gdas": {"iters": 48},
+        "operators": {"channels": 8},
+        "operators by gdas": {"iters": 48, "channels": 8},
         "topology by gdas": {"iters": 48},
     }.get(name, {})
-    run = search(name, **{"iters": 24, "channels": 8, "batch_size": 32, "weight_lr": 0.1, **own})
+    # The operators are searched on a wiring that has its nodes.
+    nodes = {} if name in OPERATORS else {"nodes": 1}
+    run = search(name, **{"iters": 24, "channels": 4, "batch_size": 32, "weight_lr": 0.1, **nodes, **own})
     untrained = held_out_accuracy(run)
     run.run(lambda progress: None)
     assert untrained < 0.15

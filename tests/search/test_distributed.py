@@ -1,4 +1,4 @@
-"""Two processes on a CPU search as one does, and end together; `torchrun` starts them as a user would."""
+"""Two processes on a CPU search as one does, and end together."""
 
 import csv
 import signal
@@ -18,7 +18,8 @@ from ftso_cli.search.recording.history import Record
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from tests.forks import run_ftso, signalled
-from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread, run_in_two
+from tests.pairs import code_in_two, killed_in_two
+from tests.processes import HANG, ROOT, TORCHRUN, one_thread
 from tests.search.searches import BY_GRADIENT, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -69,8 +70,8 @@ def states(name: str, group: Group = ALONE) -> list[torch.Tensor]:
 
 
 def test_two_processes_hold_equal_states_at_every_step_which_are_those_of_one(tmp_path: Path) -> None:
-    done = run_in_two(WORKER, tmp_path)
-    assert done.returncode == 0, done.stderr
+    both = code_in_two(WORKER, tmp_path)
+    assert [ended.status for ended in both] == [0, 0], both
     first, second = (read_tensors(file_of(tmp_path, rank))[0] for rank in range(2))
     for name in NAMES:
         for step, alone in enumerate(states(name)):
@@ -83,21 +84,14 @@ ASKED = ["search", "--method", "pc-darts", "--channels", "4", "--cells", "3", "-
 ASKED += ["--batch-size", "120", "--ops", "skip_connect,max_pool_3x3", "--save-every", "0"]
 
 
-def output_of(command: list[str], folder: Path) -> str:
-    """What a search has printed that was killed on the way."""
-    output = folder / "output"
-    with output.open("w") as file:
-        assert subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
-    return output.read_text()
-
-
 def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_both_of_two(tmp_path: Path) -> None:
     asked = [*ASKED, "-o", str(tmp_path / "cell.json")]
     last, metrics = (tmp_path / "cell.search" / name for name in ("checkpoint.safetensors", "metrics.csv"))
     assert signalled(asked, last.with_name("checkpoint-before.safetensors"), 2).returncode == -signal.SIGKILL
     last.write_bytes(last.read_bytes()[:-40])
-    killing = killing_sibling([*asked, "--resume"], metrics, 2)
-    text = output_of([*TORCHRUN, "--no-python", *killing], tmp_path)
+    both = killed_in_two([*asked, "--resume"], metrics, 2)
+    assert [ended.status for ended in both] == [1, -signal.SIGKILL]
+    text = "".join(ended.err for ended in both)
     assert text.count("going on from the checkpoint before it") == text.count("going on after iteration") == 1
     assert text.count("error: ") == 1 and "give the same command with --resume" in text
     done = run_ftso(*asked, "--resume")
@@ -112,6 +106,7 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
 
 
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
+    """The second process leaves it to the first, which torchrun ends both with."""
     asked = ["-m", "ftso_cli", "search", "-m", "darts-1st", "--batch-size", "65", "-o", str(tmp_path / "cell.json")]
     done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
     assert done.returncode != 0

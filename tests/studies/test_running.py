@@ -1,20 +1,17 @@
-"""Studies that run, stop, fail and are killed, in real processes."""
+"""Studies that run, stop, fail and are killed."""
 
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ftso_cli.studies.analysis import results
 from ftso_cli.studies.running import trials
-from tests.forks import run_ftso
-from tests.processes import HANG, ROOT, environment
+from tests.forks import Ended, Trial, forks, run_ftso
+from tests.processes import ROOT
 from tests.studies.studies import looked_up, written
 
 LONG = """
@@ -26,25 +23,16 @@ train = { channels = 4, cells = 2, epochs = 12, batch-size = 256, auxiliary = 0.
 ENDLESS = LONG.replace("epochs = 12", "epochs = 1000000")
 
 
-def started(study: Path, folder: Path, *options: str) -> subprocess.Popen[bytes]:
-    """`ftso sweep` in a process group of its own, which heeds SIGHUP even where the tests run under nohup."""
-    command = [sys.executable, "-m", "ftso_cli", "sweep", str(study), "-o", str(folder), *options]
-    return subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment(),
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
-    )
+def sweeping(study: Path, folder: Path, *options: str) -> Trial:
+    """`ftso sweep`."""
+    return Trial(args=["sweep", str(study), "-o", str(folder), *options], folder=str(ROOT))
 
 
-def wait_for(found: Callable[[], object]) -> None:
-    end = time.monotonic() + HANG
-    while not found():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+def signalled_while_it_trains(study: Path, folder: Path, number: signal.Signals, whom: str, times: int = 1) -> Ended:
+    """`ftso sweep`, which gets a signal when its training has done two epochs and is to save another."""
+    table = f"{os.path.realpath(folder)}/stages/train-*/run/metrics.csv"
+    asked = replace(sweeping(study, folder), signal=int(number), whom=whom, times=times, target=table, moment=3)
+    return forks().run(asked)
 
 
 def age(folder: Path) -> None:
@@ -62,10 +50,9 @@ def attempts(folder: Path) -> list[tuple[int, str]]:
 
 def test_two_processes_on_one_file_share_the_work_and_run_no_trial_twice(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0-1"), tmp_path / "run"
-    both = [started(study, folder, "--workers", "2") for _ in range(2)]
-    told = [process.communicate(timeout=HANG)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    lines = [line for text in told for line in text.splitlines() if "accuracy" in line]
+    both = forks().run_together(*[sweeping(study, folder, "--workers", "2")] * 2)
+    assert [ended.status for ended in both] == [0, 0], both
+    lines = [line for ended in both for line in ended.err.splitlines() if "accuracy" in line]
     assert len(lines) == len(set(lines)) == 4
     assert [state for _, state in attempts(folder)] == ["COMPLETE"] * 4
 
@@ -91,11 +78,6 @@ def test_a_failed_trial_keeps_its_error_until_it_is_asked_for_again(tmp_path: Pa
     assert {(one.state, one.error) for one in results.read_trials(folder)} == {("done", None)}
 
 
-def begun(folder: Path) -> list[Path]:
-    """The tables of trainings that have done an epoch."""
-    return [file for file in folder.glob("stages/train-*/run/metrics.csv") if file.stat().st_size]
-
-
 def shorten(run: Path) -> int:
     """Lets an endless training end one epoch from where it is; gives the epochs that it will have had."""
     epochs = (run / "metrics.csv").read_text().count("\n")
@@ -107,13 +89,8 @@ def shorten(run: Path) -> int:
 @pytest.mark.parametrize("with_its_commands", [True, False], ids=["with its commands", "alone"])
 def test_a_killed_study_goes_on_where_it_was(tmp_path: Path, with_its_commands: bool) -> None:
     study, folder = written(tmp_path, ENDLESS if with_its_commands else LONG), tmp_path / "run"
-    process = started(study, folder)
-    wait_for(lambda: begun(folder))
-    if with_its_commands:
-        os.killpg(process.pid, signal.SIGKILL)
-    else:
-        process.kill()
-    process.communicate()
+    ended = signalled_while_it_trains(study, folder, signal.SIGKILL, "group" if with_its_commands else "parent")
+    assert ended.status == -signal.SIGKILL
     (train,) = folder.glob("stages/train-*")
     epochs = shorten(train / "run") if with_its_commands else 12
     before = next(folder.glob("stages/assign-ops-*")) / "cell.json"
@@ -133,17 +110,12 @@ def test_a_stopped_study_takes_its_commands_along_and_can_be_taken_up_at_once(
     tmp_path: Path, number: signal.Signals, times: int
 ) -> None:
     study, folder = written(tmp_path, ENDLESS), tmp_path / "run"
-    process = started(study, folder)
-    wait_for(lambda: begun(folder))
-    for _ in range(times):
-        process.send_signal(number)
-    said = process.communicate(timeout=HANG)[1].decode()
-    assert process.returncode == 130 and "error: interrupted" in said and "Traceback" not in said
-    with pytest.raises(ProcessLookupError):
-        os.killpg(process.pid, 0)
+    ended = signalled_while_it_trains(study, folder, number, "parent", times)
+    assert ended.status == 130 and "error: interrupted" in ended.err and "Traceback" not in ended.err
+    assert not ended.orphans
     assert [one.state for one in results.read_trials(folder)] == ["waiting"]
     if number == signal.SIGINT:
-        shorten(begun(folder)[0].parent)
+        shorten(next(folder.glob("stages/train-*/run")))
         assert run_ftso("sweep", study, "-o", folder).returncode == 0
         assert [one.state for one in results.read_trials(folder)] == ["done"]
 
@@ -152,9 +124,8 @@ def test_a_stopped_study_takes_its_commands_along_and_can_be_taken_up_at_once(
 def test_two_processes_share_a_study_in_a_database(tmp_path: Path) -> None:
     study, folder = looked_up(tmp_path, "0-1"), tmp_path / "run"
     url = os.environ["FTSO_TEST_DATABASE"]
-    both = [started(study, folder, "--storage", url) for _ in range(2)]
-    told = [process.communicate(timeout=HANG)[1].decode() for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
-    assert sum(text.count("accuracy") for text in told) == 4
+    both = forks().run_together(*[sweeping(study, folder, "--storage", url)] * 2)
+    assert [ended.status for ended in both] == [0, 0], both
+    assert sum(ended.err.count("accuracy") for ended in both) == 4
     assert not (folder / trials.DATABASE).exists()
     assert {one.state for one in results.read_trials(folder, url)} == {"done"}

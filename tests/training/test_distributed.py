@@ -15,7 +15,8 @@ from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
 from tests.forks import run_ftso
-from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread, run_in_two
+from tests.pairs import code_in_two
+from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
 
 RECIPE = Recipe(
     channels=4,
@@ -82,8 +83,8 @@ def test_two_processes_hold_equal_weights_which_are_those_of_one(tmp_path: Path)
     start = {name: tensor.clone() for name, tensor in one.network.state_dict().items()}
     one.train(lambda progress: None, lambda row: None)
     trainer_in(tmp_path / "two")
-    done = run_in_two(WORKER, tmp_path / "two")
-    assert done.returncode == 0, done.stderr
+    both = code_in_two(WORKER, tmp_path / "two")
+    assert [ended.status for ended in both] == [0, 0], both
     first, second = (read_tensors(tmp_path / "two" / f"rank{rank}.safetensors")[0] for rank in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)
     # Rounding grows from step to step, but stays small beside what the steps have changed.

@@ -1,20 +1,16 @@
 """Twenty kills in one training, and a full disk: no work is lost and nothing is left broken."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from safetensors.torch import load_file
 
 from ftso_cli.training.run import Run
-from tests.forks import Trial, forks, run_ftso
-from tests.processes import HANG, ROOT, one_thread
+from tests.forks import Trial, forks, run_code, run_ftso
 
 KILLED_TWENTY_TIMES = """
 import os, random, signal, sys
 from pathlib import Path
-import torch._dynamo  # Before the forks: every first step of an optimizer imports it, which takes a second.
 from ftso_cli.data import open_images
 from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Run
@@ -67,9 +63,8 @@ def test_twenty_kills_at_random_moments_lead_to_the_weights_of_an_uninterrupted_
     broken.mkdir()
     for name in ("genotype.json", "config.json"):
         (broken / name).write_bytes((whole / name).read_bytes())
-    killing = [sys.executable, "-c", KILLED_TWENTY_TIMES, str(broken)]
-    done = subprocess.run(killing, env=one_thread(), capture_output=True, text=True, cwd=ROOT, timeout=HANG)
-    assert done.stdout == "20\n", done.stderr
+    done = run_code(KILLED_TWENTY_TIMES, broken)
+    assert done.out == "20\n", done.err
     expected, found = (load_file(run / "weights.safetensors") for run in (whole, broken))
     assert all(expected[name].equal(found[name]) for name in expected)
     rows = [[epoch.model_copy(update={"seconds": 0.0}) for epoch in Run(run).epochs()] for run in (whole, broken)]
