@@ -80,9 +80,13 @@ class Limits:
     """Seconds of one image in use."""
 
 
-def wanted_epochs(image_count: int) -> int:
-    """Return the passes over so many training images that are worth a wider network: 6 of 50,000, more of fewer."""
-    return round(min(max(6 * math.pow(50_000 / max(image_count, 1), 0.7), 4), 150))
+def wanted_epochs(image_count: int, channels: int) -> int:
+    """Return the passes over so many training images that are worth more than a narrower network.
+
+    They are 6 of 50,000 images, more of fewer; with less than 48 channels fewer in proportion, down to 6.
+    """
+    most = min(max(6 * math.pow(50_000 / max(image_count, 1), 0.7), 4), 150)
+    return round(max(min(channels / 48, 1) * most, min(most, 6)))
 
 
 def batch_for(image_count: int) -> int:
@@ -119,9 +123,8 @@ class Planner:
         """Return the network and recipe; raises `SettingsError` where no network keeps to the limits."""
         count = len(self._images.train)
         self._choose_by_rules(count)
-        wanted = wanted_epochs(count)
-        paces = self._paces(limits, wanted)
-        fast_enough = [(width, pace) for width, pace in paces if self._epochs(pace, limits) >= wanted]
+        paces = self._paces(limits)
+        fast_enough = [(width, pace) for width, pace in paces if self._is_fast_enough(width, pace, limits)]
         width, pace = max(fast_enough, default=paces[0])
         self._choose("channels", width, f"{_figure(1 / pace)} images a second in training")
         fitting, most = self._epochs(pace, limits), self._recipe.epochs
@@ -166,7 +169,12 @@ class Planner:
         """Return how many passes over the images fit, at so many seconds an image."""
         return max(int((limits.seconds - FINISH) / (pace * OVERHEAD * len(self._images.train))), 1)
 
-    def _paces(self, limits: Limits, wanted: int) -> list[tuple[int, float]]:
+    def _is_fast_enough(self, width: int, pace: float, limits: Limits) -> bool:
+        """Return True where the epochs that are worth so many channels, and those that are given, fit in the time."""
+        given = self._recipe.epochs if "epochs" in self._given else 0
+        return self._epochs(pace, limits) >= max(given, wanted_epochs(len(self._images.train), width))
+
+    def _paces(self, limits: Limits) -> list[tuple[int, float]]:
         """Return widths and seconds an image in training, from the narrowest to the first that is too slow."""
         paces: list[tuple[int, float]] = []
         self._check_latency(limits)
@@ -174,7 +182,7 @@ class Planner:
             if paces and limits.latency is not None and self._timer.use(self._shape(width)) > limits.latency:
                 break
             paces.append((width, self._timer.training(self._shape(width), self._recipe)))
-            if self._epochs(paces[-1][1], limits) < wanted:
+            if not self._is_fast_enough(*paces[-1], limits):
                 break
         return paces
 

@@ -55,7 +55,7 @@ def test_more_time_gives_a_wider_network_and_as_many_epochs_as_the_set_needs() -
     found = [plan(images(2000), Limits(seconds=seconds)) for seconds in (10, 60, 600, 6000)]
     widths = [each.recipe.channels for each in found]
     assert widths == sorted(set(widths))
-    assert all(each.epochs >= wanted_epochs(2000) for each in found[1:])
+    assert all(each.epochs >= wanted_epochs(2000, each.recipe.channels) for each in found[1:])
     assert all(each.seconds <= limit for each, limit in zip(found, (10, 60, 600, 6000), strict=True))
 
 
@@ -69,10 +69,13 @@ def test_the_seconds_of_saving_and_the_page_are_no_time_for_epochs() -> None:
 
 def test_more_images_take_fewer_epochs_each() -> None:
     counts = [100, 1000, 10_000, 50_000, 1_000_000]
-    wanted = [wanted_epochs(count) for count in counts]
+    wanted = [wanted_epochs(count, 48) for count in counts]
     assert wanted == sorted(wanted, reverse=True)
     assert wanted[3] == 6
     assert wanted[-1] >= 4
+    assert [wanted_epochs(1000, channels) for channels in (12, 24, 48, 96)] == [23, 46, 93, 93]
+    assert [wanted_epochs(20_000, channels) for channels in (8, 32, 48)] == [6, 8, 11]
+    assert wanted_epochs(50_000, 24) == wanted_epochs(50_000, 48) == 6
     assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
 
 
@@ -81,6 +84,15 @@ def test_what_is_given_is_never_changed(given: dict[str, object]) -> None:
     found = plan(images(500), Limits(seconds=60), replace(RECIPES[AUTO], **given), given)  # type: ignore[arg-type]
     assert {name: getattr(found.recipe, name) for name in given} == given
     assert not {decision.option for decision in found.decisions} & given.keys()
+
+
+def test_more_epochs_than_usual_take_a_narrower_network() -> None:
+    usual = plan(images(500), Limits(seconds=60))
+    narrow = plan(images(500), Limits(seconds=60), replace(RECIPES[AUTO], epochs=500), {"epochs"})
+    assert narrow.recipe.channels < usual.recipe.channels
+    assert narrow.seconds <= 60
+    few = plan(images(500), Limits(seconds=60), replace(RECIPES[AUTO], epochs=5), {"epochs"})
+    assert few.recipe.channels == usual.recipe.channels
 
 
 def test_the_network_keeps_to_its_limits() -> None:
