@@ -1,6 +1,6 @@
 """The settings of searches by evaluation: which cells, how many of them, and within which limits. No torch."""
 
-from dataclasses import KW_ONLY, asdict, fields
+from dataclasses import KW_ONLY, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,10 +48,8 @@ class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them, without those that decided nothing."""
-        kept: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
-        kept |= {"ops": list(self.ops), "budget": str(self.budget or USUAL), **self.judged_by}
-        kept |= {"table": Path(self.table).name} if self.table is not None else {}
-        return self.without_setting(kept)
+        kept = self.decisive() | {"ops": list(self.ops), "budget": str(self.budget or USUAL), **self.judged_by}
+        return kept | ({"table": Path(self.table).name} if self.table is not None else {})
 
     @property
     def takes_all_images(self) -> bool:

@@ -129,6 +129,11 @@ class Settings:
     def check(self) -> None:
         """Raise `OptionError` where an option has no meaning beside others."""
 
+    def decisive(self) -> dict[str, Any]:
+        """Return the values that history keeps: all but None, and those that decide nothing beside the others."""
+        own: Any = self
+        return {name: value for name, value in dataclasses.asdict(own).items() if value is not None}
+
     def asked(self, *names: str) -> list[str]:
         """Return those of the fields that are given, but for choices that are as they are by default."""
         return [name for name in names if name in self.given and not self._is_usual(name)]

@@ -192,9 +192,8 @@ class SearchSettings(Descent):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
-        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        kept = {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
-        return self.without_setting(kept) if isinstance(self, Limited) else kept
+        kept = {name: value for name, value in self.decisive().items() if not self._overruled(name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
     def _overruled(self, name: str) -> bool:
         return name in BY_METHOD or (name == "epochs" and self.iters is not None)
