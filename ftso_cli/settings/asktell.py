@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from ftso_cli.settings.evaluation import EVALUATION, USUAL, Budgeted, EvaluationSettings, EvaluatorOptions
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Option, OptionError, settings
-from ftso_cli.settings.searches import Method, OfCells, Operators
+from ftso_cli.settings.searches import Method, OfCells, Operators, evaluates_cells
 from ftso_cli.settings.shared import HISTORY, OF_SUPERNETS, File
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
@@ -21,6 +21,20 @@ class ByEvaluation(EvaluatorOptions, Budgeted):
         File | None,
         Option(help="A table of NATS-Bench, as ftso query takes it.", short="-t", metavar="FILE", panel=EVALUATION),
     ] = None
+
+
+@settings
+class OfOneDecision(ByEvaluation):
+    """A search for the wiring or the operators alone, along a gradient or by a method that evaluates cells."""
+
+    _: KW_ONLY
+    method: Method | None = None
+    """None: the paper's."""
+
+    @property
+    def evaluates(self) -> bool:
+        """True where the method evaluates whole cells."""
+        return evaluates_cells(self.method)
 
 
 @settings
