@@ -1,4 +1,4 @@
-"""Options and keys by the names of version 0.1: calls, commands, studies and files that have them still work."""
+"""Options and keys by the names of earlier versions: calls, commands, studies and files that have them still work."""
 
 from pathlib import Path
 
@@ -13,9 +13,11 @@ from ftso_cli.report.commands import commands
 from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from ftso_cli.settings.options import FORMER_NAMES
+from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.studies.analysis.results import read_settings, write_settings
 from ftso_cli.studies.plan import plan
 from ftso_cli.studies.study import parse_study
+from ftso_cli.training.run import Run
 from tests.search.searches import search
 
 TINY = {"iters": 1, "channels": 4, "cells": 2, "nodes": 2, "batch_size": 32}
@@ -51,6 +53,49 @@ def test_keywords_flags_and_a_history_of_version_0_1_mean_the_same(tmp_path: Pat
     file.write_text(text, encoding="utf-8")
     (command,) = commands(storage.read_genotype(file), str(file))
     assert "--weight-lr 0.1" in command and "--arch-lr 0.02" in command and "rate" not in command
+
+
+def test_a_budget_of_cells_was_called_samples(tmp_path: Path) -> None:
+    size = {"channels": 4, "cells": 2, "nodes": 2, "batch_size": 16, "steps": 2}
+    found = ftso_cli.search_baseline("random", "digits", samples=2, **size)
+    assert found.history[-1].settings["budget"] == "2"
+    words = [word for name, value in size.items() for word in (f"--{name.replace('_', '-')}", value)]
+    words = ["search", "-m", "random", *words, "--samples", 2, "-o", tmp_path / "cell.json"]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    assert storage.read_genotype(tmp_path / "cell.json").history == found.history
+
+
+@pytest.mark.parametrize("name", ["samples", "budget"])
+def test_a_study_of_either_budget_is_the_same_work(name: str) -> None:
+    text = f'search = {{ method = "random", {name} = 2 }}\ntrain = {{ epochs = 1 }}'.encode()
+    (trial,) = plan(parse_study(text, "study.toml", "study", full=False, changes={}))
+    # The folder that version 0.2 gave this search.
+    assert trial.stages[0].options["budget"] == 2 and trial.stages[0].folder == "search-4fde8424f4eb"
+
+
+@pytest.mark.parametrize("name", ["save_every", "save_minutes"])
+def test_checkpoints_of_a_training_have_one_interval_by_either_name(name: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text(f'{{"{name}": 0.5}}')
+    by_file = TrainRequest("darts_v2", config=tmp_path / "settings.json")
+    by_keyword = TrainRequest("darts_v2", **{name: 0.5})
+    assert by_file.file.save_every == by_keyword.file.save_every == 0.5
+    study = f'cell = "darts_v2"\ntrain = {{ {name.replace("_", "-")} = 0.5 }}'.encode()
+    (setting,) = parse_study(study, "study.toml", "study", full=False, changes={}).settings
+    assert setting.pipeline["train"] == {"save_every": 0.5}
+    small = ("--channels", "4", "--cells", "2", "--epochs", "1", "--batch-size", "256", "--auxiliary", "0")
+    flag, run = f"--{name.replace('_', '-')}", tmp_path / "run"
+    assert CliRunner().invoke(app, ["train", "darts_v2", *small, flag, "0.5", "-o", str(run)]).exit_code == 0
+    config = run / "config.json"
+    assert '"save_every": 0.5' in config.read_text()
+    config.write_text(config.read_text().replace("save_every", name))
+    assert TrainRequest(config=config).file.save_every == 0.5
+    assert Run(run).config().save_every == 0.5
+
+
+def test_a_file_has_an_option_by_one_of_its_names(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"save_every": 1, "save_minutes": 2}')
+    with pytest.raises(SettingsError, match="save_minutes"):
+        _ = TrainRequest("darts_v2", config=tmp_path / "settings.json").file
 
 
 def test_help_lists_present_names_alone() -> None:

@@ -113,6 +113,7 @@ HANDED_ON: Mapping[str, str] = {
     "runs": "batches that are timed; searches of a row",
     "score": "a training-free score, a test of a network, a row of a table",
     "search": "of a training, for better operators; a search that is carried out",
+    "save_every": "of searches, of a training, in a config file",
     "seed": "of one search, one training, one trial",
     "seeds": "of an ensemble, of a study, of Table 2",
     "setting": "the network of a cost; a row of a study",

@@ -1,13 +1,13 @@
 """The settings of searches by evaluation: which cells, how many of them, and within which limits. No torch."""
 
-from dataclasses import KW_ONLY, asdict, fields
+from dataclasses import KW_ONLY, fields
 from pathlib import Path
 from typing import Annotated, Any
 
 from ftso_cli.settings.evaluation import EVALUATION, USUAL, Budgeted, EvaluationSettings, EvaluatorOptions
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Option, OptionError, settings
-from ftso_cli.settings.searches import Method, OfCells, Operators
+from ftso_cli.settings.searches import Method, OfCells, Operators, evaluates_cells
 from ftso_cli.settings.shared import HISTORY, OF_SUPERNETS, File
 from ftso_cli.spaces import DARTS, NATS, SPACES
 
@@ -21,6 +21,20 @@ class ByEvaluation(EvaluatorOptions, Budgeted):
         File | None,
         Option(help="A table of NATS-Bench, as ftso query takes it.", short="-t", metavar="FILE", panel=EVALUATION),
     ] = None
+
+
+@settings
+class OfOneDecision(ByEvaluation):
+    """A search for the wiring or the operators alone, along a gradient or by a method that evaluates cells."""
+
+    _: KW_ONLY
+    method: Method | None = None
+    """None: the paper's."""
+
+    @property
+    def evaluates(self) -> bool:
+        """True where the method evaluates whole cells."""
+        return evaluates_cells(self.method)
 
 
 @settings
@@ -48,10 +62,8 @@ class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them, without those that decided nothing."""
-        kept: dict[str, Any] = {name: value for name, value in asdict(self).items() if value is not None}
-        kept |= {"ops": list(self.ops), "budget": str(self.budget or USUAL), **self.judged_by}
-        kept |= {"table": Path(self.table).name} if self.table is not None else {}
-        return self.without_setting(kept)
+        kept = self.decisive() | {"ops": list(self.ops), "budget": str(self.budget or USUAL), **self.judged_by}
+        return kept | ({"table": Path(self.table).name} if self.table is not None else {})
 
     @property
     def takes_all_images(self) -> bool:

@@ -1,7 +1,7 @@
 """The settings of the search for operators by capacity, then trainability. No torch here."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, asdict, fields
+from dataclasses import KW_ONLY, fields
 from typing import Annotated, Any
 
 from ftso_cli.errors import SettingsError
@@ -51,8 +51,7 @@ class CapacitySettings(ShortTraining, ByCapacity, Budgeted, Limited):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
-        kept = {name: value for name, value in asdict(self).items() if value is not None}
-        return {"strategy": "capacity"} | self.without_setting(kept) | {"ops": list(self.ops)}
+        return {"strategy": "capacity"} | self.decisive() | {"ops": list(self.ops)}
 
     @property
     def evaluation(self) -> EvaluationSettings:

@@ -13,6 +13,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.files import read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe_error
+from ftso_cli.settings.options import FILE_CONFIG
 from ftso_cli.settings.recipes import AUTO, CUTOUT, Recipe, check_trains, recipe, with_epochs
 from ftso_cli.settings.values import Fold, ImageSize, parse_duration
 from ftso_cli.spaces.sets import Resize
@@ -41,6 +42,8 @@ class StartRecord(Model):
 class ConfigFile(Model):
     """A file for --config, or the request of a command. What it leaves out has the default of the flag."""
 
+    model_config = FILE_CONFIG
+
     cell: str | None = Field(default=None, description="A genotype file, or the name of a published cell.")
     data: str | None = None
     recipe: str | dict[str, Any] = Field(default={}, description="The name of a recipe, or values that overrule one.")
@@ -59,7 +62,7 @@ class ConfigFile(Model):
     total_steps: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Steps of a run whose last epoch was cut short."
     )
-    save_minutes: Annotated[float, Field(ge=0)] | None = None
+    save_every: Annotated[float, Field(ge=0)] | None = None
     flip: bool | None = Field(default=None, description="Whether images are mirrored at random in training.")
     images: str | None = Field(default=None, description="The images.json of a run: the same images again.")
     start_from: str | None = Field(

@@ -1,6 +1,5 @@
 """Limits on a network: the most channels are chosen within them, or cells that keep to them. No torch."""
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY
 from typing import Annotated, Any
 
@@ -72,9 +71,9 @@ class Limited(FittedNetwork):
         """True where there is a limit."""
         return super().limited or self.fit_latency is not None
 
-    def without_setting(self, recorded: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what history keeps of `recorded`: no network that limits are for where nothing is limited."""
-        return {name: value for name, value in recorded.items() if name != "setting" or self.limited}
+    def decisive(self) -> dict[str, Any]:
+        """Return the values that history keeps: no network that limits are for where nothing is limited."""
+        return {name: value for name, value in super().decisive().items() if name != "setting" or self.limited}
 
     @property
     def most_milliseconds(self) -> float | None:

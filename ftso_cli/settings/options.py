@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from types import NoneType, UnionType
 from typing import (
     Any,
-    ClassVar,
     TypeVar,
     Union,
     dataclass_transform,
@@ -28,7 +27,7 @@ from typing import (
 )
 
 from annotated_types import Ge, GroupedMetadata, Le, Lt
-from pydantic import ConfigDict, ValidationError
+from pydantic import AliasChoices, AliasGenerator, ConfigDict, ValidationError
 from pydantic.dataclasses import dataclass as validated
 
 from ftso_cli.errors import SettingsError, short, unknown
@@ -40,8 +39,10 @@ FORMER_NAMES: Mapping[str, str] = {
     "weight_rate": "weight_lr",
     "weight_rate_end": "weight_lr_end",
     "arch_rate": "arch_lr",
+    "samples": "budget",
+    "save_minutes": "save_every",
 }
-"""The present names of options by those of version 0.1, which calls, command lines and files may have."""
+"""The present names of options by those of earlier versions, which calls, command lines and files may have."""
 
 CONFIG = ConfigDict(extra="forbid", strict=True, arbitrary_types_allowed=True, allow_inf_nan=False)
 
@@ -113,8 +114,6 @@ class Settings:
     """A class of settings: validated, frozen, with `given`, the names of the fields that the caller gave."""
 
     given: frozenset[str]
-    former: ClassVar[Mapping[str, str]] = {}
-    """The present names of fields by those that they had in an earlier version."""
 
     @classmethod
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -128,6 +127,11 @@ class Settings:
 
     def check(self) -> None:
         """Raise `OptionError` where an option has no meaning beside others."""
+
+    def decisive(self) -> dict[str, Any]:
+        """Return the values that history keeps: all but None, and those that decide nothing beside the others."""
+        own: Any = self
+        return {name: value for name, value in dataclasses.asdict(own).items() if value is not None}
 
     def asked(self, *names: str) -> list[str]:
         """Return those of the fields that are given, but for choices that are as they are by default."""
@@ -172,8 +176,9 @@ def _named(model: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dict
     names = [field.name for field in dataclasses.fields(model) if not field.kw_only]
     if len(args) > len(names):
         raise TypeError(f"{model.__name__} takes at most {len(names)} positional arguments, not {len(args)}")
-    former, fields = {**FORMER_NAMES, **model.former}, model.__dataclass_fields__
-    given = {former[name] if former.get(name) in fields else name: value for name, value in keywords.items()}
+    fields = model.__dataclass_fields__
+    present = ((FORMER_NAMES.get(name, name), name, value) for name, value in keywords.items())
+    given = {now if now in fields else name: value for now, name, value in present}
     for name, value in zip(names, args, strict=False):
         if name in given:
             raise TypeError(f"{name} is given twice, by its place and by its name")
@@ -188,6 +193,15 @@ def _named(model: Any, args: Sequence[Any], keywords: Mapping[str, Any]) -> dict
 def present_names(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return options by their present names, of those that any version has written."""
     return {FORMER_NAMES.get(name, name): value for name, value in values.items()}
+
+
+def _as_in_files(name: str) -> str | AliasChoices:
+    former = [other for other, present in FORMER_NAMES.items() if present == name]
+    return AliasChoices(name, *former) if former else name
+
+
+FILE_CONFIG = ConfigDict(alias_generator=AliasGenerator(validation_alias=_as_in_files))
+"""For the models of files whose keys are options: these may have former names."""
 
 
 def problem(error: ValidationError) -> str:

@@ -7,7 +7,7 @@ the CIFAR-10 search of DARTS (Liu et al., 2019, appendix A.1), which the paper s
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, asdict
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator
 
@@ -70,6 +70,11 @@ AskTell = Literal["random", "local-search", "evolution", "reinforce", "pnas", "h
 """The methods that propose cells and are told what each is worth; their settings are `AskTellSettings`."""
 
 Method = Literal[ByGradient, AskTell]
+
+
+def evaluates_cells(method: Any) -> bool:
+    """Return True for a method that evaluates whole cells; False for None, and for a name of none."""
+    return method in get_args(AskTell)
 
 
 PENALTIES = ("macs", "params", "latency", "entropy", "kl")
@@ -192,9 +197,8 @@ class SearchSettings(Descent):
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""
-        kept = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        kept = {name: value for name, value in kept.items() if value is not None and not self._overruled(name)}
-        return self.without_setting(kept) if isinstance(self, Limited) else kept
+        kept = {name: value for name, value in self.decisive().items() if not self._overruled(name)}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in kept.items()}
 
     def _overruled(self, name: str) -> bool:
         return name in BY_METHOD or (name == "epochs" and self.iters is not None)

@@ -19,8 +19,8 @@ from ftso_cli.studies.study import Pipeline, Setting, Study
 
 SEARCHES = {"search", "search-topology", "search-ops"}
 
-FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items()}
-"""The names that keys are made of, so that the work of version 0.1 is found again."""
+FIRST_NAMES = {present: former for former, present in FORMER_NAMES.items() if present != "budget"}
+"""The names that keys are made of, so that the work of version 0.1 is found again; its samples were other work."""
 
 RANDOM = "random"
 """The value of `cell` that draws a wiring by the seed."""

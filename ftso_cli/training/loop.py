@@ -197,7 +197,7 @@ class Trainer:
             sums = self.sums
             means = {"loss": sums.loss / sums.images, "accuracy": sums.correct / sums.images}
             on_step(TrainingProgress(epoch=epoch, step=taken, steps=steps, **means))
-            due = time.perf_counter() - saved >= 60 * self.config.save_minutes
+            due = time.perf_counter() - saved >= 60 * self.config.save_every
             if taken < steps and (due or self._stopping):
                 self._read(epoch, interrupt)
                 self.save_checkpoint()

@@ -32,6 +32,7 @@ from ftso_cli.files import make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.settings.config_file import IMAGES, START, Precision, StartRecord
+from ftso_cli.settings.options import FILE_CONFIG
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.values import Fold
 from ftso_cli.shell import option
@@ -58,6 +59,8 @@ Side = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 class Config(Model):
     """config.json: everything that decides the result of a training, but the genotype."""
 
+    model_config = FILE_CONFIG
+
     data: str
     image_size: tuple[Side, Side]
     image_channels: int = Field(ge=1, le=3)
@@ -80,7 +83,7 @@ class Config(Model):
     total_steps: Annotated[int, Field(ge=1)] | None = Field(
         default=None, description="Steps of the training, where the last epoch is cut short."
     )
-    save_minutes: float = Field(default=10, ge=0, le=1e9, description="Minutes between checkpoints within an epoch.")
+    save_every: float = Field(default=10, ge=0, le=1e9, description="Minutes between checkpoints within an epoch.")
     planned: tuple[str, ...] = Field(
         default=(), description="Values of the recipe that were chosen for the images, the machine and the time."
     )

@@ -215,7 +215,7 @@ def config(folder: Path) -> tuple[st.SearchStrategy[bytes], Read]:
         "device": "cpu",
         "precision": "float32",
         "compile": False,
-        "save_minutes": 0.5,
+        "save_every": 0.5,
         "classes": ["a", "b"],
         "mean": [0.5],
         "versions": {"torch": "2"},

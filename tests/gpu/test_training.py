@@ -107,7 +107,7 @@ def test_a_killed_training_goes_on_to_the_weights_of_an_uninterrupted_one(precis
     with deterministic():
         whole = trainer(tmp_path / "whole", RECIPE, precision=precision)
         trained(whole)
-        kill(trainer(tmp_path / "killed", RECIPE, precision=precision, save_minutes=0), 1, 6)
+        kill(trainer(tmp_path / "killed", RECIPE, precision=precision, save_every=0), 1, 6)
         resumed = trainer(tmp_path / "killed", RECIPE, precision=precision)
         assert len(resumed.rows) == 1 and resumed.sums.steps > 0
         trained(resumed)

@@ -102,7 +102,7 @@ def _config(
             total_steps=asked.steps_of(settings),
             planned=asked.planned,
             versions=versions(),
-            **({} if asked.save_minutes is None else {"save_minutes": asked.save_minutes}),
+            **({} if asked.save_every is None else {"save_every": asked.save_every}),
         )
     except ValidationError as error:
         raise SettingsError(describe_error(error)) from None

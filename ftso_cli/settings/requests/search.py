@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, fields
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe
@@ -30,7 +30,6 @@ COMMON = {"data", "image_size", "device", "seed", "output", *HISTORY}
 class Searched(GradientSettings, AskTellSettings):
     """The method of a search, which is its first argument in Python, and the settings that any method has."""
 
-    former: ClassVar[Mapping[str, str]] = {"samples": "budget"}
     method: Annotated[Method, Option(help="How to search.", short="-m", shown="")]
 
 

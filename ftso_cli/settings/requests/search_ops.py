@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, fields
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
+from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, OfOneDecision
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
 from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, part_of, refuse, settings
 from ftso_cli.settings.searches import (
     OPERATORS,
-    AskTell,
     Method,
     Operators,
     OperatorSettings,
     check_length,
     checked,
+    evaluates_cells,
 )
 from ftso_cli.settings.shared import HISTORY, OF_SUPERNETS, Edited, OnCell, OnImages, Recorded, Seeded
 from ftso_cli.settings.values import chosen
@@ -30,7 +30,9 @@ BY_GRADIENT = {field.name for field in fields(OperatorSettings)} | {*COMMON, *HI
 
 
 @settings
-class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnImages, OnCell, Edited, Recorded, Seeded):
+class SearchOperators(
+    ByRecipe, OperatorSettings, ByCapacity, OfOneDecision, OnImages, OnCell, Edited, Recorded, Seeded
+):
     """A search of the operator of every kept edge."""
 
     _: KW_ONLY
@@ -58,7 +60,7 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
         if given.get("strategy") == "capacity":
             return CapacitySettings.defaults(given)
         method = given.get("method")
-        if method in get_args(AskTell):
+        if evaluates_cells(method):
             return {}
         recipe = chosen("recipe", given.get("recipe", "cifar"), RECIPES)
         return {"epochs": OPERATORS.epochs, **on_choices(method), **recipe}
@@ -96,11 +98,6 @@ class SearchOperators(ByRecipe, OperatorSettings, ByCapacity, ByEvaluation, OnIm
         names = {field.name for field in fields(CapacitySettings)} & self.given
         allowed = tuple(op for op in SPACES[space].candidates if op not in SPACES[space].never_derived)
         return CapacitySettings(**{"ops": allowed} | {name: getattr(self, name) for name in names})
-
-    @property
-    def evaluates(self) -> bool:
-        """True where the method evaluates whole cells."""
-        return self.method in get_args(AskTell)
 
     def evaluated(self, space: str, nodes: int = DARTS.nodes) -> AskTellSettings:
         """Return the settings of a search by evaluation in a space, of all its candidates by default."""

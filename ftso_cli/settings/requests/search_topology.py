@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import KW_ONLY, asdict, fields
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, ByEvaluation
+from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, OfOneDecision
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
 from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
@@ -15,7 +15,6 @@ from ftso_cli.settings.searches import (
     PRESETS,
     RACE,
     TOPOLOGY,
-    AskTell,
     Method,
     Operators,
     RaceSettings,
@@ -23,6 +22,7 @@ from ftso_cli.settings.searches import (
     check_length,
     check_operators,
     checked,
+    evaluates_cells,
     in_other_spaces,
     in_space,
 )
@@ -54,7 +54,7 @@ IN_NO_METHOD = {field.name for field in fields(TopologySettings)} | {
 
 
 @settings
-class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation, Limited, Recorded, Seeded):
+class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, OfOneDecision, Limited, Recorded, Seeded):
     """A search of how the nodes of a cell are wired."""
 
     _: KW_ONLY
@@ -96,7 +96,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
     def defaults(cls, given: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return those of the preset, in the space, by the recipe; a length that is given takes the other's place."""
         method = given.get("method")
-        if given.get("rank") == "race" or method in get_args(AskTell):
+        if given.get("rank") == "race" or evaluates_cells(method):
             return {}
         own = {
             **chosen("preset", given.get("preset", "paper"), PRESETS),
@@ -151,11 +151,6 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, ByEvaluation
             raise OptionError("method", f"{self.space} cells keep all edges, so there is no wiring to choose")
         refuse(self, BY_EVALUATION | {"op"} - {"ops"}, f"has no meaning with {{method={self.method}}}")
         self.evaluated  # noqa: B018 - raises where an operator or a budget can't be
-
-    @property
-    def evaluates(self) -> bool:
-        """True where the method evaluates whole cells."""
-        return self.method in get_args(AskTell)
 
     @property
     def evaluated(self) -> AskTellSettings:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainValidator
 
@@ -49,8 +49,6 @@ class OnCellOrNot(Settings):
 @settings
 class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     """A training of the network of a cell from scratch."""
-
-    former: ClassVar[Mapping[str, str]] = {"save_minutes": "save_every"}
 
     data: Annotated[
         Data, Option(help=DATA_HELP, short="-d", metavar="DATA", shown=f"{DEFAULT_DATA} with a CELL; else needed")
@@ -240,7 +238,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         own = {name: getattr(self, name) for name in names}
         if "fold" in own and own["fold"] != of_file.fold:
             own["images"] = None
-        own |= {"save_minutes": self.save_every} if self.save_every is not None else {}
+        own |= {"save_every": self.save_every} if self.save_every is not None else {}
         if of_file.planned:
             by_time = set() if self.time is None else {"epochs"}
             own["planned"] = tuple(sorted({*of_file.planned, *by_time} - self.given))
