@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ftso_cli import locks, processes, shell
-from ftso_cli.errors import FileError, GenotypeError
+from ftso_cli.errors import FileError, GenotypeError, RunError
 from ftso_cli.genotype import Genotype, library, storage
-from ftso_cli.settings.shared import CellLike
+from ftso_cli.settings.shared import CellLike, run_of
 
 UNNAMED = "the genotype"
 """The name, in errors, of a genotype that is in no file and not published."""
@@ -20,6 +20,26 @@ def read(cell: CellLike) -> Genotype:
     Raises `FileError` where it can't be read and `GenotypeError` where it is not valid or there is none.
     """
     return cell if isinstance(cell, Genotype) else library.load_genotype(os.fspath(cell))
+
+
+def run_folder(cell: CellLike) -> Path | None:
+    """Return the run folder of a training that a cell is named by, None for what names a cell otherwise.
+
+    Raises `RunError` for a folder that is none, with the runs in it.
+    """
+    if (run := run_of(cell)) is None and not isinstance(cell, Genotype) and os.path.isdir(cell):
+        from ftso_cli.training.run import runs_inside
+
+        inside = runs_inside(Path(cell), lambda path: run_of(path) is not None)
+        instead = "; ftso train makes one; a genotype file or a published name will do too"
+        raise RunError(f"{os.fspath(cell)}: no run folder{inside or instead}")
+    return run
+
+
+def read_trained(cell: CellLike) -> Genotype:
+    """Return the genotype of a run folder, and otherwise what `read` returns; raises `RunError` for other folders."""
+    run = run_folder(cell)
+    return read(cell if run is None else run / "genotype.json")
 
 
 def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import error_context, read, reference_name
+from ftso_cli.api.cells import error_context, read, reference_name, run_folder
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.formulas import Formulas
 from ftso_cli.costs.networks import CountedNetwork, count_network
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.requests.costs import CostRequest, FormulaSizes
-from ftso_cli.settings.shared import CellLike, run_of
+from ftso_cli.settings.shared import CellLike
 
 if TYPE_CHECKING:
     from ftso_cli.training.run import Run
@@ -55,7 +55,7 @@ def cost(request: CostRequest) -> CountedNetwork:
 
 
 def _run(cell: CellLike) -> "Run | None":
-    if (folder := run_of(cell)) is None:
+    if (folder := run_folder(cell)) is None:
         return None
     from ftso_cli.training.run import Run
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import check_writable, error_context, read, reference_names
+from ftso_cli.api.cells import check_writable, error_context, read_trained, reference_names
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import GenotypeError, SettingsError, unknown
@@ -13,7 +13,6 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.edit import require_complete
 from ftso_cli.settings.evaluation import EVALUATOR_NAMES
 from ftso_cli.settings.requests.scoring import FitPredictorRequest, ScoreRequest
-from ftso_cli.settings.shared import run_of
 
 if TYPE_CHECKING:
     from ftso_cli.search.evaluators.predictor.model import Predictor
@@ -46,8 +45,9 @@ class Scores:
 def score(request: ScoreRequest) -> Scores:
     """Score cells without training them: by the structural predictor, zero-cost scores or a short training.
 
-    Scores are those by which a search with the same `evaluate`, `channels`, `cells`, `data` and `seed` chooses; higher
-    is better. A cell that a predictor does not know has none. Raises `GenotypeError` where no cell has any score.
+    Cells are genotypes, files, published names, or run folders of trainings. Scores are those by
+    which a search with the same `evaluate`, `channels`, `cells`, `data` and `seed` chooses; higher is better. A cell
+    that a predictor does not know has none. Raises `GenotypeError` where no cell has any score.
     """
     return score_cells(request, Listener())
 
@@ -74,12 +74,10 @@ def score_cells(request: ScoreRequest, listener: Listener) -> Scores:
 
 
 def _complete(request: ScoreRequest) -> list[tuple[str, Genotype]]:
-    """The genotypes with their names, each with its operators; a run folder stands for its cell."""
-    from ftso_cli.training.run import Run
-
+    """The genotypes with their names, each with its operators."""
     found = []
     for name, cell in zip(reference_names(request.cell), request.cell, strict=True):
-        genotype = read(cell) if (folder := run_of(cell)) is None else Run(folder).genotype()
+        genotype = read_trained(cell)
         with error_context(name):
             require_complete(genotype, "score")
         found.append((name, genotype))
@@ -156,8 +154,8 @@ def _beyond(evaluator: str, names: Sequence[str]) -> str | None:
 def fit_predictor(request: FitPredictorRequest) -> "Predictor":
     """Fit a structural predictor to trained cells, cross-validate it, and write it where `output` is given.
 
-    `fit` names CSV tables, run folders of trainings, or folders of these. Raises `TableError` or `RunError` for results
-    that can't be read or compared, and `SettingsError` for too few cells.
+    `fit` names CSV tables, run folders of trainings, folders of these, or studies. Raises `TableError` or
+    `RunError` for results that can't be read or compared, and `SettingsError` for too few cells.
     """
     from ftso_cli.api.trained_cells import trained_cells
     from ftso_cli.search.evaluators.predictor.fitting import fit_cells

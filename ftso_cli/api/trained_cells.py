@@ -16,8 +16,9 @@ from ftso_cli.files import read_bytes
 from ftso_cli.genotype import Genotype, formats, storage
 from ftso_cli.genotype.formats.plain import Plain
 from ftso_cli.search.evaluators.predictor.fitting import TrainedCells
+from ftso_cli.settings.shared import run_of
 from ftso_cli.spaces import SPACES, Space
-from ftso_cli.training.run import Run
+from ftso_cli.training.run import Run, TestResult
 
 SIZE_LIMIT = 64_000_000
 """Bytes of a table."""
@@ -29,6 +30,9 @@ GENOTYPE = "genotype"
 ACCURACY = "accuracy"
 """The end of the name of the column of accuracies."""
 
+OF_STUDY = "stages/train-*/run"
+"""The run folders of a study, in its own."""
+
 TEST_ACCURACY = "test_accuracy"
 """The name of a run's accuracy."""
 
@@ -39,7 +43,10 @@ def trained_cells(sources: Sequence[Path], named: str | None = None) -> TrainedC
     Raises `TableError` with the line that is wrong, `RunError` for a folder without finished trainings, and
     `SettingsError` where the cells are of several spaces.
     """
-    parts = [_of_folder(path) if path.is_dir() else _of_table(path, named) for path in sources]
+    folders = [path for path in sources if path.is_dir()]
+    parts = [_of_table(path, named) for path in sources if path not in folders]
+    if folders:
+        parts.append(_of_runs([run for folder in folders for run in _finished_runs(folder)]))
     cells = TrainedCells(
         genotypes=[genotype for part in parts for genotype in part.genotypes],
         accuracies=[accuracy for part in parts for accuracy in part.accuracies],
@@ -55,12 +62,22 @@ def _in_percent(accuracies: Sequence[float]) -> list[float]:
     return [100 * accuracy for accuracy in accuracies] if max(accuracies) <= 1 else list(accuracies)
 
 
-def _of_folder(folder: Path) -> TrainedCells:
-    """The finished trainings of a run folder, or of the run folders in a folder, all of one kind."""
-    runs = [Run(path) for path in (folder, *sorted(folder.iterdir())) if Run(path).config_file.is_file()]
+FinishedRun = tuple[Run, TestResult]
+
+
+def _finished_runs(folder: Path) -> list[FinishedRun]:
+    """The finished trainings of a run folder, of the run folders in a folder, or of a study."""
+    places = (folder, *sorted(folder.iterdir()), *sorted(folder.glob(OF_STUDY)))
+    runs = [Run(path) for path in places if run_of(path) is not None]
     finished = [(run, result) for run in runs if (result := run.result()) is not None]
     if not finished:
         raise RunError(f"{folder}: holds no finished training; ftso train makes one, or give a CSV table")
+    return finished
+
+
+def _of_runs(finished: Sequence[FinishedRun]) -> TrainedCells:
+    """The cells of trainings of one kind, each run once; raises `RunError` where their accuracies can't be compared."""
+    finished = list({run.folder.resolve(): (run, result) for run, result in finished}.values())
     first, _ = finished[0]
     for run, _ in finished[1:]:
         if (one := _conditions(run)) != (other := _conditions(first)):

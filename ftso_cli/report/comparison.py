@@ -3,19 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 
-from ftso_cli.api.cells import read, reference_names
+from ftso_cli.api.cells import read, reference_names, run_folder
 from ftso_cli.api.verbs import verb
 from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import preset
-from ftso_cli.errors import GenotypeError, RunError
+from ftso_cli.errors import GenotypeError
 from ftso_cli.genotype import Cell, Genotype, agreement, edit, graph
-from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
+from ftso_cli.report.run.trained import TrainedRun, read_trained_run
 from ftso_cli.settings.requests.looks import CompareRequest
 from ftso_cli.settings.shared import CellLike
 from ftso_cli.spaces import SPACES
-from ftso_cli.training.run import runs_inside
 
 Edge = tuple[int, int]
 
@@ -131,12 +129,8 @@ def _network(space: str) -> str:
 
 
 def _compared(cell: CellLike, name: str) -> ComparedCell:
-    path = None if isinstance(cell, Genotype) else Path(cell)
-    if path is not None and path.is_dir() and not is_training(path):
-        inside = runs_inside(path, is_training)
-        instead = "; ftso train makes one; a genotype file or a published name will do too"
-        raise RunError(f"{path}: no run folder{inside or instead}")
-    training = read_trained_run(path) if path is not None and path.is_dir() else None
+    run = run_folder(cell)
+    training = None if run is None else read_trained_run(run)
     genotype = read(cell) if training is None else training.genotype
     searched = genotype.stage == "searched"
     if searched:

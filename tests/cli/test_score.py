@@ -5,6 +5,7 @@ import math
 import random
 import shutil
 from pathlib import Path
+from threading import Event
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -16,6 +17,9 @@ from ftso_cli.genotype import storage
 from ftso_cli.search.evaluators.scores import SCORES
 from ftso_cli.settings.evaluation import EvaluationSettings
 from ftso_cli.spaces import NATS
+from ftso_cli.studies.plan import Stage
+from ftso_cli.studies.running.runner import STAGES
+from ftso_cli.studies.running.work import Workspace
 from tests.cells import accuracy, planted, table
 from tests.nats import genotype, string
 from tests.processes import modules_imported_by
@@ -98,27 +102,59 @@ def test_a_predictor_is_fitted_to_a_table_and_used(results: Path, tmp_path: Path
     assert [cell.scores[str(path)] for cell in scored.cells] == pytest.approx(told, abs=1e-4)
 
 
-def test_a_predictor_is_fitted_to_ones_own_runs(tmp_path: Path) -> None:
-    first = tmp_path / "runs" / "run-0"
-    ftso_cli.train("darts_v2", "digits", epochs=1, channels=2, cells=3, batch_size=512, output=first)
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of one epoch, which nothing changes."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    ftso_cli.train("darts_v2", "digits", epochs=1, channels=2, cells=3, batch_size=512, output=folder)
+    return folder
+
+
+@pytest.fixture
+def runs(trained: Path, tmp_path: Path) -> Path:
+    """Ten runs of planted cells: the same training, but for the cell and its accuracy."""
+    result = json.loads((trained / "result.json").read_text())
     for at, (cell, reached) in enumerate(zip(*_parts(10), strict=True)):
         run = tmp_path / "runs" / f"run-{at}"
-        if at:
-            shutil.copytree(first, run)
+        shutil.copytree(trained, run)
         storage.write_genotype(cell, run / "genotype.json")
-        result = json.loads((first / "result.json").read_text())
         (run / "result.json").write_text(json.dumps(result | {"test_accuracy": reached / 100}))
-    found = ftso_cli.fit_predictor(tmp_path / "runs", output=tmp_path / "own.json")
-    by_run, by_file = ftso_cli.score([first, first / "genotype.json"], evaluate=str(tmp_path / "own.json")).cells
-    assert (by_run.name, by_run.scores) == (str(first), by_file.scores)
+    return tmp_path / "runs"
+
+
+def test_the_cell_of_a_run_folder_is_scored(trained: Path, runs: Path) -> None:
+    done = ftso(trained, trained / "genotype.json", "--evaluate", "predictor,params,snip", *SMALL, "--json")
+    assert done.exit_code == 0, done.output
+    by_run, by_file = json.loads(done.stdout)["cells"]
+    assert by_run["cell"] == str(trained) and by_run["scores"] == by_file["scores"]
+    several = ftso(runs, "--evaluate", "params")
+    assert several.exit_code == 1 and several.stderr.count("\n") == 1
+    assert "no run folder, but it holds some; name one" in several.stderr and str(runs / "run-0") in several.stderr
+
+
+def test_a_predictor_is_fitted_to_ones_own_runs(runs: Path, tmp_path: Path) -> None:
+    found = ftso_cli.fit_predictor(runs, output=tmp_path / "own.json")
     assert (found.cells, found.target) == (10, "test_accuracy")
-    (first / "result.json").unlink()
-    assert ftso_cli.fit_predictor(tmp_path / "runs").cells == 9
-    config = json.loads((tmp_path / "runs" / "run-3" / "config.json").read_text())
-    config["recipe"]["epochs"] = 2
-    (tmp_path / "runs" / "run-3" / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RunError, match=r"run-3 and .*run-1 were trained with different recipe"):
-        ftso_cli.fit_predictor(tmp_path / "runs")
+    one_by_one = ftso_cli.fit_predictor([*sorted(runs.iterdir()), runs, runs / "run-3"])
+    assert (one_by_one.features, one_by_one.intercept) == (found.features, found.intercept)
+    (runs / "run-0" / "result.json").unlink()
+    assert ftso_cli.fit_predictor(runs).cells == 9
+    longer = json.loads((runs / "run-3" / "config.json").read_text())
+    longer["recipe"]["epochs"] = 2
+    (runs / "run-3" / "config.json").write_text(json.dumps(longer))
+    other = r"run-3 and .*run-1 were trained with different recipe"
+    with pytest.raises(RunError, match=other):
+        ftso_cli.fit_predictor(runs)
+    with pytest.raises(RunError, match=other):
+        ftso_cli.fit_predictor([runs / f"run-{at}" for at in range(1, 10)])
+
+
+def test_a_predictor_is_fitted_to_the_trainings_of_a_study(runs: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    for at, run in enumerate(sorted(runs.iterdir())):
+        stage = Stage(name="train", options={}, key=f"{at:064x}"[::-1])
+        shutil.copytree(run, Workspace(root=study / STAGES, threads=1, stop=Event()).folder(stage) / "run")
+    assert ftso_cli.fit_predictor(study).features == ftso_cli.fit_predictor(runs).features
 
 
 def _parts(count: int) -> tuple[list[object], list[float]]:

@@ -29,7 +29,7 @@ class ScoreOptions(Settings):
     cell: Annotated[
         Cells,
         Option(
-            help="Genotype files, run folders, - for standard input, or names of published cells.",
+            help="Genotype files, - for standard input, names of published cells, or run folders of trainings.",
             metavar="CELL",
             argument=True,
         ),
@@ -75,7 +75,7 @@ class FitPredictorRequest(Settings):
         BeforeValidator(several),
         Option(
             help="Fit a predictor to trained cells: a CSV table of cells and accuracies, a run folder of a training, "
-            "or a folder of these (repeated).",
+            "a folder of these, or a study (repeated).",
             metavar="RESULTS",
             panel=FITTING,
         ),
