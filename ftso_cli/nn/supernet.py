@@ -205,7 +205,9 @@ class SuperNet(nn.Module):
     ) -> None:
         super().__init__()
         if shape.channels % partial:
-            raise SettingsError(f"--channels {shape.channels} can't be split into {partial} parts (--partial)")
+            raise SettingsError(
+                f"--channels {shape.channels} can't be split into {partial} parts: give a multiple, or --partial 1"
+            )
         concat = {kind: len(wiring.concat) for kind, wiring in wirings.items()}
         skeleton = space.skeleton(shape, concat, search=True)
         self.wirings = dict(wirings)

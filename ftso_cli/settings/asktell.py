@@ -50,10 +50,14 @@ class AskTellSettings(EvaluationSettings, ByEvaluation, OfCells, Limited):
     def check(self) -> None:
         """Raise `OptionError` for a budget that is none, and a table without its evaluator or without its space."""
         super().check()
-        if (self.evaluate == "table") != (self.table is not None):
-            raise OptionError("table", "goes with {evaluate=table}, and that with a table")
+        if self.evaluate == "table" and self.table is None:
+            raise OptionError("evaluate", "looks cells up in the CSV file of NATS-Bench: give {table=FILE}")
+        if self.evaluate != "table" and self.table is not None:
+            raise OptionError("table", "is looked up by one evaluator alone: give {evaluate=table}")
         if self.table is not None and self.space != NATS.name:
-            raise OptionError("table", "has cells of the nats space: give {space=nats}")
+            raise OptionError(
+                "table", f"has cells of the {NATS.name} space, not of {self.space}: search in {NATS.name}"
+            )
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -76,3 +80,11 @@ BY_EVALUATION = {field.name for field in fields(AskTellSettings)} | {
     *HISTORY,
 } - {*OF_SUPERNETS}
 """The options that a search by evaluation has."""
+
+EVALUATING = "a search that evaluates cells"
+
+BY_EVOLUTION = "{method=evolution}"
+"""The option that makes a search one of these."""
+
+BY_DARTS = "{method=darts-1st}"
+"""The option that makes it a search by gradient instead."""

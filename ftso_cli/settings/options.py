@@ -279,6 +279,26 @@ def refuse(request: Settings, allowed: Collection[str], why: str) -> None:
             raise OptionError(name, why)
 
 
+@dataclass(frozen=True, kw_only=True)
+class RequestKind:
+    """A kind of request: how it is called, what makes a request one, as in `{rank=race}`, and the options it has."""
+
+    called: str
+    by: str
+    options: Collection[str]
+
+
+def refuse_others(request: Settings, own: Collection[str], this: str, others: Sequence[RequestKind]) -> None:
+    """Raise `OptionError` for the first option that is asked for and not `own`: whose it is, and how to get that."""
+    for name in request.asked(*(name for name, _ in options(type(request)))):
+        if name not in own:
+            found = [other for other in others if name in other.options]
+            whose = " or ".join(other.called for other in found) or "other searches"
+            by = [other.by for other in found if not other.by.startswith(f"{{{name}=")]
+            instead = f", or give {by[0]}" if by else ""
+            raise OptionError(name, f"is for {whose}, not for {this}: leave it out{instead}")
+
+
 def format_default(value: Any) -> str:
     """Return a default as help writes it."""
     if isinstance(value, float):

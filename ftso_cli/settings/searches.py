@@ -227,14 +227,17 @@ def check_length(search: SearchSettings) -> None:
         raise OptionError("iters", "give {iters} or {epochs}, not both")
 
 
-def checked(search: SearchSettings) -> None:
-    """Raise `SettingsError` for values with which α and β stay as they were drawn, and penalties without an α."""
+def checked(search: SearchSettings, ops: str = "ops") -> None:
+    """Raise `SettingsError` for values with which α and β stay as they were drawn, and penalties without an α.
+
+    `ops` is the option that lists the operators.
+    """
     if search.penalty and len(search.ops) < 2:
-        raise SettingsError("a penalty weighs operators; there is one: list several")
+        raise OptionError("penalty", f"weighs operators, and there is one: list several, as in {{{ops}=3op}}")
     if "kl" in penalties(search.penalty) and search.relaxation != "dirichlet":
-        raise SettingsError("the penalty kl is of Dirichlet distributions, as drnas draws from")
+        raise OptionError("penalty", "kl is of Dirichlet distributions: give {method=drnas}")
     if search.penalty and not search.searches:
-        raise SettingsError("a penalty moves α and β, which this search holds")
+        raise OptionError("penalty", "moves α and β, which are held at 0: give {rank=beta}")
     if search.searches and search.arch_lr == 0:
         raise SettingsError("arch lr must be above 0, not 0: α and β would stay as they were drawn")
     if search.iters is not None and search.warmup and round(search.warmup * search.iters) >= search.iters:

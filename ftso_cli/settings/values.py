@@ -69,10 +69,12 @@ def seeds_of(seeds: str | int | Iterable[int]) -> tuple[int, ...]:
 
 
 def parse_budget(text: str | int) -> dict[str, Any]:
-    """Return `5m`, `90s` or `1h` as the seconds of a race, `2000` as its training steps."""
+    """Return `5m`, `90s` or `1h` as the seconds of a search, `2000` as its cells, or training steps of a race."""
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(text).strip())
     if match is None or (not match[2] and "." in match[1]):
-        raise SettingsError(f"{short(text)} is no budget; give a time as in 5m, 90s, 1h, or training steps as in 2000")
+        raise SettingsError(
+            f"{short(text)} is no budget; give a time as in 5m, 90s, 1h, or a number of cells (in a race: steps)"
+        )
     return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
 
 

@@ -87,19 +87,64 @@ def test_a_table_rewards_cells_and_limits_hold() -> None:
     assert "the cheapest has" in ftso(*asked, "-m", "pnas", "--fit-params", "1", "-o", "none.json", status=1).stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("search-topology", "-m", "random", "--space", "nats"), "keep all edges"),
-        (("search-topology", "--evaluate", "synflow"), "--method evolution"),
-        (("search-topology", "-m", "random", "--op", "3op"), "one operator"),
-        (("search-topology", "-m", "random", "--rank", "race"), "no meaning"),
-        (("search-topology", "-m", "gdas", "--rank", "gradient"), "holds at 0"),
-        (("search-topology", "-m", "p-darts"), "in stages"),
-        (("search", "-m", "random", "--evaluate", "table"), "--table"),
-        (("search", "-m", "random", "--partial", "2"), "no meaning with --method random"),
-        (("search", "-m", "darts-1st", "--evaluate", "synflow"), "no meaning with --method darts-1st"),
-    ],
-)
-def test_options_that_a_method_has_no_use_for_are_refused(words: tuple[str, ...], said: str) -> None:
-    assert said in " ".join(ftso(*words, "-o", "cell.json", status=2).stderr.split())
+EVALUATING = "is for a search that evaluates cells, not for {}: leave it out, or give --method evolution"
+GRADIENT = "is for a search by gradient, not for {}: leave it out, or give {}"
+REFUSED = {
+    "search -m gdas --evaluate predictor": EVALUATING.format("--method gdas"),
+    "search -m gdas --budget 5m": EVALUATING.format("--method gdas"),
+    "search -m pnas --penalty macs=1": GRADIENT.format("--method pnas", "--method darts-1st"),
+    "search -m random --partial 2": GRADIENT.format("--method random", "--method darts-1st"),
+    "search -m random --track eigenvalue": "has no α and β along which a loss could curve",
+    "search -m random --evaluate table --space nats": "looks cells up in the CSV file of NATS-Bench: give --table FILE",
+    "search -m random --table x.csv": "is looked up by one evaluator alone: give --evaluate table",
+    "search -m random --evaluate table --table x.csv": "cells of the nats space, not of darts: search in nats",
+    "search -m gdas --penalty kl=1": "kl is of Dirichlet distributions: give --method drnas",
+    "search -m random --iters 9 --budget 1m": "give a number of these, as in --budget 24, or --steps instead",
+    "search-ops darts_v2 --evaluate synflow": EVALUATING.format("a search by gradient"),
+    "search-ops darts_v2 --score synflow --slack 2": "is for a search by capacity, not for a search by gradient: leave",
+    "search-ops darts_v2 -m random --slack 2": "not for --method random: leave it out, or give --strategy capacity",
+    "search-ops darts_v2 -m random --epochs 2": GRADIENT.format("--method random", "--method darts-1st"),
+    "search-ops darts_v2 --strategy capacity --evaluate synflow": EVALUATING.format("a search by capacity"),
+    "search-ops darts_v2 --strategy capacity --penalty macs=1": GRADIENT.format(
+        "a search by capacity", "--strategy gradient"
+    ),
+    "search-ops darts_v2 --strategy capacity -m gdas": "by capacity: leave it out, or give --strategy gradient",
+    "search-ops darts_v2 --strategy capacity -m random": "not for --method random: leave it out",
+    "search-ops darts_v2 --ops skip_connect --penalty macs=1": "there is one: list several, as in --ops 3op",
+    "search-topology --evaluate synflow": EVALUATING.format("a search by gradient"),
+    "search-topology -m gdas --fit-macs 600M": EVALUATING.format("a search by gradient"),
+    "search-topology --budget 5m": "not for a search by gradient: leave it out, or give --rank race",
+    "search-topology --penalty macs=1": "there is one: list several, as in --op 3op",
+    "search-topology --op 3op --penalty macs=1 --rank gradient": "are held at 0: give --rank beta",
+    "search-topology -m gdas --rank gradient": "moves β, by which nothing is ranked here: give --rank beta",
+    "search-topology -m p-darts": "drops operators in stages, and a wiring has none: give another",
+    "search-topology -m random --space nats": "there is no wiring to choose: search operators",
+    "search-topology -m random --op 3op": "with one operator on every edge: give one, or leave it out",
+    "search-topology -m random --rank race": "not for --method random: leave it out",
+    "search-topology --rank race --fit-macs 1M": EVALUATING.format("a race"),
+    "search-topology --rank race --steps 9": EVALUATING.format("a race"),
+    "search-topology --rank race --penalty macs=1": GRADIENT.format("a race", "--rank beta"),
+}
+"""Command lines whose options don't go together, with what is said."""
+
+LACKING = {
+    "search -m random --evaluate none.safetensors": "no such file; ftso search --keep-weights leaves a super-net in",
+    "search -m random --evaluate none.json": "none.json: no such file",
+    "search -m random --evaluate nonsense": "FILE.json of ftso score --fit, supernet.safetensors of ftso search",
+    "search -m random --evaluate table --table none.csv --space nats": "none.csv: no such file",
+    "search -m random --evaluate predictor --space nats": "ftso score --fit fits one, or give another --evaluate",
+    "search -m random --budget soon": "give a time as in 5m, 90s, 1h, or a number of cells",
+    "search -m pnas --evaluate predictor --budget 3": "raise --budget",
+    "search -m random --ops skip_connect": "list them with --ops",
+    "search -m darts-1st --partial 3 --channels 16": "give a multiple, or --partial 1",
+}
+"""Command lines that lack something else than an option."""
+
+
+@pytest.mark.parametrize("words", [*REFUSED, *LACKING])
+def test_a_refusal_is_one_line_that_says_what_is_lacking_and_what_to_do(words: str) -> None:
+    status, said = (2, REFUSED[words]) if words in REFUSED else (1, LACKING[words])
+    stderr = ftso(*words.split(), "-o", "cell.json", status=status).stderr
+    assert stderr.count("error: ") == 1 and stderr.endswith("\n") and stderr.count("\n") == 1
+    assert said in stderr
+    assert not Path("cell.json").exists()

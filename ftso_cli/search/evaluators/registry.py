@@ -31,5 +31,9 @@ def make_evaluator(context: EvaluationContext) -> Evaluator:
     name = context.settings.evaluate
     make = EVALUATORS.get(name) or READERS.get(Path(name).suffix)
     if make is None:
-        raise SettingsError(unknown("evaluator", name, [*EVALUATORS, "FILE.json of ftso score --fit"]))
+        raise SettingsError(
+            unknown(
+                "evaluator", name, [*EVALUATORS, "FILE.json of ftso score --fit", "supernet.safetensors of ftso search"]
+            )
+        )
     return make(context)

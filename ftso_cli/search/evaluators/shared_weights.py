@@ -34,6 +34,8 @@ class BySharedWeights:
     def __init__(self, context: EvaluationContext) -> None:
         """Read the checkpoint of a search; raises `RunError` where it has no super-net of these images' size."""
         path = Path(context.settings.evaluate)
+        if not path.is_file():
+            raise RunError(f"{path}: no such file; ftso search --keep-weights leaves a super-net in its run folder")
         state, _ = Checkpoints(path).look()
         try:
             self._make(state, context)
@@ -99,7 +101,9 @@ class BySharedWeights:
         found: dict[tuple[int, int], str | None] = {(edge.source, edge.target): edge.op for edge in cell.kept}
         edges = self.net.wirings[kind].edges
         if missing := [str(op) for op in found.values() if op not in self.net.ops]:
-            raise SettingsError(f"the super-net has no {missing[0]}; it has {', '.join(self.net.ops)}: give --ops")
+            raise SettingsError(
+                f"the super-net has no {missing[0]}; it has {', '.join(self.net.ops)}: search with these"
+            )
         if not set(found) <= set(edges) or cell.concat != self.net.wirings[kind].concat:
             raise SettingsError("the super-net has cells of another number of nodes: give its --nodes")
         return [self.net.ops.index(str(found[edge])) if edge in found else None for edge in edges]

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, asdict, fields
 from typing import Annotated, Any
 
-from ftso_cli.settings.asktell import AskTellSettings
+from ftso_cli.settings.asktell import BY_DARTS, BY_EVOLUTION, EVALUATING, AskTellSettings
 from ftso_cli.settings.methods import METHODS, RECIPES, ByRecipe
-from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
+from ftso_cli.settings.options import Option, OptionError, RequestKind, part_of, refuse_others, settings
 from ftso_cli.settings.searches import (
     GradientSettings,
     JointSettings,
@@ -24,6 +24,17 @@ from ftso_cli.spaces import DARTS, SPACES
 
 COMMON = {"data", "image_size", "device", "seed", "output", *HISTORY}
 """The options that every method has."""
+
+BY_GRADIENT = RequestKind(
+    called="a search by gradient",
+    by=BY_DARTS,
+    options={field.name for field in fields(GradientSettings)} | {*COMMON, "recipe"},
+)
+BY_CELLS = RequestKind(
+    called=EVALUATING,
+    by=BY_EVOLUTION,
+    options={field.name for field in fields(AskTellSettings)} | COMMON - {*OF_SUPERNETS} | {"iters"},
+)
 
 
 @settings
@@ -69,9 +80,8 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
         for name in ("track", "early_stop"):
             if kind is AskTellSettings and getattr(self, name) is not None:
                 raise OptionError(name, f"a {self.method} search has no α and β along which a loss could curve")
-        own = {field.name for field in fields(kind)} | COMMON
-        own = own - {*OF_SUPERNETS} | {"iters"} if kind is AskTellSettings else own | {"recipe"}
-        refuse(self, own, f"has no meaning with {{method={self.method}}}")
+        own, other = (BY_CELLS, BY_GRADIENT) if kind is AskTellSettings else (BY_GRADIENT, BY_CELLS)
+        refuse_others(self, own.options, f"{{method={self.method}}}", [other])
         check_operators(self.ops, self.space)
         settings = self.settings
         if isinstance(settings, JointSettings):
@@ -90,7 +100,10 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
         """The cells and their steps where `iters` are the training steps of all cells together."""
         evaluations = part_of(AskTellSettings, self).evaluations
         if evaluations is None or "steps" in self.given:
-            raise OptionError("iters", "are shared by a number of cells: give {budget=24}, and {steps} without them")
+            raise OptionError(
+                "iters",
+                "are the steps of all cells together: give a number of these, as in {budget=24}, or {steps} instead",
+            )
         iters = self.iters or 0
         cells = max(1, min(evaluations, iters // 2))
         return {"budget": cells, "steps": max(2, iters // cells)}

@@ -1,14 +1,14 @@
 """The request of `ftso search-ops`."""
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, fields
+from dataclasses import KW_ONLY, fields, replace
 from typing import Annotated, Any, Literal
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, OfOneDecision
+from ftso_cli.settings.asktell import BY_DARTS, BY_EVALUATION, BY_EVOLUTION, EVALUATING, AskTellSettings, OfOneDecision
 from ftso_cli.settings.capacity import ByCapacity, CapacitySettings
 from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
-from ftso_cli.settings.options import Option, part_of, refuse, settings
+from ftso_cli.settings.options import Option, RequestKind, part_of, refuse_others, settings
 from ftso_cli.settings.searches import (
     OPERATORS,
     Method,
@@ -25,8 +25,17 @@ from ftso_cli.spaces import DARTS, NATS, SPACES, operator
 COMMON = {"cell", "strategy", "data", "image_size", "device", "seed", "output"}
 """The options that every strategy has."""
 
-BY_CAPACITY = {field.name for field in fields(CapacitySettings)} | {*COMMON, *HISTORY} - {*OF_SUPERNETS}
-BY_GRADIENT = {field.name for field in fields(OperatorSettings)} | {*COMMON, *HISTORY, "recipe"}
+BY_GRADIENT = RequestKind(
+    called="a search by gradient",
+    by="{strategy=gradient}",
+    options={field.name for field in fields(OperatorSettings)} | {*COMMON, *HISTORY, "recipe"},
+)
+BY_CAPACITY = RequestKind(
+    called="a search by capacity",
+    by="{strategy=capacity}",
+    options={field.name for field in fields(CapacitySettings)} | {*COMMON, *HISTORY} - {*OF_SUPERNETS},
+)
+BY_CELLS = RequestKind(called=EVALUATING, by=BY_EVOLUTION, options=BY_EVALUATION | {"cell"})
 
 
 @settings
@@ -75,11 +84,12 @@ class SearchOperators(
         """Raise `OptionError` for options that have no meaning together."""
         check_length(self)
         if self.evaluates:
-            refuse(self, BY_EVALUATION | {"cell"} - {"nodes", "space"}, f"has no meaning with {{method={self.method}}}")
+            gradient = replace(BY_GRADIENT, by=BY_DARTS)
+            refuse_others(self, BY_CELLS.options, f"{{method={self.method}}}", [gradient, BY_CAPACITY])
             self.evaluated(NATS.name if self.table else DARTS.name)
             return
-        allowed = BY_CAPACITY if self.strategy == "capacity" else BY_GRADIENT
-        refuse(self, allowed, f"has no meaning with {{strategy={self.strategy}}}")
+        own, other = (BY_CAPACITY, BY_GRADIENT) if self.strategy == "capacity" else (BY_GRADIENT, BY_CAPACITY)
+        refuse_others(self, own.options, own.called, [other, BY_CELLS])
         for op in self.ops:
             operator(op)
         if self.strategy == "gradient":

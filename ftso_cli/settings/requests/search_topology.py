@@ -1,15 +1,15 @@
 """The request of `ftso search-topology`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, asdict, fields
+from dataclasses import KW_ONLY, asdict, fields, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.asktell import BY_EVALUATION, AskTellSettings, OfOneDecision
+from ftso_cli.settings.asktell import BY_DARTS, BY_EVALUATION, BY_EVOLUTION, EVALUATING, AskTellSettings, OfOneDecision
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choices
-from ftso_cli.settings.options import Option, OptionError, part_of, refuse, settings
+from ftso_cli.settings.options import Option, OptionError, RequestKind, part_of, refuse, refuse_others, settings
 from ftso_cli.settings.searches import (
     OF_STAGES,
     PRESETS,
@@ -39,18 +39,19 @@ def _listed(value: Any) -> Any:
 OF_THE_PAPER = {"weighs_edges", "partial", *OF_STAGES}
 """Settings of a method that the search for the wiring has of its own: its edges have a β, and there are no stages."""
 
-IN_A_RACE = {
-    *(field.name for field in fields(RaceSettings)),
-    *("op", "rank", "space", "budget", "workers", "resume"),
-    *("data", "image_size", "device", "seed", "output"),
-} - {"steps"}
-"""The options that a race has."""
-
-IN_NO_METHOD = {field.name for field in fields(TopologySettings)} | {
-    *("preset", "recipe", "op", "budget", "seeds", "workers", "seed", "data", "image_size", "device", "output"),
-    *HISTORY,
-}
-"""The options of the searches that evaluate no whole cells."""
+BY_BETA = RequestKind(
+    called="a search by gradient",
+    by="{rank=beta}",
+    options={field.name for field in fields(TopologySettings)}
+    | {*("preset", "recipe", "op", "seeds", "workers", "seed", "data", "image_size", "device", "output"), *HISTORY},
+)
+BY_RACE = RequestKind(
+    called="a race",
+    by="{rank=race}",
+    options={field.name for field in fields(RaceSettings) if field.name != "steps"}
+    | {*("op", "rank", "space", "budget", "workers", "resume", "data", "image_size", "device", "seed", "output")},
+)
+BY_CELLS = RequestKind(called=EVALUATING, by=BY_EVOLUTION, options=BY_EVALUATION | {"op"})
 
 
 @settings
@@ -124,39 +125,42 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, OfOneDecisio
             self._check_evaluation()
             return
         if self.method == "p-darts":
-            raise OptionError("method", "p-darts drops operators in stages, which a search for the wiring has not")
+            raise OptionError("method", "p-darts drops operators in stages, and a wiring has none: give another")
         if self.method is not None and self.rank != "beta":
-            raise OptionError("method", "moves β, which {rank=gradient} holds at 0")
+            raise OptionError("method", "moves β, by which nothing is ranked here: give {rank=beta}")
         if self.rank == "race":
             self._check_race()
             return
-        refuse(self, IN_NO_METHOD, "belongs to a search that evaluates cells; give {method=evolution}")
-        if self.budget is not None:
-            raise OptionError("budget", "belongs to a race; give {rank=race}")
+        refuse_others(self, BY_BETA.options, BY_BETA.called, [BY_RACE, BY_CELLS])
         if self.seeds is not None and "seed" in self.given:
             raise OptionError("seed", "is for a search from one seed; name the others with {seeds}")
         if self.seeds is not None or self.rank != "beta":
             refuse(self, self._without_history, "is for a search from one {seed}, ranked by β")
         check_operators(self.ops, self.space)
-        checked(self)
+        checked(self, "op")
 
     def _check_race(self) -> None:
         if self.space != DARTS.name:
-            raise OptionError("rank", f"{self.space} cells keep all edges, so there is nothing to race")
-        refuse(self, IN_A_RACE, "has no meaning in a race")
+            raise OptionError(
+                "rank", f"{self.space} cells keep all edges, so there is nothing to race: search operators"
+            )
+        refuse_others(self, BY_RACE.options, BY_RACE.called, [BY_BETA, BY_CELLS])
         self.race  # noqa: B018 - raises where an operator or a budget can't be
 
     def _check_evaluation(self) -> None:
         if SPACES[self.space].keeps_all:
-            raise OptionError("method", f"{self.space} cells keep all edges, so there is no wiring to choose")
-        refuse(self, BY_EVALUATION | {"op"} - {"ops"}, f"has no meaning with {{method={self.method}}}")
+            raise OptionError(
+                "method", f"{self.space} cells keep all edges, so there is no wiring to choose: search operators"
+            )
+        gradient = replace(BY_BETA, by=BY_DARTS)
+        refuse_others(self, BY_CELLS.options, f"{{method={self.method}}}", [gradient, BY_RACE])
         self.evaluated  # noqa: B018 - raises where an operator or a budget can't be
 
     @property
     def evaluated(self) -> AskTellSettings:
         """The settings of a search by evaluation; raises `OptionError` for several operators."""
         if self.op is not None and len(self.op) != 1:
-            raise OptionError("op", "a wiring is evaluated with one operator on every edge")
+            raise OptionError("op", "a wiring is evaluated with one operator on every edge: give one, or leave it out")
         op = self.op[0] if self.op else SPACES[self.space].default_operator
         return by_evaluation(self, str(self.method), ops=(operator(op, SPACES[self.space].derivable).name,))
 
@@ -174,7 +178,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, OfOneDecisio
     def race(self) -> RaceSettings:
         """The settings of the race; raises `OptionError` for several operators, or a budget that is none."""
         if self.op is not None and len(self.op) != 1:
-            raise OptionError("op", "a race has one operator on every edge")
+            raise OptionError("op", "a race has one operator on every edge: give one, or leave it out")
         names = {field.name for field in fields(RaceSettings)} & self.given - {"op"}
         own = {name: getattr(self, name) for name in names}
         length = {} if self.budget is None else parse_budget(self.budget)

@@ -106,7 +106,10 @@ class Predictor(Model):
     def check_operators(self, space: str, ops: Sequence[str]) -> None:
         """Raise `SettingsError` where cells of a search in `space` can have an operator that it does not know."""
         if space != self.space:
-            raise SettingsError(f"the predictor is fitted to cells of the {self.space} space, not of {space}")
+            raise SettingsError(
+                f"the predictor is fitted to cells of the {self.space} space, not of {space}; "
+                "ftso score --fit fits one, or give another --evaluate"
+            )
         kinds = SPACES[space].kinds
         known = [op for op in ops if all(operator_feature(kind, op) in self.features for kind in kinds)]
         if unknown := [op for op in ops if op not in known]:
