@@ -32,7 +32,7 @@ def run_folder(cell: CellLike) -> Path | None:
 
         inside = runs_inside(Path(cell), lambda path: run_of(path) is not None)
         instead = "; ftso train makes one; a genotype file or a published name will do too"
-        raise RunError(f"{os.fspath(cell)}: no run folder{inside or instead}")
+        raise RunError(f"{os.fspath(cell)}: is a folder, and no run folder{inside or instead}")
     return run
 
 

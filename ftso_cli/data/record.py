@@ -174,6 +174,7 @@ def recorded_data(
         parts[part] = [name for name, had in there.items() if had is not None]
     if not parts["test"]:
         raise RunError(f"{printable_path(data)}: none of the {len(record.test)} test images of the run are there")
+    # Where all training images are gone, the others can be tested.
     files = {part: _files(names, folder, classes, record) for part, names in parts.items() if names or part == "train"}
     come_from = {"test": record.test_from, "val": record.val_from}
     groups = {str(folder / name): group for name, group in record.groups.items()}
