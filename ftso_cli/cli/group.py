@@ -253,6 +253,9 @@ def _is_wrong_use(error: Exception) -> bool:
 def _wrong_use(error: Any) -> typer.Exit:
     """Says on one line what is wrong with the command line; gives the exit, of status 2."""
     command = "ftso" if error.ctx is None else error.ctx.command_path
+    if getattr(error, "possibilities", None) and error.ctx is not None:
+        hidden = {name for param in error.ctx.command.params if getattr(param, "hidden", False) for name in param.opts}
+        error.possibilities = [name for name in error.possibilities if name not in hidden]
     # Some versions of Typer leave in what pydantic writes before the reason.
     said = error.format_message().rstrip(".").replace(": Value error, ", ": ")
     _fail(f"{said}{' ' if said.endswith('?') else '; '}{command} --help shows how")

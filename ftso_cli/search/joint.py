@@ -17,7 +17,7 @@ from ftso_cli.search.derivation import derived, within
 from ftso_cli.search.limit import limit_of
 from ftso_cli.search.phases import Search, engine_of, supernet_search
 from ftso_cli.settings.asktell import AskTellSettings
-from ftso_cli.settings.searches import GradientSettings, JointSettings
+from ftso_cli.settings.searches import TOO_FEW, GradientSettings, JointSettings
 from ftso_cli.spaces import SPACES, operator
 
 
@@ -39,7 +39,7 @@ def joint(
     for op in settings.ops:
         operator(op, space.operators)
     if len(set(settings.ops) - space.never_derived) < 2:
-        raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
+        raise SettingsError(TOO_FEW)
     if isinstance(settings, AskTellSettings):
         domain = cells_domain(space, settings.nodes, settings.choices, limit_of(settings, space, device))
         return search_by_evaluation(domain, data, settings, seed=seed, device=device, reached=reached)

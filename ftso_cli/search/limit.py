@@ -68,7 +68,14 @@ class Limit:
         """Return what to say where even this cell, the cheapest, is over the limit."""
         over = over_budget(self._counted(genotype), self.macs, self.params, SPACES[genotype.space].convention)
         over = f"the cheapest has {over}" if over else f"the fastest takes {self._slow(genotype)}"
-        return f"no cell fits: {over} in the {self.setting} network; allow more"
+        return f"no cell fits: {over} in the {self.setting} network; raise {self._flags(genotype)}"
+
+    def _flags(self, genotype: Genotype) -> str:
+        """Return the options of what this cell is over."""
+        counted, convention = self._counted(genotype), SPACES[genotype.space].convention
+        over = {"--fit-macs": (self.macs, None), "--fit-params": (None, self.params)}
+        flags = [flag for flag, (macs, params) in over.items() if over_budget(counted, macs, params, convention)]
+        return " and ".join(flags or ["--fit-latency"])
 
     def _slow(self, genotype: Genotype) -> str:
         return f"{self.cost(genotype).milliseconds:.3g} ms, more than {self.milliseconds:.3g} ms"

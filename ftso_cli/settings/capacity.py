@@ -8,7 +8,7 @@ from ftso_cli.errors import SettingsError
 from ftso_cli.settings.evaluation import Budgeted, EvaluationSettings, Score
 from ftso_cli.settings.limits import Limited
 from ftso_cli.settings.options import Bounds, Option, Settings, settings
-from ftso_cli.settings.searches import Operators, ShortTraining
+from ftso_cli.settings.searches import TOO_FEW, Operators, ShortTraining
 
 CAPACITY = "With --strategy capacity"
 """A panel of help."""
@@ -47,7 +47,7 @@ class CapacitySettings(ShortTraining, ByCapacity, Budgeted, Limited):
     def __post_init__(self) -> None:
         """Raise `SettingsError` where there is nothing to choose from."""
         if len(set(self.ops)) < 2:
-            raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
+            raise SettingsError(TOO_FEW)
 
     def recorded(self) -> dict[str, Any]:
         """Return the settings as the genotype's history keeps them."""

@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from ftso_cli.settings.options import Bounds, Option, Settings, settings
-from ftso_cli.settings.values import parse_count, parse_duration
+from ftso_cli.settings.options import Bounds, Option, OptionError, Settings, settings
+from ftso_cli.settings.values import as_option, parse_count, parse_duration
 from ftso_cli.spaces import SPACES
 
 LIMITS = "Limits"
@@ -50,7 +50,7 @@ class Limited(FittedNetwork):
 
     _: KW_ONLY
     fit_latency: Annotated[
-        Annotated[str | float | None, BeforeValidator(_latency)],
+        Annotated[str | float | None, BeforeValidator(as_option(_latency))],
         Option(
             help="Stay within so much time for an image on this machine, as in 40ms (its operations, timed once).",
             metavar="TIME",
@@ -74,6 +74,11 @@ class Limited(FittedNetwork):
     def decisive(self) -> dict[str, Any]:
         """Return the values that history keeps: no network that limits are for where nothing is limited."""
         return {name: value for name, value in super().decisive().items() if name != "setting" or self.limited}
+
+    def check_limits(self) -> None:
+        """Raise `OptionError` for a network of limits without a limit."""
+        if self.asked("setting") and not self.limited:
+            raise OptionError("setting", "is the network that limits are for: give one, as in {fit_macs=30M}")
 
     @property
     def most_milliseconds(self) -> float | None:

@@ -87,15 +87,18 @@ def penalties(value: Any) -> dict[str, float]:
     for part in parse_list(value):
         name, _, weight = part.partition("=")
         if name not in PENALTIES or not re.fullmatch(r"\d{1,9}(\.\d{1,9})?(e-?\d)?", weight):
-            raise ValueError(f"{short(part)} is no penalty; write macs=0.1, of {', '.join(PENALTIES)}")
+            raise ValueError(f"{short(part)} is no penalty; write macs=0.1, with one of {', '.join(PENALTIES)}")
         found[name] = float(weight)
     return found
 
 
 def _penalty(value: Any) -> Any:
-    """Return the text of penalties that can be read, of a text or a mapping."""
+    """Return the text of penalties that can be read, of a text or a mapping; raises `OptionError` for another."""
     text = ",".join(f"{name}={weight:g}" for name, weight in value.items()) if isinstance(value, Mapping) else value
-    penalties(text)
+    try:
+        penalties(text)
+    except ValueError as error:
+        raise OptionError("penalty", str(error)) from None
     return text
 
 
@@ -215,6 +218,10 @@ BY_METHOD = ("relaxation", "temperature", "order", "weighs_edges", *OF_STAGES)
 """The settings that a method's name decides, so that no history repeats them."""
 
 
+TOO_FEW = "there are fewer than two operators to choose from, none not counted; list them with --ops"
+"""The refusal of a search for operators without a choice."""
+
+
 def check_operators(ops: Sequence[str], space: str) -> None:
     """Raise `SpaceError` for an operator that the space lacks."""
     for op in ops:
@@ -239,11 +246,10 @@ def checked(search: SearchSettings, ops: str = "ops") -> None:
     if search.penalty and not search.searches:
         raise OptionError("penalty", "moves α and β, which are held at 0: give {rank=beta}")
     if search.searches and search.arch_lr == 0:
-        raise SettingsError("arch lr must be above 0, not 0: α and β would stay as they were drawn")
+        raise OptionError("arch_lr", "must be above 0, not 0: α and β would stay as they were drawn")
     if search.iters is not None and search.warmup and round(search.warmup * search.iters) >= search.iters:
-        raise SettingsError(
-            f"a warm-up of {search.warmup:g} takes all {search.iters} iterations; give more, or less of warm-up"
-        )
+        text = f"{search.warmup:g} of the search takes all {search.iters} iterations: give more {{iters}}, or less"
+        raise OptionError("warmup", text)
 
 
 Engine = Literal["auto", "general", "folded"]

@@ -69,11 +69,17 @@ def seeds_of(seeds: str | int | Iterable[int]) -> tuple[int, ...]:
 
 
 def parse_budget(text: str | int) -> dict[str, Any]:
-    """Return `5m`, `90s` or `1h` as the seconds of a search, `2000` as its cells, or training steps of a race."""
+    """Return `5m`, `90s` or `1h` as the seconds of a search, `2000` as its cells, or training steps of a race.
+
+    Raises `OptionError` for what is no budget, and for none at all.
+    """
     match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(text).strip())
     if match is None or (not match[2] and "." in match[1]):
-        raise SettingsError(
-            f"{short(text)} is no budget; give a time as in 5m, 90s, 1h, or a number of cells (in a race: steps)"
+        why = f"{short(text)} is no budget; give a time as in 5m, 90s, 1h, or a number of cells (in a race: steps)"
+        raise OptionError("budget", why)
+    if not float(match[1]):
+        raise OptionError(
+            "budget", f"must be above 0, not {text}: give a time, or a number of cells (in a race: steps)"
         )
     return {"seconds": float(match[1]) * UNITS[match[2]]} if match[2] else {"steps": int(match[1])}
 
@@ -142,13 +148,15 @@ ImageSize = Annotated[tuple[int, int] | None, BeforeValidator(parse_size)]
 
 
 def as_option(read: Callable[[Any], Any]) -> Callable[[Any, ValidationInfo], Any]:
-    """Return a reader of a text as one of an option, which raises `OptionError` where that raises `ValueError`."""
+    """Return a reader of a text as one of an option, which raises `OptionError` where that raises another error."""
 
     def of_option(value: Any, info: ValidationInfo) -> Any:
         try:
             return read(value)
         except ValueError as error:
             raise OptionError(str(info.field_name), f"{short(value)} is {error}") from None
+        except SettingsError as error:
+            raise OptionError(str(info.field_name), str(error)) from None
 
     return of_option
 

@@ -100,6 +100,16 @@ REFUSED = {
     "search -m random --evaluate table --table x.csv": "cells of the nats space, not of darts: search in nats",
     "search -m gdas --penalty kl=1": "kl is of Dirichlet distributions: give --method drnas",
     "search -m random --iters 9 --budget 1m": "give a number of these, as in --budget 24, or --steps instead",
+    "search -m random --budget soon": "--budget: 'soon' is no budget; give a time as in 5m, 90s, 1h, or a number of",
+    "search -m random --budget 0": "--budget: must be above 0, not 0: give a time, or a number of cells",
+    "search-topology -m random --budget 0s": "--budget: must be above 0, not 0s",
+    "search-ops darts_v2 --strategy capacity --budget 0": "--budget: must be above 0, not 0",
+    "search -m random --fit-latency 1": "--fit-latency: '1' is no time; give one as in 2ms",
+    "search -m gdas --penalty flops=1": "--penalty: 'flops=1' is no penalty; write macs=0.1, with one of macs,",
+    "search -m gdas --setting imagenet": "--setting: is the network that limits are for: give one, as in --fit-macs",
+    "search-ops darts_v2 --setting imagenet": "give one, as in --fit-macs 30M",
+    "search-topology -m random --setting imagenet": "give one, as in --fit-macs 30M",
+    "search -m random --seeds 0-3": "(Possible options: --seed, --steps)",
     "search-ops darts_v2 --evaluate synflow": EVALUATING.format("a search by gradient"),
     "search-ops darts_v2 --score synflow --slack 2": "is for a search by capacity, not for a search by gradient: leave",
     "search-ops darts_v2 -m random --slack 2": "not for --method random: leave it out, or give --strategy capacity",
@@ -133,8 +143,12 @@ LACKING = {
     "search -m random --evaluate nonsense": "FILE.json of ftso score --fit, supernet.safetensors of ftso search",
     "search -m random --evaluate table --table none.csv --space nats": "none.csv: no such file",
     "search -m random --evaluate predictor --space nats": "ftso score --fit fits one, or give another --evaluate",
-    "search -m random --budget soon": "give a time as in 5m, 90s, 1h, or a number of cells",
     "search -m pnas --evaluate predictor --budget 3": "raise --budget",
+    "search -m random --resume": "no search to resume, it has no checkpoint; leave --resume out",
+    "search -m random --fit-macs 1k": "raise --fit-macs",
+    "search -m random --fit-params 1k": "raise --fit-params",
+    "search -m random --fit-macs 1k --fit-params 1k": "raise --fit-macs and --fit-params",
+    "search-ops ftso_block -m random --ops none,skip_connect": "fewer than two operators to choose from, none not",
     "search -m random --ops skip_connect": "list them with --ops",
     "search -m darts-1st --partial 3 --channels 16": "give a multiple, or --partial 1",
 }
@@ -148,3 +162,9 @@ def test_a_refusal_is_one_line_that_says_what_is_lacking_and_what_to_do(words: s
     assert stderr.count("error: ") == 1 and stderr.endswith("\n") and stderr.count("\n") == 1
     assert said in stderr
     assert not Path("cell.json").exists()
+
+
+def test_a_super_net_of_another_space_is_refused() -> None:
+    ftso("search", "-m", "gdas", "--iters", "1", "--nodes", "2", *SMALL[:6], "--keep-weights", "-o", "cell.json")
+    words = ("search", "-m", "random", "--space", "nats", "--evaluate", "cell.search/supernet.safetensors")
+    assert "its cells are of the darts space, not of nats" in ftso(*words, "-o", "nats.json", status=1).stderr

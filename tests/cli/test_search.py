@@ -169,7 +169,9 @@ def test_a_killed_race_goes_on_to_the_same_cell(raced: tuple[Path, str], tmp_pat
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        (["--budget", "soon"], "is no budget"),
+        (["--budget", "soon"], "--budget: 'soon' is no budget; give a time as in 5m, 90s, 1h, or a number"),
+        (["--budget", "0"], "--budget: must be above 0, not 0: give a time"),
+        (["--budget", "0.5s"], "--budget: of a race is a second at least"),
         (["--budget", "10"], "raise --budget"),
         (["--epochs", "2"], "--epochs: is for a search by gradient, not for a race"),
         (["--seeds", "0-3"], "--seeds: is for a search by gradient, not for a race"),
@@ -177,7 +179,7 @@ def test_a_killed_race_goes_on_to_the_same_cell(raced: tuple[Path, str], tmp_pat
         (["--track", "eigenvalue"], "not for a race"),
         (["--op", "skip_connect,none"], "one operator"),
         (["--op", "none"], "none"),
-        (["--resume"], "no such file"),
+        (["--resume"], "so there is nothing to resume; leave --resume out"),
     ],
 )
 def test_what_makes_no_race_is_refused(args: list[str], says: str, tmp_path: Path) -> None:
@@ -384,14 +386,14 @@ def test_a_search_of_too_few_images_says_what_can_be_done(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["search-topology", "--arch-lr", "0"], "arch lr must be above 0"),
-        (["search-topology", "--warmup", "0.9", "--iters", "2"], "a warm-up of 0.9 takes all 2 iterations"),
-        (["search", "--method", "darts-1st", "--arch-lr", "0"], "arch lr must be above 0"),
+        (["search-topology", "--arch-lr", "0"], "--arch-lr: must be above 0"),
+        (["search-topology", "--warmup", "0.9", "--iters", "2"], "takes all 2 iterations: give more --iters, or less"),
+        (["search", "--method", "darts-1st", "--arch-lr", "0"], "--arch-lr: must be above 0"),
     ],
 )
 def test_settings_that_search_nothing_are_refused(words: list[str], reason: str, tmp_path: Path) -> None:
     result = ftso(*words, "--data", "digits", "-o", tmp_path / "cell.json")
-    assert result.exit_code == 1 and reason in result.stderr
+    assert result.exit_code == 2 and reason in result.stderr and result.stderr.count("\n") == 1
     assert not (tmp_path / "cell.json").exists()
 
 

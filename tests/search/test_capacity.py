@@ -143,7 +143,7 @@ def test_it_takes_the_darts_space_too_where_no_edge_gets_none() -> None:
 
 
 def test_what_can_not_be_searched_is_refused() -> None:
-    with pytest.raises(SettingsError, match="two or more"):
+    with pytest.raises(SettingsError, match="fewer than two"):
         replace(SMALL, ops=("skip_connect",))
     with pytest.raises(SettingsError, match="inits must be at least 1, not 0"):
         replace(SMALL, inits=0)

@@ -20,6 +20,7 @@ from ftso_cli.nn.mixed import SharedSuperNet
 from ftso_cli.nn.supernet import MixingWeights, complete_wirings
 from ftso_cli.search.engine.bilevel import under
 from ftso_cli.search.evaluators.evaluator import EvaluationContext
+from ftso_cli.settings.asktell import AskTellSettings
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 
@@ -41,7 +42,7 @@ class BySharedWeights:
             self._make(state, context)
         except (FtsoError, KeyError, ValueError, TypeError, RuntimeError) as error:
             reason = " ".join(str(error).split())[:120]
-            raise RunError(f"{path}: not the super-net of a search on these images ({reason})") from None
+            raise RunError(f"{path}: no super-net for this search ({reason})") from None
 
     def _make(self, state: State, context: EvaluationContext) -> None:
         asked: dict[str, Any] = state.values["request"]
@@ -49,6 +50,8 @@ class BySharedWeights:
         if asked["command"] == "search-ops":
             raise SettingsError("search-ops leaves a super-net of one wiring; take that of ftso search")
         space = SPACES[asked["space"]]
+        if isinstance(context.settings, AskTellSettings) and context.settings.space != space.name:
+            raise SettingsError(f"its cells are of the {space.name} space, not of {context.settings.space}")
         shape = NetworkShape(
             channels=asked["channels"],
             cells=asked["cells"],

@@ -108,6 +108,8 @@ def open_checkpoint(
             raise RunError(
                 "a race that writes to - keeps no checkpoint, so there is nothing to resume; name a file with -o"
             )
+        if not path.exists():
+            raise RunError(f"there is no {path}, so there is nothing to resume; leave --resume out")
         return RaceCheckpoint(_matching(asked, path), path)
     if path is not None and path.exists():
         raise RunError(f"{path} holds a race that was stopped; go on with --resume, or delete it")

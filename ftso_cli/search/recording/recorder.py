@@ -81,7 +81,7 @@ class Recorder:
                 raise RunError(f"{self.recording.folder} holds a search that was stopped; give --resume, or delete it")
             return self._load_in_turn(self.checkpoints)
         elif resume:
-            raise RunError(f"{self.recording.folder}: no search to resume, it has no checkpoint")
+            raise RunError(f"{self.recording.folder}: no search to resume, it has no checkpoint; leave --resume out")
         if self.recording.folder is not None and self._group.first:
             make_folder(self.recording.folder)
         self._record()

@@ -82,6 +82,7 @@ class SearchBaseline(ByRecipe, OnImages, Written, Searched, Recorded, Seeded):
                 raise OptionError(name, f"a {self.method} search has no α and β along which a loss could curve")
         own, other = (BY_CELLS, BY_GRADIENT) if kind is AskTellSettings else (BY_GRADIENT, BY_CELLS)
         refuse_others(self, own.options, f"{{method={self.method}}}", [other])
+        self.check_limits()
         check_operators(self.ops, self.space)
         settings = self.settings
         if isinstance(settings, JointSettings):

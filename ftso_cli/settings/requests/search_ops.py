@@ -11,6 +11,7 @@ from ftso_cli.settings.methods import RECIPES, ByRecipe, by_evaluation, on_choic
 from ftso_cli.settings.options import Option, RequestKind, part_of, refuse_others, settings
 from ftso_cli.settings.searches import (
     OPERATORS,
+    TOO_FEW,
     Method,
     Operators,
     OperatorSettings,
@@ -86,10 +87,12 @@ class SearchOperators(
         if self.evaluates:
             gradient = replace(BY_GRADIENT, by=BY_DARTS)
             refuse_others(self, BY_CELLS.options, f"{{method={self.method}}}", [gradient, BY_CAPACITY])
+            self.check_limits()
             self.evaluated(NATS.name if self.table else DARTS.name)
             return
         own, other = (BY_CAPACITY, BY_GRADIENT) if self.strategy == "capacity" else (BY_GRADIENT, BY_CAPACITY)
         refuse_others(self, own.options, own.called, [other, BY_CELLS])
+        self.check_limits()
         for op in self.ops:
             operator(op)
         if self.strategy == "gradient":
@@ -114,7 +117,7 @@ class SearchOperators(
         ops = self.ops if "ops" in self.given else SPACES[space].candidates
         found = by_evaluation(self, str(self.method), ops=tuple(ops), space=space, nodes=nodes)
         if len(found.choices) < 2:
-            raise SettingsError("a search for operators needs two or more to choose from; list them with --ops")
+            raise SettingsError(TOO_FEW)
         return found
 
     @property

@@ -154,6 +154,7 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, OfOneDecisio
             )
         gradient = replace(BY_BETA, by=BY_DARTS)
         refuse_others(self, BY_CELLS.options, f"{{method={self.method}}}", [gradient, BY_RACE])
+        self.check_limits()
         self.evaluated  # noqa: B018 - raises where an operator or a budget can't be
 
     @property
@@ -182,6 +183,10 @@ class SearchTopology(ByRecipe, OnImages, Written, TopologySettings, OfOneDecisio
         names = {field.name for field in fields(RaceSettings)} & self.given - {"op"}
         own = {name: getattr(self, name) for name in names}
         length = {} if self.budget is None else parse_budget(self.budget)
+        if length.get("seconds", 1) < 1:
+            raise OptionError(
+                "budget", f"of a race is a second at least, not {self.budget}; give more, as in {{budget=5m}}"
+            )
         return RaceSettings(**own, **length, op=self.op[0] if self.op else RACE.op)
 
     @property
