@@ -1,6 +1,7 @@
 """`search`, `search-topology` and `search-ops` with a method that evaluates cells, as a user runs them."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -85,6 +86,22 @@ def test_a_table_rewards_cells_and_limits_hold() -> None:
         r"the cifar network takes [\d.]+ ms an image \(spread .*\), .* \d+ threads?, torch .*", step.notes[0]
     )
     assert "the cheapest has" in ftso(*asked, "-m", "pnas", "--fit-params", "1", "-o", "none.json", status=1).stderr
+
+
+@pytest.mark.parametrize(
+    "method", ["-m random --evaluate predictor --budget 4", "-m darts-1st --iters 1 --channels 4 --cells 2 -b 16"]
+)
+def test_in_the_imagenet_setting_a_cell_is_within_600m_macs_and_a_time_or_none_is_said_to_be(method: str) -> None:
+    asked = ("search", *method.split(), "--ops", "skip_connect,sep_conv_3x3", "--setting", "imagenet")
+    asked = (*asked, "--fit-macs", "600M")
+    ftso(*asked, "--fit-latency", "10m", "-o", "cell.json")
+    told = ftso("cost", "cell.json", "--setting", "imagenet", "--json").stdout
+    assert json.loads(told)["networks"][0]["macs"] <= 600_000_000
+    (step,) = storage.read_genotype(Path("cell.json")).history
+    assert "the imagenet network takes" in step.notes[0]
+    refused = ftso(*asked, "--fit-latency", "0.001ms", "-o", "none.json", status=1).stderr
+    assert "no cell fits: the fastest takes" in refused and refused.endswith("in the imagenet network; allow more\n")
+    assert not Path("none.json").exists()
 
 
 EVALUATING = "is for a search that evaluates cells, not for {}: leave it out, or give --method evolution"
