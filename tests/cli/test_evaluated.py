@@ -100,7 +100,9 @@ def test_in_the_imagenet_setting_a_cell_is_within_600m_macs_and_a_time_or_none_i
     (step,) = storage.read_genotype(Path("cell.json")).history
     assert "the imagenet network takes" in step.notes[0]
     refused = ftso(*asked, "--fit-latency", "0.001ms", "-o", "none.json", status=1).stderr
-    assert "no cell fits: the fastest takes" in refused and refused.endswith("in the imagenet network; raise --fit-latency\n")
+    assert "no cell fits: the fastest takes" in refused and refused.endswith(
+        "in the imagenet network; raise --fit-latency\n"
+    )
     assert not Path("none.json").exists()
 
 

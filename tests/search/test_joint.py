@@ -50,7 +50,7 @@ def test_the_published_warm_up_of_pc_darts_is_fifteen_of_fifty_epochs() -> None:
 
 
 def test_a_search_with_nothing_to_choose_is_refused() -> None:
-    with pytest.raises(SettingsError, match="two or more"):
+    with pytest.raises(SettingsError, match="fewer than two"):
         search("darts-1st", ops=("none", "skip_connect"))
     with pytest.raises(SettingsError, match="warm-up"):
         search("darts-1st", warmup=1.0)
