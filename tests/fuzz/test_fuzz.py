@@ -33,10 +33,10 @@ FILLING = """
 from tests.fuzz.oracle import judged
 
 def fill():
-    memory = bytearray(1_000_000_000)
+    memory = bytearray(700_000_000)
     memory[::4096] = b"x" * len(range(0, len(memory), 4096))
 
-judged(fill, [])
+judged(fill, [], seconds=600)  # Pages may come slowly.
 """
 
 
