@@ -74,6 +74,9 @@ def test_a_training_with_a_time_is_given_twice_that_time() -> None:
     assert advice.command == "ftso train --config a/config.json --time 20m"
     planned = Finished(folder=Path("a"), epochs=rising, recipe=QUICK, table=table, time=600.0, planned=True)
     assert advise(planned)[0].command == "ftso train --config a/config.json --recipe auto --time 20m"
+    low = replace(planned, epochs=curve([0.7] * 10, [0.68] * 10))
+    assert advise(low)[0].command == "ftso train --config a/config.json --recipe auto --time 20m"
+    assert advise(replace(low, time=None))[0].command == "ftso train --config a/config.json --channels 32"
 
 
 def test_time_comes_before_images_of_rare_classes_and_one_epoch_is_too_little() -> None:

@@ -56,7 +56,7 @@ class Finished:
     """A finished training: its run folder, epochs, settings, counts and answers of the test images.
 
     `trained` are the training images of each class, empty where that is not known; `time` are the seconds that the
-    training was given, where these decided its epochs; `planned` tells that they decided its network, too.
+    training was given, where these decided its epochs; `planned` tells that its network was chosen, too.
     """
 
     folder: Path
@@ -174,8 +174,10 @@ def _too_small(finished: Finished) -> Iterator[Advice]:
     if learnt is None or learnt >= LOW:
         return
     text = f"Only {learnt:.0%} right in training itself: a larger network may learn more, and takes longer"
-    larger = {"channels": 2 * finished.recipe.channels}
-    yield Advice(text=text, command=_longer(finished) if finished.planned else finished.again(**larger))
+    by_time = finished.planned and finished.time is not None
+    yield Advice(
+        text=text, command=_longer(finished) if by_time else finished.again(channels=2 * finished.recipe.channels)
+    )
 
 
 def _mixed_up(finished: Finished) -> Iterator[Advice]:
