@@ -12,15 +12,14 @@ stdout.
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from commands import ftso
 from records import Record, add, read
 from topology_figure import draw
 from topology_study import BUDGETS, FIXED, FORMER, METHODS, PAIRS, SEARCHES, opponent, topologies, wiring
@@ -28,22 +27,11 @@ from topology_tables import summary
 
 from ftso_cli.genotype import storage
 from ftso_cli.genotype.edit import keep_strongest
-from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.race.topologies import Topology, topology_of
 from ftso_cli.spaces import DARTS
 
 RECORDS = Path(__file__).parent / "records"
 NETWORK = ["--channels", "8", "--cells", "5", "--batch-size", "64", "--image-size", "16", "--drop-path", "0"]
-
-
-def ftso(*arguments: str) -> dict[str, Any]:
-    """What a command says with --json; raises `RuntimeError` with its last words where it fails."""
-    environment = {**safe_environment(), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(ftso_command(*arguments, "--json"), capture_output=True, text=True, env=environment)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}: {done.stderr[-500:]}")
-    facts: dict[str, Any] = json.loads(done.stdout)
-    return facts
 
 
 def searched(method: str, number: int, op: str, data: str) -> Record:

@@ -6,23 +6,21 @@ ten     400 of each class of CIFAR-10
 Both are tested on 400 images of each class. A row is the network of `ftso train` with so many channels, for the epochs
 that some 100 seconds of one processor allow. One JSON line comes last.
 
-    OMP_NUM_THREADS=1 python benchmarks/widths.py --cifar10 DIR --seeds 0 1
+    python benchmarks/widths.py --cifar10 DIR --seeds 0 1
 """
 
 import argparse
 import json
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean
 
+from commands import ftso
 from folders import made, save
-
-from ftso_cli.programs import ftso_command, safe_environment
 
 EPOCHS: Mapping[str, Mapping[int, int]] = {
     "uneven": {8: 147, 16: 90, 24: 62, 48: 30},
@@ -65,9 +63,8 @@ def accuracy(data: Path, channels: int, epochs: int, seed: int) -> float:
     """Train a network, and return its test accuracy in percent."""
     with tempfile.TemporaryDirectory() as folder:
         options = ["--channels", str(channels), "--epochs", str(epochs), "--seed", str(seed)]
-        command = ftso_command("train", "--data", str(data), *options, "-o", f"{folder}/run", "--json")
-        done = subprocess.run(command, capture_output=True, text=True, check=True, env=safe_environment())
-    return 100 * float(json.loads(done.stdout)["test_accuracy"])
+        facts = ftso("train", "--data", str(data), *options, "-o", f"{folder}/run")
+    return 100 * float(facts["test_accuracy"])
 
 
 def main() -> None:

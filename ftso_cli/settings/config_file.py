@@ -107,8 +107,9 @@ class ConfigFile(Model):
         # Runs of before have fewer values.
         if name is None or (self.versions is None and not values.keys() >= known):
             return values
-        own = values.keys() - self.planned if name == AUTO and self.planned else set()
-        return {key: value for key, value in values.items() if key in own}
+        if name != AUTO or not self.planned:
+            return {}
+        return {key: value for key, value in values.items() if key not in self.planned}
 
     def steps_of(self, settings: Recipe) -> int | None:
         """Return the steps of the run whose settings these are, where its last epoch was cut short."""

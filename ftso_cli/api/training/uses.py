@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftso_cli.api.cells import check_writable, read
+from ftso_cli.api.cells import check_writable, read, read_trained
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.networks import cost
 from ftso_cli.api.training.run_images import images_of, is_gone, other_tests
@@ -151,8 +151,7 @@ def operation_times(request: LatencyRequest) -> "LatencyEstimate":
     from ftso_cli.nn.device import choose_device
     from ftso_cli.nn.latency import LatencyTable
 
-    counted, run = network_of(request), run_of(request.run)
-    genotype = read(request.run if run is None else run / "genotype.json")
+    counted, genotype = network_of(request), read_trained(request.run)
     table = LatencyTable(choose_device(request.device))
     found = table.estimate(genotype, counted.shape, counted.image_size, batch_size=request.batch_size)
     table.save()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftso_cli.genotype import Genotype
+from ftso_cli.settings.shared import run_of
 from ftso_cli.texts import format_duration, last_name, one_line
 from ftso_cli.training.run import Config, Epoch, MeasuredLatency, Run, TestResult
 from ftso_cli.training.testing.answers import ImageAnswer, read_answers
@@ -76,7 +77,7 @@ class TrainedRun:
 
 def is_training(folder: Path) -> bool:
     """Return True for the folder of an `ftso train`."""
-    return (folder / "config.json").is_file() and (folder / "genotype.json").is_file()
+    return run_of(folder) is not None
 
 
 def read_trained_run(folder: Path) -> TrainedRun:
