@@ -47,11 +47,11 @@ demo: $(VENV)/.ftso
 
 test: $(VENV)/.test
 	@echo "order of the tests: SEED=$(SEED)"
-	@PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --randomly-seed=$(SEED) \
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist worksteal --randomly-seed=$(SEED) \
 	|| { status=$$?; echo "failed; this order again: make test SEED=$(SEED)"; exit $$status; }
 
 coverage: $(VENV)/.test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -1,10 +1,11 @@
 """ftso's networks of plain convolutions against small networks that people write by hand, on one thread.
 
-`speed`: images a second in training and milliseconds an image in use, batch norm folded in all, against the ResNet of
-the same parameters; the two take turns in one process. `accuracy`: test accuracy after the same processor time, the
-same images, augmentation and recipe for all, paired seeds. Time that tests take doesn't count. Networks are
-`resnet8`, `resnet20` (He et al., 2016, section 4.2), `mobilenet_v3_small` and `shufflenet_v2_x0_5` of torchvision with
-a stem for small images, and CELL:CHANNELS:CELLS[:STEM] for ftso's. A table goes to stderr, one JSON line to stdout.
+`speed`: images a second in training and milliseconds an image in use, in torch and exported in onnxruntime, batch norm
+folded in all, against the ResNet of the same parameters; the two take turns in one process. `accuracy`: test accuracy
+after the same processor time, the same images, augmentation and recipe for all, paired seeds. Time that tests take
+doesn't count. Networks are `resnet8`, `resnet20` (He et al., 2016, section 4.2), `mobilenet_v3_small` and
+`shufflenet_v2_x0_5` of torchvision with a stem for small images, and CELL:CHANNELS:CELLS[:STEM] for ftso's. A table
+goes to stderr, one JSON line to stdout.
 
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py speed
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py accuracy --data DIR --time 300 --seeds 0 1 2
@@ -24,9 +25,12 @@ from torch.nn import functional
 
 from ftso_cli.data import Augmentation, Batches, ImageData, eval_batches, open_images
 from ftso_cli.genotype import library
+from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.nn.merged import MergedNetwork, deployed
 from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.training.use.export import silenced
+from ftso_cli.training.use.exported import onnx_session
 
 PAIRS = {"resnet8": "ftso_residual:8:2", "resnet20": "ftso_residual:15:2"}
 """The network of ftso with the parameters of each ResNet, within 5 %."""
@@ -128,10 +132,38 @@ def training_step(network: nn.Module) -> Callable[[], object]:
     return step
 
 
+class Used(nn.Module):
+    """A network in use, batch norm folded; ftso's merged too, and for `onnx` in blocks, as `ftso export` does."""
+
+    def __init__(self, network: nn.Module, *, onnx: bool = False) -> None:
+        super().__init__()
+        if isinstance(network, MergedNetwork):
+            self.used: nn.Module = deployed(in_blocks(network) if onnx else network)
+        else:
+            self.used = fold_batch_norm(network)
+        self.eval().to(memory_format=torch.channels_last)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, classes)."""
+        return logits_of(self.used(images))
+
+
+def onnx_answers(network: nn.Module, batch: int) -> Callable[[], object]:
+    """One batch in onnxruntime."""
+    sizes = ({0: torch.export.Dim("batch")},)
+    with silenced():
+        program = torch.onnx.export(
+            Used(network, onnx=True), (torch.rand(2, 3, 32, 32),), dynamo=True, dynamic_shapes=sizes, verbose=False
+        )
+    assert program is not None
+    session = onnx_session(program.model_proto.SerializeToString())
+    images = {session.get_inputs()[0].name: torch.randn(batch, 3, 32, 32).numpy()}
+    return lambda: session.run(None, images)
+
+
 def answers(network: nn.Module, batch: int) -> Callable[[], object]:
-    """One batch in use, batch norm folded; ftso's networks merged too."""
-    used = deployed(network) if isinstance(network, MergedNetwork) else fold_batch_norm(network)
-    used = used.eval().to(memory_format=torch.channels_last)
+    """One batch in torch."""
+    used = Used(network)
     images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=torch.channels_last)
 
     def answer() -> None:
@@ -161,17 +193,21 @@ def speed(pairs: dict[str, str], repeats: int) -> list[dict[str, object]]:
         torch.manual_seed(0)
         networks = {name: build(name) for name in pair}
         found = {"training": in_turns({name: training_step(each) for name, each in networks.items()}, repeats, 1)}
-        for batch, times in ((1, 20), (64, 2)):
-            works = {name: answers(each, batch) for name, each in networks.items()}
-            found[f"batch {batch}"] = in_turns(works, repeats, times)
+        for way, use in (("torch", answers), ("onnxruntime", onnx_answers)):
+            for batch, times in ((1, 20), (64, 2)):
+                works = {name: use(each, batch) for name, each in networks.items()}
+                found[f"{way}, batch {batch}"] = in_turns(works, repeats, times)
         for name, network in networks.items():
             rows.append(
                 {
                     "network": name,
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
                     "images_a_second": round(BATCH / found["training"][name], 1),
-                    "ms_batch_1": round(1000 * found["batch 1"][name], 3),
-                    "ms_batch_64": round(1000 * found["batch 64"][name] / 64, 4),
+                    "ms": {
+                        f"{way}, batch {batch}": round(1000 * found[f"{way}, batch {batch}"][name] / batch, 4)
+                        for way in ("torch", "onnxruntime")
+                        for batch in (1, 64)
+                    },
                     "ratios": {part: round(values[pair[0]] / values[name], 2) for part, values in found.items()},
                 }
             )

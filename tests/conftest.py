@@ -1,6 +1,7 @@
 """What all tests share: hypothesis without a clock or a database, and a small searched genotype to work on."""
 
 import gc
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from ftso_cli.genotype import FORMAT, Cell, Edge, Genotype, storage
+
+# Several tests run beside each other, and sums are the same to the last bit with as many threads only.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # A shared machine is slow now and then: an example that takes long is no failure.
 settings.register_profile(

@@ -107,6 +107,7 @@ class Network(nn.Module):
     def __init__(self, genotype: Genotype, shape: NetworkShape, *, auxiliary: bool = True) -> None:
         super().__init__()
         require_complete(genotype, "the network")
+        self.genotype, self.shape = genotype, shape
         concat = {kind: len(cell.concat) for kind, cell in genotype.cells.items()}
         space = SPACES[genotype.space]
         skeleton = space.skeleton(shape, concat, auxiliary=auxiliary)

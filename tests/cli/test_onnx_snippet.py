@@ -15,7 +15,7 @@ from ftso_cli.cli.app import app
 from tests.data.images import write_folder
 from tests.test_docs import DOCS, blocks
 
-OPTIONS = ["--channels", "4", "--cells", "1", "--epochs", "1", "--batch-size", "8"]
+OPTIONS = ["--channels", "11", "--cells", "1", "--epochs", "1", "--batch-size", "8"]
 
 
 def ftso(*args: str | Path) -> Result:

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -232,6 +233,21 @@ def test_onnx_answers_as_the_network_does_for_any_number_of_images(
         np.testing.assert_allclose(logits, classifier(part).detach().numpy(), rtol=1e-3, atol=1e-4)
     content = file.read_bytes()
     assert b"BatchNormalization" not in content and b"classifier.py" not in content
+
+
+def test_onnx_has_channels_in_blocks_and_answers_as_the_narrower_network_does(run: Path, tmp_path: Path) -> None:
+    trained, file = tmp_path / "run", tmp_path / "network.onnx"
+    options = ["--channels", "13", "--cells", "3", "--epochs", "1", "--batch-size", "12"]
+    ftso("train", run.parent / "cell.json", "--data", run.parent / "photos", *options, "-o", trained)
+    ftso("export", trained, "--format", "onnx", "-o", file)
+    graph = onnx.load(file).graph
+    shapes = {weight.name: weight.dims for weight in graph.initializer}
+    assert all(shapes[node.input[1]][0] % 16 == 0 for node in graph.node if node.op_type == "Conv")
+    classifier = ftso_cli.load(trained)
+    images = torch.stack([classifier.preprocess(path) for path in photos_of(run)[:5]])
+    session = onnxruntime.InferenceSession(str(file), providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"images": images.numpy()})
+    np.testing.assert_allclose(logits, classifier(images).detach().numpy(), rtol=0, atol=1e-5)
 
 
 def test_export_checks_its_answers_on_the_test_images_and_writes_nothing_that_answers_otherwise(

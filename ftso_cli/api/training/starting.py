@@ -175,7 +175,7 @@ def limited(trainer: "Trainer", request: TrainRequest, left: float, listener: Li
     steps = steps_for(left - (time.perf_counter() - began), step, work, most)
     listener.note(described(steps, step, work, config.recipe.batch_size, seconds))
     if steps < work.epoch:
-        listener.warn(f"that is less than one epoch: {left:.0f} s of the time are left for training; give more")
+        listener.warn(f"that is less than one epoch: {max(left, 0):.0f} s of the time are left for training; give more")
     recipe = with_epochs(config.recipe, -(-steps // work.epoch))
     planned = {"recipe": recipe, "time": seconds, "total_steps": steps if steps % work.epoch else None}
     config = config.model_copy(update=planned)

@@ -74,7 +74,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     time: Annotated[
-        Annotated[str | float | None, BeforeValidator(parse_duration)],
+        Annotated[str | float | None, BeforeValidator(as_option(parse_duration))],
         Option(
             help="Take as many epochs as fit in this time, as in 90s, 10m, 1h.",
             metavar="TIME",
@@ -82,7 +82,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         ),
     ] = None
     fit_latency: Annotated[
-        Annotated[str | float | None, BeforeValidator(parse_duration)],
+        Annotated[str | float | None, BeforeValidator(as_option(parse_duration))],
         Option(help="auto: a network of at most this latency an image, as in 2ms.", metavar="TIME", panel=LIMITS),
     ] = None
     search: Annotated[

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ftso_cli.data.files.decode import TOO_LARGE, decode, prepared, quiet
 from ftso_cli.data.files.frames import Frame
 from ftso_cli.errors import DataError
+from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.merged import deployed
 from ftso_cli.nn.network import Network
 from ftso_cli.training.run import Config, Run
@@ -45,12 +46,16 @@ class Classifier(nn.Module):
         logits: Tensor = self.network((images - self.mean) / self.std)[0]
         return logits
 
-    def deploy(self) -> "Classifier":
+    def deploy(self, *, blocks: bool = False) -> "Classifier":
         """Return a copy to use: the same logits to rounding from fewer operations, with no weights to train.
 
-        Batch norms are part of the convolutions in front of them, and convolutions that read one map are one.
+        Batch norms are part of the convolutions in front of them, and convolutions that read one map are one. With
+        `blocks`, widths are multiples of those that runtimes compute at once.
         """
-        network = deployed(self.network) if isinstance(self.network, Network) else deepcopy(self.network)
+        if isinstance(self.network, Network):
+            network: nn.Module = deployed(in_blocks(self.network) if blocks else self.network)
+        else:
+            network = deepcopy(self.network)
         return deepcopy(self, {id(self.network): network})
 
     def preprocess(self, image: str | Path | Image.Image) -> Tensor:

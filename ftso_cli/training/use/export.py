@@ -35,7 +35,7 @@ def network_file(run: Run, classifier: Classifier, format: str, *, preprocess: b
     about = _about(run, format, preprocess)
     if format == "safetensors":
         return packed(classifier.network.state_dict(), about)
-    deployed = classifier.deploy()
+    deployed = classifier.deploy(blocks=format == "onnx")
     module = PictureClassifier(deployed).eval() if preprocess else deployed
     if format == "tflite":
         return _tflite(module)
