@@ -5,7 +5,7 @@ folded in all, against the ResNet of the same parameters; the two take turns in 
 after the same processor time, the same images, augmentation and recipe for all, paired seeds. Time that tests take
 doesn't count. Networks are `resnet8`, `resnet20` (He et al., 2016, section 4.2), `mobilenet_v3_small` and
 `shufflenet_v2_x0_5` of torchvision with a stem for small images, and CELL:CHANNELS:CELLS[:STEM] for ftso's. A table
-goes to stderr, one JSON line to stdout.
+goes to stderr, one JSON line to stdout. With `--records`, a run that was cut off goes on where they end.
 
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py speed
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py accuracy --data DIR --time 300 --seeds 0 1 2
@@ -15,11 +15,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from statistics import mean, median
 
 import torch
+from records import Record, read
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -27,6 +29,7 @@ from ftso_cli.data import Augmentation, Batches, ImageData, eval_batches, open_i
 from ftso_cli.genotype import library
 from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.folding import fold_batch_norm
+from ftso_cli.nn.latency import LatencyTable
 from ftso_cli.nn.merged import MergedNetwork, deployed
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.use.export import silenced
@@ -227,7 +230,7 @@ def rate_at(share: float, recipe: dict[str, float]) -> float:
     return recipe["rate"] * 0.5 * (1 + float(torch.cos(at)))
 
 
-def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float]) -> dict[str, object]:
+def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float]) -> Record:
     """Trains a network for so many seconds of the processor and tests it."""
     torch.manual_seed(seed)
     network = build(name, data.channels, len(data.classes)).train()
@@ -247,8 +250,6 @@ def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[st
         optimizer.step()
         steps += 1
     return {
-        "network": name,
-        "seed": seed,
         "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "images_a_second": round(steps * BATCH / seconds, 1),
         "accuracy": round(100 * accuracy(network, data), 2),
@@ -265,14 +266,28 @@ def accuracy(network: nn.Module, data: ImageData) -> float:
     return right / len(data.test)
 
 
-def accuracies(options: argparse.Namespace) -> Iterator[dict[str, object]]:
-    """Every network with every seed, seed by seed, so that an unfinished run has pairs."""
-    data = open_images(options.data)
+def accuracies(options: argparse.Namespace) -> Iterator[Record]:
+    """Every network with every seed, seed by seed, so that an unfinished run has pairs; recorded ones are not run."""
+    machine = LatencyTable(torch.device("cpu")).about["device"]
+    about = {"machine": machine, "data": Path(options.data).name, "seconds": options.time, "recipe": options.recipe}
+    recorded = {key_of(row): row for row in read(options.records)} if options.records else {}
+    data: ImageData | None = None
     for seed in options.seeds:
         for name in options.networks:
-            row = train(name, data, seed, options.time, RECIPES[options.recipe])
-            print(json.dumps(row), file=sys.stderr, flush=True)
-            yield row
+            row = about | {"network": name, "seed": seed}
+            if key_of(row) not in recorded:
+                data = data or open_images(options.data)
+                recorded[key_of(row)] = row | train(name, data, seed, options.time, RECIPES[options.recipe])
+                if options.records:
+                    with options.records.open("a") as records:
+                        records.write(json.dumps(recorded[key_of(row)]) + "\n")
+            print(json.dumps(recorded[key_of(row)]), file=sys.stderr, flush=True)
+            yield recorded[key_of(row)]
+
+
+def key_of(row: Record) -> Hashable:
+    """What decides the result of a training."""
+    return tuple(row[name] for name in ("machine", "data", "seconds", "recipe", "network", "seed"))
 
 
 def main() -> None:
@@ -285,6 +300,7 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=300, help="processor seconds of a training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--recipe", choices=RECIPES, default="plain")
+    parser.add_argument("--records", type=Path, help="a file of trainings, which are not run again")
     options = parser.parse_args()
     about = {"part": options.part, "threads": torch.get_num_threads()}
     if options.part == "speed":
@@ -293,8 +309,7 @@ def main() -> None:
         print(json.dumps({**about, "networks": speed(pairs, options.repeats)}))
         return
     rows = list(accuracies(options))
-    means = {name: round(mean(float(str(r["accuracy"])) for r in rows if r["network"] == name), 2)
-             for name in options.networks}  # fmt: skip
+    means = {name: round(mean(r["accuracy"] for r in rows if r["network"] == name), 2) for name in options.networks}
     print(json.dumps({**about, "data": options.data, "seconds": options.time, "recipe": options.recipe,
                       "means": means, "runs": rows}))  # fmt: skip
 
