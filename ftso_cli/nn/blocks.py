@@ -1,7 +1,7 @@
 """Networks widened by channels of zeros: the same outputs, faster in a runtime that computes channels in blocks.
 
-onnxruntime lays maps out in blocks of 8 or 16 channels, and back again at every concatenation where nodes don't fill
-blocks: 16 channels take two thirds of the time of 15 (docs/performance.md).
+onnxruntime lays maps out in blocks of 8 or 16 channels, and takes them apart at every concatenation of nodes that don't
+fill blocks (docs/performance.md).
 """
 
 from dataclasses import replace
