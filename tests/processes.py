@@ -78,8 +78,3 @@ def environment(extra: dict[str, str] | None = None) -> dict[str, str]:
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     own = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     return {**own, "PYTHONPATH": os.pathsep.join(paths), "COLUMNS": "80", **(extra or {})}
-
-
-def one_thread() -> dict[str, str]:
-    """The same for one thread of torch."""
-    return environment({"OMP_NUM_THREADS": "1"})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.forks import Trial, forks
-from tests.processes import environment, one_thread
+from tests.processes import environment
 
 SMALL = ["--epochs", "1", "--channels", "2", "--cells", "2", "--batch-size", "256", "--auxiliary", "0"]
 
@@ -62,6 +62,6 @@ def test_too_little_memory_is_told_in_one_line(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (600_000_000, 600_000_000))
 
     command = [sys.executable, "-m", "ftso_cli", "train", "darts_v2", *SMALL, "-o", "run"]
-    surroundings = {"cwd": tmp_path, "env": one_thread(), "preexec_fn": little}
+    surroundings = {"cwd": tmp_path, "env": environment(), "preexec_fn": little}
     said = line(subprocess.run(command, capture_output=True, text=True, **surroundings))
     assert "there is not enough memory for this" in said and "--batch-size" in said

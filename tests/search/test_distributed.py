@@ -19,7 +19,7 @@ from ftso_cli.search.recording.options import Recording
 from ftso_cli.search.recording.recorder import Recorder
 from tests.forks import run_ftso, signalled
 from tests.pairs import code_in_two, killed_in_two
-from tests.processes import HANG, ROOT, TORCHRUN, one_thread
+from tests.processes import HANG, ROOT, TORCHRUN, environment
 from tests.search.searches import BY_GRADIENT, search, wiring
 
 GENERAL = "topology, edge by edge"
@@ -108,7 +108,9 @@ def test_one_process_and_two_go_on_with_each_others_searches_and_a_kill_ends_bot
 def test_wrong_use_of_several_processes_is_told_once(tmp_path: Path) -> None:
     """The second process leaves it to the first, which torchrun ends both with."""
     asked = ["-m", "ftso_cli", "search", "-m", "darts-1st", "--batch-size", "65", "-o", str(tmp_path / "cell.json")]
-    done = subprocess.run([*TORCHRUN, *asked], cwd=ROOT, env=one_thread(), capture_output=True, text=True, timeout=HANG)
+    done = subprocess.run(
+        [*TORCHRUN, *asked], cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=HANG
+    )
     assert done.returncode != 0
     assert done.stderr.count("error: ") == 1 and "use --batch-size 64" in done.stderr
 

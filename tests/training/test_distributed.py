@@ -16,7 +16,7 @@ from ftso_cli.training.loop import Trainer
 from ftso_cli.training.run import Config, Run
 from tests.forks import run_ftso
 from tests.pairs import code_in_two
-from tests.processes import HANG, ROOT, TORCHRUN, killing_sibling, one_thread
+from tests.processes import HANG, ROOT, TORCHRUN, environment, killing_sibling
 
 RECIPE = Recipe(
     channels=4,
@@ -105,7 +105,7 @@ def test_a_killed_process_ends_all_with_an_error_and_a_run_that_goes_on(tmp_path
     killing = killing_sibling(asked, run / "metrics.csv", 1)
     with output.open("w") as file:
         command = [*TORCHRUN, "--no-python", *killing]
-        status = subprocess.run(command, cwd=ROOT, env=one_thread(), stdout=file, stderr=file, timeout=HANG).returncode
+        status = subprocess.run(command, cwd=ROOT, env=environment(), stdout=file, stderr=file, timeout=HANG).returncode
     text = output.read_text()
     assert status != 0 and (run / "metrics.csv").exists(), text
     assert "error: " in text or "Signal 9" in text
