@@ -191,26 +191,26 @@ def in_turns(works: dict[str, Callable[[], object]], repeats: int, times: int) -
 
 def speed(pairs: dict[str, str], repeats: int) -> list[dict[str, object]]:
     """Both networks of every pair: parameters, images a second in training, milliseconds an image in use."""
+    uses = {
+        f"{way}, batch {batch}": (use, batch, times)
+        for way, use in (("torch", answers), ("onnxruntime", onnx_answers))
+        for batch, times in ((1, 20), (64, 2))
+    }
     rows: list[dict[str, object]] = []
     for pair in pairs.items():
         torch.manual_seed(0)
         networks = {name: build(name) for name in pair}
         found = {"training": in_turns({name: training_step(each) for name, each in networks.items()}, repeats, 1)}
-        for way, use in (("torch", answers), ("onnxruntime", onnx_answers)):
-            for batch, times in ((1, 20), (64, 2)):
-                works = {name: use(each, batch) for name, each in networks.items()}
-                found[f"{way}, batch {batch}"] = in_turns(works, repeats, times)
+        for part, (use, batch, times) in uses.items():
+            works = {name: use(each, batch) for name, each in networks.items()}
+            found[part] = in_turns(works, repeats, times)
         for name, network in networks.items():
             rows.append(
                 {
                     "network": name,
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
                     "images_a_second": round(BATCH / found["training"][name], 1),
-                    "ms": {
-                        f"{way}, batch {batch}": round(1000 * found[f"{way}, batch {batch}"][name] / batch, 4)
-                        for way in ("torch", "onnxruntime")
-                        for batch in (1, 64)
-                    },
+                    "ms": {part: round(1000 * found[part][name] / batch, 4) for part, (_, batch, _) in uses.items()},
                     "ratios": {part: round(values[pair[0]] / values[name], 2) for part, values in found.items()},
                 }
             )
