@@ -121,9 +121,13 @@ def darts_skeleton(
 
 
 def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
-    width, image = shape.channels, shape.image_channels
-    if shape.stem == "cifar" or search:
-        width *= STEM_MULTIPLIER
+    wide = shape.stem == "cifar" or search
+    return stems_of(shape, shape.channels * (STEM_MULTIPLIER if wide else 1))
+
+
+def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
+    """Return the stems of a network, the last of which has so many channels."""
+    image = shape.image_channels
     if shape.stem == "cifar":
         return ((Conv(image, width, (3, 3)), BatchNorm(width)),)
     if shape.stem == "half":

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ftso_cli.errors import SpaceError
-from ftso_cli.spaces.darts import Evaluation, NetworkShape, reductions
+from ftso_cli.spaces.darts import Evaluation, NetworkShape, reductions, stems_of
 from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers, Linear, Pool, Relu, Sum
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
@@ -56,9 +56,8 @@ def nats_skeleton(
     super-net its stem, blocks and classifier are the same: `search` and `auxiliary` change nothing.
     Raises `SpaceError` for the ImageNet stem, which the space lacks.
     """
-    if shape.stem != "cifar":
-        raise SpaceError(f"the nats space has one stem, for small images, and no {shape.stem} stem")
-    stem: Layers = (Conv(shape.image_channels, shape.channels, (3, 3)), BatchNorm(shape.channels))
+    if shape.stem == "imagenet":
+        raise SpaceError("the nats space has no imagenet stem; take cifar, half or quarter")
     stages: list[CellStage] = []
     channels = last = shape.channels
     for index in range(shape.cells):
@@ -67,7 +66,7 @@ def nats_skeleton(
         last = concat[KIND] * channels
         stages.append(CellStage(index=index, kind=KIND, channels=channels, preprocess=(preprocess,), outputs=last))
     classifier = (BatchNorm(last), Relu(), GlobalPool(), Linear(last, shape.classes))
-    return Skeleton(stems=(stem,), cells=tuple(stages), auxiliary=None, classifier=classifier)
+    return Skeleton(stems=stems_of(shape, shape.channels), cells=tuple(stages), auxiliary=None, classifier=classifier)
 
 
 def _residual_block(inputs: int, outputs: int) -> Layers:

@@ -25,9 +25,9 @@ class Map:
         """max(x, 0)."""
         return functional.relu(self.x, inplace=not self.keep)
 
-    @cached_property
+    @property
     def nodes(self) -> "list[Node]":
-        """The nodes, in order."""
+        """The nodes, in order. Kept, they and their map would hold each other, and memory, until a collection."""
         return [Node(self, at) for at in range(self.parts)]
 
     @cached_property

@@ -87,10 +87,8 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
     `operators` are those of the edges.
     """
     kinds = [merge_kind(operator) for operator in operators]
-    into: Mapping[int, list[int]] = defaultdict(list)
-    for at, edge in enumerate(edges):
-        into[edge.target].append(at)
-    read = graph.read_by(edges, concat)
+    into = _live_edges(edges)
+    read = graph.read_by([edges[at] for those in into.values() for at in those], concat)
     alike: dict[Hashable, list[tuple[int, list[int]]]] = {}
     for node in sorted(read & into.keys()):
         ordered = sorted(into[node], key=lambda at: (edges[at].source, str(edges[at].op)))
@@ -99,6 +97,14 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
             key = node
         alike.setdefault(key, []).append((node, ordered))
     return tuple(_block(members, edges, kinds) for members in alike.values())
+
+
+def _live_edges(edges: Sequence[Edge]) -> Mapping[int, list[int]]:
+    """The edges into each node that add something to it, by position; those that add zeros to a node with no other."""
+    into: Mapping[int, list[int]] = defaultdict(list)
+    for at, edge in enumerate(edges):
+        into[edge.target].append(at)
+    return {node: [at for at in those if edges[at].op != "none"] or those for node, those in into.items()}
 
 
 def _block(members: list[tuple[int, list[int]]], edges: Sequence[Edge], kinds: Sequence[Kind]) -> Block:
