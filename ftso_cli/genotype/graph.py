@@ -52,6 +52,16 @@ def read_by(edges: Iterable[Edge], outputs: Iterable[int]) -> set[int]:
     return read.union(*(nx.ancestors(graph, node) for node in read & set(graph)))
 
 
+def live_edges(cell: Cell) -> list[Edge]:
+    """The kept edges that lie on a path from an input of a cell to its output, without `none`."""
+    passing = [edge for edge in cell.kept if edge.op != "none"]
+    graph = wiring_graph(passing)
+    fed = {edge.source for edge in cell.edges} - {edge.target for edge in cell.edges}
+    fed = fed.union(*(nx.descendants(graph, node) for node in fed & set(graph)))
+    read = read_by(passing, cell.concat)
+    return [edge for edge in passing if edge.source in fed and edge.target in read]
+
+
 def depths(graph: "nx.Graph[Any]") -> dict[Hashable, int]:
     """The number of edges on the longest path to every node of an acyclic directed graph, 0 without a predecessor."""
     return {node: at for at, nodes in enumerate(nx.topological_generations(graph)) for node in nodes}

@@ -53,8 +53,8 @@ AS_IMAGENET = replace(IMAGENET, cells=6), (224, 224)
     ("name", "shape", "size"),
     # Their operators see odd sizes too at the end of 224 pixels; another stem is another for every cell alike.
     [
-        *((name, *AS_IMAGENET) for name in library.files()),
-        *((name, *AS_CIFAR) for name in ("darts_v2", "nasnet_a", "amoebanet_a", "ftso_wide_sep3")),
+        *((name, *AS_IMAGENET) for name in library.files() if name != "ftso_shortcut"),
+        *((name, *AS_CIFAR) for name in ("darts_v2", "nasnet_a", "amoebanet_a", "ftso_wide_sep3", "ftso_shortcut")),
     ],
 )
 def test_a_published_cell_costs_as_much_as_its_network_has(
@@ -71,9 +71,9 @@ def test_a_published_cell_costs_as_much_as_its_network_has(
 def test_a_published_cell_trains_and_every_weight_that_counts_gets_a_gradient(name: str) -> None:
     genotype = library.load_genotype(name)
     network = Network(genotype, NetworkShape(channels=4, cells=3, classes=3)).train()
-    logits, auxiliary = network(torch.randn(2, 3, 9, 9))
-    assert logits.shape == auxiliary.shape == (2, 3)
-    (logits.square().sum() + auxiliary.square().sum()).backward()
+    outputs = [output for output in network(torch.randn(2, 3, 9, 9)) if output is not None]
+    assert [output.shape for output in outputs] == [(2, 3)] * (1 if genotype.space == "nats" else 2)
+    sum(output.square().sum() for output in outputs).backward()
     assert network.stems[0][0].weight.grad.abs().sum() > 0
 
 

@@ -33,3 +33,12 @@ def test_cells_with_another_operator_on_one_edge_are_trained_for_the_time_there_
     assert found.neighbours == 5 and runs == [(done, 21) for done in range(1, 22)]
     ops = [[edge.op for kind in each.cells.values() for edge in kind.kept] for each in (cell, found.genotype)]
     assert sum(one != other for one, other in zip(*ops, strict=True)) == bool(found.replaced)
+
+
+def test_neighbours_compute_something_else() -> None:
+    digits, shape = open_images("digits"), NetworkShape(channels=4, cells=3, image_channels=1)
+    cell = library.load_genotype("ftso_shortcut")
+    found = TimedSearch(cell, digits, shape, batch_size=4, seed=0, device=torch.device("cpu"))._neighbours()
+    # Four others on each of three edges; without operators, the two edges of the long path are the same cell.
+    assert len(found) == len(set(found)) == 11
+    assert {ops[1:3] + ops[5:] for ops in found} == {("none", "none", "none")}

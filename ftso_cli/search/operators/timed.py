@@ -7,7 +7,7 @@ its operators unless one of them has a lower loss by more than chance.
 
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import fmean
@@ -15,7 +15,7 @@ from statistics import fmean
 import torch
 
 from ftso_cli.data import ImageData
-from ftso_cli.genotype import Genotype
+from ftso_cli.genotype import Genotype, graph
 from ftso_cli.nn.merged import network_class
 from ftso_cli.search.evaluators.short_training import first_losses, paired
 from ftso_cli.search.operators.capacity import Ops, operators_of, with_operators
@@ -24,8 +24,8 @@ from ftso_cli.settings.searches import ShortTraining
 from ftso_cli.spaces import SPACES
 from ftso_cli.spaces.darts import NetworkShape
 
-CANDIDATES = ("conv_3x3", "conv_1x1", "sep_conv_3x3", "max_pool_3x3", "skip_connect")
-"""Operators that processors run fast."""
+CANDIDATES = {"darts": ("conv_3x3", "conv_1x1", "sep_conv_3x3", "max_pool_3x3", "skip_connect")}
+"""Operators that processors run fast, in spaces that have slow ones, too."""
 
 FINALISTS, INITS = 3, 4
 
@@ -115,15 +115,22 @@ class TimedSearch:
         return OperatorChoice(genotype=found, neighbours=field, seconds=unit, replaced=text)
 
     def _neighbours(self) -> list[Ops]:
-        """The cells with another operator on one edge, in an order of the seed."""
+        """The cells with another operator on one edge, in an order of the seed; those that compute the same are one."""
+        space = self.genotype.space
         found = [
             (*self.ops[:at], op, *self.ops[at + 1 :])
             for at in range(len(self.ops))
-            for op in CANDIDATES
-            if op != self.ops[at]
+            for op in CANDIDATES.get(space, SPACES[space].candidates)
         ]
         random.Random(self.seed).shuffle(found)
-        return found
+        different = {self._computed(ops): ops for ops in (*found, self.ops)}
+        return [ops for ops in different.values() if ops != self.ops]
+
+    def _computed(self, ops: Ops) -> Hashable:
+        """The edges that the output of each kind of cell depends on, with their operators."""
+        cells = with_operators(self.genotype, ops).cells
+        live = {kind: graph.live_edges(cell) for kind, cell in cells.items()}
+        return frozenset((kind, edge.source, edge.target, edge.op) for kind in live for edge in live[kind])
 
     def _loss(self, ops: Ops, init: int, seconds: float) -> float:
         """The mean loss over the last quarter of the steps that fit in so many seconds."""

@@ -16,7 +16,7 @@ from ftso_cli.settings.shared import DATA_HELP, DEFAULT_DATA, CellLike, Data, Fi
 from ftso_cli.settings.values import as_option, parse_duration, parse_fold, parse_size
 from ftso_cli.spaces.sets import Resize
 
-PLANNED_CELL = "ftso_block"
+PLANNED_CELL = "ftso_shortcut"
 """The cell of the networks that are chosen."""
 
 PLANNED_SECONDS = 600.0
