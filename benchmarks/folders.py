@@ -62,7 +62,7 @@ def drawings_in(folder: Path, out: Path) -> None:
                 with Image.open(file) as image:
                     image.thumbnail((400, 400))
                     image.save(made(out / "clipart" / name) / f"{at}.png")
-            except OSError:
+            except (OSError, Image.DecompressionBombError):
                 continue
 
 
