@@ -25,7 +25,7 @@ from ftso_cli.training.planning import (
     wanted_epochs,
 )
 
-CELL = library.load_genotype("ftso_block")
+CELL = library.load_genotype("ftso_shortcut")
 
 
 def images(count: int, side: int = 32, classes: int = 4) -> ImageData:
