@@ -73,8 +73,8 @@ def test_more_images_take_fewer_epochs_each() -> None:
     assert wanted == sorted(wanted, reverse=True)
     assert wanted[3] == wanted[4] == 12
     assert [wanted_epochs(1000, channels) for channels in (12, 24, 48, 96)] == [23, 46, 93, 93]
-    assert [wanted_epochs(20_000, channels) for channels in (8, 32, 48)] == [6, 8, 12]
-    assert [wanted_epochs(50_000, channels) for channels in (24, 32, 48, 96)] == [6, 8, 12, 12]
+    assert [wanted_epochs(5000, channels) for channels in (8, 32, 48)] == [12, 20, 30]
+    assert [wanted_epochs(50_000, channels) for channels in (8, 24, 96)] == [12, 12, 12]
     assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
 
 
