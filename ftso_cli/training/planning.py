@@ -83,10 +83,10 @@ class Limits:
 def wanted_epochs(image_count: int, channels: int) -> int:
     """Return the passes over so many training images that are worth more than a narrower network.
 
-    They are 12 of 18,600 images or more, more of fewer; with less than 48 channels fewer in proportion, down to 12.
+    They are 10 of 24,000 images or more, more of fewer; with less than 48 channels fewer in proportion, down to 10.
     """
-    most = min(12 * math.pow(max(18_600 / max(image_count, 1), 1), 0.7), 150)
-    return round(max(min(channels / 48, 1) * most, 12))
+    most = min(10 * math.pow(max(24_000 / max(image_count, 1), 1), 0.7), 150)
+    return round(max(min(channels / 48, 1) * most, 10))
 
 
 def batch_for(image_count: int) -> int:

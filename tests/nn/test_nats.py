@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.costs.network import network_cost
+from ftso_cli.genotype import library
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.supernet import SearchCell, complete_wiring
 from ftso_cli.spaces import NATS
@@ -127,3 +128,12 @@ def test_a_network_trains() -> None:
     network(torch.randn(4, 3, 8, 8))[0].square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.isfinite().all() for parameter in network.parameters())
     assert network.stems[0][0].weight.grad.abs().sum() > 0
+
+
+@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9)])
+def test_a_stem_hands_maps_of_its_part_of_the_image_to_the_cells_and_is_counted(stem: str, side: int) -> None:
+    cell, shape = library.load_genotype("ftso_shortcut"), NetworkShape(channels=6, cells=3, stem=stem)
+    network, images = Network(cell, shape).eval(), torch.zeros(1, 3, 33, 33)
+    assert network.stems[0](images).shape == (1, 6, side, side)
+    cost = network_cost(cell, shape, (33, 33))
+    assert (cost.params, cost.macs) == (counting.parameters(network), counting.macs(network, images))
