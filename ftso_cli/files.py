@@ -9,6 +9,9 @@ from pathlib import Path
 from ftso_cli import locks
 from ftso_cli.errors import BusyError, FileError
 
+RUN_CONFIG, RUN_GENOTYPE = "config.json", "genotype.json"
+"""The files that tell the folder of a training: its settings and its cell."""
+
 
 def cache_folder() -> Path | None:
     """The folder of the cache: $FTSO_CACHE or the user's cache folder of this system; None where it is set empty."""

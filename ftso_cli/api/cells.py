@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftso_cli import locks, processes, shell
 from ftso_cli.errors import FileError, GenotypeError, RunError
+from ftso_cli.files import RUN_GENOTYPE
 from ftso_cli.genotype import Genotype, library, storage
 from ftso_cli.settings.shared import CellLike, run_of
 
@@ -39,7 +40,7 @@ def run_folder(cell: CellLike) -> Path | None:
 def read_trained(cell: CellLike) -> Genotype:
     """Return the genotype of a run folder, and otherwise what `read` returns; raises `RunError` for other folders."""
     run = run_folder(cell)
-    return read(cell if run is None else run / "genotype.json")
+    return read(cell if run is None else run / RUN_GENOTYPE)
 
 
 def write(genotype: Genotype, file: str | os.PathLike[str]) -> None:

@@ -9,7 +9,7 @@ from ftso_cli.api.record import Stopwatch, edited
 from ftso_cli.api.training.exports import Exported, export_run
 from ftso_cli.api.verbs import verb
 from ftso_cli.errors import FileError, GenotypeError, SettingsError
-from ftso_cli.files import read_bytes, write_atomic
+from ftso_cli.files import RUN_CONFIG, RUN_GENOTYPE, read_bytes, write_atomic
 from ftso_cli.genotype import Genotype, formats, storage
 from ftso_cli.genotype.formats import Imported
 from ftso_cli.settings.options import OptionError
@@ -79,7 +79,7 @@ def export(request: ExportRequest) -> Exported:
     """
     cell, format = request.cell, request.format
     folder = None if isinstance(cell, Genotype) else Path(cell)
-    is_run = folder is not None and os.path.isfile(folder / "config.json")
+    is_run = folder is not None and os.path.isfile(folder / RUN_CONFIG)
     if format in NETWORK_FORMATS or (is_run and format is None):
         if folder is None or not folder.is_dir():
             raise SettingsError(
@@ -90,7 +90,7 @@ def export(request: ExportRequest) -> Exported:
         option = "preprocess" if request.preprocess else "int8"
         raise OptionError(option, "is for a trained network; give the run folder of ftso train")
     if is_run and folder is not None:
-        cell = str(folder / "genotype.json")
+        cell = str(folder / RUN_GENOTYPE)
     output = None if request.output is None or str(request.output) == "-" else Path(request.output)
     genotype = read(cell)
     format = format or genotype.space

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from ftso_cli.errors import GenotypeError, short
+from ftso_cli.files import RUN_GENOTYPE
 from ftso_cli.genotype.schema import About, Genotype
 from ftso_cli.genotype.storage import read_genotype
 
@@ -86,7 +87,7 @@ def load_genotype(reference: str) -> Genotype:
     if name is not None:
         return read_genotype(files()[name])
     if os.path.isdir(reference):
-        inside = Path(reference, "genotype.json")
+        inside = Path(reference, RUN_GENOTYPE)
         hint = f"; its cell is {inside}" if _is_file(str(inside)) else ""
         raise GenotypeError(f"{short(reference)}: is a folder, not a genotype file{hint}")
     raise GenotypeError(_nothing_of_that_name(reference))

@@ -8,6 +8,7 @@ from ftso_cli.costs.network import network_cost
 from ftso_cli.costs.networks import CountedNetwork, preset
 from ftso_cli.drawing.style import genotype_title, printable
 from ftso_cli.errors import RunError
+from ftso_cli.files import RUN_GENOTYPE
 from ftso_cli.genotype import Genotype, library
 from ftso_cli.report.cell.trace import Trace, is_history, is_search, read_trace
 from ftso_cli.report.run.trained import TrainedRun, is_training, read_trained_run
@@ -98,7 +99,7 @@ def _report(
 ) -> Report:
     """The report of what was read; raises `RunError` where it is of different cells."""
     own = next(iter(genotypes), "")
-    genotypes |= {str(training.folder / "genotype.json"): training.genotype for training in trainings}
+    genotypes |= {str(training.folder / RUN_GENOTYPE): training.genotype for training in trainings}
     _check_same(genotypes)
     genotype = next(iter(genotypes.values()), None)
     of_run = trainings[0].name if len(trainings) == 1 and Path(source) == trainings[0].folder else ""

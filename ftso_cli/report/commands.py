@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftso_cli import shell
+from ftso_cli.files import RUN_GENOTYPE
 from ftso_cli.genotype import Genotype, Step
 from ftso_cli.report.run.trained import TrainedRun
 from ftso_cli.settings.options import options, present_names
@@ -62,7 +63,7 @@ def train_command(training: TrainedRun) -> str:
     options |= {"nested": True} if config.nested else {}
     options |= {"fold": "/".join(map(str, config.fold))} if config.fold is not None else {}
     options |= {"seed": config.seed, "precision": config.precision}
-    cell = Path(last_name(str(training.folder))) / "genotype.json"
+    cell = Path(last_name(str(training.folder))) / RUN_GENOTYPE
     mirrored = False if config.flip is False and config.data != "digits" else None
     return shell.command_line("train", cell, **options, compile=config.compile or None, flip=mirrored)
 

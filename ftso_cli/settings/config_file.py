@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.files import read_bytes
+from ftso_cli.files import RUN_GENOTYPE, read_bytes
 from ftso_cli.genotype.schema import Model
 from ftso_cli.genotype.storage import describe_error
 from ftso_cli.settings.options import FILE_CONFIG
@@ -147,7 +147,7 @@ def read_config(path: Path) -> ConfigFile:
     except ValidationError as error:
         raise SettingsError(f"{path}: {describe_error(error)}") from None
     of_run = request.classes is not None
-    beside = {"cell": path.parent / "genotype.json"} | ({"images": path.parent / IMAGES} if of_run else {})
+    beside = {"cell": path.parent / RUN_GENOTYPE} | ({"images": path.parent / IMAGES} if of_run else {})
     beside |= {"start_from": path.parent / START} if request.start is not None else {}
     found = {name: str(file) for name, file in beside.items() if getattr(request, name) is None and file.is_file()}
     return request.model_copy(update=found)

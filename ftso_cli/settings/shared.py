@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import PlainValidator
 
 from ftso_cli.bounds import MOST_PIXELS
+from ftso_cli.files import RUN_CONFIG, RUN_GENOTYPE
 from ftso_cli.genotype import Genotype
 from ftso_cli.settings.options import Option, Settings, settings
 from ftso_cli.settings.values import MOST_SEED
@@ -21,7 +22,7 @@ def run_of(cell: CellLike) -> Path | None:
     if isinstance(cell, Genotype):
         return None
     # Not by the methods of Path, which raise for a name that is too long to be one.
-    named = all(os.path.isfile(os.path.join(cell, name)) for name in ("config.json", "genotype.json"))
+    named = all(os.path.isfile(os.path.join(cell, name)) for name in (RUN_CONFIG, RUN_GENOTYPE))
     return Path(cell) if named else None
 
 

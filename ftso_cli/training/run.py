@@ -28,7 +28,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from ftso_cli.bounds import MOST_PIXELS
 from ftso_cli.errors import RunError
-from ftso_cli.files import make_folder, read_bytes, write_inside
+from ftso_cli.files import RUN_CONFIG, RUN_GENOTYPE, make_folder, read_bytes, write_inside
 from ftso_cli.genotype import Genotype, storage
 from ftso_cli.genotype.schema import Model, Seed
 from ftso_cli.settings.config_file import IMAGES, START, Precision, StartRecord
@@ -187,12 +187,12 @@ class Run:
     @property
     def genotype_file(self) -> Path:
         """The cell that is trained."""
-        return self.folder / "genotype.json"
+        return self.folder / RUN_GENOTYPE
 
     @property
     def config_file(self) -> Path:
         """The settings."""
-        return self.folder / "config.json"
+        return self.folder / RUN_CONFIG
 
     @property
     def images_file(self) -> Path:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ftso_cli.data.files.decode import SUFFIXES, printable_path
 from ftso_cli.data.files.skipped_files import SkippedFiles, is_text, skipped_kind
 from ftso_cli.errors import DataError
+from ftso_cli.files import RUN_CONFIG, RUN_GENOTYPE
 
 Files = tuple[list[str], Tensor]
 """Paths of images, and their labels (N,) int64."""
@@ -22,7 +23,7 @@ SYSTEM = frozenset({"__MACOSX", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Vo
 MARKS = tuple(
     frozenset(names)
     for names in (
-        ("config.json", "genotype.json"),
+        (RUN_CONFIG, RUN_GENOTYPE),
         ("study.json",),
         ("alphas.csv",),
         ("betas.csv",),

@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ftso_cli.errors import RunError, short
+from ftso_cli.files import RUN_CONFIG
 from ftso_cli.genotype import Genotype
 from ftso_cli.search.recording.tables import Alpha, Beta, Count, Row, rows, table_lines
 from ftso_cli.spaces import OPERATORS, SPACES, Space
@@ -107,7 +108,7 @@ class Trace:
 
 def is_search(folder: Path) -> bool:
     """Return True for the folder of a search's history."""
-    return (folder / "metrics.csv").is_file() and not (folder / "config.json").exists()
+    return (folder / "metrics.csv").is_file() and not (folder / RUN_CONFIG).exists()
 
 
 def read_trace(folder: Path, command: str | None = None) -> Trace:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, PlainValidator
 
+from ftso_cli.files import RUN_CONFIG
 from ftso_cli.settings.config_file import DEFAULT_RECIPE, ConfigFile, Precision, read_config
 from ftso_cli.settings.limits import LIMITS, FittedNetwork
 from ftso_cli.settings.options import Option, OptionError, Settings, settings
@@ -219,7 +220,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
         """The settings of the run that is started from; raises `OptionError` where there is none."""
         if self.start is None:
             return None
-        file = Path(self.start) / "config.json"
+        file = Path(self.start) / RUN_CONFIG
         if not file.is_file():
             raise OptionError("start", f"{self.start} is no run folder, it has no config.json")
         return read_config(file)

@@ -21,7 +21,7 @@ from ftso_cli import locks
 from ftso_cli.api.search.ensembles import seeds_folder
 from ftso_cli.api.search.races import journal_of
 from ftso_cli.errors import BusyError, RunError
-from ftso_cli.files import check_inside, make_inside, write_inside
+from ftso_cli.files import RUN_CONFIG, check_inside, make_inside, write_inside
 from ftso_cli.genotype import storage
 from ftso_cli.programs import ftso_command, safe_environment
 from ftso_cli.search.race.topologies import random_topology
@@ -163,7 +163,7 @@ def arguments(stage: Stage, cell: str, folder: Path) -> list[str]:
     """The command line of a stage, which goes on with what a killed one has left in its folder."""
     name = stage.name
     run = folder / "run"
-    if name == "train" and (run / "config.json").exists():
+    if name == "train" and (run / RUN_CONFIG).exists():
         curves = ["--tensorboard"] * bool(stage.options.get("tensorboard"))
         return ["train", "--resume", str(run), *curves, "--json"]
     args = [name, *([cell] if cell else []), *flags(name, stage.options)]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ftso_cli.errors import short
+from ftso_cli.files import RUN_CONFIG
 from ftso_cli.settings.recipes import AUTO, Recipe
 from ftso_cli.shell import command_line
 from ftso_cli.training.run import Epoch
@@ -70,7 +71,7 @@ class Finished:
 
     def again(self, **options: Any) -> str:
         """The command that trains the same with other options."""
-        return command_line("train", config=self.folder / "config.json", **options)
+        return command_line("train", config=self.folder / RUN_CONFIG, **options)
 
     @property
     def validation(self) -> list[float]:
