@@ -87,7 +87,7 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
     `operators` are those of the edges.
     """
     kinds = [merge_kind(operator) for operator in operators]
-    into = _live_edges(edges)
+    into = _edges_into(edges)
     read = graph.read_by([edges[at] for those in into.values() for at in those], concat)
     alike: dict[Hashable, list[tuple[int, list[int]]]] = {}
     for node in sorted(read & into.keys()):
@@ -99,7 +99,7 @@ def blocks_of(edges: Sequence[Edge], concat: Sequence[int], operators: Sequence[
     return tuple(_block(members, edges, kinds) for members in alike.values())
 
 
-def _live_edges(edges: Sequence[Edge]) -> Mapping[int, list[int]]:
+def _edges_into(edges: Sequence[Edge]) -> Mapping[int, list[int]]:
     """The edges into each node that add something to it, by position; those that add zeros to a node with no other."""
     into: Mapping[int, list[int]] = defaultdict(list)
     for at, edge in enumerate(edges):
