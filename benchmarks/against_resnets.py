@@ -230,7 +230,7 @@ def rate_at(share: float, recipe: dict[str, float]) -> float:
     return recipe["rate"] * 0.5 * (1 + float(torch.cos(at)))
 
 
-def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float]) -> Record:
+def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float], precision: str) -> Record:
     """Trains a network for so many seconds of the processor and tests it."""
     torch.manual_seed(seed)
     network = build(name, data.channels, len(data.classes)).train()
@@ -243,8 +243,9 @@ def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[st
         for group in optimizer.param_groups:
             group["lr"] = rate_at(share, recipe)
         images, labels = next(batches)
-        logits = logits_of(network(images.contiguous(memory_format=torch.channels_last)))
-        loss = functional.cross_entropy(logits, labels, label_smoothing=recipe["smoothing"])
+        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+            logits = logits_of(network(images.contiguous(memory_format=torch.channels_last)))
+            loss = functional.cross_entropy(logits, labels, label_smoothing=recipe["smoothing"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -269,7 +270,8 @@ def accuracy(network: nn.Module, data: ImageData) -> float:
 def accuracies(options: argparse.Namespace) -> Iterator[Record]:
     """Every network with every seed, seed by seed, so that an unfinished run has pairs; recorded ones are not run."""
     machine = LatencyTable(torch.device("cpu")).about["device"]
-    about = {"machine": machine, "data": Path(options.data).name, "seconds": options.time, "recipe": options.recipe}
+    about = {"machine": machine, "data": Path(options.data).name, "seconds": options.time, "recipe": options.recipe,
+             "precision": options.precision}  # fmt: skip
     recorded = {key_of(row): row for row in read(options.records)} if options.records else {}
     data: ImageData | None = None
     for seed in options.seeds:
@@ -277,7 +279,9 @@ def accuracies(options: argparse.Namespace) -> Iterator[Record]:
             row = about | {"network": name, "seed": seed}
             if key_of(row) not in recorded:
                 data = data or open_images(options.data)
-                recorded[key_of(row)] = row | train(name, data, seed, options.time, RECIPES[options.recipe])
+                recorded[key_of(row)] = row | train(
+                    name, data, seed, options.time, RECIPES[options.recipe], options.precision
+                )
                 if options.records:
                     with options.records.open("a") as records:
                         records.write(json.dumps(recorded[key_of(row)]) + "\n")
@@ -287,7 +291,7 @@ def accuracies(options: argparse.Namespace) -> Iterator[Record]:
 
 def key_of(row: Record) -> Hashable:
     """What decides the result of a training."""
-    return tuple(row[name] for name in ("machine", "data", "seconds", "recipe", "network", "seed"))
+    return tuple(row[name] for name in ("machine", "data", "seconds", "recipe", "precision", "network", "seed"))
 
 
 def main() -> None:
@@ -300,6 +304,7 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=300, help="processor seconds of a training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--recipe", choices=RECIPES, default="plain")
+    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="of `accuracy`")
     parser.add_argument("--records", type=Path, help="a file of trainings, which are not run again")
     options = parser.parse_args()
     about = {"part": options.part, "threads": torch.get_num_threads()}

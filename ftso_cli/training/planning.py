@@ -19,6 +19,7 @@ from ftso_cli.genotype import Genotype
 from ftso_cli.nn.device import median_seconds, seeded
 from ftso_cli.nn.merged import deployed, network_class
 from ftso_cli.nn.network import Network
+from ftso_cli.settings.config_file import Precision
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.requests.train import PLANNED_CELL
 from ftso_cli.spaces.darts import NetworkShape, Stem, stem_stride
@@ -231,10 +232,11 @@ class MeasuredTimes:
     genotype: Genotype
     size: tuple[int, int]
     device: torch.device
+    precision: Precision
 
     def training(self, shape: NetworkShape, recipe: Recipe) -> float:
         """Return the seconds for an image in training."""
-        step = training_step(self.genotype, shape, recipe, self.size, self.device)
+        step = training_step(self.genotype, shape, recipe, self.size, self.device, self.precision)
         step()
         return median_seconds(step) / recipe.batch_size
 
@@ -253,7 +255,12 @@ class MeasuredTimes:
 
 
 def training_step(
-    genotype: Genotype, shape: NetworkShape, recipe: Recipe, size: tuple[int, int], device: torch.device
+    genotype: Genotype,
+    shape: NetworkShape,
+    recipe: Recipe,
+    size: tuple[int, int],
+    device: torch.device,
+    precision: Precision,
 ) -> Callable[[], object]:
     """Return a step of training on random pixels, which leaves no trace in torch's random numbers."""
     with seeded(0):
@@ -268,6 +275,7 @@ def training_step(
         optimizer=optimizer_of(network, recipe, device),
         loss=Loss(smoothing=recipe.label_smoothing),
         recipe=recipe,
+        bfloat16=precision == "bfloat16",
     )
     return lambda: update(pixels, labels).cpu()
 

@@ -2,6 +2,7 @@
 
 import copy
 import gc
+from collections.abc import Iterable
 
 import pytest
 import torch
@@ -50,6 +51,11 @@ def step(network: Network, images: torch.Tensor, drop_path: float = 0.0) -> dict
     loss.backward()
     gradients = {name: parameter.grad for name, parameter in network.named_parameters()}
     return {"loss": loss.detach()} | gradients | dict(network.named_buffers())
+
+
+def size_of(gradients: Iterable[torch.Tensor | None]) -> float:
+    """The norm of all gradients together."""
+    return float(torch.cat([each.double().flatten() for each in gradients if each is not None]).norm())
 
 
 def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0) -> None:
@@ -133,11 +139,20 @@ def test_frozen_batch_norm_is_read_and_not_moved() -> None:
     torch.testing.assert_close(*outputs, rtol=1e-9, atol=1e-9)
 
 
-def test_autocast_takes_the_reference_path() -> None:
-    reference, merged = pair(library.load_genotype("ftso_wide_sep3"), dtype=torch.float32)
-    images = torch.randn(4, 3, 8, 8)
-    with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(reference.train()(images)[0], merged.train()(images)[0])
+@pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_residual", "ftso_shortcut", "darts_v2"])
+def test_in_bfloat16_it_is_as_exact_as_the_reference(name: str) -> None:
+    """Exact: the gradients of double precision."""
+    images = torch.randn(16, 3, 12, 12, generator=torch.Generator().manual_seed(2))
+    exact = step(pair(library.load_genotype(name))[0], images.double())
+    errors = []
+    for network in pair(library.load_genotype(name), dtype=torch.float32):
+        with torch.autocast("cpu", torch.bfloat16):
+            found = step(network, images)
+        names = [at for at, _ in network.named_parameters() if found[at] is not None and exact[at] is not None]
+        apart = size_of(found[at].double() - exact[at] for at in names)
+        errors.append(apart / size_of(exact[at] for at in names))
+    assert 1e-3 < errors[1] < 1.5 * errors[0]
+    assert errors[0] < 0.5
 
 
 def blocks(name: str) -> list[tuple[tuple[int, ...], list[Kind]]]:

@@ -115,7 +115,7 @@ def test_cells_begin_at_maps_of_moderate_size() -> None:
 
 def test_a_pace_is_measured_on_this_machine_and_leaves_random_numbers_alone() -> None:
     before = torch.random.get_rng_state()
-    watch = MeasuredTimes(genotype=CELL, size=(32, 32), device=torch.device("cpu"))
+    watch = MeasuredTimes(genotype=CELL, size=(32, 32), device=torch.device("cpu"), precision="bfloat16")
     shape = NetworkShape(channels=4, cells=3, classes=4, stem="half")
     assert watch.training(shape, replace(RECIPES[AUTO], batch_size=4)) > 0
     assert watch.use(shape) > 0

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from ftso_cli.api.training.run_images import requested_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
-from ftso_cli.settings.recipes import Recipe
 from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.texts import format_duration
 
@@ -38,7 +37,7 @@ def planned(
     with listener.bar("read images", "image") as update:
         images = read_held_out(read_training_images(images, update), update)
     chosen = device_here(device or "auto", may_differ=False)
-    if chosen.type == "cpu" and (threads := _threads(genotype, images, recipe)):
+    if chosen.type == "cpu" and (threads := _threads(request, genotype, images)):
         listener.note(threads)
     until, share = began + request.seconds, SEARCH_SHARE * request.seconds
     if request.search and request.dry_run:
@@ -57,11 +56,13 @@ def planned(
 def _plan(request: TrainRequest, genotype: Genotype, data: "ImageData", device: "torch.device", until: float) -> "Plan":
     """Choose for the time that is left `until` that reading of the clock."""
     from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
+    from ftso_cli.training.precision import precision_of
 
     latency = None if request.fit_latency is None else float(request.fit_latency)
     left = max(until - time.perf_counter(), 0.0)
     limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
-    timer = MeasuredTimes(genotype=genotype, size=data.image_size, device=device)
+    precision = precision_of(request.file.precision, genotype, device)
+    timer = MeasuredTimes(genotype=genotype, size=data.image_size, device=device, precision=precision)
     given = {"image_size": request.file.image_size is not None, "cell": request.names_cell}
     fixed = request.fixed | {name for name, is_given in given.items() if is_given}
     return Planner(genotype, data, request.hyper_parameters, fixed, timer).plan(limits)
@@ -86,15 +87,18 @@ def _search(
         return search.run(share, update)
 
 
-def _threads(genotype: Genotype, data: "ImageData", recipe: Recipe) -> str:
+def _threads(request: TrainRequest, genotype: Genotype, data: "ImageData") -> str:
     """Take one thread where that is faster than all; return a remark about it."""
     import torch
 
     from ftso_cli.nn.device import use_fewer_threads
     from ftso_cli.training.planning import shape_of, training_step
+    from ftso_cli.training.precision import precision_of
 
     every = torch.get_num_threads()
-    step = training_step(genotype, shape_of(recipe, data), recipe, data.image_size, torch.device("cpu"))
+    recipe, device = request.hyper_parameters, torch.device("cpu")
+    precision = precision_of(request.file.precision, genotype, device)
+    step = training_step(genotype, shape_of(recipe, data), recipe, data.image_size, device, precision)
     if use_fewer_threads(step) == every:
         return ""
     return f"taking one thread: it is faster than {every} now"

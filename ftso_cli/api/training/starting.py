@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
@@ -67,16 +67,21 @@ def started(
     run = Run(_free_folder(cell, data) if folder is None else folder)
     _check_validates(images, settings)
     images, record, weights = _begun(images, asked, genotype)
-    return Trainer(genotype, _config(asked, settings, images, record, chosen), images, run, group, weights)
+    return Trainer(genotype, _config(asked, settings, genotype, images, record, chosen), images, run, group, weights)
 
 
 def _config(
-    asked: ConfigFile, settings: Recipe, images: "ImageData", start: StartRecord | None, device: "torch.device"
+    asked: ConfigFile,
+    settings: Recipe,
+    genotype: Genotype,
+    images: "ImageData",
+    start: StartRecord | None,
+    device: "torch.device",
 ) -> "Config":
     """The settings of a run in full; raises `SettingsError` for a value that can't be."""
     from ftso_cli.data import NAMES
-    from ftso_cli.nn.device import has_fast_bfloat16
     from ftso_cli.training.compiling import compiles_by_default
+    from ftso_cli.training.precision import precision_of
     from ftso_cli.training.run import Config
 
     data = DEFAULT_DATA if asked.data is None else asked.data
@@ -97,7 +102,7 @@ def _config(
             start=start,
             seed=asked.seed or 0,
             device=str(device),
-            precision=_precision(asked.precision, has_fast_bfloat16(device)),
+            precision=precision_of(asked.precision, genotype, device),
             compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
             total_steps=asked.steps_of(settings),
             planned=asked.planned,
@@ -127,13 +132,6 @@ def _check_validates(data: "ImageData", settings: Recipe) -> None:
         raise OptionError(
             name, f"{{{name}}} looks at validation images, and {data.name} has none; give {{validation=0.1}}"
         )
-
-
-def _precision(asked: str | None, fast: bool) -> Any:
-    """Return the precision of the training: the one asked for, else bfloat16 where it is fast."""
-    if asked in (None, "auto"):
-        return "bfloat16" if fast else "float32"
-    return asked
 
 
 def _free_folder(cell: str, data: str) -> Path:

@@ -62,7 +62,7 @@ class MergedCell(EvaluationCell):
             yield from parts(together, [width * len(term.edges) for term in group])
         elif kind is Kind.SHARED:
             yield from [operators[0](node.x)] * len(group)
-        elif kind is Kind.SEPARABLE and node.x[0].numel() >= WORTH_FUSING:
+        elif kind is Kind.SEPARABLE and node.x[0].numel() >= WORTH_FUSING and not torch.is_autocast_enabled("cpu"):
             yield from convolve_chains(node.x, operators)
         else:
             yield from (in_order(apply(operator, node)) for operator in operators)
@@ -169,9 +169,9 @@ class MergedNetwork(Network):
         return cast(MergedCell, self.cells[index])
 
     def _applies(self, x: Tensor) -> bool:
-        """Return True in training on a CPU, without autocast, where all batch norms take the batch's statistics."""
+        """Return True in training on a CPU, where all batch norms take the batch's statistics."""
         plain = all(type(norm) is nn.BatchNorm2d and norm.training and norm.affine for norm in self._norms)
-        return self.training and plain and x.device.type == "cpu" and not torch.is_autocast_enabled("cpu")
+        return self.training and plain and x.device.type == "cpu"
 
     @cached_property
     def _norms(self) -> list[nn.Module]:

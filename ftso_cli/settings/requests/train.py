@@ -151,7 +151,7 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     ] = None
     precision: Annotated[
         Literal["auto", Precision] | None,
-        Option(help="float32, or bfloat16 where that is exact enough.", shown="auto: bfloat16 on GPUs"),
+        Option(help="float32, or bfloat16 where that is exact enough.", shown="auto: bfloat16 where it is fast"),
     ] = None
     compile: Annotated[
         bool | None,
