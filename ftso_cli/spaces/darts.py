@@ -18,14 +18,17 @@ from ftso_cli.spaces.layers import (
     GlobalPool,
     Layers,
     Linear,
+    Pool,
     Relu,
+    Sum,
     for_search,
 )
 from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 
-Stem = Literal["cifar", "half", "quarter", "imagenet"]
+Stem = Literal["cifar", "half", "quarter", "residual", "imagenet"]
 """The layers before the cells. `cifar` keeps the size of the images, `imagenet` brings it to an eighth, as published.
-`half` and `quarter` are ours: the time that they save goes into wider cells."""
+The others are ours: `half` and `quarter` save time for wider cells, `residual` halves the size only after a convolution
+and a half of a residual block at full size."""
 
 STEM_MULTIPLIER = 3
 """The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
@@ -55,7 +58,7 @@ class NetworkShape:
     @property
     def step(self) -> int:
         """The widths that the stem can have are multiples of this: 2 where its first layer has half of them."""
-        return 2 if self.stem in ("quarter", "imagenet") else 1
+        return 2 if self.stem in ("quarter", "residual", "imagenet") else 1
 
 
 CIFAR = NetworkShape()
@@ -99,11 +102,9 @@ def darts_skeleton(
     With `search`, batch norms inside cells have no weights, and the ImageNet stem is `STEM_MULTIPLIER` times as wide,
     as in the published search of PC-DARTS. The stem's batch norms keep their weights, as in DARTS.
     """
-    stems = _stems(shape, search)
+    before_last = last = _stem_width(shape, search)
+    stems = stems_of(shape, last)
     stages: list[CellStage] = []
-    before_last = last = _outputs(stems[-1])
-    if len(stems) == 2:
-        before_last = _outputs(stems[0])
     channels, halved = shape.channels, len(stems) == 2
     for index in range(shape.cells):
         reduces = index in reductions(shape.cells)
@@ -120,19 +121,20 @@ def darts_skeleton(
     return Skeleton(stems=stems, cells=tuple(stages), auxiliary=head, classifier=classifier)
 
 
-def _stems(shape: NetworkShape, search: bool) -> tuple[Layers, ...]:
-    wide = shape.stem == "cifar" or search
-    return stems_of(shape, shape.channels * (STEM_MULTIPLIER if wide else 1))
+def _stem_width(shape: NetworkShape, search: bool) -> int:
+    return shape.channels * (STEM_MULTIPLIER if shape.stem == "cifar" or search else 1)
 
 
 def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
-    """Return the stems of a network, the last of which has so many channels."""
+    """Return the stems of a network, each of which has so many channels in the end."""
     image = shape.image_channels
     if shape.stem == "cifar":
         return ((Conv(image, width, (3, 3)), BatchNorm(width)),)
     if shape.stem == "half":
         return ((Conv(image, width, (3, 3), (2, 2)), BatchNorm(width)),)
     half = width // 2
+    if shape.stem == "residual":
+        return ((Conv(image, half, (3, 3)), BatchNorm(half), *residual_block(half, width)),)
     first = (
         Conv(image, half, (3, 3), (2, 2)),
         BatchNorm(half),
@@ -147,14 +149,26 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
 
 def stem_stride(stem: Stem) -> int:
     """Return the side of an image for that of the map behind a stem: 2 where it is halved."""
-    layers = [layer for part in _stems(NetworkShape(channels=2, stem=stem), search=False) for layer in part]
+    layers = [layer for part in stems_of(NetworkShape(channels=2, stem=stem), 2) for layer in part]
+    layers += [layer for each in layers if isinstance(each, Sum) for layer in each.branches[0]]
     return math.prod(layer.stride[0] for layer in layers if isinstance(layer, Conv))
 
 
-def _outputs(stem: Layers) -> int:
-    norm = stem[-1]
-    assert isinstance(norm, BatchNorm)
-    return norm.channels
+def residual_block(inputs: int, outputs: int) -> Layers:
+    """Return two 3x3 convolutions beside a pooled 1x1 convolution without batch norm; nothing follows their sum.
+
+    It halves the size of maps (Dong et al., NATS-Bench, 2021).
+    """
+    convolutions: Layers = (
+        Relu(),
+        Conv(inputs, outputs, (3, 3), (2, 2)),
+        BatchNorm(outputs),
+        Relu(),
+        Conv(outputs, outputs, (3, 3)),
+        BatchNorm(outputs),
+    )
+    shortcut: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, outputs))
+    return (Sum((convolutions, shortcut)),)
 
 
 def _preprocess(inputs: int, outputs: int, halve: bool) -> Layers:

@@ -130,7 +130,7 @@ def test_a_network_trains() -> None:
     assert network.stems[0][0].weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9)])
+@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9), ("residual", 17)])
 def test_a_stem_hands_maps_of_its_part_of_the_image_to_the_cells_and_is_counted(stem: str, side: int) -> None:
     cell, shape = library.load_genotype("ftso_shortcut"), NetworkShape(channels=6, cells=3, stem=stem)
     network, images = Network(cell, shape).eval(), torch.zeros(1, 3, 33, 33)
