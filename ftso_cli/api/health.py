@@ -145,6 +145,7 @@ def _engine() -> Finding:
     can = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in facts.items())
     text = f"{device.type}: {can}; by default searches run in float32, trainings in "
     text += "bfloat16" if facts["bfloat16"] else "float32"
+    text += "" if gpu or not facts["bfloat16"] else " where no convolution is depthwise"
     text += ", both as graphs" if gpu else ""
     text += f", compiled from {WORTH_COMPILING:,} steps on" if gpu and lacks is None else ", not compiled"
     if gpu and lacks:
