@@ -1,11 +1,12 @@
 """ftso's networks of plain convolutions against small networks that people write by hand, on one thread.
 
-`speed`: images a second in training and milliseconds an image in use, in torch and exported in onnxruntime, batch norm
-folded in all, against the ResNet of the same parameters; the two take turns in one process. `accuracy`: test accuracy
-after the same processor time, the same images, augmentation and recipe for all, paired seeds. Time that tests take
-doesn't count. Networks are `resnet8`, `resnet20` (He et al., 2016, section 4.2), `mobilenet_v3_small` and
-`shufflenet_v2_x0_5` of torchvision with a stem for small images, and CELL:CHANNELS:CELLS[:STEM] for ftso's. A table
-goes to stderr, one JSON line to stdout. With `--records`, a run that was cut off goes on where they end.
+`speed`: images a second in training, in both precisions, and milliseconds an image in use, in torch and exported in
+onnxruntime, batch norm folded in all, against the ResNet of the same parameters; the two take turns in one process.
+`accuracy`: test accuracy after the same processor time, the same images, augmentation, recipe and precision for all,
+paired seeds. Time that tests take doesn't count. Networks are `resnet8`, `resnet20` (He et al., 2016, section 4.2),
+`mobilenet_v3_small` and `shufflenet_v2_x0_5` of torchvision with a stem for small images, and
+CELL:CHANNELS:CELLS[:STEM] for ftso's. A table goes to stderr, one JSON line to stdout. With `--records`, a run that
+was cut off goes on where they end.
 
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py speed
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py accuracy --data DIR --time 300 --seeds 0 1 2
@@ -19,6 +20,7 @@ from collections.abc import Callable, Hashable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from statistics import mean, median
+from typing import get_args
 
 import torch
 from records import Record, read
@@ -31,6 +33,7 @@ from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.nn.latency import LatencyTable
 from ftso_cli.nn.merged import MergedNetwork, deployed
+from ftso_cli.settings.config_file import Precision
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.use.export import silenced
 from ftso_cli.training.use.exported import onnx_session
@@ -45,6 +48,8 @@ RECIPES = {
 """SGD with Nesterov momentum of 0.9 and a cosine rate over the whole time, batches of 128."""
 
 BATCH = 128
+
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 class Block(nn.Module):
@@ -118,10 +123,16 @@ def optimizer_of(network: nn.Module, recipe: dict[str, float]) -> torch.optim.SG
     )
 
 
+def loss_of(network: nn.Module, images: Tensor, labels: Tensor, precision: Precision, smoothing: float = 0) -> Tensor:
+    """The mean loss of a batch, from a network in training."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
+        return functional.cross_entropy(logits_of(network(images)), labels, label_smoothing=smoothing)
+
+
 # Speed
 
 
-def training_step(network: nn.Module) -> Callable[[], object]:
+def training_step(network: nn.Module, precision: Precision) -> Callable[[], object]:
     """One step on random images."""
     images = torch.randn(BATCH, 3, 32, 32).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(10, (BATCH,))
@@ -129,7 +140,7 @@ def training_step(network: nn.Module) -> Callable[[], object]:
 
     def step() -> None:
         optimizer.zero_grad()
-        functional.cross_entropy(logits_of(network(images)), labels).backward()
+        loss_of(network, images, labels, precision).backward()
         optimizer.step()
 
     return step
@@ -200,7 +211,10 @@ def speed(pairs: dict[str, str], repeats: int) -> list[dict[str, object]]:
     for pair in pairs.items():
         torch.manual_seed(0)
         networks = {name: build(name) for name in pair}
-        found = {"training": in_turns({name: training_step(each) for name, each in networks.items()}, repeats, 1)}
+        found = {
+            precision: in_turns({name: training_step(each, precision) for name, each in networks.items()}, repeats, 1)
+            for precision in PRECISIONS
+        }
         for part, (use, batch, times) in uses.items():
             works = {name: use(each, batch) for name, each in networks.items()}
             found[part] = in_turns(works, repeats, times)
@@ -209,7 +223,9 @@ def speed(pairs: dict[str, str], repeats: int) -> list[dict[str, object]]:
                 {
                     "network": name,
                     "parameters": sum(parameter.numel() for parameter in network.parameters()),
-                    "images_a_second": round(BATCH / found["training"][name], 1),
+                    "images_a_second": {
+                        precision: round(BATCH / found[precision][name], 1) for precision in PRECISIONS
+                    },
                     "ms": {part: round(1000 * found[part][name] / batch, 4) for part, (_, batch, _) in uses.items()},
                     "ratios": {part: round(values[pair[0]] / values[name], 2) for part, values in found.items()},
                 }
@@ -230,7 +246,9 @@ def rate_at(share: float, recipe: dict[str, float]) -> float:
     return recipe["rate"] * 0.5 * (1 + float(torch.cos(at)))
 
 
-def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float], precision: str) -> Record:
+def train(
+    name: str, data: ImageData, seed: int, seconds: float, recipe: dict[str, float], precision: Precision
+) -> Record:
     """Trains a network for so many seconds of the processor and tests it."""
     torch.manual_seed(seed)
     network = build(name, data.channels, len(data.classes)).train()
@@ -243,9 +261,8 @@ def train(name: str, data: ImageData, seed: int, seconds: float, recipe: dict[st
         for group in optimizer.param_groups:
             group["lr"] = rate_at(share, recipe)
         images, labels = next(batches)
-        with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            logits = logits_of(network(images.contiguous(memory_format=torch.channels_last)))
-            loss = functional.cross_entropy(logits, labels, label_smoothing=recipe["smoothing"])
+        images = images.contiguous(memory_format=torch.channels_last)
+        loss = loss_of(network, images, labels, precision, recipe["smoothing"])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -304,7 +321,7 @@ def main() -> None:
     parser.add_argument("--time", type=float, default=300, help="processor seconds of a training")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--recipe", choices=RECIPES, default="plain")
-    parser.add_argument("--precision", choices=["float32", "bfloat16"], default="float32", help="of `accuracy`")
+    parser.add_argument("--precision", choices=PRECISIONS, default="float32", help="of `accuracy`")
     parser.add_argument("--records", type=Path, help="a file of trainings, which are not run again")
     options = parser.parse_args()
     about = {"part": options.part, "threads": torch.get_num_threads()}
