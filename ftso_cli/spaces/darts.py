@@ -16,6 +16,7 @@ from ftso_cli.spaces.layers import (
     Conv,
     FactorizedReduce,
     GlobalPool,
+    Identity,
     Layers,
     Linear,
     Pool,
@@ -27,8 +28,8 @@ from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 
 Stem = Literal["cifar", "half", "quarter", "residual", "imagenet"]
 """The layers before the cells. `cifar` keeps the size of the images, `imagenet` brings it to an eighth, as published.
-The others are ours: `half` and `quarter` save time for wider cells, `residual` halves the size only after a convolution
-and a half of a residual block at full size."""
+The others are ours: `half` and `quarter` save time for wider cells, `residual` halves the size after a convolution and
+a residual block of half as many channels at full size."""
 
 STEM_MULTIPLIER = 3
 """The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
@@ -134,7 +135,7 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
         return ((Conv(image, width, (3, 3), (2, 2)), BatchNorm(width)),)
     half = width // 2
     if shape.stem == "residual":
-        return ((Conv(image, half, (3, 3)), BatchNorm(half), *residual_block(half, width)),)
+        return ((Conv(image, half, (3, 3)), BatchNorm(half), *residual_block(half), *residual_block(half, width)),)
     first = (
         Conv(image, half, (3, 3), (2, 2)),
         BatchNorm(half),
@@ -150,25 +151,27 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
 def stem_stride(stem: Stem) -> int:
     """Return the side of an image for that of the map behind a stem: 2 where it is halved."""
     layers = [layer for part in stems_of(NetworkShape(channels=2, stem=stem), 2) for layer in part]
-    layers += [layer for each in layers if isinstance(each, Sum) for layer in each.branches[0]]
+    layers += [layer for block in layers if isinstance(block, Sum) for layer in block.branches[0]]
     return math.prod(layer.stride[0] for layer in layers if isinstance(layer, Conv))
 
 
-def residual_block(inputs: int, outputs: int) -> Layers:
-    """Return two 3x3 convolutions beside a pooled 1x1 convolution without batch norm; nothing follows their sum.
+def residual_block(inputs: int, outputs: int | None = None) -> Layers:
+    """Return two 3x3 convolutions beside a shortcut; nothing follows their sum.
 
-    It halves the size of maps (Dong et al., NATS-Bench, 2021).
+    With `outputs` the size of maps is halved, and the shortcut is a pooled 1x1 convolution without batch norm (Dong et
+    al., NATS-Bench, 2021).
     """
+    width, stride = (inputs, 1) if outputs is None else (outputs, 2)
     convolutions: Layers = (
         Relu(),
-        Conv(inputs, outputs, (3, 3), (2, 2)),
-        BatchNorm(outputs),
+        Conv(inputs, width, (3, 3), (stride, stride)),
+        BatchNorm(width),
         Relu(),
-        Conv(outputs, outputs, (3, 3)),
-        BatchNorm(outputs),
+        Conv(width, width, (3, 3)),
+        BatchNorm(width),
     )
-    shortcut: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, outputs))
-    return (Sum((convolutions, shortcut)),)
+    halved: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, width))
+    return (Sum((convolutions, (Identity(),) if outputs is None else halved)),)
 
 
 def _preprocess(inputs: int, outputs: int, halve: bool) -> Layers:

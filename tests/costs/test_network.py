@@ -195,7 +195,8 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
         params, macs = 27 * image * width + 6 * width, 27 * image * width * rows * columns
     elif shape.stem == "residual":
         last = before_last = width
-        params, macs = 9 * image * width // 2 + width, 9 * image * width // 2 * rows * columns
+        first = (9 * image + 9 * width) * width // 2
+        params, macs = first + 3 * width, first * rows * columns
         rows, columns = math.ceil(rows / 2), math.ceil(columns / 2)
         block = 9 * width // 2 * width + 9 * width * width + width // 2 * width
         params, macs = params + block + 4 * width, macs + block * rows * columns
