@@ -21,7 +21,7 @@ from ftso_cli.training.planning import (
     Plan,
     Planner,
     batch_for,
-    stem_for,
+    stems_for,
     wanted_epochs,
 )
 
@@ -38,10 +38,10 @@ def images(count: int, side: int = 32, classes: int = 4) -> ImageData:
 
 
 class ByWidth:
-    """A machine on which seconds grow as the multiply-adds do."""
+    """A machine on which seconds grow as the multiply-adds do, and a residual stem takes as long as the cells."""
 
     def training(self, shape: NetworkShape, recipe: Recipe) -> float:
-        return shape.channels**2 * 2e-6
+        return shape.channels**2 * (4e-6 if shape.stem == "residual" else 2e-6)
 
     def use(self, shape: NetworkShape) -> float:
         return shape.channels**2 * 1e-6
@@ -71,10 +71,10 @@ def test_more_images_take_fewer_epochs_each() -> None:
     counts = [100, 1000, 10_000, 50_000, 1_000_000]
     wanted = [wanted_epochs(count, 48) for count in counts]
     assert wanted == sorted(wanted, reverse=True)
-    assert wanted[3] == wanted[4] == 10
+    assert wanted[3] == wanted[4] == 24
     assert [wanted_epochs(1000, channels) for channels in (12, 24, 48, 96)] == [23, 46, 93, 93]
-    assert [wanted_epochs(5000, channels) for channels in (8, 32, 48)] == [10, 20, 30]
-    assert [wanted_epochs(50_000, channels) for channels in (8, 24, 96)] == [10, 10, 10]
+    assert [wanted_epochs(5000, channels) for channels in (8, 32, 48)] == [5, 20, 30]
+    assert [wanted_epochs(50_000, channels) for channels in (8, 24, 96)] == [4, 12, 48]
     assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
 
 
@@ -110,7 +110,27 @@ def test_the_network_keeps_to_its_limits() -> None:
 
 
 def test_cells_begin_at_maps_of_moderate_size() -> None:
-    assert [stem_for(side) for side in (8, 16, 28, 32, 64, 128)] == ["cifar", "cifar", "half", "half", *["quarter"] * 2]
+    stems = [stems_for(side) for side in (8, 16, 28, 32, 64, 128)]
+    assert [first for first, *_ in stems] == ["cifar", "cifar", "half", "half", "quarter", "quarter"]
+
+
+def test_time_for_wide_networks_goes_into_whole_images_first() -> None:
+    found = [plan(images(2000), Limits(seconds=seconds)).recipe for seconds in (10, 60, 250, 600, 6000)]
+    assert [(recipe.stem, recipe.channels) for recipe in found] == [
+        ("half", 8),
+        ("half", 16),
+        ("half", 32),
+        ("residual", 32),
+        ("residual", 96),
+    ]
+    assert plan(images(2000, side=64), Limits(seconds=6000)).recipe.stem == "quarter"
+    assert plan(images(2000), Limits(seconds=6000, params=100_000)).recipe.stem == "half"
+
+
+@pytest.mark.parametrize(("channels", "stem"), [(24, "half"), (33, "half"), (34, "residual")])
+def test_a_given_width_has_the_stem_that_it_can_have(channels: int, stem: str) -> None:
+    recipe = replace(RECIPES[AUTO], channels=channels)
+    assert plan(images(2000), Limits(seconds=6000), recipe, {"channels"}).recipe.stem == stem
 
 
 def test_a_pace_is_measured_on_this_machine_and_leaves_random_numbers_alone() -> None:
