@@ -32,7 +32,7 @@ WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""
 
 WIDE = 32
-"""Channels from which on time goes into a convolution of whole images, before it goes into wider cells."""
+"""Channels from which on time goes into layers at the full size of images, before it goes into wider cells."""
 
 OVERHEAD = 1.15
 """Time of a training beside its steps: augmentation, validation, checkpoints."""
@@ -87,8 +87,8 @@ class Limits:
 def wanted_epochs(image_count: int, channels: int) -> int:
     """Return the passes over so many training images that are worth more than a narrower network.
 
-    They are half as many as channels, so that time goes into both. Of few thousand images or less they are more, with
-    less than 48 channels in proportion.
+    They are half as many as channels, so that time goes into both. Of a few thousand images or fewer they are
+    more, with less than 48 channels in proportion.
     """
     most = min(10 * math.pow(max(24_000 / max(image_count, 1), 1), 0.7), 150)
     return round(max(min(channels / 48, 1) * most, channels / 2))

@@ -62,6 +62,7 @@ class MergedCell(EvaluationCell):
             yield from parts(together, [width * len(term.edges) for term in group])
         elif kind is Kind.SHARED:
             yield from [operators[0](node.x)] * len(group)
+        # The gradients of fused steps are written for one precision.
         elif kind is Kind.SEPARABLE and node.x[0].numel() >= WORTH_FUSING and not torch.is_autocast_enabled("cpu"):
             yield from convolve_chains(node.x, operators)
         else:
@@ -122,7 +123,7 @@ class MergedCell(EvaluationCell):
 
 
 class MergedNetwork(Network):
-    """`Network` with merged cells, as long as it trains on a CPU in single or double precision."""
+    """`Network` with merged cells, as long as it trains on a CPU."""
 
     cell = MergedCell
 
