@@ -5,8 +5,8 @@ onnxruntime, batch norm folded in all, against the ResNet of the same parameters
 `accuracy`: test accuracy after the same processor time, the same images, augmentation, recipe and precision for all,
 paired seeds. Time that tests take doesn't count. Networks are `resnet8`, `resnet20` (He et al., 2016, section 4.2),
 `mobilenet_v3_small` and `shufflenet_v2_x0_5` of torchvision with a stem for small images, and
-CELL:CHANNELS:CELLS[:STEM] for ftso's. A table goes to stderr, one JSON line to stdout. With `--records`, a run that
-was cut off goes on where they end.
+CELL:CHANNELS:CELLS[:STEM[:REDUCTION]] for ftso's. A table goes to stderr, one JSON line to stdout. With `--records`, a
+run that was cut off goes on where they end.
 
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py speed
     OMP_NUM_THREADS=1 python benchmarks/against_resnets.py accuracy --data DIR --time 300 --seeds 0 1 2
@@ -38,7 +38,7 @@ from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.use.export import silenced
 from ftso_cli.training.use.exported import onnx_session
 
-PAIRS = {"resnet8": "ftso_residual:8:2", "resnet20": "ftso_residual:15:2"}
+PAIRS = {"resnet8": "ftso_single:16:3:pooled:pooled", "resnet20": "ftso_single:30:3:pooled:pooled"}
 """The network of ftso with the parameters of each ResNet, within 5 %."""
 
 RECIPES = {
@@ -93,8 +93,8 @@ def build(name: str, channels: int = 3, classes: int = 10) -> nn.Module:
     if name.startswith("resnet"):
         network = resnet((int(name.removeprefix("resnet")) - 2) // 6, channels, classes)
     elif ":" in name:
-        cell, width, cells, *stem = name.split(":")
-        sizes = {"channels": int(width), "cells": int(cells), "stem": stem[0] if stem else "cifar"}
+        cell, width, cells, *kinds = name.split(":")
+        sizes = {"channels": int(width), "cells": int(cells), **dict(zip(("stem", "reduction"), kinds, strict=False))}
         shape = NetworkShape(classes=classes, image_channels=channels, **sizes)
         network = MergedNetwork(library.load_genotype(cell), shape, auxiliary=False)
     else:

@@ -33,11 +33,11 @@ def module(layer: data.Layer) -> nn.Module:
             )
         case data.BatchNorm():
             return nn.BatchNorm2d(layer.channels, affine=layer.affine)
-        case data.Pool(kind="max"):
-            return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding)
         case data.Pool():
-            # An even kernel meets half a window at the end of an odd size, which it averages too.
+            # An even kernel meets half a window at the end of an odd size, which it pools too.
             even = layer.kernel % 2 == 0
+            if layer.kind == "max":
+                return nn.MaxPool2d(layer.kernel, layer.stride, layer.padding, ceil_mode=even)
             return AveragePool(layer.kernel, layer.stride, layer.padding, ceil_mode=even, count_include_pad=False)
         case data.FactorizedReduce():
             return FactorizedReduction(layer.inputs, layer.outputs)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.settings.options import Option, Settings, settings
 from ftso_cli.settings.values import ImageSize
-from ftso_cli.spaces.darts import IMAGENET_PIXELS, Stem
+from ftso_cli.spaces.darts import IMAGENET_PIXELS, Reduction, Stem
 
 PANEL = "Recipe"
 """A panel of help."""
@@ -54,6 +54,13 @@ class Recipe(Settings):
     stem: Annotated[
         Stem, Option(help="Layers before the cells; that of imagenet brings images to an eighth.", panel=PANEL)
     ] = "cifar"
+    reduction: Annotated[
+        Reduction,
+        Option(
+            help="What halves the size between stages of nats cells: a residual block, or a convolution and a pooling.",
+            panel=PANEL,
+        ),
+    ] = "residual"
     batch_size: Annotated[
         int, Option(help="Images a step.", least=2, most=1_000_000, short="-b", metavar="N", panel=PANEL)
     ] = 64

@@ -16,20 +16,22 @@ from ftso_cli.spaces.layers import (
     Conv,
     FactorizedReduce,
     GlobalPool,
-    Identity,
     Layers,
     Linear,
     Pool,
     Relu,
-    Sum,
     for_search,
 )
 from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 
-Stem = Literal["cifar", "half", "quarter", "residual", "imagenet"]
+Stem = Literal["cifar", "half", "pooled", "quarter", "imagenet"]
 """The layers before the cells. `cifar` keeps the size of the images, `imagenet` brings it to an eighth, as published.
-The others are ours: `half` and `quarter` save time for wider cells, `residual` halves the size after a convolution and
-a residual block of half as many channels at full size."""
+The others are ours: `half` and `quarter` save time for wider cells, `pooled` halves the size by a max pooling behind
+two convolutions at full size."""
+
+Reduction = Literal["residual", "pooled"]
+"""What halves the size between the stages of a nats network: a residual block, as published, or a convolution and a max
+pooling. The darts space has reduction cells."""
 
 STEM_MULTIPLIER = 3
 """The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
@@ -48,6 +50,7 @@ class NetworkShape:
     classes: int = 10
     image_channels: int = 3
     stem: Stem = "cifar"
+    reduction: Reduction = "residual"
 
     def __post_init__(self) -> None:
         for name in ("channels", "cells", "classes", "image_channels"):
@@ -59,7 +62,7 @@ class NetworkShape:
     @property
     def step(self) -> int:
         """The widths that the stem can have are multiples of this: 2 where its first layer has half of them."""
-        return 2 if self.stem in ("quarter", "residual", "imagenet") else 1
+        return 2 if self.stem in ("pooled", "quarter", "imagenet") else 1
 
 
 CIFAR = NetworkShape()
@@ -103,6 +106,8 @@ def darts_skeleton(
     With `search`, batch norms inside cells have no weights, and the ImageNet stem is `STEM_MULTIPLIER` times as wide,
     as in the published search of PC-DARTS. The stem's batch norms keep their weights, as in DARTS.
     """
+    if shape.reduction != "residual":
+        raise SpaceError(f"cells of the darts space have their own reductions; {shape.reduction} is for the nats space")
     before_last = last = _stem_width(shape, search)
     stems = stems_of(shape, last)
     stages: list[CellStage] = []
@@ -134,8 +139,8 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
     if shape.stem == "half":
         return ((Conv(image, width, (3, 3), (2, 2)), BatchNorm(width)),)
     half = width // 2
-    if shape.stem == "residual":
-        return ((Conv(image, half, (3, 3)), BatchNorm(half), *residual_block(half), *residual_block(half, width)),)
+    if shape.stem == "pooled":
+        return ((Conv(image, half, (3, 3)), BatchNorm(half), *pooled_convolution(half, width)),)
     first = (
         Conv(image, half, (3, 3), (2, 2)),
         BatchNorm(half),
@@ -151,27 +156,18 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
 def stem_stride(stem: Stem) -> int:
     """Return the side of an image for that of the map behind a stem: 2 where it is halved."""
     layers = [layer for part in stems_of(NetworkShape(channels=2, stem=stem), 2) for layer in part]
-    layers += [layer for block in layers if isinstance(block, Sum) for layer in block.branches[0]]
-    return math.prod(layer.stride[0] for layer in layers if isinstance(layer, Conv))
+    convolutions = math.prod(layer.stride[0] for layer in layers if isinstance(layer, Conv))
+    return convolutions * math.prod(layer.stride for layer in layers if isinstance(layer, Pool))
 
 
-def residual_block(inputs: int, outputs: int | None = None) -> Layers:
-    """Return two 3x3 convolutions beside a shortcut; nothing follows their sum.
-
-    With `outputs` the size of maps is halved, and the shortcut is a pooled 1x1 convolution without batch norm (Dong et
-    al., NATS-Bench, 2021).
-    """
-    width, stride = (inputs, 1) if outputs is None else (outputs, 2)
-    convolutions: Layers = (
+def pooled_convolution(inputs: int, outputs: int) -> Layers:
+    """Return a 3x3 convolution and a max pooling that halves the size."""
+    return (
         Relu(),
-        Conv(inputs, width, (3, 3), (stride, stride)),
-        BatchNorm(width),
-        Relu(),
-        Conv(width, width, (3, 3)),
-        BatchNorm(width),
+        Conv(inputs, outputs, (3, 3)),
+        Pool("max", outputs, stride=2, kernel=2),
+        BatchNorm(outputs),
     )
-    halved: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, width))
-    return (Sum((convolutions, (Identity(),) if outputs is None else halved)),)
 
 
 def _preprocess(inputs: int, outputs: int, halve: bool) -> Layers:

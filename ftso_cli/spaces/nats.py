@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ftso_cli.errors import SpaceError
-from ftso_cli.spaces.darts import Evaluation, NetworkShape, reductions, residual_block, stems_of
-from ftso_cli.spaces.layers import BatchNorm, GlobalPool, Identity, Linear, Relu
+from ftso_cli.spaces.darts import Evaluation, NetworkShape, pooled_convolution, reductions, stems_of
+from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers, Linear, Pool, Relu, Sum
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
 KIND = "cell"
@@ -52,18 +52,37 @@ def nats_skeleton(
 ) -> Skeleton:
     """The skeleton of a network of `shape` whose cells concatenate `concat["cell"]` nodes, one in the benchmark.
 
-    A residual block is what the first cell of a stage does to its input. The space has no auxiliary head, and in a
-    super-net its stem, blocks and classifier are the same: `search` and `auxiliary` change nothing.
+    What halves the size, a residual block in the benchmark, is what the first cell of a stage does to its input. The
+    space has no auxiliary head, and in a super-net its stem, blocks and classifier are the same: `search` and
+    `auxiliary` change nothing.
     Raises `SpaceError` for the ImageNet stem, which the space lacks.
     """
     if shape.stem == "imagenet":
-        raise SpaceError("the nats space has no imagenet stem; take cifar, half, quarter or residual")
+        raise SpaceError("the nats space has no imagenet stem; take cifar, half, pooled or quarter")
+    halving = {"residual": residual_block, "pooled": pooled_convolution}[shape.reduction]
     stages: list[CellStage] = []
     channels = last = shape.channels
     for index in range(shape.cells):
         channels = channels * 2 if index in reductions(shape.cells) else channels
-        preprocess = residual_block(last, channels) if index in reductions(shape.cells) else (Identity(),)
+        preprocess = halving(last, channels) if index in reductions(shape.cells) else (Identity(),)
         last = concat[KIND] * channels
         stages.append(CellStage(index=index, kind=KIND, channels=channels, preprocess=(preprocess,), outputs=last))
     classifier = (BatchNorm(last), Relu(), GlobalPool(), Linear(last, shape.classes))
     return Skeleton(stems=stems_of(shape, shape.channels), cells=tuple(stages), auxiliary=None, classifier=classifier)
+
+
+def residual_block(inputs: int, outputs: int) -> Layers:
+    """Return two 3x3 convolutions beside a pooled 1x1 convolution without batch norm; nothing follows their sum.
+
+    It halves the size of maps (Dong et al., NATS-Bench, 2021).
+    """
+    convolutions: Layers = (
+        Relu(),
+        Conv(inputs, outputs, (3, 3), (2, 2)),
+        BatchNorm(outputs),
+        Relu(),
+        Conv(outputs, outputs, (3, 3)),
+        BatchNorm(outputs),
+    )
+    shortcut: Layers = (Pool("avg", inputs, stride=2, kernel=2), Conv(inputs, outputs))
+    return (Sum((convolutions, shortcut)),)

@@ -5,9 +5,9 @@ user has given is never changed. The rules come from trainings at equal time (do
 """
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import torch
 
@@ -30,9 +30,6 @@ from ftso_cli.training.step.update import WeightUpdate
 
 WIDTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192)
 """Channels of the first cells that are tried."""
-
-WIDE = 32
-"""Channels from which on time goes into layers at the full size of images, before it goes into wider cells."""
 
 OVERHEAD = 1.15
 """Time of a training beside its steps: augmentation, validation, checkpoints."""
@@ -99,17 +96,11 @@ def batch_for(image_count: int) -> int:
     return 1 << min(max(int(math.log2(max(image_count, 2) / 15)), 4), 7)
 
 
-def stems_for(side: int) -> tuple[Stem, ...]:
-    """Return the stems that leave maps of 16 to 32 pixels to the cells; the last is for `WIDE` networks."""
-    return ("cifar",) if side <= 16 else ("half", "residual") if side <= 48 else ("quarter",)
-
-
-class Candidate(NamedTuple):
-    """A network by its stem and width, and the seconds that it takes for an image in training."""
-
-    stem: Stem
-    width: int
-    pace: float
+def stem_for(side: int, *, even: bool = True) -> Stem:
+    """Return the stem that leaves maps of 16 to 32 pixels to cells whose channels are an even number, or not."""
+    if side <= 16:
+        return "cifar"
+    return "half" if not even else "pooled" if side <= 48 else "quarter"
 
 
 class NetworkTimer(Protocol):
@@ -131,14 +122,12 @@ class Planner:
         self._genotype, self._images, self._timer = genotype, data, timer
         self._given, self._recipe = given, recipe
         self._decisions: list[Decision] = []
-        self._uses: dict[NetworkShape, float] = {}
 
     def plan(self, limits: Limits) -> Plan:
         """Return the network and recipe; raises `SettingsError` where no network keeps to the limits."""
         count = len(self._images.train)
         self._choose_by_rules(count)
-        stem, width, pace = self._network(limits)
-        self._choose("stem", stem, self._where_cells_begin(stem))
+        width, pace = self._width(limits)
         self._choose("channels", width, f"{_figure(1 / pace)} images a second in training")
         fitting, most = self._epochs(pace, limits), self._recipe.epochs
         self._choose("epochs", min(fitting, most), "fit in the time" if fitting < most else "more are not worth it")
@@ -152,6 +141,10 @@ class Planner:
         size = str(height) if height == width else f"{height}x{width}"
         self._tell("cell", PLANNED_CELL, "learns more than a ResNet in a short training")
         self._tell("image_size", size, "the images' own size, at most 64x64")
+        stem = stem_for(min(height, width), even="channels" not in self._given or self._recipe.channels % 2 == 0)
+        self._choose("stem", stem, f"cells begin at {height // stem_stride(stem)}x{width // stem_stride(stem)} pixels")
+        if self._genotype.space == "nats":
+            self._choose("reduction", "pooled", "learns more than residual blocks in the same time")
         self._choose("cells", self._recipe.cells, "few cells, so that they can be wide")
         self._choose("augmentation", self._recipe.augmentation, "random crops; strong was no better in trials")
         batch = min(batch_for(count), count)
@@ -162,11 +155,6 @@ class Planner:
         if self._images.val is None:
             self._choose("keep", "last", "there are no validation images")
         self._choose("rate", round(RATE * self._recipe.batch_size, 4), "in proportion to the batch size")
-
-    def _where_cells_begin(self, stem: Stem) -> str:
-        """Return the size of the maps behind a stem, in words."""
-        (height, width), by = self._images.image_size, stem_stride(stem)
-        return f"cells begin at {height // by}x{width // by} of {height}x{width} pixels"
 
     def _choose(self, option: str, value: Any, why: str) -> None:
         """Take a value for an option of the recipe, unless it is given."""
@@ -184,68 +172,49 @@ class Planner:
         """Return how many passes over the images fit, at so many seconds an image."""
         return max(int((limits.seconds - FINISH) / (pace * OVERHEAD * len(self._images.train))), 1)
 
-    def _is_fast_enough(self, candidate: Candidate, limits: Limits) -> bool:
+    def _is_fast_enough(self, width: int, pace: float, limits: Limits) -> bool:
         """Return True where the epochs that are worth so many channels, and those that are given, fit in the time."""
         given = self._recipe.epochs if "epochs" in self._given else 0
-        wanted = wanted_epochs(len(self._images.train), candidate.width)
-        return self._epochs(candidate.pace, limits) >= max(given, wanted)
+        return self._epochs(pace, limits) >= max(given, wanted_epochs(len(self._images.train), width))
 
-    def _network(self, limits: Limits) -> Candidate:
-        """Return the widest network that is fast enough, with the last stem that a wide one can have."""
-        given = "stem" in self._given
-        first, *others = (self._recipe.stem,) if given else stems_for(min(self._images.image_size))
-        self._check_latency(first, limits)
-        measured = self._measured(first, self._widths(first, limits), limits)
-        fast = [each for each in measured if self._is_fast_enough(each, limits)]
-        for stem in others if fast and fast[-1].width >= WIDE else ():
-            step = self._shape(stem, WIDE).step
-            widths = [width for width in self._widths(stem, limits) if width >= WIDE and width % step == 0]
-            fast += [each for each in self._measured(stem, widths, limits) if self._is_fast_enough(each, limits)]
-        return fast[-1] if fast else measured[0]
-
-    def _measured(self, stem: Stem, widths: Sequence[int], limits: Limits) -> list[Candidate]:
-        """Return the networks of some widths, from the narrowest to the first that is too slow."""
-        found: list[Candidate] = []
-        for width in widths:
-            shape = self._shape(stem, width)
-            if limits.latency is not None and self._use(shape) > limits.latency:
+    def _width(self, limits: Limits) -> tuple[int, float]:
+        """Return the largest width that is fast enough, else the smallest, and its seconds an image in training."""
+        paces: list[tuple[int, float]] = []
+        for width in self._widths(limits):
+            shape = self._shape(width)
+            if not self._is_quick_in_use(shape, limits, first=not paces):
                 break
-            found.append(Candidate(stem, width, self._timer.training(shape, self._recipe)))
-            if not self._is_fast_enough(found[-1], limits):
+            pace = self._timer.training(shape, self._recipe)
+            if paces and not self._is_fast_enough(width, pace, limits):
                 break
-        return found
+            paces.append((width, pace))
+        return paces[-1]
 
-    def _check_latency(self, stem: Stem, limits: Limits) -> None:
-        """Raise `SettingsError` where the narrowest network is too slow in use."""
-        if limits.latency is None:
-            return
-        width = self._widths(stem, limits)[0]
-        if (found := self._use(self._shape(stem, width))) > limits.latency:
+    def _is_quick_in_use(self, shape: NetworkShape, limits: Limits, *, first: bool) -> bool:
+        """Return True where a network keeps to the latency; raises `SettingsError` where the first doesn't."""
+        if limits.latency is None or (found := self._timer.use(shape)) <= limits.latency:
+            return True
+        if first:
             raise SettingsError(
-                f"nothing fits: with {width} channels an image takes {1000 * found:.2g} ms, more than "
+                f"nothing fits: with {shape.channels} channels an image takes {1000 * found:.2g} ms, more than "
                 f"{1000 * limits.latency:.2g} ms; allow more, or take smaller images"
             )
+        return False
 
-    def _use(self, shape: NetworkShape) -> float:
-        """Return the seconds of one image in use, which are measured once."""
-        if shape not in self._uses:
-            self._uses[shape] = self._timer.use(shape)
-        return self._uses[shape]
-
-    def _widths(self, stem: Stem, limits: Limits) -> list[int]:
+    def _widths(self, limits: Limits) -> list[int]:
         """Return the widths that keep to the limits, the narrowest first."""
         if "channels" in self._given:
             return [self._recipe.channels]
-        most, step = WIDTHS[-1], self._shape(stem, WIDTHS[-1]).step
+        most, step = WIDTHS[-1], self._shape(WIDTHS[-1]).step
         if limits.macs is not None or limits.params is not None:
-            narrowest, size = self._shape(stem, step), self._images.image_size
+            narrowest, size = self._shape(step), self._images.image_size
             widest = fit_channels(self._genotype, narrowest, size, macs=limits.macs, params=limits.params)
             most = min(widest.channels, most)
         return [width for width in WIDTHS if width < most and width % step == 0] + [most]
 
-    def _shape(self, stem: Stem, width: int) -> NetworkShape:
-        """Return the network with a stem, of so many channels."""
-        return shape_of(replace(self._recipe, stem=stem, channels=width), self._images)
+    def _shape(self, width: int) -> NetworkShape:
+        """Return the network of so many channels."""
+        return shape_of(replace(self._recipe, channels=width), self._images)
 
 
 def shape_of(recipe: Recipe, data: ImageData) -> NetworkShape:
@@ -256,6 +225,7 @@ def shape_of(recipe: Recipe, data: ImageData) -> NetworkShape:
         classes=len(data.classes),
         image_channels=data.channels,
         stem=recipe.stem,
+        reduction=recipe.reduction,
     )
 
 

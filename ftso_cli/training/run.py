@@ -104,6 +104,7 @@ class Config(Model):
             classes=len(self.classes),
             image_channels=self.image_channels,
             stem=self.recipe.stem,
+            reduction=self.recipe.reduction,
         )
 
 

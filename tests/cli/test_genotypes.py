@@ -96,7 +96,7 @@ def test_what_the_columns_mean_is_told_beside_the_table() -> None:
         ("error", "proxylessnas_cifar", "pnasnet5"),
         ("error-1200", "ftso_cifar10_1epoch", "ftso_cifar10_1iteration"),
         ("top1", "ftso_imagenet_1epoch", "nasnet_c"),
-        ("macs", "ftso_shortcut", "setn"),
+        ("macs", "ftso_single", "setn"),
         ("year", "enas", "drnas_imagenet"),
         ("name", "amoebanet_a", "snas_moderate"),
         ("title", "amoebanet_a", "ftso_wide_sep3"),

@@ -21,7 +21,7 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     data, run = write_folder(tmp_path / "photos", train=20, test=10, size=16), tmp_path / "run"
     result = ftso("train", "--data", data, "--channels", "4", "--epochs", "6", "-o", run)
     assert result.exit_code == 0, result.output
-    assert storage.read_genotype(run / "genotype.json") == library.load_genotype("ftso_shortcut")
+    assert storage.read_genotype(run / "genotype.json") == library.load_genotype("ftso_single")
     recipe = json.loads((run / "config.json").read_text())["recipe"]
     assert (recipe["channels"], recipe["epochs"], recipe["stem"]) == (4, 6, "cifar")
     assert recipe["schedule"] == "one-cycle"
@@ -33,7 +33,7 @@ def test_a_folder_of_images_alone_becomes_a_trained_network(tmp_path: Path) -> N
     assert json.loads((run / "images.json").read_text())["val"]
     assert json.loads((run / "result.json").read_text())["test_accuracy"] > 0.6
     told = " ".join(result.stderr.split())
-    for choice in ("CELL ftso_shortcut learns more than", "--image-size 16 the images' own size", "--cells 3 few cells",
+    for choice in ("CELL ftso_single learns more than", "--image-size 16 the images' own size", "--cells 3 few cells",
                    "--augmentation light random crops", "--batch-size 16 3 steps an epoch"):  # fmt: skip
         assert choice in told
     assert "--channels 4" not in told
@@ -100,7 +100,7 @@ def test_a_search_tries_other_operators_first_and_the_run_keeps_what_it_found(tm
     result = ftso("train", "--data", data, "--time", "10s", "--search", *TINY, "-o", run)
     assert result.exit_code == 0, result.output
     assert "search: " in result.stderr
-    found, kept = storage.read_genotype(run / "genotype.json"), library.load_genotype("ftso_shortcut")
+    found, kept = storage.read_genotype(run / "genotype.json"), library.load_genotype("ftso_single")
     assert (found == kept) == ("the cell stays as it is" in result.stderr)
     refused = ftso("train", "--data", data, "--epochs", "2", "--search")
     assert refused.exit_code == 2

@@ -193,13 +193,11 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
     if shape.stem == "cifar":
         last = before_last = 3 * width
         params, macs = 27 * image * width + 6 * width, 27 * image * width * rows * columns
-    elif shape.stem == "residual":
+    elif shape.stem == "pooled":
         last = before_last = width
-        first = (9 * image + 9 * width) * width // 2
-        params, macs = first + 3 * width, first * rows * columns
+        both = 9 * image * width // 2 + 9 * width // 2 * width
+        params, macs = both + 3 * width, both * rows * columns
         rows, columns = math.ceil(rows / 2), math.ceil(columns / 2)
-        block = 9 * width // 2 * width + 9 * width * width + width // 2 * width
-        params, macs = params + block + 4 * width, macs + block * rows * columns
     else:
         last = before_last = width
         widths = {
@@ -237,7 +235,7 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
         cells=st.integers(1, 21),
         classes=st.integers(1, 200),
         image_channels=st.integers(1, 4),
-        stem=st.sampled_from(["cifar", "half", "quarter", "residual", "imagenet"]),
+        stem=st.sampled_from(["cifar", "half", "pooled", "quarter", "imagenet"]),
     ),
     st.tuples(st.integers(1, 70), st.integers(1, 70)),
 )

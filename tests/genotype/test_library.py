@@ -44,7 +44,7 @@ def all_files() -> list[str]:
 def test_every_reference_cell_has_a_file_and_every_file_but_ours_a_reference() -> None:
     keys = reference("genotypes.json")
     published = {RENAMED.get(key.lower(), key.lower()) for key in keys}
-    assert published | {"ftso_block", "ftso_residual", "ftso_shortcut"} == set(library.files())
+    assert published | {"ftso_block", "ftso_residual", "ftso_single"} == set(library.files())
     assert len(keys) == 45
 
 

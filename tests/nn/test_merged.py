@@ -139,7 +139,7 @@ def test_frozen_batch_norm_is_read_and_not_moved() -> None:
     torch.testing.assert_close(*outputs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_residual", "ftso_shortcut", "darts_v2"])
+@pytest.mark.parametrize("name", ["ftso_wide_sep3", "ftso_residual", "ftso_single", "darts_v2"])
 def test_in_bfloat16_it_is_as_exact_as_the_reference(name: str) -> None:
     """Exact: the gradients of double precision."""
     images = torch.randn(16, 3, 12, 12, generator=torch.Generator().manual_seed(2))

@@ -12,7 +12,7 @@ from ftso_cli.genotype import library
 from ftso_cli.nn.network import Network
 from ftso_cli.nn.supernet import SearchCell, complete_wiring
 from ftso_cli.spaces import NATS
-from ftso_cli.spaces.darts import NetworkShape
+from ftso_cli.spaces.darts import NetworkShape, Reduction, Stem
 from ftso_cli.spaces.nats import DATA_SETS
 from tests import counting
 from tests.nats import FTSO, STRINGS, genotype, uniform
@@ -130,9 +130,13 @@ def test_a_network_trains() -> None:
     assert network.stems[0][0].weight.grad.abs().sum() > 0
 
 
-@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9), ("residual", 17)])
-def test_a_stem_hands_maps_of_its_part_of_the_image_to_the_cells_and_is_counted(stem: str, side: int) -> None:
-    cell, shape = library.load_genotype("ftso_shortcut"), NetworkShape(channels=6, cells=3, stem=stem)
+@pytest.mark.parametrize("reduction", ["residual", "pooled"])
+@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9), ("pooled", 17)])
+def test_a_stem_hands_maps_of_its_part_of_the_image_to_the_cells_and_is_counted(
+    stem: Stem, side: int, reduction: Reduction
+) -> None:
+    shape = NetworkShape(channels=6, cells=3, stem=stem, reduction=reduction)
+    cell = library.load_genotype("ftso_single")
     network, images = Network(cell, shape).eval(), torch.zeros(1, 3, 33, 33)
     assert network.stems[0](images).shape == (1, 6, side, side)
     cost = network_cost(cell, shape, (33, 33))

@@ -37,7 +37,7 @@ def test_cells_with_another_operator_on_one_edge_are_trained_for_the_time_there_
 
 def test_neighbours_compute_something_else() -> None:
     digits, shape = open_images("digits"), NetworkShape(channels=4, cells=3, image_channels=1)
-    cell = library.load_genotype("ftso_shortcut")
+    cell = library.load_genotype("ftso_single")
     found = TimedSearch(cell, digits, shape, batch_size=4, seed=0, device=torch.device("cpu"))._neighbours()
     # Four others on each of three edges; without operators, the two edges of the long path are the same cell.
     assert len(found) == len(set(found)) == 11

@@ -19,7 +19,7 @@ def test_processors_with_amx_are_fast_in_bfloat16() -> None:
     assert has_fast_bfloat16(CPU) == ("amx_bf16" in Path("/proc/cpuinfo").read_text().split())
 
 
-@pytest.mark.parametrize("name", ["ftso_shortcut", "ftso_residual", "ftso_block"])
+@pytest.mark.parametrize("name", ["ftso_single", "ftso_residual", "ftso_block"])
 def test_dense_cells_train_in_what_is_fast_here(name: str) -> None:
     fast = "bfloat16" if has_fast_bfloat16(CPU) else "float32"
     assert precision_of(None, library.load_genotype(name), CPU) == fast
@@ -31,6 +31,6 @@ def test_cells_with_depthwise_convolutions_train_in_single_precision_on_processo
 
 
 def test_what_is_asked_for_is_taken() -> None:
-    for name in ("ftso_shortcut", "darts_v2"):
+    for name in ("ftso_single", "darts_v2"):
         assert precision_of("bfloat16", library.load_genotype(name), CPU) == "bfloat16"
         assert precision_of("float32", library.load_genotype(name), CPU) == "float32"

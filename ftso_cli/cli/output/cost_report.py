@@ -160,6 +160,7 @@ def _proposal(network: CountedNetwork, request: CostCommandRequest) -> Proposal:
         classes=images.classes,
         image_channels=images.channels,
         stem=recipe.stem,
+        reduction=recipe.reduction,
     )
     size = (images.pixels, images.pixels)
     cost = network_cost(genotype, shape, size)

@@ -52,8 +52,9 @@ def trained_how(training: TrainedRun) -> list[tuple[str, str]]:
     config, recipe, done = training.config, training.config.recipe, len(training.epochs)
     rate = f"{recipe.rate:g}, {recipe.schedule} schedule{_warmup(recipe)}"
     decay = "" if recipe.decay_norms else ", none on batch norms and biases"
+    layers = f"stem {recipe.stem}{'' if recipe.reduction == 'residual' else f', {recipe.reduction} reductions'}"
     return [
-        ("network", f"{recipe.cells} cells, {recipe.channels} channels in the first, stem {recipe.stem}"),
+        ("network", f"{recipe.cells} cells, {recipe.channels} channels in the first, {layers}"),
         *([("start", _start(training))] if config.start is not None else []),
         ("epochs", f"{done:,} of {recipe.epochs:,}, {training.duration}"),
         ("batch", f"{recipe.batch_size:,} images"),

@@ -17,16 +17,16 @@ from ftso_cli.settings.shared import DATA_HELP, DEFAULT_DATA, CellLike, Data, Fi
 from ftso_cli.settings.values import as_option, parse_duration, parse_fold, parse_size
 from ftso_cli.spaces.sets import Resize
 
-PLANNED_CELL = "ftso_shortcut"
+PLANNED_CELL = "ftso_single"
 """The cell of the networks that are chosen."""
 
 PLANNED_SECONDS = 600.0
 """The time that a planned training may take where none is given."""
 
-OF_START = ("channels", "cells", "stem")
+OF_START = ("channels", "cells", "stem", "reduction")
 """The values of a recipe that weights to start from decide."""
 
-CHOSEN = ("epochs", "channels", "stem", "batch_size", "rate")
+CHOSEN = ("epochs", "channels", "stem", "reduction", "batch_size", "rate")
 """The values of the recipe auto that are chosen."""
 
 OF_A_RESUMED_RUN = {"resume", "device", "tensorboard"}

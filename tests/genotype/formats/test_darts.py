@@ -341,7 +341,7 @@ def test_the_library_cells_that_darts_text_cannot_hold_are_those_of_two_methods_
         except GenotypeError:
             refused.append(name)
     fairdarts = [f"fairdarts_{letter}" for letter in "abcefg"]
-    ours = ["ftso_block", "ftso_residual", "ftso_shortcut"]
+    ours = ["ftso_block", "ftso_residual", "ftso_single"]
     assert refused == ["bayesnas_0.005", "bayesnas_0.007", "bayesnas_0.01", *fairdarts, *ours]
 
 
