@@ -32,7 +32,7 @@ from ftso_cli.genotype import library
 from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.folding import fold_batch_norm
 from ftso_cli.nn.latency import LatencyTable
-from ftso_cli.nn.merged import MergedNetwork, deployed
+from ftso_cli.nn.merged import MergedNetwork, backward_mode, deployed
 from ftso_cli.settings.config_file import Precision
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.training.use.export import silenced
@@ -129,6 +129,14 @@ def loss_of(network: nn.Module, images: Tensor, labels: Tensor, precision: Preci
         return functional.cross_entropy(logits_of(network(images)), labels, label_smoothing=smoothing)
 
 
+def update(network: nn.Module, loss: Tensor, optimizer: torch.optim.Optimizer, precision: Precision) -> None:
+    """Updates the weights by the gradients of a loss, which ftso computes as in its trainings."""
+    optimizer.zero_grad()
+    with backward_mode(network, bfloat16=precision == "bfloat16"):
+        loss.backward()
+    optimizer.step()
+
+
 # Speed
 
 
@@ -139,9 +147,7 @@ def training_step(network: nn.Module, precision: Precision) -> Callable[[], obje
     optimizer = optimizer_of(network.train(), RECIPES["plain"])
 
     def step() -> None:
-        optimizer.zero_grad()
-        loss_of(network, images, labels, precision).backward()
-        optimizer.step()
+        update(network, loss_of(network, images, labels, precision), optimizer, precision)
 
     return step
 
@@ -263,9 +269,7 @@ def train(
         images, labels = next(batches)
         images = images.contiguous(memory_format=torch.channels_last)
         loss = loss_of(network, images, labels, precision, recipe["smoothing"])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        update(network, loss, optimizer, precision)
         steps += 1
     return {
         "parameters": sum(parameter.numel() for parameter in network.parameters()),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ftso_cli.nn.merged import backward_mode
 from ftso_cli.settings.recipes import Recipe
 from ftso_cli.training.step.losses import Loss
 
@@ -34,7 +35,8 @@ class WeightUpdate:
             if auxiliary is not None:
                 total = loss + self.recipe.auxiliary * self.loss(auxiliary, labels, *mixed)
         self.optimizer.zero_grad(set_to_none=True)
-        torch.autograd.backward(total)
+        with backward_mode(self.network, bfloat16=self.bfloat16):
+            torch.autograd.backward(total)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
         self.optimizer.step()
         count = loss.new_full((), len(labels))
