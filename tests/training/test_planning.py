@@ -69,12 +69,12 @@ def test_the_seconds_of_saving_and_the_page_are_no_time_for_epochs() -> None:
 
 def test_more_images_take_fewer_epochs_each() -> None:
     counts = [100, 1000, 10_000, 50_000, 1_000_000]
-    wanted = [wanted_epochs(count, 48) for count in counts]
+    wanted = [wanted_epochs(count, 96) for count in counts]
     assert wanted == sorted(wanted, reverse=True)
-    assert wanted[3] == wanted[4] == 24
+    assert wanted[3] == wanted[4] == 19
     assert [wanted_epochs(1000, channels) for channels in (12, 24, 48, 96)] == [23, 46, 93, 93]
     assert [wanted_epochs(5000, channels) for channels in (8, 32, 48)] == [5, 20, 30]
-    assert [wanted_epochs(50_000, channels) for channels in (8, 24, 96)] == [4, 12, 48]
+    assert [wanted_epochs(50_000, channels) for channels in (8, 48, 96)] == [2, 10, 19]
     assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
 
 

@@ -32,10 +32,12 @@ def backward_mode(network: nn.Module, *, bfloat16: bool) -> AbstractContextManag
     """Return what a backward pass of a network runs in, `SideBySide` for a merged one of wide convolutions."""
     merged = network if bfloat16 and isinstance(network, MergedNetwork) else nn.Identity()
     kernels = (each.weight for each in merged.modules() if isinstance(each, nn.Conv2d))
-    return SideBySide() if any(_is_worth_it(kernel, SMALL // 2) for kernel in kernels) else nullcontext()
+    if any(_is_worth_it(kernel, SMALL // 2) for kernel in kernels):
+        return SideBySide()  # type: ignore[no-untyped-call]
+    return nullcontext()
 
 
-class SideBySide(TorchDispatchMode):
+class SideBySide(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Inside, backward passes compute these gradients with maps side by side, and all others as always."""
 
     def __torch_dispatch__(
