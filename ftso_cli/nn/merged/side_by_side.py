@@ -25,6 +25,9 @@ ROW = 128
 WORTH = 128 * 128
 """Pairs of an input and an output channel from which on it is worth it at `SMALL` pixels; half of them at half."""
 
+WIDE = 256 * 256
+"""The same of the widest convolution, from which on a network gains more than the 3 % that `SideBySide` costs."""
+
 _BACKWARD = torch.ops.aten.convolution_backward.default
 
 
@@ -32,7 +35,7 @@ def backward_mode(network: nn.Module, *, bfloat16: bool) -> AbstractContextManag
     """Return what a backward pass of a network runs in, `SideBySide` for a merged one of wide convolutions."""
     merged = network if bfloat16 and isinstance(network, MergedNetwork) else nn.Identity()
     kernels = (each.weight for each in merged.modules() if isinstance(each, nn.Conv2d))
-    if any(_is_worth_it(kernel, SMALL // 2) for kernel in kernels):
+    if any(kernel.shape[0] * kernel.shape[1] >= WIDE for kernel in kernels):
         return SideBySide()  # type: ignore[no-untyped-call]
     return nullcontext()
 
