@@ -34,7 +34,7 @@ CPU = torch.device("cpu")
 
 NETWORKS = (
     ("ftso_single", NetworkShape(channels=24, cells=3, stem="pooled", reduction="pooled"), 32),
-    ("ftso_single", NetworkShape(channels=64, cells=3, stem="quarter", reduction="pooled"), 64),
+    ("ftso_single", NetworkShape(channels=64, cells=3, stem="pooled-quarter", reduction="pooled"), 64),
     ("ftso_wide_sep3", NetworkShape(channels=16, cells=8), 32),
     ("pc_darts_cifar", NetworkShape(channels=16, cells=8), 32),
     ("nasnet_a", NetworkShape(channels=8, cells=5), 32),

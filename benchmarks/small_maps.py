@@ -25,7 +25,7 @@ from ftso_cli.spaces.darts import NetworkShape
 CONVOLUTIONS = ((128, 128, 8), (128, 256, 8), (128, 128, 4), (256, 256, 4), (256, 256, 2))
 """Channels before and behind a convolution, and pixels in a row."""
 
-WIDTHS = (32, 48, 64, 96)
+WIDTHS = (64, 96, 128)
 
 BATCH = 128
 

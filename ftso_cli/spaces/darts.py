@@ -24,14 +24,14 @@ from ftso_cli.spaces.layers import (
 )
 from ftso_cli.spaces.skeleton import AuxiliaryHead, CellStage, Skeleton
 
-Stem = Literal["cifar", "half", "pooled", "quarter", "imagenet"]
+Stem = Literal["cifar", "half", "pooled", "quarter", "pooled-quarter", "imagenet"]
 """The layers before the cells. `cifar` keeps the size of the images, `imagenet` brings it to an eighth, as published.
-The others are ours: `half` and `quarter` save time for wider cells, `pooled` halves the size by a max pooling behind
-two convolutions at full size."""
+The others are ours: `half` and `quarter` save time for wider cells by strides, `pooled` and `pooled-quarter` by a max
+pooling behind two convolutions, the second of them at full and at half size."""
 
 Reduction = Literal["residual", "pooled"]
-"""What halves the size between the stages of a nats network: a residual block, as published, or a convolution and a max
-pooling. The darts space has reduction cells."""
+"""The layers that halve the size between stages of a nats network: a residual block, as published, or a convolution and
+a max pooling. The darts space has reduction cells."""
 
 STEM_MULTIPLIER = 3
 """The CIFAR stem, and the ImageNet stem of a search, has three times the channels of the first cell's nodes (DARTS and
@@ -62,7 +62,7 @@ class NetworkShape:
     @property
     def step(self) -> int:
         """The widths that the stem can have are multiples of this: 2 where its first layer has half of them."""
-        return 2 if self.stem in ("pooled", "quarter", "imagenet") else 1
+        return 2 if self.stem not in ("cifar", "half") else 1
 
 
 CIFAR = NetworkShape()
@@ -139,8 +139,9 @@ def stems_of(shape: NetworkShape, width: int) -> tuple[Layers, ...]:
     if shape.stem == "half":
         return ((Conv(image, width, (3, 3), (2, 2)), BatchNorm(width)),)
     half = width // 2
-    if shape.stem == "pooled":
-        return ((Conv(image, half, (3, 3)), BatchNorm(half), *pooled_convolution(half, width)),)
+    if shape.stem in ("pooled", "pooled-quarter"):
+        stride = (1, 1) if shape.stem == "pooled" else (2, 2)
+        return ((Conv(image, half, (3, 3), stride), BatchNorm(half), *pooled_convolution(half, width)),)
     first = (
         Conv(image, half, (3, 3), (2, 2)),
         BatchNorm(half),

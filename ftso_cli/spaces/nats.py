@@ -58,7 +58,7 @@ def nats_skeleton(
     Raises `SpaceError` for the ImageNet stem, which the space lacks.
     """
     if shape.stem == "imagenet":
-        raise SpaceError("the nats space has no imagenet stem; take cifar, half, pooled or quarter")
+        raise SpaceError("the nats space has no imagenet stem; take another")
     halving = {"residual": residual_block, "pooled": pooled_convolution}[shape.reduction]
     stages: list[CellStage] = []
     channels = last = shape.channels

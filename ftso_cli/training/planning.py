@@ -100,7 +100,7 @@ def stem_for(side: int, *, even: bool = True) -> Stem:
     """Return the stem that leaves maps of 16 to 32 pixels to cells whose channels are an even number, or not."""
     if side <= 16:
         return "cifar"
-    return "half" if not even else "pooled" if side <= 48 else "quarter"
+    return "half" if not even else "pooled" if side <= 48 else "pooled-quarter"
 
 
 class NetworkTimer(Protocol):

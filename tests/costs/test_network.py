@@ -193,8 +193,10 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
     if shape.stem == "cifar":
         last = before_last = 3 * width
         params, macs = 27 * image * width + 6 * width, 27 * image * width * rows * columns
-    elif shape.stem == "pooled":
+    elif shape.stem.startswith("pooled"):
         last = before_last = width
+        if shape.stem == "pooled-quarter":
+            rows, columns = math.ceil(rows / 2), math.ceil(columns / 2)
         both = 9 * image * width // 2 + 9 * width // 2 * width
         params, macs = both + 3 * width, both * rows * columns
         rows, columns = math.ceil(rows / 2), math.ceil(columns / 2)
@@ -235,7 +237,7 @@ def expected(genotype: Genotype, shape: NetworkShape, size: tuple[int, int]) -> 
         cells=st.integers(1, 21),
         classes=st.integers(1, 200),
         image_channels=st.integers(1, 4),
-        stem=st.sampled_from(["cifar", "half", "pooled", "quarter", "imagenet"]),
+        stem=st.sampled_from(["cifar", "half", "pooled", "quarter", "pooled-quarter", "imagenet"]),
     ),
     st.tuples(st.integers(1, 70), st.integers(1, 70)),
 )

@@ -43,7 +43,7 @@ def test_any_cell_gives_the_same_logits(genotype: Genotype, channels: int, size:
     assert_widened(genotype, shape_of(channels), size, -(-channels // 4) * 4)
 
 
-@pytest.mark.parametrize("stem", ["half", "pooled", "quarter", "imagenet"])
+@pytest.mark.parametrize("stem", ["half", "pooled", "quarter", "pooled-quarter", "imagenet"])
 def test_any_stem_gives_the_same_logits(stem: Stem) -> None:
     assert_widened(library.load_genotype("ftso_block"), shape_of(14, stem), (32, 33), 16)
 

@@ -131,7 +131,9 @@ def test_a_network_trains() -> None:
 
 
 @pytest.mark.parametrize("reduction", ["residual", "pooled"])
-@pytest.mark.parametrize(("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9), ("pooled", 17)])
+@pytest.mark.parametrize(
+    ("stem", "side"), [("cifar", 33), ("half", 17), ("quarter", 9), ("pooled", 17), ("pooled-quarter", 9)]
+)
 def test_a_stem_hands_maps_of_its_part_of_the_image_to_the_cells_and_is_counted(
     stem: Stem, side: int, reduction: Reduction
 ) -> None:

@@ -134,11 +134,11 @@ def test_shapes_below_1_are_refused(name: str, value: int) -> None:
 
 
 def test_stems_bring_images_to_the_part_of_their_size_that_they_are_called_by() -> None:
-    strides = {"cifar": 1, "half": 2, "quarter": 4, "pooled": 2, "imagenet": 8}
+    strides = {"cifar": 1, "half": 2, "quarter": 4, "pooled": 2, "pooled-quarter": 4, "imagenet": 8}
     assert {stem: stem_stride(stem) for stem in get_args(Stem)} == strides
 
 
-@pytest.mark.parametrize("stem", ["pooled", "quarter", "imagenet"])
+@pytest.mark.parametrize("stem", ["pooled", "quarter", "pooled-quarter", "imagenet"])
 def test_stems_whose_first_layer_is_half_as_wide_have_an_even_width(stem: Stem) -> None:
     with pytest.raises(SpaceError, match=rf"^the stem {stem} needs an even number of channels, not 47$"):
         NetworkShape(channels=47, stem=stem)

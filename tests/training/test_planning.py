@@ -111,7 +111,7 @@ def test_the_network_keeps_to_its_limits() -> None:
 
 def test_cells_begin_at_maps_of_moderate_size() -> None:
     stems = [stem_for(side) for side in (8, 16, 28, 32, 64, 128)]
-    assert stems == ["cifar", "cifar", "pooled", "pooled", "quarter", "quarter"]
+    assert stems == ["cifar", "cifar", "pooled", "pooled", "pooled-quarter", "pooled-quarter"]
 
 
 @pytest.mark.parametrize("side", [8, 32, 64])

@@ -60,7 +60,7 @@ class SideBySide(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class _Packing(NamedTuple):
-    """So many images in a row, and how many columns of a row each of them has, before a convolution and behind it."""
+    """Images in a row, and the columns of each of them before a convolution and behind it."""
 
     images: int
     before: int
