@@ -84,11 +84,11 @@ class Limits:
 def wanted_epochs(image_count: int, channels: int) -> int:
     """Return the passes over so many training images that are worth more than a narrower network.
 
-    They are a fifth as many as channels, so that time goes into both. Of a few thousand images or fewer they are
-    more, with less than 48 channels in proportion.
+    They are a fifth as many as channels, at least five, so that time goes into both. Of a few thousand images or fewer
+    they are more, with less than 48 channels in proportion.
     """
     most = min(10 * math.pow(max(24_000 / max(image_count, 1), 1), 0.7), 150)
-    return round(max(min(channels / 48, 1) * most, channels / 5))
+    return round(max(min(channels / 48, 1) * most, channels / 5, 5))
 
 
 def batch_for(image_count: int) -> int:
