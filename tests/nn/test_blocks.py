@@ -1,6 +1,7 @@
 """A network widened to blocks of channels against the network itself: the same logits."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from ftso_cli.genotype import Genotype, library
 from ftso_cli.genotype.edit import assign_operator
 from ftso_cli.nn.blocks import in_blocks
 from ftso_cli.nn.merged import deployed
-from ftso_cli.spaces.darts import NetworkShape, Stem
+from ftso_cli.spaces.darts import NetworkShape, Reduction, Stem
 from ftso_cli.spaces.layers import BatchNorm, Conv, Layers, Relu
 from ftso_cli.spaces.operators import OPERATORS, Operator
 from tests import nats
@@ -48,10 +49,13 @@ def test_any_stem_gives_the_same_logits(stem: Stem) -> None:
     assert_widened(library.load_genotype("ftso_block"), shape_of(14, stem), (32, 33), 16)
 
 
-@given(nats.STRINGS, SIZES)
-@settings(max_examples=6, deadline=None)
-def test_a_cell_of_one_input_gives_the_same_logits(architecture: str, size: tuple[int, int]) -> None:
-    assert_widened(nats.genotype(architecture), shape_of(13), size, 16)
+@given(nats.STRINGS, SIZES, st.sampled_from([("cifar", "residual"), ("pooled", "pooled"), ("half", "pooled")]))
+@settings(max_examples=10, deadline=None)
+def test_a_cell_of_one_input_gives_the_same_logits(
+    architecture: str, size: tuple[int, int], layers: tuple[Stem, Reduction]
+) -> None:
+    stem, reduction = layers
+    assert_widened(nats.genotype(architecture), replace(shape_of(14, stem), reduction=reduction), size, 16)
 
 
 @pytest.mark.parametrize("channels", [3, 9, 12, 16])

@@ -3,6 +3,7 @@
 import copy
 import gc
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -21,6 +22,7 @@ from tests import nats
 from tests.strategies import genotypes
 
 SMALL = NetworkShape(channels=4, cells=4, classes=3)
+POOLED = replace(SMALL, stem="pooled", reduction="pooled")
 
 
 @pytest.fixture(autouse=True, params=["fused", "small"])
@@ -58,8 +60,8 @@ def size_of(gradients: Iterable[torch.Tensor | None]) -> float:
     return float(torch.cat([each.double().flatten() for each in gradients if each is not None]).norm())
 
 
-def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0) -> None:
-    reference, merged = pair(genotype)
+def assert_same(genotype: Genotype, images: torch.Tensor, drop_path: float = 0.0, shape: NetworkShape = SMALL) -> None:
+    reference, merged = pair(genotype, shape)
     expected, found = (step(network, images, drop_path) for network in (reference, merged))
     # The statistics of a batch norm that nobody reads stay as they are in the merged network.
     without = [
@@ -91,13 +93,18 @@ def test_any_cell_has_the_losses_and_gradients_of_the_reference(
     assert_same(genotype, images, drop_path)
 
 
-@given(nats.STRINGS, st.tuples(st.integers(4, 9), st.integers(4, 9)), st.sampled_from([0.0, 0.4]))
-@settings(max_examples=12, deadline=None)
+@given(
+    nats.STRINGS,
+    st.tuples(st.integers(4, 9), st.integers(4, 9)),
+    st.sampled_from([0.0, 0.4]),
+    st.sampled_from([SMALL, POOLED]),
+)
+@settings(max_examples=20, deadline=None)
 def test_a_cell_of_one_input_has_the_losses_and_gradients_of_the_reference(
-    architecture: str, size: tuple[int, int], drop_path: float
+    architecture: str, size: tuple[int, int], drop_path: float, shape: NetworkShape
 ) -> None:
     images = torch.randn(4, 3, *size, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
-    assert_same(nats.genotype(architecture), images, drop_path)
+    assert_same(nats.genotype(architecture), images, drop_path, shape)
 
 
 @pytest.mark.parametrize("drop_path", [0.0, 0.4])

@@ -123,6 +123,7 @@ def network_json(network: CountedNetwork) -> dict[str, Any]:
         "cell": network.name,
         "space": network.space,
         "stem": shape.stem,
+        "reduction": shape.reduction,
         "channels": shape.channels,
         "cells": shape.cells,
         "classes": shape.classes,
