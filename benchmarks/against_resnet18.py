@@ -37,7 +37,10 @@ def by_ftso(folder: Path, seconds: float, run: Path, more: list[str]) -> dict[st
     subprocess.run([*command, "-o", str(run), *more], check=True, stdout=subprocess.DEVNULL)
     taken = time.perf_counter() - started
     result, config = (json.loads((run / name).read_text()) for name in ("result.json", "config.json"))
-    recipe = {name: config["recipe"][name] for name in ("stem", "channels", "cells", "batch_size", "augmentation")}
+    recipe = {
+        name: config["recipe"][name]
+        for name in ("stem", "reduction", "channels", "cells", "batch_size", "augmentation")
+    }
     scores = {"accuracy": result["test_accuracy"], **recalls(confusion_of(run, config["classes"]))}
     return {"network": "ftso", **scores, "seconds": round(taken, 1), "image_size": config["image_size"], **recipe}
 

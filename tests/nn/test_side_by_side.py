@@ -63,13 +63,13 @@ def test_as_many_images_lie_side_by_side_as_make_a_row(
     count: int, size: int, stride: int, expected: tuple[int, int, int] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found: list[object] = []
-    packing = side_by_side._packing
+    packing_of = side_by_side._Packing.of
 
-    def noted(*args: object) -> object:
-        found.append(packing(*args))  # type: ignore[arg-type]
-        return found[-1]
+    def noted(asked: side_by_side._Arguments) -> side_by_side._Packing | None:
+        found.append(packing_of(asked))
+        return packing_of(asked)
 
-    monkeypatch.setattr(side_by_side, "_packing", noted)
+    monkeypatch.setattr(side_by_side._Packing, "of", noted)
     convolution = nn.Conv2d(128, 128, 3, stride, 1, bias=False).bfloat16()
     with SideBySide():
         gradients(torch.randn(count, 128, size, size).bfloat16(), convolution)

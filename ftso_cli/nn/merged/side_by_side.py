@@ -51,12 +51,35 @@ class SideBySide(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Run an operation of PyTorch."""
-        packing = _packing(*args) if func is _BACKWARD else None
+        packing = _Packing.of(_Arguments(*args)) if func is _BACKWARD else None
         if packing is None:
             return func(*args, **(kwargs or {}))
         g, x, *others, (of_input, _, _) = args
         g_x = func(g, x, *others, (True, False, False))[0] if of_input else None
         return g_x, func(packing.of_output(g), packing.of_input(x), *others, (False, True, False))[1], None
+
+
+class _Arguments(NamedTuple):
+    """The arguments of `convolution_backward`."""
+
+    g: Tensor
+    x: Tensor
+    weight: Tensor
+    bias_sizes: Sequence[int] | None
+    stride: Sequence[int]
+    padding: Sequence[int]
+    dilation: Sequence[int]
+    transposed: bool
+    output_padding: Sequence[int]
+    groups: int
+    mask: Sequence[bool]
+
+    @property
+    def is_plain(self) -> bool:
+        """True for the gradient of a dense kernel without a bias in bfloat16."""
+        _, of_weight, of_bias = self.mask
+        dense = not self.transposed and self.groups == 1 and self.weight.shape[3] > 1
+        return dense and of_weight and not of_bias and self.g.dtype == torch.bfloat16
 
 
 class _Packing(NamedTuple):
@@ -66,6 +89,20 @@ class _Packing(NamedTuple):
     before: int
     behind: int
 
+    @classmethod
+    def of(cls, asked: _Arguments) -> "_Packing | None":
+        """Return the packing for a gradient; None where it isn't worth it."""
+        width, columns, step, left = asked.g.shape[3], asked.x.shape[3], asked.stride[1], asked.padding[1]
+        if not asked.is_plain or width > SMALL or not _is_worth_it(asked.weight, width):
+            return None
+        reach = asked.dilation[1] * (asked.weight.shape[3] - 1)
+        if not 0 <= reach - 2 * left < step:  # The columns of the output are not those of the input by the stride.
+            return None
+        right = step * (width - 1) + reach - left - (columns - 1)
+        behind = -(-(columns + max(left, right)) // step)
+        images = math.gcd(len(asked.x), 1 << max(ROW // behind, 1).bit_length() - 1)
+        return cls(images, behind * step, behind) if images > 1 else None
+
     def of_input(self, x: Tensor) -> Tensor:
         """(N, C, H, W) to (N / images, C, H, images · before)."""
         return _in_rows(x, self.images, self.before)
@@ -73,34 +110,6 @@ class _Packing(NamedTuple):
     def of_output(self, g: Tensor) -> Tensor:
         """(N, C, H, W) to (N / images, C, H, images · behind)."""
         return _in_rows(g, self.images, self.behind)
-
-
-def _packing(
-    g: Tensor,
-    x: Tensor,
-    weight: Tensor,
-    bias: object,
-    stride: Sequence[int],
-    padding: Sequence[int],
-    dilation: Sequence[int],
-    transposed: bool,
-    output_padding: object,
-    groups: int,
-    mask: Sequence[bool],
-) -> _Packing | None:
-    """Return the packing for a gradient, from the arguments of `convolution_backward`; None where it isn't worth it."""
-    plain = mask[1] and not mask[2] and not transposed and groups == 1 and g.dtype == torch.bfloat16
-    width, kernel = g.shape[3], weight.shape[3]
-    if not plain or width > SMALL or kernel == 1 or not _is_worth_it(weight, width):
-        return None
-    reach, step = dilation[1] * (kernel - 1), stride[1]
-    left = padding[1]
-    right = step * (width - 1) + reach - left - (x.shape[3] - 1)
-    if not 0 <= reach - 2 * left < step:  # The columns of the output are not those of the input by the stride.
-        return None
-    behind = -(-(x.shape[3] + max(left, right)) // step)
-    images = math.gcd(len(x), 1 << max(ROW // behind, 1).bit_length() - 1)
-    return _Packing(images, behind * step, behind) if images > 1 else None
 
 
 def _is_worth_it(weight: Tensor, width: int) -> bool:
