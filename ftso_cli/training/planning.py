@@ -179,16 +179,18 @@ class Planner:
 
     def _width(self, limits: Limits) -> tuple[int, float]:
         """Return the largest width that is fast enough, else the smallest, and its seconds an image in training."""
-        paces: list[tuple[int, float]] = []
+        found: tuple[int, float] | None = None
         for width in self._widths(limits):
             shape = self._shape(width)
-            if not self._is_quick_in_use(shape, limits, first=not paces):
+            if not self._is_quick_in_use(shape, limits, first=found is None):
                 break
             pace = self._timer.training(shape, self._recipe)
-            if paces and not self._is_fast_enough(width, pace, limits):
+            is_fast = self._is_fast_enough(width, pace, limits)
+            found = (width, pace) if is_fast or found is None else found
+            if not is_fast:
                 break
-            paces.append((width, pace))
-        return paces[-1]
+        assert found is not None
+        return found
 
     def _is_quick_in_use(self, shape: NetworkShape, limits: Limits, *, first: bool) -> bool:
         """Return True where a network keeps to the latency; raises `SettingsError` where the first doesn't."""
