@@ -9,12 +9,11 @@ of processor time on one thread. A table goes to stderr, one JSON line to stdout
 import argparse
 import json
 import sys
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from statistics import median
 
 import torch
+from against_resnets import in_turns
 from torch.nn import functional
 
 from ftso_cli.genotype import library
@@ -66,14 +65,8 @@ def step(network: MergedNetwork) -> Work:
 
 def measured(work: Work, mode: Callable[[], AbstractContextManager[object]], repeats: int) -> dict[str, float]:
     """Milliseconds without and with, and their ratio."""
-    taken: dict[str, list[float]] = {"plain": [], "side_by_side": []}
-    for turn in range(repeats + 1):
-        for name, inside in (("plain", nullcontext), ("side_by_side", mode)):
-            started = time.process_time()
-            work(inside)
-            if turn:  # the first warms up
-                taken[name].append(1000 * (time.process_time() - started))
-    found = {name: round(median(values), 2) for name, values in taken.items()}
+    works = {"plain": lambda: work(nullcontext), "side_by_side": lambda: work(mode)}
+    found = {name: round(1000 * seconds, 2) for name, seconds in in_turns(works, repeats, 1).items()}
     return {**found, "ratio": round(found["plain"] / found["side_by_side"], 2)}
 
 
