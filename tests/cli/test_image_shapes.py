@@ -83,6 +83,17 @@ def test_prediction_and_exports_see_the_image_that_training_saw(run: Path, wide:
     torch.testing.assert_close(torch.from_numpy(logits).softmax(1)[0].tolist(), shares, atol=1e-4, rtol=0)
 
 
+def test_max_poolings_of_odd_maps_answer_alike_in_every_format(wide: Path, tmp_path: Path) -> None:
+    sizes = ["--image-size", "15x27", "--stem", "pooled", "--channels", "14", "--epochs", "1"]
+    ftso("train", "-d", wide, *sizes, "-o", tmp_path / "run")
+    assert config(tmp_path / "run")["recipe"]["reduction"] == "pooled"
+    for number, options in enumerate((["-f", "onnx"], ["-f", "torch-export"], ["--int8"])):
+        file = tmp_path / f"network{number}"
+        check = json.loads(ftso("export", tmp_path / "run", *options, "-o", file, "--json").stdout)["check"]
+        assert check["images"] == 12 and file.exists()
+        assert options == ["--int8"] or check["difference"] <= 1e-5
+
+
 def test_what_repeats_a_run_or_goes_on_with_it_reads_the_same_images(run: Path, tmp_path: Path) -> None:
     ftso("train", "--config", run / "config.json", "-o", tmp_path / "again")
     weights = (run / "weights.safetensors").read_bytes()

@@ -21,6 +21,13 @@ from tests.strategies import genotypes
 
 SIZES = st.tuples(st.integers(8, 12), st.integers(8, 12))
 
+LAYERS: list[tuple[Stem, Reduction, int]] = [
+    ("cifar", "residual", 13),
+    ("pooled", "pooled", 14),
+    ("half", "pooled", 13),
+]
+"""Stems and reductions of nats cells, and channels that they are widened from."""
+
 
 def shape_of(channels: int, stem: Stem = "cifar") -> NetworkShape:
     return NetworkShape(channels=channels, cells=4, classes=3, stem=stem)
@@ -49,13 +56,13 @@ def test_any_stem_gives_the_same_logits(stem: Stem) -> None:
     assert_widened(library.load_genotype("ftso_block"), shape_of(14, stem), (32, 33), 16)
 
 
-@given(nats.STRINGS, SIZES, st.sampled_from([("cifar", "residual"), ("pooled", "pooled"), ("half", "pooled")]))
+@given(nats.STRINGS, SIZES, st.sampled_from(LAYERS))
 @settings(max_examples=10, deadline=None)
 def test_a_cell_of_one_input_gives_the_same_logits(
-    architecture: str, size: tuple[int, int], layers: tuple[Stem, Reduction]
+    architecture: str, size: tuple[int, int], layers: tuple[Stem, Reduction, int]
 ) -> None:
-    stem, reduction = layers
-    assert_widened(nats.genotype(architecture), replace(shape_of(14, stem), reduction=reduction), size, 16)
+    stem, reduction, channels = layers
+    assert_widened(nats.genotype(architecture), replace(shape_of(channels, stem), reduction=reduction), size, 16)
 
 
 @pytest.mark.parametrize("channels", [3, 9, 12, 16])

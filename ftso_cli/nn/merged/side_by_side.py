@@ -1,8 +1,8 @@
 """Weight gradients of wide convolutions over small maps, in bfloat16 on a CPU.
 
 oneDNN sums them up image by image, and the few pixels of a small map fill a small part of the processor's tiles: of
-256 channels at 4x4 pixels they take six times as long as the convolution (docs/performance.md). Here the maps of
-several images lie side by side as one wide map, with zeros between them. The sums are the same, in another order.
+256 channels at 4x4 pixels they take six times as long as the convolution. Here the maps of several images lie
+side by side as one wide map, with zeros between them. The sums are the same, in another order.
 """
 
 import math
@@ -33,11 +33,14 @@ _BACKWARD = torch.ops.aten.convolution_backward.default
 
 def backward_mode(network: nn.Module, *, bfloat16: bool) -> AbstractContextManager[object]:
     """Return what a backward pass of a network runs in, `SideBySide` for a merged one of wide convolutions."""
-    merged = network if bfloat16 and isinstance(network, MergedNetwork) else nn.Identity()
-    kernels = (each.weight for each in merged.modules() if isinstance(each, nn.Conv2d))
-    if any(kernel.shape[0] * kernel.shape[1] >= WIDE for kernel in kernels):
+    if bfloat16 and isinstance(network, MergedNetwork) and any(map(_is_wide, network.cells.modules())):
         return SideBySide()  # type: ignore[no-untyped-call]
     return nullcontext()
+
+
+def _is_wide(layer: nn.Module) -> bool:
+    """Return True for a convolution wide enough for `SideBySide`, which leaves those of one pixel alone."""
+    return isinstance(layer, nn.Conv2d) and math.prod(layer.weight.shape[:2]) >= WIDE and layer.kernel_size[1] > 1
 
 
 class SideBySide(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -147,7 +147,10 @@ class MergedNetwork(Network):
             x = cell.merged(own, masks, active=active)
             if self.auxiliary is not None and index == self.auxiliary_after:
                 auxiliary = self.auxiliary(x)
-            inputs |= self._read(at, Map(x, keep=True))
+            map = Map(x, keep=True)
+            if active:
+                map.active = map.x
+            inputs |= self._read(at, map)
         return self.classifier(in_order(x)), auxiliary
 
     def _read(self, at: int, map: Map) -> Iterator[tuple[Reader, Tensor]]:
