@@ -172,7 +172,7 @@ def _shown(model: Any, name: str) -> str | bool:
     option, default = dict(options(model))[name], default_of(model, name)
     if option.shown is not None:
         return option.shown or False
-    if default is dataclasses.MISSING or default in (None, False):
+    if default is dataclasses.MISSING or default is None or default is False:
         return False
     variants = {label: table[name] for label, table in model.variants().items() if table.get(name) is not None}
     usual = variants.pop("", default)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from ftso_cli.errors import SettingsError, unknown
 from ftso_cli.settings.options import Option, Settings, settings
 from ftso_cli.settings.values import ImageSize
-from ftso_cli.spaces.darts import IMAGENET_PIXELS, Reduction, Stem
+from ftso_cli.spaces.darts import IMAGENET_PIXELS, NetworkShape, Reduction, Stem
 
 PANEL = "Recipe"
 """A panel of help."""
@@ -52,7 +52,12 @@ class Recipe(Settings):
     ] = 16
     cells: Annotated[int, Option(help="Cells of the network.", least=1, most=1_000, metavar="N", panel=PANEL)] = 5
     stem: Annotated[
-        Stem, Option(help="Layers before the cells; that of imagenet brings images to an eighth.", panel=PANEL)
+        Stem,
+        Option(
+            help="Layers before the cells. cifar: images keep their size; half, quarter: convolutions with strides "
+            "bring it to a half or a quarter; pooled, pooled-quarter: a max pooling does; imagenet: to an eighth.",
+            panel=PANEL,
+        ),
     ] = "cifar"
     reduction: Annotated[
         Reduction,
@@ -77,15 +82,22 @@ class Recipe(Settings):
         ),
     ] = 0
     momentum: Annotated[float, Option(help="Momentum of SGD.", least=0, metavar="NUMBER", panel=PANEL)] = 0.9
-    nesterov: Annotated[bool, Option(help="Nesterov's momentum.", spelled="--nesterov/--no-nesterov", panel=PANEL)] = (
-        False
-    )
+    nesterov: Annotated[
+        bool,
+        Option(
+            help="Nesterov's momentum.",
+            spelled="--nesterov/--no-nesterov",
+            shown="no-nesterov; nesterov in auto",
+            panel=PANEL,
+        ),
+    ] = False
     weight_decay: Annotated[float, Option(help="Weight decay.", least=0, metavar="NUMBER", panel=PANEL)] = 3e-4
     decay_norms: Annotated[
         bool,
         Option(
             help="Weight decay on batch norms and biases, too.",
             spelled="--decay-norms/--no-decay-norms",
+            shown="decay-norms; no-decay-norms in auto",
             panel=PANEL,
         ),
     ] = True
@@ -204,6 +216,11 @@ class Recipe(Settings):
     ] = 1.0
     image_size: ImageSize = None
     """Height and width of the images where none is asked for; None: as the data set has it."""
+
+    def shape(self, *, classes: int, image_channels: int) -> NetworkShape:
+        """Return the shape of the network that is trained on images of so many classes and channels."""
+        sizes = {name: getattr(self, name) for name in ("channels", "cells", "stem", "reduction")}
+        return NetworkShape(classes=classes, image_channels=image_channels, **sizes)
 
 
 def with_epochs(recipe: Recipe, epochs: int) -> Recipe:
