@@ -107,7 +107,7 @@ def darts_skeleton(
     as in the published search of PC-DARTS. The stem's batch norms keep their weights, as in DARTS.
     """
     if shape.reduction != "residual":
-        raise SpaceError(f"cells of the darts space have their own reductions; {shape.reduction} is for the nats space")
+        raise SpaceError(f"the darts space has reduction cells: give --reduction residual, not {shape.reduction}")
     before_last = last = _stem_width(shape, search)
     stems = stems_of(shape, last)
     stages: list[CellStage] = []

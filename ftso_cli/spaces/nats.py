@@ -1,14 +1,16 @@
 """The topology space of NATS-Bench: one kind of cell, one input, stacked in three stages of equal width.
 
 Dong et al., NATS-Bench, 2021, section 3.1 (the space of Dong and Yang, NAS-Bench-201, 2020); the FTSO paper uses it in
-section 4.3. Between stages a residual block halves the size and doubles the channels.
+section 4.3. Between stages a residual block halves the size and doubles the channels, or as
+`NetworkShape.reduction` has it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from ftso_cli.errors import SpaceError
-from ftso_cli.spaces.darts import Evaluation, NetworkShape, pooled_convolution, reductions, stems_of
+from ftso_cli.spaces.darts import Evaluation, NetworkShape, Stem, pooled_convolution, reductions, stems_of
 from ftso_cli.spaces.layers import BatchNorm, Conv, GlobalPool, Identity, Layers, Linear, Pool, Relu, Sum
 from ftso_cli.spaces.skeleton import CellStage, Skeleton
 
@@ -58,7 +60,7 @@ def nats_skeleton(
     Raises `SpaceError` for the ImageNet stem, which the space lacks.
     """
     if shape.stem == "imagenet":
-        raise SpaceError("the nats space has no imagenet stem; take another")
+        raise SpaceError(f"the nats space has no imagenet stem; it has {', '.join(get_args(Stem)[:-1])}")
     halving = {"residual": residual_block, "pooled": pooled_convolution}[shape.reduction]
     stages: list[CellStage] = []
     channels = last = shape.channels

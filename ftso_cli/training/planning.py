@@ -82,10 +82,10 @@ class Limits:
 
 
 def wanted_epochs(image_count: int, channels: int) -> int:
-    """Return the passes over so many training images that are worth more than a narrower network.
+    """Return the passes over so many training images for which a network of so many channels is worth its time.
 
-    They are a fifth as many as channels, at least five, so that time goes into both. Of a few thousand images or fewer
-    they are more, with less than 48 channels in proportion.
+    They are a fifth as many as channels, at least five, so that time goes into both. Of fewer than 24,000 images they
+    are more, with less than 48 channels in proportion.
     """
     most = min(10 * math.pow(max(24_000 / max(image_count, 1), 1), 0.7), 150)
     return round(max(min(channels / 48, 1) * most, channels / 5, 5))
@@ -97,7 +97,7 @@ def batch_for(image_count: int) -> int:
 
 
 def stem_for(side: int, *, even: bool = True) -> Stem:
-    """Return the stem that leaves maps of 16 to 32 pixels to cells whose channels are an even number, or not."""
+    """Return the stem for images of a side in pixels; only some can have an odd number of channels."""
     if side <= 16:
         return "cifar"
     return "half" if not even else "pooled" if side <= 48 else "pooled-quarter"
@@ -122,11 +122,16 @@ class Planner:
         self._genotype, self._images, self._timer = genotype, data, timer
         self._given, self._recipe = given, recipe
         self._decisions: list[Decision] = []
+        self._choose_by_rules(len(data.train))
+
+    @property
+    def recipe(self) -> Recipe:
+        """What is given and chosen so far: at first, what needs no measurement."""
+        return self._recipe
 
     def plan(self, limits: Limits) -> Plan:
         """Return the network and recipe; raises `SettingsError` where no network keeps to the limits."""
         count = len(self._images.train)
-        self._choose_by_rules(count)
         width, pace = self._width(limits)
         self._choose("channels", width, f"{_figure(1 / pace)} images a second in training")
         fitting, most = self._epochs(pace, limits), self._recipe.epochs
@@ -142,7 +147,8 @@ class Planner:
         self._tell("cell", PLANNED_CELL, "learns more than a ResNet in a short training")
         self._tell("image_size", size, "the images' own size, at most 64x64")
         stem = stem_for(min(height, width), even="channels" not in self._given or self._recipe.channels % 2 == 0)
-        self._choose("stem", stem, f"cells begin at {height // stem_stride(stem)}x{width // stem_stride(stem)} pixels")
+        first = "x".join(str(-(-side // stem_stride(stem))) for side in (height, width))
+        self._choose("stem", stem, f"cells begin at {first} pixels")
         if self._genotype.space == "nats":
             self._choose("reduction", "pooled", "learns more than residual blocks in the same time")
         self._choose("cells", self._recipe.cells, "few cells, so that they can be wide")
@@ -212,7 +218,7 @@ class Planner:
             narrowest, size = self._shape(step), self._images.image_size
             widest = fit_channels(self._genotype, narrowest, size, macs=limits.macs, params=limits.params)
             most = min(widest.channels, most)
-        return [width for width in WIDTHS if width < most and width % step == 0] + [most]
+        return [width for width in WIDTHS if width < most] + [most]
 
     def _shape(self, width: int) -> NetworkShape:
         """Return the network of so many channels."""
@@ -221,14 +227,7 @@ class Planner:
 
 def shape_of(recipe: Recipe, data: ImageData) -> NetworkShape:
     """Return the shape of the network that a recipe trains on some images."""
-    return NetworkShape(
-        channels=recipe.channels,
-        cells=recipe.cells,
-        classes=len(data.classes),
-        image_channels=data.channels,
-        stem=recipe.stem,
-        reduction=recipe.reduction,
-    )
+    return recipe.shape(classes=len(data.classes), image_channels=data.channels)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +241,27 @@ class MeasuredTimes:
 
     def training(self, shape: NetworkShape, recipe: Recipe) -> float:
         """Return the seconds for an image in training."""
-        step = training_step(self.genotype, shape, recipe, self.size, self.device, self.precision)
+        step = self.step(shape, recipe)
         step()
         return median_seconds(step) / recipe.batch_size
+
+    def step(self, shape: NetworkShape, recipe: Recipe) -> Callable[[], object]:
+        """Return a step of training on random pixels, which leaves no trace in torch's random numbers."""
+        with seeded(0):
+            network = network_class(self.device)(self.genotype, shape, auxiliary=recipe.auxiliary > 0)
+            pixels = torch.randn(recipe.batch_size, shape.image_channels, *self.size)
+            labels = torch.randint(shape.classes, (recipe.batch_size,)).to(self.device)
+        network = network.to(self.device).to(memory_format=torch.channels_last).train()
+        pixels = pixels.to(self.device, memory_format=torch.channels_last)
+        update = WeightUpdate(
+            network=network,
+            forward=network,
+            optimizer=optimizer_of(network, recipe, self.device),
+            loss=Loss(smoothing=recipe.label_smoothing),
+            recipe=recipe,
+            bfloat16=self.precision == "bfloat16",
+        )
+        return lambda: update(pixels, labels).cpu()
 
     def use(self, shape: NetworkShape) -> float:
         """Return the seconds for one image in use, the network deployed."""
@@ -258,32 +275,6 @@ class MeasuredTimes:
 
         answer()
         return median_seconds(answer, 15)
-
-
-def training_step(
-    genotype: Genotype,
-    shape: NetworkShape,
-    recipe: Recipe,
-    size: tuple[int, int],
-    device: torch.device,
-    precision: Precision,
-) -> Callable[[], object]:
-    """Return a step of training on random pixels, which leaves no trace in torch's random numbers."""
-    with seeded(0):
-        network = network_class(device)(genotype, shape, auxiliary=recipe.auxiliary > 0)
-        pixels = torch.randn(recipe.batch_size, shape.image_channels, *size)
-        labels = torch.randint(shape.classes, (recipe.batch_size,)).to(device)
-    network = network.to(device).to(memory_format=torch.channels_last).train()
-    pixels = pixels.to(device, memory_format=torch.channels_last)
-    update = WeightUpdate(
-        network=network,
-        forward=network,
-        optimizer=optimizer_of(network, recipe, device),
-        loss=Loss(smoothing=recipe.label_smoothing),
-        recipe=recipe,
-        bfloat16=precision == "bfloat16",
-    )
-    return lambda: update(pixels, labels).cpu()
 
 
 def _figure(number: float) -> str:

@@ -98,14 +98,7 @@ class Config(Model):
     @property
     def shape(self) -> NetworkShape:
         """The shape of the network that is trained."""
-        return NetworkShape(
-            channels=self.recipe.channels,
-            cells=self.recipe.cells,
-            classes=len(self.classes),
-            image_channels=self.image_channels,
-            stem=self.recipe.stem,
-            reduction=self.recipe.reduction,
-        )
+        return self.recipe.shape(classes=len(self.classes), image_channels=self.image_channels)
 
 
 def _number(value: object) -> object:

@@ -78,7 +78,10 @@ def test_more_images_take_fewer_epochs_each() -> None:
     assert [batch_for(count) for count in (2, 300, 1000, 50_000)] == [16, 16, 64, 128]
 
 
-@pytest.mark.parametrize("given", [{"channels": 20}, {"stem": "cifar"}, {"batch_size": 10, "rate": 0.3}, {"epochs": 7}])
+@pytest.mark.parametrize(
+    "given",
+    [{"channels": 20}, {"stem": "cifar", "reduction": "residual"}, {"batch_size": 10, "rate": 0.3}, {"epochs": 7}],
+)
 def test_what_is_given_is_never_changed(given: dict[str, object]) -> None:
     found = plan(images(500), Limits(seconds=60), replace(RECIPES[AUTO], **given), given)  # type: ignore[arg-type]
     assert {name: getattr(found.recipe, name) for name in given} == given
@@ -96,12 +99,14 @@ def test_more_epochs_than_usual_take_a_narrower_network() -> None:
 
 def test_the_network_keeps_to_its_limits() -> None:
     data = images(2000)
-    found = plan(data, Limits(seconds=10_000, params=50_000, macs=3_000_000))
-    shape = NetworkShape(channels=found.recipe.channels, cells=3, classes=4, stem=found.recipe.stem)
-    cost = network_cost(CELL, shape, (32, 32))
-    assert cost.params <= 50_000
-    assert cost.macs <= 3_000_000
-    assert plan(data, Limits(seconds=10_000)).recipe.channels > shape.channels
+    free = plan(data, Limits(seconds=10_000)).recipe
+    for name, limit in (("params", 50_000), ("macs", 3_000_000)):
+        recipe = plan(data, Limits(seconds=10_000, **{name: limit})).recipe
+        assert recipe.channels < free.channels
+        shapes = [replace(recipe, channels=channels).shape(classes=4, image_channels=3)
+                  for channels in (recipe.channels, recipe.channels + 2)]  # fmt: skip
+        fits, too_wide = (getattr(network_cost(CELL, shape, (32, 32)), name) for shape in shapes)
+        assert fits <= limit < too_wide
     assert plan(data, Limits(seconds=10_000, latency=600e-6)).recipe.channels == 24
     with pytest.raises(SettingsError, match=r"^nothing fits: with 8 channels an image takes 0\.064 ms"):
         plan(data, Limits(seconds=60, latency=1e-5))

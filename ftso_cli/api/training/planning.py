@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ftso_cli.api.training.trainings import TrainingListener
     from ftso_cli.data import ImageData
     from ftso_cli.search.operators.timed import OperatorChoice
-    from ftso_cli.training.planning import Plan
+    from ftso_cli.training.planning import MeasuredTimes, Plan, Planner
 
 
 SEARCH_SHARE = 0.2
@@ -55,17 +55,28 @@ def planned(
 
 def _plan(request: TrainRequest, genotype: Genotype, data: "ImageData", device: "torch.device", until: float) -> "Plan":
     """Choose for the time that is left `until` that reading of the clock."""
-    from ftso_cli.training.planning import Limits, MeasuredTimes, Planner
-    from ftso_cli.training.precision import precision_of
+    from ftso_cli.training.planning import Limits
 
     latency = None if request.fit_latency is None else float(request.fit_latency)
     left = max(until - time.perf_counter(), 0.0)
     limits = Limits(seconds=left, macs=request.fit_macs, params=request.fit_params, latency=latency)
-    precision = precision_of(request.file.precision, genotype, device)
-    timer = MeasuredTimes(genotype=genotype, size=data.image_size, device=device, precision=precision)
+    return _planner(request, genotype, data, _timer(request, genotype, data, device)).plan(limits)
+
+
+def _planner(request: TrainRequest, genotype: Genotype, data: "ImageData", timer: "MeasuredTimes") -> "Planner":
+    from ftso_cli.training.planning import Planner
+
     given = {"image_size": request.file.image_size is not None, "cell": request.names_cell}
     fixed = request.fixed | {name for name, is_given in given.items() if is_given}
-    return Planner(genotype, data, request.hyper_parameters, fixed, timer).plan(limits)
+    return Planner(genotype, data, request.hyper_parameters, fixed, timer)
+
+
+def _timer(request: TrainRequest, genotype: Genotype, data: "ImageData", device: "torch.device") -> "MeasuredTimes":
+    from ftso_cli.training.planning import MeasuredTimes
+    from ftso_cli.training.precision import precision_of
+
+    precision = precision_of(request.file.precision, genotype, device)
+    return MeasuredTimes(genotype=genotype, size=data.image_size, device=device, precision=precision)
 
 
 def _search(
@@ -92,14 +103,11 @@ def _threads(request: TrainRequest, genotype: Genotype, data: "ImageData") -> st
     import torch
 
     from ftso_cli.nn.device import use_fewer_threads
-    from ftso_cli.training.planning import shape_of, training_step
-    from ftso_cli.training.precision import precision_of
+    from ftso_cli.training.planning import shape_of
 
-    every = torch.get_num_threads()
-    recipe, device = request.hyper_parameters, torch.device("cpu")
-    precision = precision_of(request.file.precision, genotype, device)
-    step = training_step(genotype, shape_of(recipe, data), recipe, data.image_size, device, precision)
-    if use_fewer_threads(step) == every:
+    every, timer = torch.get_num_threads(), _timer(request, genotype, data, torch.device("cpu"))
+    recipe = _planner(request, genotype, data, timer).recipe
+    if use_fewer_threads(timer.step(shape_of(recipe, data), recipe)) == every:
         return ""
     return f"taking one thread: it is faster than {every} now"
 

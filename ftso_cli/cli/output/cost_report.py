@@ -154,14 +154,7 @@ def _proposal(network: CountedNetwork, request: CostCommandRequest) -> Proposal:
             value = getattr(network.shape, name)
             recipe = replace(recipe, **{name: value})
             options[name] = value
-    shape = NetworkShape(
-        channels=recipe.channels,
-        cells=recipe.cells,
-        classes=images.classes,
-        image_channels=images.channels,
-        stem=recipe.stem,
-        reduction=recipe.reduction,
-    )
+    shape = recipe.shape(classes=images.classes, image_channels=images.channels)
     size = (images.pixels, images.pixels)
     cost = network_cost(genotype, shape, size)
     trained = CountedNetwork(name=network.name, space=genotype.space, shape=shape, image_size=size, cost=cost)
