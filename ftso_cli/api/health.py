@@ -1,4 +1,4 @@
-"""Checks of this machine: what works, what is missing, and the command that mends it. No file of the user's is named.
+"""Checks of this machine: what works, what is missing, and the command that fixes it. No file of the user's is named.
 
 A check gives what it found or raises; what it raises makes the machine `broken` where ftso can't do without it.
 """
@@ -37,7 +37,7 @@ FIRST_ACCURACY = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """The result of a check: a line for people, facts for a bug report, and how to mend what is not ok."""
+    """The result of a check: a line for people, facts for a bug report, and how to fix what is not ok."""
 
     name: str
     state: FindingState = "ok"

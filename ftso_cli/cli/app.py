@@ -48,7 +48,7 @@ GROUPS: Mapping[str, Mapping[str, CommandEntry]] = {
         "nats-table2": CommandEntry("nats_table2:nats_table2", "Run the paper's comparison on NATS-Bench again."),
     },
     "This machine": {
-        "doctor": CommandEntry("doctor:doctor", "Check this machine, and name what mends it."),
+        "doctor": CommandEntry("doctor:doctor", "Check this machine, and name what fixes it."),
     },
 }
 """The commands by group, the first to use first; places are in `cli.commands`."""

@@ -126,7 +126,7 @@ class Planner:
 
     @property
     def recipe(self) -> Recipe:
-        """What is given and chosen so far: at first, what needs no measurement."""
+        """The recipe as given and chosen so far; before `plan`, by what needs no measurement."""
         return self._recipe
 
     def plan(self, limits: Limits) -> Plan:

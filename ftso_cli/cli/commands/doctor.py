@@ -1,4 +1,4 @@
-"""`ftso doctor`: what works on this machine, what is missing, and the command that mends it."""
+"""`ftso doctor`: what works on this machine, what is missing, and the command that fixes it."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ COLOURS = {"ok": "green", "missing": "yellow", "broken": "red"}
 def doctor(request: ExamineRequest, as_json: bool) -> None:
     """Tell what works on this machine: versions, device, pictures, cache, data sets, a small search and training.
 
-    What is missing is named with the command that mends it; status 1 where ftso can't do without it. Put the output of
+    What is missing is named with the command that fixes it; status 1 where ftso can't do without it. Put the output of
     `ftso doctor --json` into a bug report: it names no file of yours.
 
     Examples: `ftso doctor` · `ftso doctor --quick` · `ftso doctor --json > report.json`
@@ -32,7 +32,7 @@ def doctor(request: ExamineRequest, as_json: bool) -> None:
     else:
         show(_table(findings))
         if broken:
-            warn(f"{', '.join(finding.name for finding in broken)}: ftso can't do without; mend that first")
+            warn(f"{', '.join(finding.name for finding in broken)}: ftso can't do without; fix that first")
         else:
             say("all that ftso needs is here")
     if broken:
@@ -40,7 +40,7 @@ def doctor(request: ExamineRequest, as_json: bool) -> None:
 
 
 def _table(findings: Sequence[Finding]) -> Table:
-    """A row a finding, and below it how to mend what is not ok."""
+    """A row a finding, and below it how to fix what is not ok."""
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name in ("state", "name", "text"):
         table.add_column(name, no_wrap=name == "state", overflow="fold")
