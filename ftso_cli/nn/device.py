@@ -76,6 +76,12 @@ def kept_threads() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def use_at_most(threads: int | None) -> None:
+    """Let torch use no more threads than these."""
+    if threads is not None:
+        torch.set_num_threads(min(threads, torch.get_num_threads()))
+
+
 def use_fewer_threads(work: Callable[[], object]) -> int:
     """Let torch use one thread where some work is faster so than with all; return how many it uses.
 
@@ -97,6 +103,8 @@ def synchronize(device: torch.device) -> None:
     """Wait for a GPU, which works on while Python goes ahead."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
 
 
 def median_seconds(work: Callable[[], object], times: int = 3) -> float:

@@ -76,6 +76,7 @@ class ConfigFile(Model):
     std: tuple[float, ...] | None = None
     start: StartRecord | None = None
     planned: tuple[str, ...] = ()
+    threads: int | None = None
     versions: dict[str, str] | None = None
 
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
@@ -111,9 +112,14 @@ class ConfigFile(Model):
             return {}
         return {key: value for key, value in values.items() if key not in self.planned}
 
-    def steps_of(self, settings: Recipe) -> int | None:
-        """Return the steps of the run whose settings these are, where its last epoch was cut short."""
-        return self.total_steps if self.versions is not None and settings == self.settings(None, {}) else None
+    def steps_of(self, settings: Recipe, epoch: int) -> int | None:
+        """Return the steps of the run whose settings these are, where its last epoch, of `epoch` steps, was cut short.
+
+        With other images it has all its epochs.
+        """
+        is_same = self.versions is not None and settings == self.settings(None, {})
+        is_cut = self.total_steps is not None and -(-self.total_steps // max(epoch, 1)) == settings.epochs
+        return self.total_steps if is_same and is_cut else None
 
     def base(self, name: str | None) -> Recipe:
         """Return the recipe called `name`, or that of the file, without the values that overrule it."""

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 import torch
 
-from ftso_cli.costs.fit import fit_channels
+from ftso_cli.costs.fit import fit_channels, over_budget
+from ftso_cli.costs.network import network_cost
 from ftso_cli.data import ImageData
 from ftso_cli.data.batching.balance import ClassSizes
 from ftso_cli.errors import SettingsError
@@ -51,13 +52,15 @@ class Decision:
 class Plan:
     """The network and recipe of a training for a set of images, a machine and a time.
 
-    `epochs` and `seconds` are what is expected of it; `recipe` has the most epochs that it may have.
+    `epochs` and `seconds` are what is expected of it; `recipe` has the most epochs that it may have. `threads` are
+    those of a processor, where fewer than all are faster.
     """
 
     recipe: Recipe
     decisions: tuple[Decision, ...]
     epochs: int
     seconds: float
+    threads: int | None = None
 
     @property
     def chosen(self) -> tuple[str, ...]:
@@ -212,7 +215,11 @@ class Planner:
     def _widths(self, limits: Limits) -> list[int]:
         """Return the widths that keep to the limits, the narrowest first."""
         if "channels" in self._given:
-            return [self._recipe.channels]
+            width, size = self._recipe.channels, self._images.image_size
+            cost = network_cost(self._genotype, self._shape(width), size)
+            if over := over_budget(cost, limits.macs, limits.params, "conv-linear"):
+                raise SettingsError(f"nothing fits: with {width} channels it has {over}; allow more, or take fewer")
+            return [width]
         most, step = WIDTHS[-1], self._shape(WIDTHS[-1]).step
         if limits.macs is not None or limits.params is not None:
             narrowest, size = self._shape(step), self._images.image_size

@@ -87,6 +87,9 @@ class Config(Model):
     planned: tuple[str, ...] = Field(
         default=(), description="Values of the recipe that were chosen for the images, the machine and the time."
     )
+    threads: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Threads of a processor, where a plan has taken fewer than there were."
+    )
     versions: dict[str, str]
 
     @model_validator(mode="after")

@@ -96,6 +96,14 @@ def test_a_start_brings_its_cell_shape_and_image_size(there: Path, second: Path)
     ]
 
 
+def test_a_plan_says_nothing_of_the_cell_of_a_start_which_no_search_may_change(there: Path) -> None:
+    run = there / "first"
+    told = ftso("train", "--data", there / "few", "--from", run, "--time", "30s", "--dry-run").stderr
+    assert "--batch-size" in told and "ftso_single" not in told
+    refused = ftso("train", "--data", there / "few", "--from", run, "--time", "30s", "--search", status=2).stderr
+    assert "changes the cell, whose weights --from has" in " ".join(refused.replace("│", "").split())
+
+
 def test_a_frozen_body_stays_equal_to_the_last_bit_and_the_classifier_learns(there: Path) -> None:
     said = ftso(
         "train",

@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import CliRunner, Result
 
+import ftso_cli
 from ftso_cli.cli.app import app
 from ftso_cli.genotype import library, storage
 from tests.images import write_folder
@@ -122,6 +124,29 @@ def test_a_fold_is_tested_on_and_another_can_follow(tmp_path: Path) -> None:
     refused = ftso("train", "--data", data, "--fold", "3/2")
     assert refused.exit_code == 2
     assert "'3/2' is no fold; write 2/5" in refused.stderr
+
+
+def test_fewer_threads_of_a_plan_are_those_of_its_resumed_and_repeated_run(tmp_path: Path) -> None:
+    data, run = write_folder(tmp_path / "photos"), tmp_path / "run"
+    assert ftso("train", "--data", data, "--epochs", "2", *TINY, "-o", run).exit_code == 0
+    file, seen = run / "config.json", set[int]()
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"threads": 2}))
+    (run / "weights.safetensors").unlink()
+    (run / "checkpoint.safetensors").unlink()
+    threads = torch.get_num_threads()
+    torch.set_num_threads(3)
+
+    def progress(done: int, total: int, figures: str) -> None:
+        seen.add(torch.get_num_threads())
+
+    try:
+        ftso_cli.train(resume=run, progress=progress)
+        ftso_cli.train(config=file, output=tmp_path / "again", progress=progress)
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(threads)
+    assert seen == {2}
+    assert json.loads((tmp_path / "again/config.json").read_text())["threads"] == 2
 
 
 def test_a_cell_of_ones_own_can_have_its_network_chosen(tmp_path: Path) -> None:

@@ -74,6 +74,27 @@ def test_operations_that_are_new_are_timed_once_and_kept() -> None:
     assert again.used < latencies.used == again.table.times.keys()
 
 
+def test_times_of_another_device_decide_and_are_not_kept() -> None:
+    first, second = cells(DARTS, CONVOLUTIONS, 2)
+    here = NetworkLatencies(LatencyTable(CPU), DARTS, SMALL)
+    own = here.of(first)
+    resumed = NetworkLatencies(LatencyTable(CPU), DARTS, SMALL)
+    resumed.go_by({row.name: (1000.0, 0.0) for row in own.rows})
+    assert resumed.of(first).milliseconds == 1000 * sum(row.calls for row in own.rows)
+    resumed.of(second)
+    assert NetworkLatencies(LatencyTable(CPU), DARTS, SMALL).of(first) == own
+
+
+def test_two_searches_side_by_side_keep_what_both_have_timed() -> None:
+    first, second = cells(DARTS, CONVOLUTIONS, 2)
+    one, other = (NetworkLatencies(LatencyTable(CPU), DARTS, SMALL) for _ in range(2))
+    one.of(first)
+    other.of(second)
+    kept = LatencyTable(CPU).times
+    assert kept.keys() == one.table.times.keys() | other.table.times.keys()
+    assert all(kept[name] == time for name, time in one.table.times.items())
+
+
 def test_candidates_take_as_long_on_an_edge_as_their_operations() -> None:
     latencies = NetworkLatencies(EvenTable(CPU), DARTS, SMALL)
     edges = {"normal": [(0, 2), (2, 3)], "reduce": [(1, 2), (2, 3)]}

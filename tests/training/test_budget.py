@@ -13,6 +13,7 @@ from ftso_cli.cli.app import app
 from ftso_cli.data import ImageData, open_images
 from ftso_cli.errors import RunError
 from ftso_cli.nn.checkpoint import State, read_tensors
+from ftso_cli.settings.config_file import read_config
 from ftso_cli.settings.recipes import RECIPES, Recipe, with_epochs
 from ftso_cli.training.budget import FINISH, RESERVE, TimeBudget, Work, described, measure, steps_for
 from ftso_cli.training.loop import Trainer
@@ -210,6 +211,14 @@ def test_a_run_with_a_time_that_is_repeated_takes_its_epochs_and_no_time(tmp_pat
     assert (config["recipe"]["epochs"], config["total_steps"], config["time"]) == (2, 7, None)
     expected, found = (read_tensors(run.weights_file)[0] for run in (trainer.run, second))
     assert all(tensor.equal(found[name]) for name, tensor in expected.items())
+
+
+def test_a_run_that_was_cut_short_takes_all_its_epochs_of_other_images(tmp_path: Path, digits: ImageData) -> None:
+    trainer = start(tmp_path / "first", digits, replace(SMALL, epochs=2))
+    timed = trainer.config.model_copy(update={"time": 600.0, "total_steps": 7, "data": "digits"})
+    trainer.run.config_file.write_text(timed.model_dump_json())
+    file = read_config(trainer.run.config_file)
+    assert [file.steps_of(timed.recipe, steps) for steps in (3, 4, 6, 7, 700, 0)] == [None, 7, 7, None, None, None]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,14 @@ def test_the_network_keeps_to_its_limits() -> None:
         plan(data, Limits(seconds=60, params=10))
 
 
+def test_a_given_width_keeps_to_the_limits_or_is_refused() -> None:
+    wide, narrow = (replace(RECIPES[AUTO], channels=channels) for channels in (64, 8))
+    for limits in (Limits(seconds=60, params=50_000), Limits(seconds=60, macs=3_000_000)):
+        assert plan(images(500), limits, narrow, {"channels"}).recipe.channels == 8
+        with pytest.raises(SettingsError, match=r"^nothing fits: with 64 channels it has .*, more than "):
+            plan(images(500), limits, wide, {"channels"})
+
+
 def test_cells_begin_at_maps_of_moderate_size() -> None:
     stems = [stem_for(side) for side in (8, 16, 28, 32, 64, 128)]
     assert stems == ["cifar", "cifar", "pooled", "pooled", "pooled-quarter", "pooled-quarter"]

@@ -1,11 +1,13 @@
 """From a request to what is trained: the device, and where no network is given, one for the images and the time."""
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftso_cli.api.training.run_images import requested_images
 from ftso_cli.errors import SettingsError
 from ftso_cli.genotype import Genotype
+from ftso_cli.settings.config_file import ConfigFile
 from ftso_cli.settings.requests.train import TrainRequest
 from ftso_cli.texts import format_duration
 
@@ -36,9 +38,8 @@ def planned(
     images = requested_images(str(request.file.data), request.file, recipe)
     with listener.bar("read images", "image") as update:
         images = read_held_out(read_training_images(images, update), update)
-    chosen = device_here(device or "auto", may_differ=False)
-    if chosen.type == "cpu" and (threads := _threads(request, genotype, images)):
-        listener.note(threads)
+    chosen = training_device(request.file, device)
+    threads = _threads(request, genotype, images, listener) if chosen.type == "cpu" else None
     until, share = began + request.seconds, SEARCH_SHARE * request.seconds
     if request.search and request.dry_run:
         listener.note(f"--search takes up to {format_duration(share)} first; the plan is for the rest")
@@ -49,6 +50,7 @@ def planned(
         listener.note(str(choice))
         genotype = choice.genotype
         plan = _plan(request, genotype, images, chosen, until)
+    plan = replace(plan, threads=threads)
     listener.planned(plan, images)
     return plan, images, genotype
 
@@ -66,7 +68,10 @@ def _plan(request: TrainRequest, genotype: Genotype, data: "ImageData", device: 
 def _planner(request: TrainRequest, genotype: Genotype, data: "ImageData", timer: "MeasuredTimes") -> "Planner":
     from ftso_cli.training.planning import Planner
 
-    given = {"image_size": request.file.image_size is not None, "cell": request.names_cell}
+    given = {
+        "image_size": request.file.image_size is not None,
+        "cell": request.names_cell or request.file.start_from is not None,
+    }
     fixed = request.fixed | {name for name, is_given in given.items() if is_given}
     return Planner(genotype, data, request.hyper_parameters, fixed, timer)
 
@@ -98,8 +103,8 @@ def _search(
         return search.run(share, update)
 
 
-def _threads(request: TrainRequest, genotype: Genotype, data: "ImageData") -> str:
-    """Take one thread where that is faster than all; return a remark about it."""
+def _threads(request: TrainRequest, genotype: Genotype, data: "ImageData", listener: "TrainingListener") -> int | None:
+    """Take one thread where that is faster than all, and return how many are taken then."""
     import torch
 
     from ftso_cli.nn.device import use_fewer_threads
@@ -107,9 +112,16 @@ def _threads(request: TrainRequest, genotype: Genotype, data: "ImageData") -> st
 
     every, timer = torch.get_num_threads(), _timer(request, genotype, data, torch.device("cpu"))
     recipe = _planner(request, genotype, data, timer).recipe
-    if use_fewer_threads(timer.step(shape_of(recipe, data), recipe)) == every:
-        return ""
-    return f"taking one thread: it is faster than {every} now"
+    threads = use_fewer_threads(timer.step(shape_of(recipe, data), recipe))
+    if threads == every:
+        return None
+    listener.note(f"taking one thread: it is faster than {every} now")
+    return threads
+
+
+def training_device(asked: ConfigFile, device: str | None) -> "torch.device":
+    """Return the `device` that is given, else that of a file; where one of a run is not here, the best there is."""
+    return device_here(device or asked.device or "auto", may_differ=device is None and asked.classes is not None)
 
 
 def device_here(name: str, *, may_differ: bool) -> "torch.device":

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from ftso_cli.api.cells import UNNAMED
 from ftso_cli.api.listening import Listener
 from ftso_cli.api.record import versions
-from ftso_cli.api.training.planning import device_here
+from ftso_cli.api.training.planning import device_here, training_device
 from ftso_cli.api.training.run_images import images_of, is_gone, requested_images
 from ftso_cli.errors import DataError, SettingsError
 from ftso_cli.genotype import Genotype
@@ -53,12 +53,13 @@ def started(
     given and that of `asked`, as the config.json of another machine has it, is not here, it takes what there is.
     Raises `SettingsError` for a value that is asked for and can't be.
     """
+    from ftso_cli.nn.device import use_at_most
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
 
     check_seed(asked.seed)
-    of_file = "auto" if asked.device is None else asked.device
-    chosen = device_here(of_file if device is None else device, may_differ=device is None and asked.classes is not None)
+    use_at_most(asked.threads)
+    chosen, of_file = training_device(asked, device), asked.device or "auto"
     data = DEFAULT_DATA if asked.data is None else asked.data
     images = images or requested_images(data, asked, settings)
     if device is None and of_file not in ("auto", str(chosen)):
@@ -85,7 +86,7 @@ def _config(
     from ftso_cli.training.run import Config
 
     data = DEFAULT_DATA if asked.data is None else asked.data
-    steps = settings.epochs * (len(images.train) // settings.batch_size)
+    epoch = len(images.train) // settings.batch_size
     try:
         return Config(
             data=data if data in NAMES else str(Path(data).expanduser().resolve()),
@@ -103,9 +104,10 @@ def _config(
             seed=asked.seed or 0,
             device=str(device),
             precision=precision_of(asked.precision, genotype, device),
-            compile=compiles_by_default(device, steps) if asked.compile is None else asked.compile,
-            total_steps=asked.steps_of(settings),
+            compile=compiles_by_default(device, settings.epochs * epoch) if asked.compile is None else asked.compile,
+            total_steps=asked.steps_of(settings, epoch),
             planned=asked.planned,
+            threads=asked.threads,
             versions=versions(),
             **({} if asked.save_every is None else {"save_every": asked.save_every}),
         )
@@ -183,6 +185,7 @@ def limited(trainer: "Trainer", request: TrainRequest, left: float, listener: Li
 def reopened_training(folder: Path, group: "Group", device: str | None = None) -> "Trainer":
     """The training of a run folder, at its beginning, on `device` or on that of the run where it is here."""
     from ftso_cli.nn.checkpoint import Checkpoints
+    from ftso_cli.nn.device import use_at_most
     from ftso_cli.training.compiling import missing_compiler
     from ftso_cli.training.loop import Trainer
     from ftso_cli.training.run import Run
@@ -190,6 +193,7 @@ def reopened_training(folder: Path, group: "Group", device: str | None = None) -
 
     run = Run(folder)
     config = run.config()
+    use_at_most(config.threads)
     chosen = device_here(config.device if device is None else device, may_differ=device is None)
     # To compile only makes it faster, and needs what the other machine may have had.
     compiled = config.compile and (str(chosen) == config.device or missing_compiler(chosen) is None)

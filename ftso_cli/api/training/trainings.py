@@ -124,7 +124,8 @@ def run_training(request: TrainRequest, listener: TrainingListener) -> Trained:
             _check_free(request, folder)
             if request.planned:
                 plan, images, genotype = planned(request, genotype, device, listener, began)
-                hyper_parameters, file = plan.recipe, file.model_copy(update={"planned": plan.chosen})
+                taken = {"planned": plan.chosen, "threads": plan.threads}
+                hyper_parameters, file = plan.recipe, file.model_copy(update=taken)
                 if request.dry_run:
                     return Trained(plan=plan, folder=None, metrics=(), **NOT_TESTED)
             name = reference_name(cell) if request.names_cell else ""

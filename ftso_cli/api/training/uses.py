@@ -146,13 +146,17 @@ def network_of(request: LatencyRequest) -> CountedNetwork:
     return cost(request.run, **own)
 
 
-def operation_times(request: LatencyRequest) -> "LatencyEstimate":
+def operation_times(request: LatencyRequest, threads: int) -> "LatencyEstimate":
     """Return the operations of the network of a request, from the table of the device, and add those that are new."""
-    from ftso_cli.nn.device import choose_device
+    import torch
+
+    from ftso_cli.nn.device import choose_device, kept_threads
     from ftso_cli.nn.latency import LatencyTable
 
     counted, genotype = network_of(request), read_trained(request.run)
-    table = LatencyTable(choose_device(request.device))
+    with kept_threads():
+        torch.set_num_threads(threads)
+        table = LatencyTable(choose_device(request.device))
     found = table.estimate(genotype, counted.shape, counted.image_size, batch_size=request.batch_size)
     table.save()
     return found

@@ -26,7 +26,7 @@ def latency(request: LatencyRequest, as_json: bool) -> None:
     `ftso latency pc_darts_cifar --channels 16 --cells 8 --operations`
     """
     found = time_network(request, CommandListener())
-    operations = operation_times(request) if request.operations else None
+    operations = operation_times(request, found.threads) if request.operations else None
     if as_json:
         listed = {} if operations is None else {"operations": _facts(operations)}
         print_json({"run": reference_name(request.run), **latency_facts(found), **listed})

@@ -18,10 +18,11 @@ import torch
 from pydantic import Field, ValidationError
 
 from ftso_cli import caching
-from ftso_cli.errors import FileError
+from ftso_cli.errors import BusyError, FileError
 from ftso_cli.files import read_bytes, write_inside
 from ftso_cli.genotype import Genotype
 from ftso_cli.genotype.schema import Model
+from ftso_cli.locks import locked
 from ftso_cli.nn.device import kept_threads, seeded
 from ftso_cli.nn.latency.operations import operation_seconds, operations
 from ftso_cli.nn.merged import deployed
@@ -81,15 +82,17 @@ class LatencyTable:
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
-        self.about = {"device": _name(device), "threads": str(torch.get_num_threads()), "torch": torch.__version__}
-        self.times: dict[str, OperationTime] = {}
+        self.about = {
+            "type": device.type,
+            "device": _name(device),
+            "threads": str(torch.get_num_threads()),
+            "torch": torch.__version__,
+        }
         self._path = _place(self.about)
-        with suppress(FileError, ValidationError):
-            if self._path is not None:
-                content = _Content.model_validate_json(read_bytes(self._path, limit=LIMIT))
-                if content.about == self.about:
-                    self.times = dict(content.times)
-        self._kept = len(self.times)
+        self.times = self._read()
+        """The times to go by, which may be those of another device."""
+        self._measured: dict[str, OperationTime] = {}
+        """What was timed here, and is not in the cache yet."""
 
     def estimate(
         self, genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int], *, batch_size: int = 1
@@ -107,19 +110,29 @@ class LatencyTable:
         Where some are new, the network of random weights is run a few times.
         """
         if not self.times.keys() >= names.keys():
-            self._measure(genotype, shape, torch.rand(*images))
+            self._measure(genotype, shape, torch.zeros(*images))
         rows = [OperationRow(name=name, calls=calls, time=self.times[name]) for name, calls in names.items()]
         return LatencyEstimate(rows=tuple(sorted(rows, key=lambda row: (-row.milliseconds, row.name))))
 
     def save(self) -> None:
-        """Keep what was measured in the cache, where there is one that can be written."""
-        if self._path is None or len(self.times) == self._kept:
+        """Keep what was measured in the cache, where there is one that can be written, beside what others measured."""
+        if self._path is None or not self._measured:
             return
-        content = _Content(format="ftso-latency/1", about=self.about, times=self.times)
-        with suppress(OSError, FileError):
+        with suppress(OSError, FileError, BusyError):
             caching.prepare(self._path.parent)
-            write_inside(self._path, content.model_dump_json().encode())
-            self._kept = len(self.times)
+            with locked(self._path):
+                content = _Content(format="ftso-latency/1", about=self.about, times=self._measured | self._read())
+                write_inside(self._path, content.model_dump_json().encode())
+            self._measured = {}
+
+    def _read(self) -> dict[str, OperationTime]:
+        """Return what the cache has of the device."""
+        with suppress(FileError, ValidationError):
+            if self._path is not None:
+                content = _Content.model_validate_json(read_bytes(self._path, limit=LIMIT))
+                if content.about == self.about:
+                    return dict(content.times)
+        return {}
 
     def _measure(self, genotype: Genotype, shape: NetworkShape, images: torch.Tensor) -> None:
         """Add the operations that are new."""
@@ -134,7 +147,8 @@ class LatencyTable:
         for name in found.keys() - self.times.keys():
             quartiles = [statistics.quantiles(seconds, n=4) for seconds in found[name]]
             low, median, high = (1000 * statistics.fmean(each) for each in zip(*quartiles, strict=True))
-            self.times[name] = OperationTime(milliseconds=max(round(median, 6), 1e-6), spread=round(high - low, 6))
+            time = OperationTime(milliseconds=max(round(median, 6), 1e-6), spread=round(high - low, 6))
+            self.times[name] = self._measured[name] = time
 
 
 def network_operations(

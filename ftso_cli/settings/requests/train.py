@@ -205,6 +205,8 @@ class TrainRequest(OnData, OnCellOrNot, FittedNetwork, Recipe, Seeded):
     def _check_start(self) -> None:
         """Raise `OptionError` for options that the network to start from does not have, or that need one."""
         recipe = self.hyper_parameters
+        if self.search and self.file.start_from is not None:
+            raise OptionError("search", "changes the cell, whose weights {start} has; leave one of them out")
         if self.file.start_from is None:
             if recipe.freeze or recipe.body_rate != 1:
                 name = "freeze" if recipe.freeze else "body_rate"
