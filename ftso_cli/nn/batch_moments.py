@@ -7,8 +7,10 @@ from torch import Tensor, nn
 
 
 def moments(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and biased variance of each column of (R, C), on a CPU in two passes."""
-    if rows.device.type != "cpu" or not len(rows):
+    """Mean and biased variance of each column of (R, C), on a CPU in two passes; 0 where there are no rows."""
+    if not len(rows):
+        return rows.new_zeros(rows.shape[1]), rows.new_zeros(rows.shape[1])
+    if rows.device.type != "cpu":
         variance, mean = torch.var_mean(rows, 0, unbiased=False)
         return mean, variance
     channels = rows.shape[1]

@@ -1,6 +1,8 @@
 """A torch module for each layer of `spaces.layers`. Feature maps have the shape (N, C, H, W)."""
 
+from collections.abc import Sequence
 from functools import reduce
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -10,13 +12,21 @@ from ftso_cli.spaces import layers as data
 
 
 def sequential(layers: data.Layers) -> nn.Module:
-    """The layers one after another; a single layer stands alone."""
+    """The layers one after another; a single layer stands alone. A ReLU behind a batch norm works in place."""
     modules = [module(layer) for layer in layers]
+    for before, layer in pairwise(modules):
+        if isinstance(before, nn.BatchNorm2d) and isinstance(layer, nn.ReLU):
+            layer.inplace = True
     return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
 
 
+def concatenated(maps: Sequence[Tensor]) -> Tensor:
+    """Return maps (N, C, H, W) as one of all their channels; a single one is not copied."""
+    return torch.cat(list(maps), dim=1) if len(maps) > 1 else maps[0]
+
+
 def module(layer: data.Layer) -> nn.Module:
-    """The torch module of one layer. None works in place: what it reads, other edges read too."""
+    """The torch module of one layer. It doesn't work in place: what it reads, other edges may read too."""
     match layer:
         case data.Relu():
             return nn.ReLU()

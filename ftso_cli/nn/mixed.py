@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ftso_cli.nn.layers import AveragePool, Zeros
+from ftso_cli.nn.layers import AveragePool, Zeros, concatenated
 from ftso_cli.nn.supernet import Computed, Drop, MixedEdge, MixingWeights, SearchCell, SuperNet, total
 from ftso_cli.nn.synchronised import SynchronisedNorm, normalised_over_all
 
@@ -175,7 +175,7 @@ class SharedCell(SearchCell):
                     reads[source] = _Read(states[source], edges, [places[each] for each in its], drop)
                 into.append((at, reads[source], leaving[source].index(at)))
             states[node] = self._node(into, candidate_weights, edge_weights)
-        return torch.cat([states[node] for node in self.wiring.concat], dim=1)
+        return concatenated([states[node] for node in self.wiring.concat])
 
     def _node(self, into: Sequence[tuple[int, _Read, int]], candidate_weights: Tensor, edge_weights: Tensor) -> Tensor:
         """A node, for its edges, what each reads, and which of the edges that leave there it is."""

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ftso_cli.genotype import Cell, Genotype
 from ftso_cli.genotype.edit import require_complete
-from ftso_cli.nn.layers import sequential
+from ftso_cli.nn.layers import concatenated, sequential
 from ftso_cli.spaces import SPACES, Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.skeleton import CellStage
@@ -92,7 +92,7 @@ class EvaluationCell(nn.Module):
             if masks is not None and at in self.drops:
                 out = out * masks[self.drops[at]].to(out.dtype)
             states[edge.target] = states[edge.target] + out if edge.target in states else out
-        return torch.cat([states[node] for node in self.concat], dim=1)
+        return concatenated([states[node] for node in self.concat])
 
 
 class Network(nn.Module):

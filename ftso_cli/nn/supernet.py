@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ftso_cli.errors import SettingsError
-from ftso_cli.nn.layers import sequential
+from ftso_cli.nn.layers import concatenated, sequential
 from ftso_cli.spaces import Space, operator
 from ftso_cli.spaces.darts import NetworkShape
 from ftso_cli.spaces.layers import for_search
@@ -178,7 +178,7 @@ class SearchCell(nn.Module):
                 if places[at]
             ]
             states[node] = total(terms)
-        return torch.cat([states[node] for node in self.wiring.concat], dim=1)
+        return concatenated([states[node] for node in self.wiring.concat])
 
 
 class SuperNet(nn.Module):

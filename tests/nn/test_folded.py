@@ -76,6 +76,11 @@ def test_in_double_precision_everything_is_equal_to_rounding(
     assert_equal_nets(shape, nodes, partial, size, batch, spread)
 
 
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 6)])
+def test_maps_of_one_pixel_are_halved_as_in_the_general_one(size: tuple[int, int]) -> None:
+    assert_equal_nets(NetworkShape(channels=8, cells=6, classes=3), 3, 2, size, 5, 1.0)
+
+
 @pytest.mark.parametrize("partial", [1, 2, 4])
 @pytest.mark.parametrize(("size", "image_channels"), [((16, 16), 3), ((8, 8), 1), ((9, 7), 3)])
 def test_in_single_precision_gradients_are_equal_to_rounding(

@@ -101,9 +101,10 @@ class _Read(torch.autograd.Function):
         mixing = _Mixing(matrix, centre, ctx.layout, pieces, _rows_in_a_block(pieces, kernel))
         sums = _Backward(mixing, pieces, kernel, wanted)
         *g_outputs, g_mean, g_variance = gradients
-        # d mean / dy = 1 / rows and d variance / dy = 2 (y - mean) / rows.
-        slope = g_variance * (2 / len(y))
-        offset = g_mean / len(y) - slope * mean
+        # d mean / dy = 1 / rows and d variance / dy = 2 (y - mean) / rows; a half of one pixel has no rows.
+        count = max(len(y), 1)
+        slope = g_variance * (2 / count)
+        offset = g_mean / count - slope * mean
         parts = [torch.split(part, mixing.step) for part in g_outputs]
         for at, rows in enumerate(torch.split(y, mixing.step)):
             g = _side_by_side([part[at] for part in parts])

@@ -8,17 +8,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ftso_cli.nn.layers import concatenated
 from ftso_cli.nn.merged.plan import begins_with_relu
 
 
 class Map:
     """The map (N, parts · C, H, W) of nodes side by side, and what it is behind its ReLU.
 
-    With `keep`, somebody reads `x` itself; else the ReLU works in place.
+    With `keep`, somebody reads `x` itself; else the ReLU works in place. An `active` one is behind its ReLU.
     """
 
-    def __init__(self, x: Tensor, parts: int = 1, *, keep: bool) -> None:
+    def __init__(self, x: Tensor, parts: int = 1, *, keep: bool, active: bool = False) -> None:
         self.x, self.parts, self.keep = x, parts, keep
+        if active:
+            self.active = x
 
     @cached_property
     def active(self) -> Tensor:
@@ -63,7 +66,7 @@ def joined(nodes: Sequence[Node], *, active: bool) -> Tensor:
     whole = nodes[0].map
     if list(nodes) == whole.nodes:
         return whole.active if active else whole.x
-    return torch.cat([node.active if active else node.x for node in nodes], dim=1)
+    return concatenated([node.active if active else node.x for node in nodes])
 
 
 def apply(layers: nn.Module, node: Node) -> Tensor:

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from ftso_cli.nn.merged.maps import Map, Node, apply, convolve_together, in_order, joined, parts, repeated
-from ftso_cli.nn.merged.plan import Block, Kind, Term, begins_with_relu, blocks_of, geometry, is_convolution, raw_nodes
-from ftso_cli.nn.merged.readers import Reader, Readers, readers_of
+from ftso_cli.nn.merged.plan import Block, Kind, Term, blocks_of, geometry, is_convolution, raw_nodes
+from ftso_cli.nn.merged.readers import Reader, Readers, only_active, readers_of
 from ftso_cli.nn.merged.separable import Scaled, add_up, convolve_chains
 from ftso_cli.nn.network import EvaluationCell, Network
 
@@ -143,13 +143,11 @@ class MergedNetwork(Network):
             }
             if not own:
                 continue
-            active = at in self._readers and all(begins_with_relu(layers) for _, layers in self._readers[at])
+            active = at in self._only_active
             x = cell.merged(own, masks, active=active)
+            map = Map(x, keep=True, active=active)
             if self.auxiliary is not None and index == self.auxiliary_after:
-                auxiliary = self.auxiliary(x)
-            map = Map(x, keep=True)
-            if active:
-                map.active = map.x
+                auxiliary = apply(self.auxiliary, map.nodes[0])
             inputs |= self._read(at, map)
         return self.classifier(in_order(x)), auxiliary
 
@@ -168,6 +166,10 @@ class MergedNetwork(Network):
     @cached_property
     def _readers(self) -> Readers:
         return readers_of(self)
+
+    @cached_property
+    def _only_active(self) -> set[int]:
+        return only_active(self._readers)
 
     def _cell(self, index: int) -> MergedCell:
         return cast(MergedCell, self.cells[index])

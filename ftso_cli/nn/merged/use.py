@@ -80,13 +80,12 @@ class _Network(nn.Module):
             own = {place: inputs.pop((index, place)) for place in (0, 1) if (index, place) in inputs}
             if own:
                 x = cell(own)
-                inputs |= self._read(index + len(self.stems), Map(x, keep=True))
+                at = index + len(self.stems)
+                inputs |= self._read(at, Map(x, keep=True, active=at in self.only_active))
         return self.classifier(x), None
 
     def _read(self, at: int, map: Map) -> Iterator[tuple[Reader, Tensor]]:
         """Yield the preprocessed output for each cell that reads it."""
-        if at in self.only_active and at >= len(self.stems):
-            map.active = map.x
         return self.inputs[str(at)](map.nodes[0]) if str(at) in self.inputs else iter(())
 
 

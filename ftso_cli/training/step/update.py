@@ -1,6 +1,5 @@
 """A step of training: the loss of a batch, its gradients, and an update of the weights."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,7 +36,10 @@ class WeightUpdate:
         self.optimizer.zero_grad(set_to_none=True)
         with backward_mode(self.network, bfloat16=self.bfloat16):
             torch.autograd.backward(total)
-        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip or math.inf)
+        gradients = [weight.grad for weight in self.network.parameters() if weight.grad is not None]
+        norm = nn.utils.get_total_norm(gradients)
+        if self.recipe.clip:
+            nn.utils.clip_grads_with_norm_(self.network.parameters(), self.recipe.clip, norm)
         self.optimizer.step()
         count = loss.new_full((), len(labels))
         right = (logits.argmax(1) == labels).sum()
