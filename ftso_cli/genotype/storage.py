@@ -4,7 +4,8 @@ import codecs
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
+from weakref import WeakKeyDictionary
 
 from pydantic import ValidationError
 
@@ -29,13 +30,19 @@ LINE = 110
 """A JSON value that fits in so many characters stands on one line."""
 
 
+_READ: WeakKeyDictionary[TextIO, bytes] = WeakKeyDictionary()
+"""What standard input held, which can be read once: a command may ask for its cell again."""
+
+
 def read_genotype(path: Path) -> Genotype:
     """The genotype in `path`, or on standard input for `-`.
 
     Raises `FileError` where it can't be read and `GenotypeError`, with the place and the rule, where it is not valid.
     """
     if str(path) == "-":
-        return parse_genotype(sys.stdin.buffer.read(SIZE_LIMIT + 1), "standard input")
+        if sys.stdin not in _READ:
+            _READ[sys.stdin] = sys.stdin.buffer.read(SIZE_LIMIT + 1)
+        return parse_genotype(_READ[sys.stdin], "standard input")
     return parse_genotype(read_bytes(path, limit=SIZE_LIMIT), str(path))
 
 

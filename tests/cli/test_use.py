@@ -397,6 +397,13 @@ def test_latency_of_a_cell_needs_no_training_and_lists_operations(run: Path) -> 
     assert "is a run, whose network is trained" in ftso("latency", run, "--channels", "4", status=2).stderr
 
 
+def test_a_cell_from_a_pipe_is_counted_and_timed(run: Path) -> None:
+    network, text = ["--channels", "4", "--cells", "3", "--image-size", "8"], (run / "genotype.json").read_text()
+    for command in (["latency", "-", "--runs", "3", "--operations"], ["cost", "-", "--latency"]):
+        result = CliRunner().invoke(app, [*command, *network, "--json"], input=text)
+        assert result.exit_code == 0 and '"p50"' in result.stdout, result.output
+
+
 def test_latency_takes_one_thread_or_all_says_so_and_leaves_torch_as_it_was(run: Path) -> None:
     before = torch.get_num_threads()
     torch.set_num_threads(2)
