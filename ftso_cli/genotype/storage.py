@@ -31,7 +31,7 @@ LINE = 110
 
 
 _READ: WeakKeyDictionary[TextIO, bytes] = WeakKeyDictionary()
-"""What standard input held, which can be read once: a command may ask for its cell again."""
+"""The content of standard input, which can be read once: a command may ask for its cell again."""
 
 
 def read_genotype(path: Path) -> Genotype:

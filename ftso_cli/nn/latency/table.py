@@ -92,7 +92,7 @@ class LatencyTable:
         self.times = self._read()
         """The times to go by, which may be those of another device."""
         self._measured: dict[str, OperationTime] = {}
-        """What was timed here, and is not in the cache yet."""
+        """Times of this device that are not in the cache yet."""
 
     def estimate(
         self, genotype: Genotype, shape: NetworkShape, image_size: tuple[int, int], *, batch_size: int = 1
