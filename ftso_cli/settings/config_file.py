@@ -76,7 +76,7 @@ class ConfigFile(Model):
     std: tuple[float, ...] | None = None
     start: StartRecord | None = None
     planned: tuple[str, ...] = ()
-    threads: int | None = None
+    threads: Annotated[int, Field(ge=1)] | None = None
     versions: dict[str, str] | None = None
 
     def settings(self, name: str | None, overruled: dict[str, Any]) -> Recipe:
