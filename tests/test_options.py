@@ -96,6 +96,7 @@ HANDED_ON: Mapping[str, str] = {
     "folder": "that of a study, and of everything else",
     "format": "of a picture, of a genotype to be read, to be written",
     "full": "a study's size; a super-net with all its operators",
+    "image_channels": "of a cost, in a config file, of the network for a set of images",
     "image_size": "a side, a height and width, in a config file, in a study file, in a cost",
     "images": "files to predict, and sets of images",
     "keep": "edges of a node, and whether a history is kept",
