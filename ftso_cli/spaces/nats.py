@@ -60,7 +60,8 @@ def nats_skeleton(
     Raises `SpaceError` for the ImageNet stem, which the space lacks.
     """
     if shape.stem == "imagenet":
-        raise SpaceError(f"the nats space has no imagenet stem; it has {', '.join(get_args(Stem)[:-1])}")
+        others = ", ".join(stem for stem in get_args(Stem) if stem != shape.stem)
+        raise SpaceError(f"the nats space has no imagenet stem; it has {others}")
     halving = {"residual": residual_block, "pooled": pooled_convolution}[shape.reduction]
     stages: list[CellStage] = []
     channels = last = shape.channels
